@@ -1,0 +1,44 @@
+/**
+ * Where the tests are: `unit` is quick and runs with every save, `e2e` starts real programs.
+ *
+ * `npx vitest run packages/codec` runs one package, `npx vitest run --project e2e` the long ones.
+ *
+ * @module
+ */
+
+import { defineConfig, type ViteUserConfig } from "vitest/config"
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    // Two cores are what a small machine has; more workers only make timings noisier there.
+    maxWorkers: process.env.CI ? 2 : "50%",
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: [
+            "packages/*/test/**/*.test.ts",
+            "nodes/*/test/**/*.test.ts",
+            "tests/**/*.test.ts",
+          ],
+          exclude: ["tests/e2e/**", "**/node_modules/**"],
+          testTimeout: 20_000,
+          hookTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["tests/e2e/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
+
+export default config
