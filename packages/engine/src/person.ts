@@ -1,0 +1,282 @@
+/**
+ * What an open record can do: the one surface that programs, pages and tests use.
+ *
+ * Every method that changes the record resolves once its entries are flushed to disk (DESIGN,
+ * "Acknowledged means durable"). Values are plain JSON. Errors are {@link EngineError}, or the
+ * coded error of the package that found them; messages carry no values and no keys.
+ *
+ * @module
+ */
+import type { JsonValue } from "@fulcrum/codec/json"
+
+/** One field with its value, as a preview, an import or an edit shows it. */
+export interface FieldValue {
+  /** `document/…`, JSON-pointer escaped. */
+  readonly path: string
+  /** `undefined`: the field is removed. */
+  readonly value: JsonValue | undefined
+}
+
+export interface ImportResult {
+  /** How many cards the file held; the first is the one that was taken. */
+  readonly cards: number
+  readonly fields: readonly FieldValue[]
+}
+
+/** A relationship whose share a change reaches. */
+export interface Reach {
+  readonly relationship: string
+  readonly vendor: string
+  readonly path: string
+}
+
+export interface EditResult {
+  readonly changed: readonly string[]
+  readonly reaches: readonly Reach[]
+}
+
+export interface HistoryRow {
+  readonly path: string
+  readonly value: JsonValue | undefined
+  /** Name of the device that wrote it; `undefined` if it is not known here. */
+  readonly device: string | undefined
+  /** Position in that device's log. */
+  readonly sequence: number
+}
+
+export interface RelayRow {
+  readonly address: string
+  readonly state: "reachable" | "unreachable" | "full" | "untried"
+  /** Entries of the record that this relay is not known to hold. */
+  readonly pending: number
+}
+
+export interface DeviceRow {
+  readonly id: string
+  readonly name: string
+  readonly isThis: boolean
+  readonly state: "member" | "removed"
+  readonly connected: boolean
+  /** Whether that device is known to hold everything written here. */
+  readonly hasEverything: boolean
+}
+
+/** What pairing shows and asks on the device that has the record. */
+export interface PairPrompts {
+  /** The typed code, and whether it works on this network only. */
+  code(shown: {
+    readonly code: string
+    readonly lanOnly: boolean
+    readonly expiresAtMs: number
+  }): void
+  /** Check words of both sides, and the newcomer's name; `true` adds it. */
+  approve(asked: { readonly words: readonly string[]; readonly name: string }): Promise<boolean>
+  /** A pairing that was approved before a restart goes on by itself. */
+  resumed?(device: string): void
+}
+
+export interface PairResult {
+  readonly device: string
+}
+
+export interface ConnectRequest {
+  readonly invitation: string
+  /** Paths; `PATH:once` does not follow later changes. */
+  readonly disclose: readonly string[]
+  /** An agreement's id, such as `SD-BASE`; by default the first that the vendor accepts. */
+  readonly terms?: string
+}
+
+export interface RequestedField {
+  readonly path: string
+  readonly purpose: string
+  readonly retention: string
+  readonly required: boolean
+  readonly why: string
+}
+
+export interface ConnectPreview {
+  readonly vendor: {
+    readonly name: string
+    readonly domain: string | undefined
+    readonly checked: string
+  }
+  readonly did: string
+  readonly terms: string
+  readonly requested: readonly RequestedField[]
+  readonly disclosed: readonly (FieldValue & { readonly follows: boolean })[]
+  readonly missing: readonly string[]
+  readonly personal: boolean
+  readonly relays: readonly string[]
+  /** Present when the same invitation was followed before: connecting goes on with it. */
+  readonly resumes: string | undefined
+}
+
+export type RelationshipState = "proffered" | "agreed" | "refused" | "left"
+
+export interface RelationshipRow {
+  readonly id: string
+  readonly vendor: string
+  readonly domain: string | undefined
+  readonly state: RelationshipState
+  readonly level: number
+  readonly terms: string
+  readonly fields: readonly string[]
+}
+
+export interface RelationshipView extends RelationshipRow {
+  readonly did: string
+  readonly agreement: JsonValue
+  readonly disclosures: readonly {
+    readonly path: string
+    readonly purpose: string
+    readonly retention: string
+    readonly until: string
+    readonly follows: boolean
+    /** The value that the share holds now; `undefined` while nothing was projected. */
+    readonly value: JsonValue | undefined
+    readonly counter: number
+    readonly state:
+      | "held"
+      | "sealed"
+      | "relayed"
+      | "delivered"
+      | "accepted"
+      | "applied"
+      | "rejected"
+  }[]
+  readonly refusal: string | undefined
+  readonly held: readonly string[]
+}
+
+export interface WhoHasRow {
+  readonly vendor: string
+  readonly relationship: string
+  readonly path: string
+  readonly value: JsonValue | undefined
+  readonly purpose: string
+  readonly until: string
+  /** The signed receipt that says so, or `undefined` while nobody has confirmed. */
+  readonly evidence: "applied" | "accepted" | "delivered" | "relayed" | undefined
+}
+
+export interface MoveRequest {
+  readonly assignments: readonly { readonly path: string; readonly value: string }[]
+  /** Day (`YYYY-MM-DD`) from which it holds; absent: at once. */
+  readonly from?: string
+}
+
+export interface MovePreview {
+  readonly changes: readonly {
+    readonly path: string
+    readonly before: JsonValue | undefined
+    readonly after: JsonValue | undefined
+  }[]
+  readonly gets: readonly {
+    readonly relationship: string
+    readonly vendor: string
+    readonly paths: readonly string[]
+  }[]
+  readonly unaffected: readonly { readonly relationship: string; readonly vendor: string }[]
+  readonly from: string | undefined
+}
+
+export type LineState =
+  | "planned"
+  | "sealed"
+  | "relayed"
+  | "delivered"
+  | "accepted"
+  | "applied"
+  | "rejected"
+
+export interface BoardLine {
+  readonly relationship: string
+  readonly vendor: string
+  readonly paths: readonly string[]
+  readonly state: LineState
+  /** Reached states in order; each after `sealed` names who signed it (relay or vendor key, hex). */
+  readonly steps: readonly { readonly state: LineState; readonly signedBy: string | undefined }[]
+  readonly code: string | undefined
+}
+
+export interface BoardView {
+  readonly move: string
+  readonly changes: readonly { readonly path: string; readonly after: JsonValue | undefined }[]
+  readonly from: string | undefined
+  readonly lines: readonly BoardLine[]
+  /** Every line is applied or rejected. */
+  readonly done: boolean
+}
+
+export interface StatusView {
+  readonly device: string
+  readonly documents: number
+  readonly entries: number
+  readonly vector: string
+  readonly relays: readonly RelayRow[]
+  readonly devices: readonly DeviceRow[]
+  readonly relationships: number
+  /** What still waits to leave this device: one line each. */
+  readonly held: readonly string[]
+  readonly quarantined: number
+  readonly forks: number
+}
+
+/** Something that a screen may want to redraw for. */
+export type PersonEvent = "record" | "devices" | "relationships" | "board" | "network"
+
+/** An open record. Opened by `openPerson`, `createPerson` or `joinPerson`. */
+export interface Person extends AsyncDisposable {
+  readonly device: { readonly id: string; readonly name: string }
+
+  importFile(bytes: Uint8Array): Promise<ImportResult>
+  exportRecord(options: {
+    readonly format: "json" | "jscontact" | "vcard"
+    readonly all: boolean
+  }): Promise<string>
+  get(path?: string): Promise<JsonValue | undefined>
+  set(path: string, value: string): Promise<EditResult>
+  unset(path: string): Promise<EditResult>
+  history(path?: string): Promise<readonly HistoryRow[]>
+  undo(): Promise<EditResult>
+
+  relays(): Promise<readonly RelayRow[]>
+  addRelay(address: string): Promise<void>
+  removeRelay(address: string): Promise<void>
+
+  devices(): Promise<readonly DeviceRow[]>
+  revokeDevice(name: string): Promise<void>
+  /** Needs {@link Person.start} or opens the network for itself; ends with the newcomer added. */
+  pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult>
+
+  previewConnect(request: ConnectRequest): Promise<ConnectPreview>
+  /** Commits what the preview showed; the same invitation again resumes the same relationship. */
+  connect(request: ConnectRequest): Promise<RelationshipRow>
+  waitForAgreement(relationship: string, timeoutMs: number): Promise<RelationshipRow>
+  relationships(): Promise<readonly RelationshipRow[]>
+  /** @param vendor - Relationship id, a unique prefix of it, or the vendor's name. */
+  show(vendor: string): Promise<RelationshipView>
+  disclose(vendor: string, paths: readonly string[]): Promise<RelationshipView>
+  whoHas(path: string): Promise<readonly WhoHasRow[]>
+  terms(): Promise<
+    readonly { readonly id: string; readonly iri: string; readonly summary: string }[]
+  >
+
+  planMove(request: MoveRequest): Promise<MovePreview>
+  move(request: MoveRequest): Promise<BoardView>
+  /** @param move - Id or unique prefix; absent: the newest. `undefined` if there is none. */
+  board(move?: string): Promise<BoardView | undefined>
+
+  status(): Promise<StatusView>
+  /** Opens connections, listens, and keeps them until closed. @returns The addresses listened on. */
+  start(options: { readonly listen: readonly string[] }): Promise<readonly string[]>
+  /** Brings everything to whoever can be reached, at most `timeoutMs`. @returns What is still held. */
+  settle(timeoutMs: number): Promise<readonly string[]>
+  doctor(): Promise<
+    readonly { readonly check: string; readonly ok: boolean; readonly detail: string }[]
+  >
+
+  onChange(listener: (event: PersonEvent) => void): () => void
+  close(): Promise<void>
+}

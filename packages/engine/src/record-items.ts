@@ -1,0 +1,248 @@
+/**
+ * What one payload entry of the record space holds: a list of items, applied together or not at
+ * all. This is a wire format; tags are never reused.
+ *
+ * | tag | item          | what it is                                                        |
+ * | --: | ------------- | ----------------------------------------------------------------- |
+ * |   0 | change        | one Automerge change of one document                              |
+ * |   1 | relationship  | the secrets of a relationship: its key, its share's keys, mailbox |
+ * |   2 | connect       | the sealed connect message, sent again byte for byte              |
+ * |   3 | relayReceipt  | a relay's signed statement that it stored a share's span          |
+ * |   4 | carried       | a share's spans, for own devices that have not fetched them       |
+ * |   5 | move          | one move: its changes and the share entry that carries each line  |
+ * |   6 | recordRelay   | a relay that keeps the record, with the mailbox there; or its end |
+ * |   7 | addresses     | where a device listens                                            |
+ * |   8 | shareEpoch    | the next key of a share space                                     |
+ *
+ * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
+ * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
+ *
+ * Source: DESIGN, "Keys", "Meeting" and "Record and shares".
+ *
+ * @module
+ */
+import { type ItemList, itemList } from "@fulcrum/codec/item-list"
+import type { JsonValue } from "@fulcrum/codec/json"
+import {
+  array,
+  bool,
+  bytes,
+  bytesMax,
+  json,
+  optional,
+  type Schema,
+  struct,
+  text,
+  uint,
+} from "@fulcrum/codec/schema"
+
+/** One entry is one step; a larger import is split into several entries. */
+export const ITEMS_PER_ENTRY_MAX = 1024
+/** Bytes of one payload body: below the span's own cap, with room for its frame. */
+export const ITEMS_BYTES_MAX: number = 4 * 1024 * 1024
+
+export type RecordItem =
+  | { readonly kind: "change"; readonly value: ChangeItem }
+  | { readonly kind: "relationship"; readonly value: RelationshipItem }
+  | { readonly kind: "connect"; readonly value: ConnectItem }
+  | { readonly kind: "relayReceipt"; readonly value: RelayReceiptItem }
+  | { readonly kind: "carried"; readonly value: CarriedItem }
+  | { readonly kind: "move"; readonly value: MoveItem }
+  | { readonly kind: "recordRelay"; readonly value: RecordRelayItem }
+  | { readonly kind: "addresses"; readonly value: AddressesItem }
+  | { readonly kind: "shareEpoch"; readonly value: ShareEpochItem }
+
+export interface ChangeItem {
+  readonly document: string
+  readonly change: Uint8Array
+}
+
+export interface RelationshipItem {
+  readonly id: Uint8Array
+  /** Seed of the relationship's signing key, whose public half is its `did:key`. */
+  readonly signingSeed: Uint8Array
+  /** The vendor's Ed25519 key, from the invitation. */
+  readonly vendor: Uint8Array
+  readonly spaceTag: Uint8Array
+  readonly chainKey: Uint8Array
+  readonly epoch: Uint8Array
+  readonly epochKey: Uint8Array
+  /** Seed of the key that names the share's mailbox and signs its capabilities. */
+  readonly mailboxSeed: Uint8Array
+  /** Seed of the key that all own devices open the share's mailbox with. */
+  readonly accessSeed: Uint8Array
+  /** The key that the vendor opens the share's mailbox with; drawn for this relationship alone. */
+  readonly vendorAccess: Uint8Array
+  readonly relays: readonly string[]
+  /** Name of the vendor's front door. */
+  readonly door: Uint8Array
+  readonly token?: Uint8Array | undefined
+  /** The signed request, as it was fetched. */
+  readonly request: Uint8Array
+  /** The proffered agreement, canonical JSON, and the relationship key's signature over it. */
+  readonly agreement: Uint8Array
+  readonly signature: Uint8Array
+  /** The relationship's recovery key, wrapped to the recovery words' key alone. */
+  readonly recovery: Uint8Array
+  readonly invitation: string
+}
+
+export interface ConnectItem {
+  readonly relationship: Uint8Array
+  readonly message: Uint8Array
+}
+
+export interface RelayReceiptItem {
+  readonly relationship: Uint8Array
+  readonly incarnation: Uint8Array
+  readonly start: number
+  readonly end: number
+  readonly receipt: Uint8Array
+}
+
+export interface CarriedItem {
+  readonly relationship: Uint8Array
+  readonly spans: readonly Uint8Array[]
+}
+
+export interface MoveItem {
+  readonly id: Uint8Array
+  /** Day on which it was made. */
+  readonly day: string
+  /** Day from which it holds; absent: at once. */
+  readonly from?: string | undefined
+  readonly assignments: readonly MoveAssignment[]
+  readonly lines: readonly MoveLine[]
+}
+
+export interface MoveAssignment {
+  readonly path: string
+  readonly before?: JsonValue | undefined
+  readonly after?: JsonValue | undefined
+}
+
+/** Which entry of which share carries the move to one company. */
+export interface MoveLine {
+  readonly relationship: Uint8Array
+  readonly paths: readonly string[]
+  readonly incarnation: Uint8Array
+  readonly sequence: number
+  readonly chain: Uint8Array
+}
+
+export interface RecordRelayItem {
+  readonly address: string
+  /** Seed of the record's mailbox there. A pair, once removed, never comes back. */
+  readonly mailboxSeed: Uint8Array
+  readonly removed: boolean
+}
+
+export interface AddressesItem {
+  readonly device: Uint8Array
+  readonly addresses: readonly string[]
+}
+
+export interface ShareEpochItem {
+  readonly relationship: Uint8Array
+  readonly epoch: Uint8Array
+  readonly epochKey: Uint8Array
+}
+
+const relationshipId: Schema<Uint8Array> = bytes(16)
+const address: Schema<string> = text(512)
+const path: Schema<string> = text(512)
+const value: Schema<JsonValue> = json({ bytesMax: 64 * 1024, depthMax: 16, itemsMax: 4096 })
+
+const change: Schema<ChangeItem> = struct({
+  document: text(128),
+  change: bytesMax(2 * 1024 * 1024),
+})
+
+const relationship: Schema<RelationshipItem> = struct({
+  id: relationshipId,
+  signingSeed: bytes(32),
+  vendor: bytes(32),
+  spaceTag: bytes(32),
+  chainKey: bytes(32),
+  epoch: bytes(32),
+  epochKey: bytes(32),
+  mailboxSeed: bytes(32),
+  accessSeed: bytes(32),
+  vendorAccess: bytes(32),
+  relays: array(address, 8),
+  door: bytes(32),
+  token: optional(bytes(32)),
+  request: bytesMax(64 * 1024),
+  agreement: bytesMax(64 * 1024),
+  signature: bytes(64),
+  recovery: bytesMax(4096),
+  invitation: text(4096),
+})
+
+const connect: Schema<ConnectItem> = struct({
+  relationship: relationshipId,
+  message: bytesMax(64 * 1024),
+})
+
+const relayReceipt: Schema<RelayReceiptItem> = struct({
+  relationship: relationshipId,
+  incarnation: bytes(16),
+  start: uint(),
+  end: uint(),
+  receipt: bytesMax(1024),
+})
+
+const carried: Schema<CarriedItem> = struct({
+  relationship: relationshipId,
+  spans: array(bytesMax(2 * 1024 * 1024), 256),
+})
+
+const move: Schema<MoveItem> = struct({
+  id: bytes(16),
+  day: text(10),
+  from: optional(text(10)),
+  assignments: array(struct({ path, before: optional(value), after: optional(value) }), 64),
+  lines: array(
+    struct({
+      relationship: relationshipId,
+      paths: array(path, 64),
+      incarnation: bytes(16),
+      sequence: uint(),
+      chain: bytes(32),
+    }),
+    10_000,
+  ),
+})
+
+const recordRelay: Schema<RecordRelayItem> = struct({
+  address,
+  mailboxSeed: bytes(32),
+  removed: bool,
+})
+
+const addresses: Schema<AddressesItem> = struct({
+  device: bytes(16),
+  addresses: array(address, 16),
+})
+
+const shareEpoch: Schema<ShareEpochItem> = struct({
+  relationship: relationshipId,
+  epoch: bytes(32),
+  epochKey: bytes(32),
+})
+
+/** The format of a payload entry's body in the record space. */
+export const recordItems: ItemList<RecordItem> = itemList(
+  {
+    change: [0, change],
+    relationship: [1, relationship],
+    connect: [2, connect],
+    relayReceipt: [3, relayReceipt],
+    carried: [4, carried],
+    move: [5, move],
+    recordRelay: [6, recordRelay],
+    addresses: [7, addresses],
+    shareEpoch: [8, shareEpoch],
+  },
+  { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
+)
