@@ -1,0 +1,215 @@
+/**
+ * What Fulcrum keeps beside LevelDB's own files in a store's folder, and checks before opening.
+ *
+ * - `CLOSED`: left by a clean close and taken away at the next opening. JSON: for `CURRENT`, the
+ *   manifest and the logs their size and SHA-256 in hex, for tables (`.ldb`) their size. LevelDB
+ *   opens a folder whose log or manifest lost its end as if those writes had never been; against
+ *   this note that is found. After a kill there is no note; then the logs are searched.
+ * - `RESERVE`: noise that takes up the room which LevelDB needs to open at all (it rewrites its
+ *   log as a table). It is given up when the disk is full and laid down again afterwards.
+ *
+ * @module
+ */
+import { createHash, randomBytes } from "node:crypto"
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { StoreError } from "./contract.ts"
+import { findLogDamage } from "./level-log-damage.ts"
+
+const CLOSED = "CLOSED"
+const RESERVE = "RESERVE"
+const PROBE = "PROBE"
+
+/** Two logs of LevelDB's 4 MiB, each with one whole group in it. */
+const RESERVE_BYTES = 16 * 1024 * 1024
+const NOISE_BYTES = 1024 * 1024
+
+/** Some thousand tables' names; a note larger than this is not ours. */
+const NOTE_BYTES_MAX = 16 * 1024 * 1024
+
+/** Makes the folder, for its owner only, so that its name survives a power cut too. */
+export async function makeFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (made !== undefined) await syncFolder(dirname(made))
+}
+
+/**
+ * Looks for damage that LevelDB would not report. Takes away the note of the last close.
+ *
+ * @throws {StoreError} `STORE_CORRUPT`, naming the file.
+ */
+export async function checkFolder(folder: string): Promise<void> {
+  const files = (await readdir(folder)).filter(isData)
+  const note = await readNote(folder)
+  if (note !== undefined) {
+    const damaged = await findChange(folder, note)
+    if (damaged !== undefined) throw corrupt(`${damaged} is not as it was when it was closed`)
+    return
+  }
+  if (files.length > 0 && !files.includes("CURRENT")) throw corrupt("CURRENT is missing")
+  for (const file of files.filter((name) => name.endsWith(".log"))) {
+    const offset = findLogDamage(await readFile(join(folder, file)))
+    if (offset !== undefined) throw corrupt(`${file} is damaged at byte ${offset}`)
+  }
+}
+
+/** Before anything is written the note has to go: it would be taken for damage. */
+export async function removeNote(folder: string): Promise<void> {
+  await rm(join(folder, CLOSED), { force: true })
+  await syncFolder(folder)
+}
+
+/** Notes how the folder was left. Call it once LevelDB has closed. */
+export async function writeNote(folder: string): Promise<void> {
+  const current = await readFile(join(folder, "CURRENT"), "utf8")
+  const note: ClosingNote = {}
+  for (const file of (await readdir(folder)).filter(isData)) {
+    note[file] = await describe(folder, file)
+  }
+  const temporary = join(folder, `${CLOSED}.new`)
+  await writeFlushed(temporary, [Buffer.from(JSON.stringify(note))])
+  await rename(temporary, join(folder, CLOSED))
+  await syncFolder(folder)
+  // Every opening writes CURRENT anew: somebody was quicker, and the note is about the past.
+  if ((await readFile(join(folder, "CURRENT"), "utf8")) !== current) await removeNote(folder)
+}
+
+/** Lays the reserve down if it is not there. A full disk is no reason to fail: it goes without. */
+export async function layReserve(folder: string): Promise<void> {
+  const path = join(folder, RESERVE)
+  const there = await stat(path).catch(absent)
+  if (there?.size === RESERVE_BYTES) return
+  const noise = randomBytes(NOISE_BYTES)
+  try {
+    const file = await open(path, "w", 0o600)
+    try {
+      for (let at = 0; at < RESERVE_BYTES; at += NOISE_BYTES)
+        await file.write(noise, 0, NOISE_BYTES)
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    await releaseReserve(folder)
+    if (!isFull(error)) throw error
+  }
+}
+
+export async function releaseReserve(folder: string): Promise<void> {
+  await rm(join(folder, RESERVE), { force: true })
+}
+
+/**
+ * Finds out whether the disk takes `bytes` more, by writing them: only that knows of quotas too.
+ *
+ * @throws whatever the file system says when it does not.
+ */
+export async function probeRoom(folder: string, bytes: number): Promise<void> {
+  const path = join(folder, PROBE)
+  const noise = randomBytes(Math.min(bytes, NOISE_BYTES))
+  try {
+    await writeFlushed(path, Array(Math.ceil(bytes / noise.length)).fill(noise))
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+/** Whether an error, LevelDB's or the file system's, says that there is no room. */
+export function isFull(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const code = "code" in at ? at.code : undefined
+    if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") return true
+    if (
+      /No space left on device|quota exceeded|File too large|not enough space/i.test(at.message)
+    ) {
+      return true
+    }
+  }
+  return false
+}
+
+interface FileNote {
+  readonly bytes: number
+  readonly sha256?: string
+}
+
+type ClosingNote = Record<string, FileNote>
+
+function isData(file: string): boolean {
+  return file === "CURRENT" || /^MANIFEST-\d+$|^\d+\.(log|ldb|sst)$/.test(file)
+}
+
+async function describe(folder: string, file: string): Promise<FileNote> {
+  const path = join(folder, file)
+  if (/\.(ldb|sst)$/.test(file)) return { bytes: (await stat(path)).size }
+  const content = await readFile(path)
+  return { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") }
+}
+
+/** The first file that differs from the note, is missing, or is not in it. */
+async function findChange(folder: string, note: ClosingNote): Promise<string | undefined> {
+  const files = new Set((await readdir(folder)).filter(isData))
+  for (const file of files) {
+    const before = note[file]
+    const now = await describe(folder, file)
+    if (before?.bytes !== now.bytes || before.sha256 !== now.sha256) return file
+  }
+  return Object.keys(note).find((file) => !files.has(file))
+}
+
+/** @returns `undefined` if there is none. @throws {StoreError} `STORE_CORRUPT` if it is damaged. */
+async function readNote(folder: string): Promise<ClosingNote | undefined> {
+  const path = join(folder, CLOSED)
+  const there = await stat(path).catch(absent)
+  if (there === undefined) return undefined
+  if (there.size > NOTE_BYTES_MAX) throw corrupt(`${CLOSED} is damaged`)
+  try {
+    return readFileNotes(JSON.parse(await readFile(path, "utf8")))
+  } catch (error) {
+    throw corrupt(`${CLOSED} is damaged`, error)
+  }
+}
+
+function readFileNotes(value: unknown): ClosingNote {
+  if (typeof value !== "object" || value === null) throw new TypeError("not an object")
+  const note: ClosingNote = Object.create(null)
+  for (const [file, entry] of Object.entries(value)) {
+    if (typeof entry?.bytes !== "number") throw new TypeError("not a file's size")
+    if (entry.sha256 !== undefined && typeof entry.sha256 !== "string") {
+      throw new TypeError("not a file's hash")
+    }
+    note[file] = { bytes: entry.bytes, sha256: entry.sha256 }
+  }
+  return note
+}
+
+async function writeFlushed(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, "w", 0o600)
+  try {
+    for (const part of parts) await file.write(part)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Makes names in a folder durable. Windows neither needs nor allows it. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return
+  const file = await open(folder, "r")
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+function absent(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined
+  throw error
+}
+
+function corrupt(what: string, cause?: unknown): StoreError {
+  return new StoreError("STORE_CORRUPT", `${what}; restore it from a backup or another device`, {
+    cause,
+  })
+}

@@ -1,0 +1,301 @@
+/**
+ * The store on LevelDB, in one folder, for one process at a time.
+ *
+ * Each group of writes is one LevelDB batch with `sync: true`. After a write that failed LevelDB
+ * 1.20 goes on appending to a log whose block offsets no longer fit, and what it then acknowledges
+ * is lost at the next opening. So a failed write makes this adapter refuse further ones until it
+ * has opened the database again, which it does by itself before the next write, once a probe shows
+ * that there is room. Reading goes on meanwhile, from the database as it was.
+ *
+ * Before opening, the folder is checked for damage that LevelDB passes over (`level-folder.ts`).
+ * What is flipped inside a table only shows in the values: read them through the vault.
+ *
+ * @module
+ */
+import { Level } from "level"
+import {
+  checkKey,
+  type ListRange,
+  type Store,
+  StoreError,
+  type WriteOp,
+  writeBytes,
+} from "./contract.ts"
+import { GroupCommit } from "./group-commit.ts"
+import {
+  checkFolder,
+  isFull,
+  layReserve,
+  makeFolder,
+  probeRoom,
+  releaseReserve,
+  removeNote,
+  writeNote,
+} from "./level-folder.ts"
+
+/** What LevelDB may need to open and to take a write, besides the write: its log as a table. */
+const REOPEN_BYTES = 4 * 1024 * 1024
+
+const PAGE_RECORDS = 1000
+const PAGE_BYTES = 256 * 1024
+
+export interface LevelStoreOptions {
+  readonly folder: string
+  /**
+   * What to do about damage that shows before anything is read: refuse (the default), or open
+   * what can be had, which may be older or have holes. Then open the vault with `repair` and
+   * fetch again from a peer.
+   */
+  readonly damaged?: "refuse" | "open"
+}
+
+type Database = Level<Uint8Array, Uint8Array>
+
+/** @throws {StoreError} `STORE_LOCKED`, `STORE_CORRUPT`, `STORE_FULL`, `STORE_IO` */
+export async function openLevelStore(options: LevelStoreOptions): Promise<Store> {
+  const { folder, damaged = "refuse" } = options
+  try {
+    await makeFolder(folder)
+    if (damaged === "refuse") await checkFolder(folder)
+    await removeNote(folder)
+    const database = await openDatabase(folder, damaged)
+    await removeNote(folder)
+    await layReserve(folder)
+    return new LevelStore(folder, database)
+  } catch (error) {
+    throw toStoreError(error)
+  }
+}
+
+class LevelStore implements Store {
+  readonly #folder: string
+  readonly #commits: GroupCommit<readonly WriteOp[]>
+  /** `undefined` when it could not be opened again; the next call tries. */
+  #database: Database | undefined
+  #opening: Promise<Database> | undefined
+  /** A write failed on this database: no other may follow it. */
+  #wounded = false
+  #closing: Promise<void> | undefined
+
+  constructor(folder: string, database: Database) {
+    this.#folder = folder
+    this.#database = database
+    this.#commits = new GroupCommit((writes) => this.#commit(writes))
+  }
+
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    checkKey(key)
+    const value = await this.#read((database) => database.get(key))
+    return value === undefined ? undefined : plain(value)
+  }
+
+  async getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
+    for (const key of keys) checkKey(key)
+    const values = await this.#read((database) => database.getMany([...keys]))
+    return values.map((value: Uint8Array | undefined) =>
+      value === undefined ? undefined : plain(value),
+    )
+  }
+
+  async *list(
+    range: ListRange,
+  ): AsyncGenerator<readonly [key: Uint8Array, value: Uint8Array], void, void> {
+    let { gte, lt } = range
+    let left = range.limit ?? Number.POSITIVE_INFINITY
+    const reverse = range.reverse === true
+    while (left > 0) {
+      const database = await this.#readable()
+      const iterator = database.iterator({
+        gte,
+        lt,
+        reverse,
+        limit: Number.isFinite(left) ? left : -1,
+        highWaterMarkBytes: PAGE_BYTES,
+      })
+      try {
+        for (;;) {
+          const page = await iterator.nextv(PAGE_RECORDS)
+          const last = page.at(-1)?.[0]
+          if (last === undefined) return
+          // Where another iterator goes on if the database is opened again meanwhile.
+          if (reverse) lt = plain(last)
+          else gte = successor(last)
+          left -= page.length
+          for (const [key, value] of page) yield [plain(key), plain(value)]
+        }
+      } catch (error) {
+        if (database === this.#database || this.#closing !== undefined) throw toStoreError(error)
+      } finally {
+        await iterator.close()
+      }
+    }
+  }
+
+  async write(ops: readonly WriteOp[]): Promise<void> {
+    const bytes = writeBytes(ops)
+    if (this.#closing !== undefined) throw closed()
+    await this.#commits.submit(ops, bytes)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #commit(writes: readonly (readonly WriteOp[])[]): Promise<void> {
+    const ops = writes.length === 1 ? (writes[0] ?? []) : writes.flat()
+    if (ops.length === 0) return
+    const database = await this.#writable(ops)
+    try {
+      await database.batch([...ops], { sync: true })
+    } catch (error) {
+      this.#wounded = true
+      throw toStoreError(error)
+    }
+  }
+
+  async #read<T>(read: (database: Database) => Promise<T>): Promise<T> {
+    for (;;) {
+      const database = await this.#readable()
+      try {
+        return await read(database)
+      } catch (error) {
+        if (database === this.#database || this.#closing !== undefined) throw toStoreError(error)
+      }
+    }
+  }
+
+  async #readable(): Promise<Database> {
+    if (this.#closing !== undefined) throw closed()
+    if (this.#opening !== undefined) return await this.#opening
+    return this.#database ?? (await this.#reopen())
+  }
+
+  /** A database that may be written to: opened again if the last write failed. */
+  async #writable(ops: readonly WriteOp[]): Promise<Database> {
+    if (this.#opening !== undefined) await this.#opening
+    if (this.#database !== undefined && !this.#wounded) return this.#database
+    try {
+      await probeRoom(this.#folder, writeBytes(ops) + REOPEN_BYTES)
+    } catch (error) {
+      throw toStoreError(error)
+    }
+    return await this.#reopen()
+  }
+
+  #reopen(): Promise<Database> {
+    this.#opening ??= this.#openAgain().finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  async #openAgain(): Promise<Database> {
+    const old = this.#database
+    this.#database = undefined
+    try {
+      await old?.close()
+      this.#database = await openDatabase(this.#folder, "refuse")
+      this.#wounded = false
+      await layReserve(this.#folder)
+      return this.#database
+    } catch (error) {
+      throw toStoreError(error)
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#commits.drained()
+    await this.#opening?.catch(() => undefined)
+    if (this.#database === undefined) return
+    try {
+      await this.#database.close()
+      if (!this.#wounded) await writeNote(this.#folder)
+    } catch (error) {
+      // Without the note the next opening searches the logs instead: nothing else is lost.
+      if (!isFull(error)) throw toStoreError(error)
+    }
+  }
+}
+
+async function openDatabase(folder: string, damaged: "refuse" | "open"): Promise<Database> {
+  try {
+    return await openOnce(folder)
+  } catch (error) {
+    if (isFull(error)) {
+      await releaseReserve(folder)
+      return await openOnce(folder)
+    }
+    if (damaged === "refuse" || levelCode(error) !== "LEVEL_CORRUPTION") throw error
+    await repairDatabase(folder)
+    return await openOnce(folder)
+  }
+}
+
+async function openOnce(folder: string): Promise<Database> {
+  const database: Database = new Level<Uint8Array, Uint8Array>(folder, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    // What is stored is ciphertext.
+    compression: false,
+  })
+  await database.open()
+  return database
+}
+
+/** In Node `level` is `classic-level`, which can repair; its types do not say so. */
+async function repairDatabase(folder: string): Promise<void> {
+  const repair: unknown = Reflect.get(Level, "repair")
+  if (typeof repair !== "function") throw new TypeError("this build of level cannot repair")
+  await repair.call(Level, folder)
+}
+
+function toStoreError(error: unknown): unknown {
+  if (error instanceof StoreError || error instanceof TypeError || error instanceof RangeError) {
+    return error
+  }
+  const cause = { cause: error }
+  if (isFull(error)) {
+    return new StoreError("STORE_FULL", "the disk is full; free some room, then it goes on", cause)
+  }
+  switch (levelCode(error)) {
+    case "LEVEL_LOCKED":
+      return new StoreError("STORE_LOCKED", "this folder is in use by another program", cause)
+    case "LEVEL_CORRUPTION":
+      return new StoreError("STORE_CORRUPT", "the store's files are damaged", cause)
+    case "LEVEL_DATABASE_NOT_OPEN":
+    case "LEVEL_ITERATOR_NOT_OPEN":
+      return new StoreError("STORE_CLOSED", "the store is closed", cause)
+    default:
+      return new StoreError("STORE_IO", "the disk failed", cause)
+  }
+}
+
+/** The code of the error itself, or the one that `abstract-level` wrapped. */
+function levelCode(error: unknown): string | undefined {
+  let found: string | undefined
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && typeof at.code === "string") found = at.code
+  }
+  return found
+}
+
+function closed(): StoreError {
+  return new StoreError("STORE_CLOSED", "the store is closed")
+}
+
+/** LevelDB answers with Buffers, whose `slice` shares memory: nobody above expects that. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** The least key after `key`. */
+function successor(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1)
+  next.set(key)
+  return next
+}
