@@ -66,4 +66,12 @@ describe("the manifests", () => {
     const own = sources.filter((file) => file.path.startsWith(`${folder}/src/`))
     expect(checkManifest(workspace, manifest, own)).toEqual([])
   })
+
+  test.for(list("packages/*/package.json"))("%s names each public file", (path) => {
+    const { exports = {} }: { exports?: Record<string, string> } = JSON.parse(read(path).text)
+    const vague = Object.entries(exports).filter(
+      ([name, target]) => name.includes("*") || !/^\.\/src\/[\w/-]+\.ts$/.test(target),
+    )
+    expect(vague).toEqual([])
+  })
 })
