@@ -1,0 +1,110 @@
+/**
+ * Hashes, keyed hashes and derived keys, each bound to its registered context.
+ *
+ * | function | is                                                             |
+ * | -------- | -------------------------------------------------------------- |
+ * | `sha256` | SHA-256 of the parts joined; only where a standard asks for it |
+ * | `hash`   | SHA-256 of frame(context, parts)                               |
+ * | `hmac`   | HMAC-SHA-256 of frame(context, parts)                          |
+ * | `hkdf`   | HKDF-SHA-256 (RFC 5869) with info = frame(context) then info   |
+ *
+ * `frame` writes the context and each part after its length (8 bytes, the
+ * highest first), so no two lists of parts give the same bytes.
+ *
+ * @module
+ */
+import { concatBytes, uint64ToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import type { Context } from "./contexts.ts"
+import { primitives } from "./platform.ts"
+
+/** Bytes in a SHA-256 hash, and in all that is made of one here. */
+export const HASH_BYTES = 32
+
+/** The most that one derivation gives (RFC 5869, section 2.3). */
+export const HKDF_BYTES_MAX: number = 255 * HASH_BYTES
+
+const EMPTY = new Uint8Array(0)
+const framedByContext = new Map<Context, Uint8Array>()
+
+/** SHA-256 of the parts, one after another. For our own formats use `hash`. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  return primitives.sha256(joined(parts))
+}
+
+export function hash(context: Context, ...parts: readonly Uint8Array[]): Uint8Array {
+  return primitives.sha256(frame(context, parts))
+}
+
+/** @param key - At least 16 secret bytes. */
+export function hmac(
+  context: Context,
+  key: Uint8Array,
+  ...parts: readonly Uint8Array[]
+): Uint8Array {
+  return primitives.hmacSha256(checkedKey(key), frame(context, parts))
+}
+
+/**
+ * @param key - At least 16 secret bytes: not a password, for which see `password`.
+ * @param salt - May be empty.
+ * @param length - At most `HKDF_BYTES_MAX`.
+ */
+export function hkdf(
+  context: Context,
+  key: Uint8Array,
+  salt: Uint8Array,
+  info: Uint8Array,
+  length: number,
+): Uint8Array {
+  const pseudorandomKey = hkdfExtract(salt, checkedKey(key))
+  return hkdfExpand(pseudorandomKey, concatBytes([framedContext(context), info]), length)
+}
+
+/** HKDF's first half, bare: for standards that bring labels of their own. */
+export function hkdfExtract(salt: Uint8Array, key: Uint8Array): Uint8Array {
+  return primitives.hmacSha256(salt.length === 0 ? new Uint8Array(HASH_BYTES) : salt, key)
+}
+
+/** HKDF's second half, bare. */
+export function hkdfExpand(
+  pseudorandomKey: Uint8Array,
+  info: Uint8Array,
+  length: number,
+): Uint8Array {
+  if (!Number.isInteger(length) || length < 0 || length > HKDF_BYTES_MAX) {
+    throw new RangeError("HKDF gives at most 8160 bytes")
+  }
+  const derived = new Uint8Array(Math.ceil(length / HASH_BYTES) * HASH_BYTES)
+  let block: Uint8Array = EMPTY
+  for (let at = 0; at < length; at += HASH_BYTES) {
+    const counter = Uint8Array.of(at / HASH_BYTES + 1)
+    block = primitives.hmacSha256(pseudorandomKey, concatBytes([block, info, counter]))
+    derived.set(block, at)
+  }
+  return derived.subarray(0, length)
+}
+
+function frame(context: Context, parts: readonly Uint8Array[]): Uint8Array {
+  const framed: Uint8Array[] = [framedContext(context)]
+  for (const part of parts) framed.push(uint64ToBytes(part.length), part)
+  return concatBytes(framed)
+}
+
+function framedContext(context: Context): Uint8Array {
+  const known = framedByContext.get(context)
+  if (known !== undefined) return known
+  const bytes = utf8ToBytes(context)
+  const framed = concatBytes([uint64ToBytes(bytes.length), bytes])
+  framedByContext.set(context, framed)
+  return framed
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts
+  return parts.length === 1 && only !== undefined ? only : concatBytes(parts)
+}
+
+function checkedKey(key: Uint8Array): Uint8Array {
+  if (key.length < 16) throw new RangeError("a key has at least 16 bytes")
+  return key
+}

@@ -1,0 +1,147 @@
+/**
+ * The primitives as Node has them: 5 to 25 times as fast as in JavaScript.
+ *
+ * Asked for at run time and never imported, so that bundles for a browser have
+ * no trace of it. Node gets keys as KeyObjects: a raw key costs it 12 µs more a
+ * call (measured, Node 24).
+ *
+ * @module
+ */
+import { concatBytes } from "@fulcrum/codec/bytes"
+import type { Primitives } from "./primitives.ts"
+
+/** Imported public keys that are remembered: some 200 kB. */
+const PUBLIC_KEYS_MAX = 1024
+const TAG_BYTES = 16
+const CHACHA = "chacha20-poly1305"
+const CHACHA_OPTIONS = { authTagLength: TAG_BYTES } as const
+
+/** DER up to the 32 key bytes (RFC 8410): `AlgorithmIdentifier` and a string. */
+const ED25519_PRIVATE = Uint8Array.from([
+  0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+])
+const ED25519_PUBLIC = Uint8Array.from([
+  0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+])
+const X25519_PRIVATE = Uint8Array.from([
+  0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20,
+])
+const X25519_PUBLIC = Uint8Array.from([
+  0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x03, 0x21, 0x00,
+])
+
+/** `undefined` where there is no Node, or one too old to have them all. */
+export function nativePrimitives(): Primitives | undefined {
+  const crypto = globalThis.process?.getBuiltinModule?.("node:crypto")
+  // `argon2` came last, in Node 24.7.
+  if (crypto === undefined || typeof crypto.argon2 !== "function") return undefined
+  const secret = (key: Uint8Array) => crypto.createSecretKey(key)
+  const privateKey = (prefix: Uint8Array, key: Uint8Array) =>
+    crypto.createPrivateKey({ key: der(prefix, key), format: "der", type: "pkcs8" })
+  const publicKey = (prefix: Uint8Array, key: Uint8Array) =>
+    crypto.createPublicKey({ key: der(prefix, key), format: "der", type: "spki" })
+
+  type KeyObject = ReturnType<typeof secret>
+  const signingKeys = new WeakMap<object, KeyObject>()
+  const verifyingKeys = new Map<string, KeyObject>()
+
+  function signingKey(key: { readonly seed: Uint8Array }): KeyObject {
+    const known = signingKeys.get(key)
+    if (known !== undefined) return known
+    const imported = privateKey(ED25519_PRIVATE, key.seed)
+    signingKeys.set(key, imported)
+    return imported
+  }
+
+  function verifyingKey(key: Uint8Array): KeyObject {
+    const name = String.fromCharCode(...key)
+    const imported = verifyingKeys.get(name) ?? publicKey(ED25519_PUBLIC, key)
+    // The map keeps the order of insertion: the first is the one longest unused.
+    verifyingKeys.delete(name)
+    verifyingKeys.set(name, imported)
+    if (verifyingKeys.size > PUBLIC_KEYS_MAX) {
+      for (const oldest of verifyingKeys.keys()) {
+        verifyingKeys.delete(oldest)
+        break
+      }
+    }
+    return imported
+  }
+
+  return {
+    sha256: (message) => plain(crypto.hash("sha256", message, "buffer")),
+    hmacSha256: (key, message) =>
+      plain(crypto.createHmac("sha256", secret(key)).update(message).digest()),
+    chachaSeal({ key, nonce, aad }, plaintext) {
+      const cipher = crypto.createCipheriv(CHACHA, secret(key), nonce, CHACHA_OPTIONS)
+      cipher.setAAD(aad, { plaintextLength: plaintext.length })
+      const ciphertext = cipher.update(plaintext)
+      return concatBytes([ciphertext, cipher.final(), cipher.getAuthTag()])
+    },
+    chachaOpen({ key, nonce, aad }, sealed) {
+      const length = sealed.length - TAG_BYTES
+      if (length < 0) return undefined
+      const cipher = crypto.createDecipheriv(CHACHA, secret(key), nonce, CHACHA_OPTIONS)
+      cipher.setAAD(aad, { plaintextLength: length })
+      cipher.setAuthTag(sealed.subarray(length))
+      const plaintext = cipher.update(sealed.subarray(0, length))
+      try {
+        cipher.final()
+      } catch {
+        return undefined
+      }
+      return plain(plaintext)
+    },
+    ed25519PublicKey: (seed) =>
+      lastBytes(
+        crypto
+          .createPublicKey(privateKey(ED25519_PRIVATE, seed))
+          .export({ format: "der", type: "spki" }),
+      ),
+    ed25519Sign: (key, message) => plain(crypto.sign(null, message, signingKey(key))),
+    ed25519Equation: (key, message, signature) =>
+      crypto.verify(null, message, verifyingKey(key), signature),
+    x25519(scalar, point) {
+      try {
+        return plain(
+          crypto.diffieHellman({
+            privateKey: privateKey(X25519_PRIVATE, scalar),
+            publicKey: publicKey(X25519_PUBLIC, point),
+          }),
+        )
+      } catch {
+        // OpenSSL refuses an all-zero result; the lengths were checked.
+        return undefined
+      }
+    },
+    argon2id: ({ password, salt, memoryKiB, passes, length }) =>
+      new Promise((resolve, reject) => {
+        const input = {
+          message: password,
+          nonce: salt,
+          memory: memoryKiB,
+          passes,
+          parallelism: 1,
+          tagLength: length,
+        }
+        crypto.argon2("argon2id", input, (error, derived) => {
+          if (error) reject(error)
+          else resolve(plain(derived))
+        })
+      }),
+  }
+}
+
+function der(prefix: Uint8Array, key: Uint8Array): Buffer {
+  const bytes = concatBytes([prefix, key])
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+/** A Buffer's bytes as a plain Uint8Array: `slice` of the two means different things. */
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+}
+
+function lastBytes(exported: Uint8Array): Uint8Array {
+  return Uint8Array.from(exported.subarray(exported.length - 32))
+}
