@@ -18,11 +18,11 @@
  * @module
  */
 import { concatBytes } from "@fulcrum/codec/bytes"
-import { hchacha } from "@noble/ciphers/chacha.js"
 import { primitives } from "./platform.ts"
-import type { AeadInput, Primitives } from "./primitives.ts"
+import type { AeadInput } from "./primitives.ts"
 import type { Random } from "./random.ts"
 import { SealError } from "./seal-error.ts"
+import { xchachaOpen, xchachaSeal } from "./xchacha.ts"
 
 export const AEAD_KEY_BYTES = 32
 export const AEAD_NONCE_BYTES = 12
@@ -31,9 +31,6 @@ export const RECORD_NONCE_BYTES = 24
 
 /** How much longer a sealed record is than its plaintext. */
 export const RECORD_OVERHEAD_BYTES: number = RECORD_NONCE_BYTES + AEAD_TAG_BYTES
-
-/** "expand 32-byte k", as ChaCha's first four words. */
-const SIGMA = Uint32Array.of(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574)
 
 /**
  * Seals once under this key and nonce; a second time with the same two would give both away.
@@ -96,40 +93,6 @@ export function openRecord(input: {
   const plaintext = xchachaOpen(primitives, { key, nonce, aad }, ciphertext)
   if (plaintext === undefined) throw wrongTag()
   return plaintext
-}
-
-/** XChaCha20-Poly1305 over either set of primitives; exported for the test that compares them. */
-export function xchachaSeal(over: Primitives, input: AeadInput, plaintext: Uint8Array): Uint8Array {
-  return over.chachaSeal(subkeyInput(input), plaintext)
-}
-
-/** Undoes `xchachaSeal`; `undefined` if the tag is wrong. */
-export function xchachaOpen(
-  over: Primitives,
-  input: AeadInput,
-  sealed: Uint8Array,
-): Uint8Array | undefined {
-  return over.chachaOpen(subkeyInput(input), sealed)
-}
-
-/** A subkey of key and the nonce's first 16 bytes, and a short nonce of its last 8. */
-function subkeyInput({ key, nonce, aad }: AeadInput): AeadInput {
-  const subkey = new Uint32Array(8)
-  hchacha(SIGMA, wordsOf(key), wordsOf(nonce.subarray(0, 16)), subkey)
-  const shortNonce = new Uint8Array(AEAD_NONCE_BYTES)
-  shortNonce.set(nonce.subarray(16), 4)
-  return { key: bytesOf(subkey), nonce: shortNonce, aad }
-}
-
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i, true))
-}
-
-function bytesOf(words: Uint32Array): Uint8Array {
-  const view = new DataView(new ArrayBuffer(words.length * 4))
-  for (const [i, word] of words.entries()) view.setUint32(4 * i, word, true)
-  return new Uint8Array(view.buffer)
 }
 
 function checkInput(

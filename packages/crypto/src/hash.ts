@@ -15,15 +15,12 @@
  */
 import { concatBytes, uint64ToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Context } from "./contexts.ts"
+import { hkdfExpand, hkdfExtract } from "./hkdf.ts"
 import { primitives } from "./platform.ts"
 
 /** Bytes in a SHA-256 hash, and in all that is made of one here. */
 export const HASH_BYTES = 32
 
-/** The most that one derivation gives (RFC 5869, section 2.3). */
-export const HKDF_BYTES_MAX: number = 255 * HASH_BYTES
-
-const EMPTY = new Uint8Array(0)
 const framedByContext = new Map<Context, Uint8Array>()
 
 /** SHA-256 of the parts, one after another. For our own formats use `hash`. */
@@ -47,7 +44,7 @@ export function hmac(
 /**
  * @param key - At least 16 secret bytes: not a password, for which see `password`.
  * @param salt - May be empty.
- * @param length - At most `HKDF_BYTES_MAX`.
+ * @param length - At most 8,160.
  */
 export function hkdf(
   context: Context,
@@ -56,32 +53,13 @@ export function hkdf(
   info: Uint8Array,
   length: number,
 ): Uint8Array {
-  const pseudorandomKey = hkdfExtract(salt, checkedKey(key))
-  return hkdfExpand(pseudorandomKey, concatBytes([framedContext(context), info]), length)
-}
-
-/** HKDF's first half, bare: for standards that bring labels of their own. */
-export function hkdfExtract(salt: Uint8Array, key: Uint8Array): Uint8Array {
-  return primitives.hmacSha256(salt.length === 0 ? new Uint8Array(HASH_BYTES) : salt, key)
-}
-
-/** HKDF's second half, bare. */
-export function hkdfExpand(
-  pseudorandomKey: Uint8Array,
-  info: Uint8Array,
-  length: number,
-): Uint8Array {
-  if (!Number.isInteger(length) || length < 0 || length > HKDF_BYTES_MAX) {
-    throw new RangeError("HKDF gives at most 8160 bytes")
-  }
-  const derived = new Uint8Array(Math.ceil(length / HASH_BYTES) * HASH_BYTES)
-  let block: Uint8Array = EMPTY
-  for (let at = 0; at < length; at += HASH_BYTES) {
-    const counter = Uint8Array.of(at / HASH_BYTES + 1)
-    block = primitives.hmacSha256(pseudorandomKey, concatBytes([block, info, counter]))
-    derived.set(block, at)
-  }
-  return derived.subarray(0, length)
+  const pseudorandomKey = hkdfExtract(primitives, salt, checkedKey(key))
+  return hkdfExpand(
+    primitives,
+    pseudorandomKey,
+    concatBytes([framedContext(context), info]),
+    length,
+  )
 }
 
 function frame(context: Context, parts: readonly Uint8Array[]): Uint8Array {

@@ -10,7 +10,8 @@
  * @module
  */
 import { concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
-import { hkdfExpand, hkdfExtract } from "./hash.ts"
+import { hkdfExpand, hkdfExtract } from "./hkdf.ts"
+import { primitives } from "./platform.ts"
 
 export interface HpkeSuite {
   readonly kemId: number
@@ -42,9 +43,10 @@ export function hpkeKeys(suite: HpkeSuite, shared: Uint8Array, info: Uint8Array)
     uint16(suite.aeadId),
   ])
   const extract = (salt: Uint8Array, label: string, key: Uint8Array): Uint8Array =>
-    hkdfExtract(salt, concatBytes([VERSION, suiteId, utf8ToBytes(label), key]))
+    hkdfExtract(primitives, salt, concatBytes([VERSION, suiteId, utf8ToBytes(label), key]))
   const expand = (label: string, length: number): Uint8Array =>
     hkdfExpand(
+      primitives,
       secret,
       concatBytes([uint16(length), VERSION, suiteId, utf8ToBytes(label), context]),
       length,
