@@ -103,9 +103,14 @@ export const ADAPTERS: readonly AdapterRule[] = [
     powers: ["node", "clock", "timer", "network"],
     why: "multicast",
   },
-  { path: "packages/record/src/worker-threads", powers: ["node", "timer"], why: "a worker" },
+  {
+    path: "packages/record/src/worker-",
+    powers: ["node", "timer"],
+    why: "a worker and its thread",
+  },
   { path: "packages/record/src/web-worker", powers: ["timer"], why: "a worker" },
   { path: "packages/crypto/src/random.ts", powers: ["random"], why: "the system's randomness" },
   { path: "packages/crypto/src/clock.ts", powers: ["clock", "timer"], why: "the system's clock" },
+  { path: "packages/log/src/deflate.ts", powers: ["node"], why: "the platform's zlib, if there" },
   { path: "packages/crypto/src/native", powers: ["node"], why: "the platform's ciphers, if there" },
 ]
