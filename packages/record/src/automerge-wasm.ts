@@ -1,0 +1,80 @@
+/**
+ * Starts Automerge's WebAssembly with a bound on its memory.
+ *
+ * The module declares a memory without a maximum, and a thread's resource limits do not count
+ * it. So its memory section (5) is written again, with a maximum: an allocation beyond it traps,
+ * and only the worker is lost.
+ *
+ * @module
+ */
+
+import { automergeWasmBase64 } from "@automerge/automerge/automerge.wasm.base64"
+import * as Automerge from "@automerge/automerge/slim"
+
+const PAGE_BYTES = 65_536
+const MEMORY_SECTION = 5
+
+/** Automerge itself, below its proxies. */
+export type AutomergeHandle = ReturnType<typeof Automerge.getBackend>
+
+let started: Promise<void> | undefined
+
+/**
+ * Once for each thread; the bound of the first call holds.
+ *
+ * @param memoryBytesMax - Of the WebAssembly memory, which holds every document.
+ */
+export function startAutomerge(memoryBytesMax: number): Promise<void> {
+  started ??= Automerge.initializeWasm(
+    withMemoryMax(decodeBase64(automergeWasmBase64), memoryBytesMax),
+  )
+  return started
+}
+
+/** Writes the module again, its memory bounded. */
+export function withMemoryMax(module: Uint8Array, memoryBytesMax: number): Uint8Array<ArrayBuffer> {
+  for (let at = 8; at < module.length; ) {
+    const section = module[at]
+    const size = readLeb(module, at + 1)
+    const start = size.next
+    const end = start + size.value
+    if (section !== MEMORY_SECTION) {
+      at = end
+      continue
+    }
+    if (module[start] !== 1 || module[start + 1] !== 0)
+      throw new TypeError("a memory of another kind")
+    const least = readLeb(module, start + 2)
+    const most = Math.max(least.value, Math.floor(memoryBytesMax / PAGE_BYTES))
+    const contents = [1, 1, ...writeLeb(least.value), ...writeLeb(most)]
+    const written = new Uint8Array([MEMORY_SECTION, ...writeLeb(contents.length), ...contents])
+    const bounded = new Uint8Array(at + written.length + module.length - end)
+    bounded.set(module.subarray(0, at))
+    bounded.set(written, at)
+    bounded.set(module.subarray(end), at + written.length)
+    return bounded
+  }
+  throw new TypeError("no memory section")
+}
+
+function readLeb(bytes: Uint8Array, at: number): { readonly value: number; readonly next: number } {
+  let value = 0
+  let scale = 1
+  for (let next = at; ; next++) {
+    const byte = bytes[next] ?? 0
+    value += (byte & 127) * scale
+    scale *= 128
+    if (byte < 128) return { value, next: next + 1 }
+  }
+}
+
+function writeLeb(value: number): readonly number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...writeLeb(value >>> 7)]
+}
+
+function decodeBase64(text: string): Uint8Array {
+  const binary = atob(text)
+  const bytes = new Uint8Array(binary.length)
+  for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at)
+  return bytes
+}

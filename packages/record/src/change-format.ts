@@ -1,0 +1,367 @@
+/**
+ * Automerge's binary format, as far as this format allows it, read before Automerge sees it.
+ *
+ * A change of a document is one uncompressed change chunk (what carries it compresses):
+ *
+ * | part            | bytes       | here                                              |
+ * | --------------- | ----------- | ------------------------------------------------- |
+ * | magic, checksum | 4 + 4       | `85 6f 4a 83`; the checksum is Automerge's to test |
+ * | type, length    | 1 + LEB     | 1; the rest, exactly                              |
+ * | dependencies    | LEB + 32 n  |                                                   |
+ * | actor           | LEB + 16    |                                                   |
+ * | seq, start, time | LEB         | time 0: a device's clock is nobody's business     |
+ * | message         | LEB + n     | at most `MESSAGE_CHARS_MAX`                       |
+ * | other actors    | LEB + …     |                                                   |
+ * | columns         | LEB + 2 LEB n | those of the table below, in this order         |
+ * | their contents  |             | nothing after them                                |
+ *
+ * | column | holds                 | allowed                                     |
+ * | -----: | --------------------- | ------------------------------------------- |
+ * |     21 | key, run-length text  | pointers as `registers.ts` writes them, each once |
+ * |     52 | insert                | false                                       |
+ * |     66 | action                | 1 set, 3 delete                             |
+ * | 86, 87 | value and its type    | null, boolean, int, uint, f64, text, and bytes of canonical JSON |
+ * | 112, 113, 115 | predecessors   | at most `CHANGE_PREDS_MAX`                  |
+ *
+ * There is no column that names an object, so every operation is on the root map: no nested
+ * object, no list, no text, counter, timestamp or mark can be made. What is run-length coded is
+ * counted before it is unrolled. Source: automerge.org/automerge-binary-format-spec.
+ *
+ * Of a saved form (chunk type 0) the frame is read, its columns inflated within bounds and their
+ * rows counted, and operations on anything but the root refused; what it held is checked once
+ * it is loaded.
+ *
+ * @module
+ */
+import { bytesToHex, bytesToUtf8 } from "@fulcrum/codec/bytes"
+import type { JsonValue } from "@fulcrum/codec/json"
+import { ByteReader, readDeltas, readFalses, readRuns } from "./columns.ts"
+import {
+  CHANGE_BYTES_MAX,
+  CHANGE_OPS_MAX,
+  CHANGE_PREDS_MAX,
+  DOCUMENT_OPS_MAX,
+  MESSAGE_CHARS_MAX,
+  SAVED_BYTES_MAX,
+} from "./documents.ts"
+import { RecordError } from "./record-error.ts"
+import { decodeComposite, keyToPath, REGISTER_BYTES_MAX } from "./registers.ts"
+
+/** One operation: a register written or unset. */
+export interface ChangeWrite {
+  readonly key: string
+  readonly path: readonly string[]
+  /** `undefined`: unset. */
+  readonly value: JsonValue | undefined
+  /** Operations that it replaces, as Automerge writes them: `counter@actor`. */
+  readonly preds: readonly string[]
+}
+
+export interface ParsedChange {
+  /** Hex. */
+  readonly actor: string
+  readonly seq: number
+  readonly startOp: number
+  /** Hex hashes. */
+  readonly deps: readonly string[]
+  readonly message: string
+  readonly writes: readonly ChangeWrite[]
+}
+
+export const ACTOR_BYTES = 16
+/** Actors that one change refers to, its own not counted. */
+const OTHER_ACTORS_MAX = 4096
+/** Dependencies: as many as there were heads. */
+const DEPS_MAX = 4096
+const COLUMNS_MAX = 32
+/** Operation counters stay in what Automerge can save: a 32-bit number. */
+const OP_COUNTER_MAX = 0x7fff_ffff
+
+const CHUNK_DOCUMENT = 0
+const CHUNK_CHANGE = 1
+
+const KEY = 21
+const INSERT = 52
+const ACTION = 66
+const VALUE_META = 86
+const VALUE = 87
+const PRED_GROUP = 112
+const PRED_ACTOR = 113
+const PRED_COUNTER = 115
+const COLUMNS: readonly number[] = [
+  KEY,
+  INSERT,
+  ACTION,
+  VALUE_META,
+  VALUE,
+  PRED_GROUP,
+  PRED_ACTOR,
+  PRED_COUNTER,
+]
+
+/**
+ * Reads a change.
+ *
+ * @throws {RecordError} `RECORD_CHANGE_REFUSED`, `RECORD_CHANGE_LIMIT`.
+ */
+export function parseChange(bytes: Uint8Array): ParsedChange {
+  if (bytes.length > CHANGE_BYTES_MAX) throw limit("larger than a change may be")
+  try {
+    return parse(bytes)
+  } catch (cause) {
+    if (cause instanceof RecordError) throw cause
+    throw new RecordError("RECORD_CHANGE_REFUSED", "not a change of this format", { cause })
+  }
+}
+
+/** Whether these bytes say that they are a saved form. */
+export function isSavedForm(bytes: Uint8Array): boolean {
+  return bytes[8] === CHUNK_DOCUMENT
+}
+
+function parse(bytes: Uint8Array): ParsedChange {
+  const reader = openChunk(bytes, CHUNK_CHANGE)
+  const deps = readMany(reader, DEPS_MAX, () => bytesToHex(reader.take(32)))
+  const actor = readActor(reader)
+  const seq = reader.uint(OP_COUNTER_MAX)
+  const startOp = reader.uint(OP_COUNTER_MAX)
+  if (seq < 1 || startOp < 1) throw refused("numbered from zero")
+  if (reader.int() !== 0) throw refused("with a time")
+  const message = bytesToUtf8(reader.take(reader.uint(MESSAGE_CHARS_MAX * 4)))
+  const actors = [actor, ...readMany(reader, OTHER_ACTORS_MAX, () => readActor(reader))]
+  const columns = readColumns(reader)
+  reader.end()
+  const writes = readWrites(columns, actors)
+  if (startOp + writes.length > OP_COUNTER_MAX) throw refused("with an operation numbered too high")
+  return { actor, seq, startOp, deps, message, writes }
+}
+
+/** The reader stands at the start of what the chunk holds. */
+function openChunk(bytes: Uint8Array, type: number): ByteReader {
+  const reader = new ByteReader(bytes)
+  const magic = reader.take(4)
+  if (bytesToHex(magic) !== "856f4a83") throw refused("without Automerge's mark")
+  reader.take(4)
+  if (reader.byte() !== type) throw refused("of another kind, or compressed")
+  const length = reader.uint(SAVED_BYTES_MAX)
+  if (length !== reader.left) throw refused("of another length than it says")
+  return reader
+}
+
+function readActor(reader: ByteReader): string {
+  if (reader.uint(ACTOR_BYTES) !== ACTOR_BYTES) throw refused("with an actor that is not 16 bytes")
+  return bytesToHex(reader.take(ACTOR_BYTES))
+}
+
+function readMany<T>(reader: ByteReader, max: number, one: () => T): readonly T[] {
+  const count = reader.uint(max)
+  const items: T[] = []
+  for (let at = 0; at < count; at++) items.push(one())
+  return items
+}
+
+function readColumns(reader: ByteReader): ReadonlyMap<number, Uint8Array> {
+  const sizes = readMany(reader, COLUMNS_MAX, () => ({
+    column: reader.uint(0xffff),
+    length: reader.uint(CHANGE_BYTES_MAX),
+  }))
+  const columns = new Map<number, Uint8Array>()
+  let last = -1
+  for (const { column, length } of sizes) {
+    if (column <= last || !COLUMNS.includes(column)) throw refused("with a column of no use here")
+    last = column
+    columns.set(column, reader.take(length))
+  }
+  return columns
+}
+
+function readWrites(
+  columns: ReadonlyMap<number, Uint8Array>,
+  actors: readonly string[],
+): readonly ChangeWrite[] {
+  const column = (id: number): ByteReader => new ByteReader(columns.get(id) ?? new Uint8Array())
+  const actions = readRuns(column(ACTION), CHANGE_OPS_MAX, (reader) => reader.uint(255))
+  const count = actions.length
+  if (count === 0) throw refused("without an operation")
+  readFalses(column(INSERT), count)
+  const keys = rows(
+    count,
+    readRuns(column(KEY), count, (reader) => reader.text()),
+  )
+  const metas = rows(
+    count,
+    readRuns(column(VALUE_META), count, (reader) => reader.uint()),
+  )
+  const groups = rows(
+    count,
+    readRuns(column(PRED_GROUP), count, (reader) => reader.uint()),
+  )
+  const predCount = groups.reduce((sum, size) => sum + size, 0)
+  if (predCount > CHANGE_PREDS_MAX) throw limit("more predecessors than a change may have")
+  const predActors = rows(
+    predCount,
+    readRuns(column(PRED_ACTOR), predCount, (reader) => reader.uint()),
+  )
+  const predCounters = rows(predCount, readDeltas(column(PRED_COUNTER), predCount))
+  const values = column(VALUE)
+  const seen = new Set<string>()
+  let pred = 0
+  const writes = actions.map((action, at): ChangeWrite => {
+    const key = keys[at] ?? ""
+    const path = keyToPath(key)
+    if (path === undefined || seen.has(key)) throw refused("with a key that no document has")
+    seen.add(key)
+    const value = readValue(values, metas[at] ?? 0)
+    const preds: string[] = []
+    for (const end = pred + (groups[at] ?? 0); pred < end; pred++) {
+      const actor = actors[predActors[pred] ?? -1]
+      const counter = predCounters[pred] ?? 0
+      if (actor === undefined || counter < 1 || counter > OP_COUNTER_MAX) {
+        throw refused("with a predecessor that cannot be")
+      }
+      preds.push(`${counter}@${actor}`)
+    }
+    if (new Set(preds).size !== preds.length) throw refused("with a predecessor twice")
+    if (action === 1) return { key, path, value, preds }
+    if (action !== 3 || value !== null || preds.length === 0) {
+      throw refused("with an operation that no document has")
+    }
+    return { key, path, value: undefined, preds }
+  })
+  values.end()
+  return writes
+}
+
+/** Every row there, none null. */
+function rows<T>(count: number, items: readonly (T | null)[]): readonly T[] {
+  const present = items.filter((item) => item !== null)
+  if (present.length !== count || items.length !== count)
+    throw refused("with columns of unlike length")
+  return present
+}
+
+function readValue(values: ByteReader, meta: number): JsonValue {
+  const length = Math.floor(meta / 16)
+  if (length > REGISTER_BYTES_MAX) throw limit("a field larger than can be stored")
+  const reader = new ByteReader(values.take(length))
+  const value = readScalar(reader, meta % 16, length)
+  reader.end()
+  return value
+}
+
+function readScalar(reader: ByteReader, type: number, length: number): JsonValue {
+  switch (type) {
+    case 0:
+      return null
+    case 1:
+      return false
+    case 2:
+      return true
+    case 3:
+      return reader.uint()
+    case 4:
+      return reader.int()
+    case 5:
+      return readFloat(reader.take(8))
+    case 6:
+      return bytesToUtf8(reader.take(length))
+    case 7: {
+      const value = decodeComposite(reader.take(length))
+      if (value !== undefined) return value
+    }
+  }
+  throw refused("with a value of a kind that no document has")
+}
+
+function readFloat(bytes: Uint8Array): number {
+  const value = new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0, true)
+  if (!Number.isFinite(value)) throw refused("with a number that is not finite")
+  return value
+}
+
+/**
+ * Measures a saved form.
+ *
+ * @throws {RecordError} `RECORD_CHANGE_REFUSED`, `RECORD_CHANGE_LIMIT`.
+ */
+export async function inspectSavedForm(bytes: Uint8Array): Promise<void> {
+  if (bytes.length > SAVED_BYTES_MAX) throw limit("larger than a document may be")
+  try {
+    await inspect(bytes)
+  } catch (cause) {
+    if (cause instanceof RecordError) throw cause
+    throw new RecordError("RECORD_CHANGE_REFUSED", "not a saved document", { cause })
+  }
+}
+
+async function inspect(bytes: Uint8Array): Promise<void> {
+  const reader = openChunk(bytes, CHUNK_DOCUMENT)
+  readMany(reader, DOCUMENT_OPS_MAX, () => readActor(reader))
+  readMany(reader, DEPS_MAX, () => reader.take(32))
+  const columnSizes = () => ({ spec: reader.uint(0xffff), length: reader.uint(SAVED_BYTES_MAX) })
+  const changeColumns = readMany(reader, COLUMNS_MAX, columnSizes)
+  const opColumns = readMany(reader, COLUMNS_MAX, columnSizes)
+  let left = SAVED_BYTES_MAX
+  for (const [at, { spec, length }] of [...changeColumns, ...opColumns].entries()) {
+    const isOnOperation = at >= changeColumns.length
+    const contents = await inflate(reader.take(length), spec, left)
+    left -= contents.length
+    // Columns 1 and 2 name the object of an operation; without them it is the root.
+    if (isOnOperation && spec >> 4 === 0) throw refused("with an object inside")
+    countRows(contents, spec & 7)
+  }
+}
+
+function countRows(contents: Uint8Array, type: number): void {
+  const reader = new ByteReader(contents)
+  if (type === 7) return
+  if (type === 4) {
+    let rowCount = 0
+    while (reader.left > 0) rowCount += reader.uint(DOCUMENT_OPS_MAX)
+    if (rowCount > DOCUMENT_OPS_MAX) throw limit("more operations than a document may have")
+    return
+  }
+  let rowCount = 0
+  while (reader.left > 0) {
+    const run = reader.int()
+    if (run === 0) rowCount += reader.uint(DOCUMENT_OPS_MAX)
+    else rowCount += Math.abs(run)
+    if (rowCount > DOCUMENT_OPS_MAX) throw limit("more operations than a document may have")
+    const valueCount = run > 0 ? 1 : -run
+    for (let at = 0; at < valueCount; at++) {
+      if (type === 5) reader.take(reader.uint(SAVED_BYTES_MAX))
+      else reader.skipInteger()
+    }
+  }
+}
+
+/** A column's contents: bit 3 of its number says that they are deflated. */
+async function inflate(bytes: Uint8Array, spec: number, bytesMax: number): Promise<Uint8Array> {
+  if ((spec & 8) === 0) {
+    if (bytes.length > bytesMax) throw limit("larger than a document may be")
+    return bytes
+  }
+  const parts: Uint8Array[] = []
+  let length = 0
+  const source = new Blob([new Uint8Array(bytes)]).stream()
+  for await (const part of source.pipeThrough(new DecompressionStream("deflate-raw"))) {
+    length += part.length
+    if (length > bytesMax) throw limit("larger than a document may be")
+    parts.push(part)
+  }
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+function refused(what: string): RecordError {
+  return new RecordError("RECORD_CHANGE_REFUSED", `a change ${what}`)
+}
+
+function limit(what: string): RecordError {
+  return new RecordError("RECORD_CHANGE_LIMIT", what)
+}

@@ -1,0 +1,36 @@
+/**
+ * Documents in the caller's own thread, for simulation and tests: the same code, but nothing
+ * that could be killed. A call that breaks Automerge fails with `RECORD_WORKER`, and so may all
+ * that follow.
+ *
+ * @module
+ */
+import { isFatal, openDocumentHost } from "./document-host.ts"
+import type { Documents, Reload } from "./documents.ts"
+import { RecordError } from "./record-error.ts"
+import { type HostLink, SerialDocuments } from "./serial-documents.ts"
+
+/** Documents of every engine in one process share one WebAssembly memory. */
+const MEMORY_BYTES_MAX = 2 ** 31
+
+export interface InLineOptions {
+  /** Default: nothing is kept anywhere else. */
+  readonly reload?: Reload
+}
+
+export async function openInLineDocuments(options: InLineOptions = {}): Promise<Documents> {
+  const host = await openDocumentHost(MEMORY_BYTES_MAX)
+  const link: HostLink = {
+    generation: 1,
+    call: async (name, input) => {
+      try {
+        return await host[name](input)
+      } catch (error) {
+        if (!isFatal(error)) throw error
+        throw new RecordError("RECORD_WORKER", "Automerge broke", { cause: error })
+      }
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+  return new SerialDocuments(link, options.reload ?? (async () => []))
+}

@@ -1,0 +1,177 @@
+import type { JsonValue } from "@fulcrum/codec/json"
+import { afterAll, describe, expect, test } from "vitest"
+import { type Documents, documentId, type Edit, type Reload } from "../src/documents.ts"
+import { openInLineDocuments } from "../src/in-line.ts"
+import { openWorkerDocuments } from "../src/worker-threads.ts"
+
+const card = documentId("card")
+const none: Reload = async () => []
+const set = (path: string, value: JsonValue): Edit => ({ op: "set", path: path.split("/"), value })
+const unset = (path: string): Edit => ({ op: "unset", path: path.split("/") })
+const actor = (number: number): Uint8Array => new Uint8Array(16).fill(number)
+
+/** Worker threads start slowly, so each implementation has one for all its tests' small needs. */
+const opened: Documents[] = []
+async function keep(documents: Promise<Documents> | Documents): Promise<Documents> {
+  const ready = await documents
+  opened.push(ready)
+  return ready
+}
+afterAll(async () => {
+  for (const documents of opened) await documents[Symbol.asyncDispose]()
+})
+
+async function write(
+  documents: Documents,
+  by: number,
+  edits: readonly Edit[],
+  document = card,
+): Promise<Uint8Array> {
+  const result = await documents.edit({ document, edits, actor: actor(by) })
+  if (result === undefined) throw new Error("nothing changed")
+  return result.change
+}
+
+describe.each([
+  { name: "in line", open: (reload: Reload) => openInLineDocuments({ reload }) },
+  {
+    name: "in a worker",
+    open: async (reload: Reload) => openWorkerDocuments({ reload }),
+  },
+])("documents $name", ({ open }) => {
+  const pair = async (): Promise<readonly [Documents, Documents]> => [
+    await keep(open(none)),
+    await keep(open(none)),
+  ]
+
+  test("[D1] two devices that begin one document apart keep both their fields", async () => {
+    const [a, b] = await pair()
+    const fromA = await write(a, 1, [set("emails/home", { address: "a@example.org" })])
+    const fromB = await write(b, 2, [
+      set("emails/home/contexts/private", true),
+      set("emails/work/address", "b@example.org"),
+    ])
+    const { heads } = await a.apply({ document: card, changes: [fromB] })
+    expect(await b.apply({ document: card, changes: [fromA] })).toEqual({ heads })
+    const both = {
+      emails: {
+        home: { address: "a@example.org", contexts: { private: true } },
+        work: { address: "b@example.org" },
+      },
+    }
+    expect(await a.read(card)).toEqual(both)
+    expect(await b.read(card)).toEqual(both)
+    expect(await a.conflicts(card)).toEqual([])
+  })
+
+  test("[D2] a conflict shows every value, the winner first, alike everywhere", async () => {
+    const [a, b] = await pair()
+    const fromA = await write(a, 1, [set("name/full", "Anna"), set("phones/1/number", "1")])
+    const fromB = await write(b, 2, [set("name/full", "Ann")])
+    await a.apply({ document: card, changes: [fromB] })
+    await b.apply({ document: card, changes: [fromA] })
+    const shown = await a.conflicts(card)
+    expect(shown).toEqual([{ path: ["name"], values: [{ full: "Ann" }, { full: "Anna" }] }])
+    expect(await b.conflicts(card)).toEqual(shown)
+    await write(a, 1, [set("name/full", "Ann")])
+    expect(await a.conflicts(card)).toEqual([])
+  })
+
+  test("[D4] an edit says what it overwrote, and one that changes nothing is none", async () => {
+    const documents = await keep(open(none))
+    await write(documents, 1, [set("phones/1", { number: "1", features: { mobile: true } })])
+    const result = await documents.edit({
+      document: card,
+      edits: [set("phones/1", { number: "2" }), unset("phones/9")],
+      actor: actor(1),
+    })
+    expect(result?.overwrote).toEqual([
+      { path: ["phones", "1", "features", "mobile"], value: true },
+      { path: ["phones", "1", "number"], value: "1" },
+    ])
+    expect(result?.wrote).toEqual([
+      { path: ["phones", "1", "features", "mobile"], value: undefined },
+      { path: ["phones", "1", "number"], value: "2" },
+    ])
+    const again = { document: card, edits: [set("phones/1/number", "2")], actor: actor(1) }
+    expect(await documents.edit(again)).toBeUndefined()
+  })
+
+  test("history names the writers of a path and of what is around it", async () => {
+    const [a, b] = await pair()
+    const first = await write(a, 1, [set("name/full", "Anna"), set("notes/1/note", "x")])
+    await b.apply({ document: card, changes: [first] })
+    const second = await write(b, 2, [set("name/full", "Anna B")])
+    await a.apply({ document: card, changes: [second] })
+    await write(a, 3, [unset("name/full")])
+    const shown = await a.history(card, ["name", "full"])
+    expect(
+      shown.map(({ actor: by, seq, path, value }) => [by.slice(0, 2), seq, path, value]),
+    ).toEqual([
+      ["01", 1, ["name"], { full: "Anna" }],
+      ["02", 1, ["name"], { full: "Anna B" }],
+      ["03", 1, ["name"], undefined],
+    ])
+    expect(await a.heads(card)).toEqual([shown[2]?.changeHash])
+  })
+
+  test("a saved form loads to the same heads; another document is untouched", async () => {
+    const [a, b] = await pair()
+    const things = documentId("things")
+    await write(
+      a,
+      1,
+      [set("1", { name: "Bicycle", wheels: 2, price: 1.5, none: null, list: [1] })],
+      things,
+    )
+    const { heads } = await b.load(things, await a.save(things))
+    expect(heads).toEqual(await a.heads(things))
+    expect(await b.read(things)).toEqual(await a.read(things))
+    expect(await b.read(card)).toBeUndefined()
+    await b.forget(things)
+    expect(await b.read(things)).toBeUndefined()
+  })
+
+  test("what the owner has is loaded at first use", async () => {
+    const source = await keep(openInLineDocuments())
+    const changes = [
+      await write(source, 1, [set("name/full", "Anna")]),
+      await write(source, 1, [set("phones/1/number", "1")]),
+    ]
+    const documents = await keep(open(async () => changes))
+    expect(await documents.read(card)).toEqual(await source.read(card))
+    await write(documents, 7, [set("phones/1/number", "2")])
+    await documents.forget(card)
+    expect(await documents.read(card)).toEqual(await source.read(card))
+  })
+
+  test("[D7] a batch is taken whole or not at all", async () => {
+    const [a, b] = await pair()
+    const first = await write(a, 1, [set("name/full", "Anna")])
+    const second = await write(a, 1, [set("phones/1/number", "1")])
+    await write(b, 2, [set("phones/2/number", "2")])
+    const before = [await b.read(card), await b.heads(card)]
+    const torn = second.slice()
+    torn[torn.length - 1] = (torn.at(-1) ?? 0) ^ 1
+    const call = (changes: readonly Uint8Array[]) => b.apply({ document: card, changes })
+    await expect(call([first, torn])).rejects.toMatchObject({ code: "RECORD_CHANGE_REFUSED" })
+    await expect(call([second])).rejects.toMatchObject({ code: "RECORD_CHANGE_MISSING" })
+    await expect(call([first, new Uint8Array(2 ** 20 + 1)])).rejects.toMatchObject({
+      code: "RECORD_CHANGE_LIMIT",
+    })
+    expect([await b.read(card), await b.heads(card)]).toEqual(before)
+    await call([first, second])
+    const twice = await call([second, first])
+    expect(twice).toEqual({ heads: await b.heads(card) })
+  })
+
+  test("[D9] keys that could reach a prototype are refused", async () => {
+    const documents = await keep(open(none))
+    const value: JsonValue = JSON.parse('{"a":{"__proto__":1}}')
+    for (const edit of [set("constructor/x", 1), set("notes", value), set("a//b", 1)]) {
+      const call = documents.edit({ document: card, edits: [edit], actor: actor(1) })
+      await expect(call).rejects.toMatchObject({ code: "RECORD_EDIT_REFUSED" })
+    }
+    expect(await documents.read(card)).toBeUndefined()
+  })
+})
