@@ -29,8 +29,40 @@ export const contexts = {
   // net
 
   // log
+  /** Chain hash of one entry after another. */
+  logChain: "fulcrum/v1/log-chain",
+  /** What a line's first entry is chained to. */
+  logRoot: "fulcrum/v1/log-root",
+  /** Digest of a version vector. */
+  logVector: "fulcrum/v1/log-vector",
+  /** Binds a span's clear part to its seal. */
+  spanClear: "fulcrum/v1/span-clear",
+  /** Derives the key that seals one span. */
+  spanContent: "fulcrum/v1/span-content",
+  /** Derives the key that seals one snapshot. */
+  snapshotContent: "fulcrum/v1/snapshot-content",
+  /** Hash of all of a span but its signature, which signs this. */
+  spanBody: "fulcrum/v1/span-body",
+  /** A writer's signature over one span. */
+  spanSignature: "fulcrum/v1/span-signature",
+  /** Hash of a whole span, as receipts and relays name it. */
+  spanHash: "fulcrum/v1/span-hash",
+  /** Names an epoch by the key span that announced it. */
+  epochId: "fulcrum/v1/epoch-id",
+  /** Names the set of epochs that a key span follows. */
+  epochFollows: "fulcrum/v1/epoch-follows",
+  /** Names a mailbox by its public key. */
+  mailboxName: "fulcrum/v1/mailbox-name",
+  /** A mailbox key's signature over a capability. */
+  mailboxCapability: "fulcrum/v1/mailbox-capability",
+  /** Names the capability that a binding is proved for. */
+  mailboxCapabilityHash: "fulcrum/v1/mailbox-capability-hash",
+  /** A holder's signature that ties its capability to one connection. */
+  mailboxBinding: "fulcrum/v1/mailbox-binding",
 
   // sync
+  /** What two devices call a space between them, so that its tag stays unsaid. */
+  syncSpace: "fulcrum/v1/sync-space",
 
   // access
 
@@ -53,6 +85,22 @@ export const contexts = {
   // record
 
   // relations
+  /** A vendor's signature over its request. */
+  relationRequest: "fulcrum/v1/relation-request",
+  /** Names a request, in invitations and agreements. */
+  relationRequestHash: "fulcrum/v1/relation-request-hash",
+  /** Either side's signature over an agreement. */
+  relationAgreement: "fulcrum/v1/relation-agreement",
+  /** Seals the connect message to the vendor's key. */
+  connectMessage: "fulcrum/v1/connect-message",
+  /** The relationship key's signature inside the connect message. */
+  connectSignature: "fulcrum/v1/connect-signature",
+  /** Certifies a writer of the person's lane. */
+  personWriter: "fulcrum/v1/person-writer",
+  /** Certifies a writer of the vendor's lane. */
+  vendorWriter: "fulcrum/v1/vendor-writer",
+  /** Names an event that a webhook tells of. */
+  webhookEvent: "fulcrum/v1/webhook-event",
 
   // engine
 
