@@ -107,8 +107,8 @@ export interface CarriedItem {
 
 export interface MoveItem {
   readonly id: Uint8Array
-  /** Day on which it was made. */
-  readonly day: string
+  /** When it was made, by the clock of the device that made it; orders the board, no more. */
+  readonly madeMs: number
   /** Day from which it holds; absent: at once. */
   readonly from?: string | undefined
   readonly assignments: readonly MoveAssignment[]
@@ -199,7 +199,7 @@ const carried: Schema<CarriedItem> = struct({
 
 const move: Schema<MoveItem> = struct({
   id: bytes(16),
-  day: text(10),
+  madeMs: uint(),
   from: optional(text(10)),
   assignments: array(struct({ path, before: optional(value), after: optional(value) }), 64),
   lines: array(

@@ -1,0 +1,47 @@
+/**
+ * What makes a data folder this device of this record: its keys, and the keys of the record space
+ * that never rotate. Kept in one record of the vault, so it is sealed like everything else.
+ *
+ * Source: DESIGN, "Keys".
+ *
+ * @module
+ */
+import { bytes, decodeAs, encodeAs, type Schema, struct, text } from "@fulcrum/codec/schema"
+import type { Vault, VaultOp } from "@fulcrum/store/vault"
+
+export interface DeviceState {
+  readonly id: Uint8Array
+  readonly name: string
+  readonly writerSeed: Uint8Array
+  readonly wrapSecret: Uint8Array
+  /** The record space's tag: random, one generation, made at `init`. */
+  readonly spaceTag: Uint8Array
+  readonly chainKey: Uint8Array
+  /** Own devices know each other by it; it does not rotate. */
+  readonly meetingKey: Uint8Array
+  /** Id of the first epoch, by which the membership log is known to be this record's. */
+  readonly genesis: Uint8Array
+}
+
+const state: Schema<DeviceState> = struct({
+  id: bytes(16),
+  name: text(64),
+  writerSeed: bytes(32),
+  wrapSecret: bytes(32),
+  spaceTag: bytes(32),
+  chainKey: bytes(32),
+  meetingKey: bytes(32),
+  genesis: bytes(32),
+})
+
+const TABLE = "engine.device"
+const GROUP: Uint8Array = new Uint8Array()
+
+export async function readDeviceState(vault: Vault): Promise<DeviceState | undefined> {
+  const stored = await vault.table(TABLE).get(GROUP)
+  return stored === undefined ? undefined : decodeAs(state, stored, { bytesMax: 1024 })
+}
+
+export function putDeviceState(vault: Vault, value: DeviceState): VaultOp {
+  return vault.table(TABLE).put(GROUP, 0, encodeAs(state, value))
+}

@@ -1,0 +1,64 @@
+/**
+ * What goes wrong in an open record or a vendor's books, with codes that stay.
+ *
+ * @module
+ */
+
+export type EngineErrorCode =
+  /** The folder holds no record yet. */
+  | "RECORD_ABSENT"
+  /** The folder holds a record already. */
+  | "RECORD_EXISTS"
+  /** A stored item cannot be read back; the folder is damaged. */
+  | "RECORD_DAMAGED"
+  /** Nothing to undo. */
+  | "UNDO_NOTHING"
+  /** What would be undone was changed since. */
+  | "UNDO_CHANGED"
+  /** Several relationships, or none, go by that name. */
+  | "VENDOR_UNKNOWN"
+  | "VENDOR_AMBIGUOUS"
+  /** Several devices, or none, go by that name. */
+  | "DEVICE_UNKNOWN"
+  | "DEVICE_IS_THIS"
+  /** This device was removed from the record. */
+  | "DEVICE_REMOVED"
+  /** Neither the vendor nor a relay of the invitation answered. */
+  | "CONNECT_UNREACHABLE"
+  /** What the door holds is not what the invitation names. */
+  | "CONNECT_REQUEST_MISMATCH"
+  /** The vendor's request is out of its form. */
+  | "CONNECT_REQUEST_INVALID"
+  /** A field that the vendor requires was not disclosed, or one that it never asked for was. */
+  | "CONNECT_FIELD_REQUIRED"
+  | "CONNECT_FIELD_NOT_REQUESTED"
+  /** The record has no value there. */
+  | "CONNECT_FIELD_EMPTY"
+  | "TERMS_UNKNOWN"
+  | "TERMS_NOT_ACCEPTED"
+  | "MOVE_UNCHANGED"
+  | "MOVE_UNKNOWN"
+  | "DATE_INVALID"
+  | "NOT_AGREED"
+  /** The relay says no: full, or over its quota. */
+  | "RELAY_FULL"
+  | "RELAY_ADDRESS_INVALID"
+  | "RELAY_UNKNOWN"
+  /** Built later; listed in the README. */
+  | "NOT_YET"
+
+/** A failure that a caller branches on by its `code`; the message may change. */
+export class EngineError extends Error {
+  override readonly name = "EngineError"
+  readonly code: EngineErrorCode
+
+  constructor(code: EngineErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** For what DESIGN describes and the README lists as not built. */
+export function notYet(what: string): EngineError {
+  return new EngineError("NOT_YET", `${what} is not built yet; the README lists what is`)
+}

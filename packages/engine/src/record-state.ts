@@ -1,0 +1,111 @@
+/**
+ * What the record space's items add up to, apart from the documents: relationships, moves, relays,
+ * addresses. A function of the set of items, whatever the order in which they arrived.
+ *
+ * @module
+ */
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import type {
+  MoveItem,
+  RecordItem,
+  RecordRelayItem,
+  RelationshipItem,
+  RelayReceiptItem,
+} from "./record-items.ts"
+
+/** A relationship as the log holds it: secrets, the pending connect message, relays' receipts. */
+export interface RelationshipSecrets {
+  readonly id: string
+  readonly item: RelationshipItem
+  /** Keys of the share space by epoch id, in hex. */
+  readonly epochKeys: ReadonlyMap<string, Uint8Array>
+  readonly connect: Uint8Array | undefined
+  readonly relayReceipts: readonly RelayReceiptItem[]
+}
+
+interface MutableRelationship {
+  readonly id: string
+  readonly item: RelationshipItem
+  readonly epochKeys: Map<string, Uint8Array>
+  connect: Uint8Array | undefined
+  readonly relayReceipts: RelayReceiptItem[]
+}
+
+export class RecordState {
+  readonly #relationships = new Map<string, MutableRelationship>()
+  readonly #moves = new Map<string, MoveItem>()
+  readonly #relays = new Map<string, RecordRelayItem>()
+  readonly #addresses = new Map<string, readonly string[]>()
+  /** Items that speak of a relationship whose own item is not here yet. */
+  readonly #early = new Map<string, RecordItem[]>()
+
+  get relationships(): ReadonlyMap<string, RelationshipSecrets> {
+    return this.#relationships
+  }
+
+  /** By id in hex; their order is told by {@link MoveItem.madeMs}. */
+  get moves(): ReadonlyMap<string, MoveItem> {
+    return this.#moves
+  }
+
+  /** Listening addresses by device id in hex. */
+  get addresses(): ReadonlyMap<string, readonly string[]> {
+    return this.#addresses
+  }
+
+  /** Relays that keep the record now. */
+  get relays(): readonly RecordRelayItem[] {
+    return [...this.#relays.values()].filter(({ removed }) => !removed)
+  }
+
+  apply(item: RecordItem): void {
+    switch (item.kind) {
+      case "change":
+      case "carried":
+        return
+      case "relationship":
+        return this.#addRelationship(item.value)
+      case "connect":
+      case "relayReceipt":
+      case "shareEpoch":
+        return this.#tell(bytesToHex(item.value.relationship), item)
+      case "move":
+        this.#moves.set(bytesToHex(item.value.id), item.value)
+        return
+      case "recordRelay": {
+        const key = `${bytesToHex(item.value.mailboxSeed)} ${item.value.address}`
+        if (this.#relays.get(key)?.removed !== true) this.#relays.set(key, item.value)
+        return
+      }
+      case "addresses":
+        this.#addresses.set(bytesToHex(item.value.device), item.value.addresses)
+    }
+  }
+
+  #addRelationship(item: RelationshipItem): void {
+    const id = bytesToHex(item.id)
+    if (this.#relationships.has(id)) return
+    this.#relationships.set(id, {
+      id,
+      item,
+      epochKeys: new Map([[bytesToHex(item.epoch), item.epochKey]]),
+      connect: undefined,
+      relayReceipts: [],
+    })
+    for (const early of this.#early.get(id) ?? []) this.#tell(id, early)
+    this.#early.delete(id)
+  }
+
+  #tell(id: string, item: RecordItem): void {
+    const relationship = this.#relationships.get(id)
+    if (relationship === undefined) {
+      this.#early.set(id, [...(this.#early.get(id) ?? []), item])
+      return
+    }
+    if (item.kind === "connect") relationship.connect ??= item.value.message
+    if (item.kind === "relayReceipt") relationship.relayReceipts.push(item.value)
+    if (item.kind === "shareEpoch") {
+      relationship.epochKeys.set(bytesToHex(item.value.epoch), item.value.epochKey)
+    }
+  }
+}
