@@ -1,0 +1,74 @@
+/**
+ * Packing: how a span's content becomes the plaintext that is sealed.
+ *
+ * | field   | bytes     | notes                                                          |
+ * | ------- | --------: | -------------------------------------------------------------- |
+ * | length  |         4 | of the next field, unsigned, highest byte first                |
+ * | packed  |  `length` | CBOR array `[packing, content's length, data]`                 |
+ * | padding |      rest | zeros up to a length that `padding.ts` allows                  |
+ *
+ * Packing 0 is raw DEFLATE; 1 is the content as it is, for short content, where DEFLATE costs
+ * time and padding hides whatever it saves. The content's length is stated, and never more than
+ * that is inflated.
+ *
+ * @module
+ */
+import { encodeCbor } from "@fulcrum/codec/cbor"
+import { bytesMax, decodeAs, oneOf, type Schema, struct, uint } from "@fulcrum/codec/schema"
+import type { Deflate } from "./deflate.ts"
+import { LogError, readAs } from "./log-error.ts"
+import { isPaddedLength, paddedLength } from "./padding.ts"
+
+/** Largest content, in bytes: what one span may take up in memory once it is open. */
+export const SPAN_INFLATED_MAX: number = 16 * 1024 * 1024
+
+/** Longest content, in bytes, that is not worth deflating. */
+const AS_IS_BYTES_MAX = 512
+
+const PREFIX_BYTES = 4
+const DEFLATED = 0 as const
+const AS_IS = 1 as const
+
+interface Packed {
+  readonly packing: typeof DEFLATED | typeof AS_IS
+  readonly length: number
+  readonly data: Uint8Array
+}
+
+const packedSchema: Schema<Packed> = struct({
+  packing: oneOf([DEFLATED, AS_IS]),
+  length: uint(SPAN_INFLATED_MAX),
+  data: bytesMax(SPAN_INFLATED_MAX),
+})
+
+export function packContent(content: Uint8Array, deflate: Deflate): Uint8Array {
+  if (content.length > SPAN_INFLATED_MAX) throw new RangeError("too much for one span")
+  const deflated = content.length > AS_IS_BYTES_MAX ? deflate.deflate(content) : undefined
+  const packed =
+    deflated !== undefined && deflated.length < content.length
+      ? encodeCbor([DEFLATED, content.length, deflated])
+      : encodeCbor([AS_IS, content.length, content])
+  const plaintext = new Uint8Array(paddedLength(PREFIX_BYTES + packed.length))
+  new DataView(plaintext.buffer).setUint32(0, packed.length)
+  plaintext.set(packed, PREFIX_BYTES)
+  return plaintext
+}
+
+/** @throws {LogError} `LOG_MALFORMED`. */
+export function unpackContent(plaintext: Uint8Array, deflate: Deflate): Uint8Array {
+  if (plaintext.length < PREFIX_BYTES || !isPaddedLength(plaintext.length)) throw malformed()
+  const length = new DataView(plaintext.buffer, plaintext.byteOffset).getUint32(0)
+  const end = PREFIX_BYTES + length
+  if (end > plaintext.length || paddedLength(end) !== plaintext.length) throw malformed()
+  for (let i = end; i < plaintext.length; i++) if (plaintext[i] !== 0) throw malformed()
+  const packed = readAs("LOG_MALFORMED", "not a packed content", () =>
+    decodeAs(packedSchema, plaintext.subarray(PREFIX_BYTES, end), { bytesMax: length }),
+  )
+  if (packed.packing === DEFLATED) return deflate.inflate(packed.data, packed.length)
+  if (packed.data.length !== packed.length) throw malformed()
+  return packed.data
+}
+
+function malformed(): LogError {
+  return new LogError("LOG_MALFORMED", "not a packed content")
+}
