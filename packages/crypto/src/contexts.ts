@@ -25,6 +25,16 @@ export const contexts = {
   cpaceSession: "fulcrum/v1/cpace-session",
 
   // store
+  /** Names a vault's table and derives the key for its groups. */
+  storeTable: "fulcrum/v1/store-table",
+  /** Names a group of records in a vault's table. */
+  storeGroup: "fulcrum/v1/store-group",
+  /** Derives the key that a vault's records are sealed with. */
+  storeRecord: "fulcrum/v1/store-record",
+  /** Derives the key of the digest that counts a vault's records. */
+  storeDigest: "fulcrum/v1/store-digest",
+  /** Tells a wrong key for a vault from a damaged vault. */
+  storeKeyCheck: "fulcrum/v1/store-key-check",
 
   // net
 
