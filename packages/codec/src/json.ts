@@ -335,7 +335,8 @@ function isArray<T>(value: unknown): value is readonly T[] {
   return Array.isArray(value)
 }
 
-function isPlainObject(value: object): boolean {
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
