@@ -27,9 +27,9 @@ export interface AddressParts {
 
 const TRANSPORTS: Readonly<Record<string, Transport>> = {
   "": "tcp",
-  ws: "ws",
-  wss: "wss",
-  "tls/ws": "wss",
+  "/ws": "ws",
+  "/wss": "wss",
+  "/tls/ws": "wss",
 }
 
 /**
@@ -48,7 +48,7 @@ export function addressParts(multiaddr: string): AddressParts {
     if (tcp !== undefined) throw invalid("/memory/NAME has nothing behind it but /p2p/ID")
     return { transport: "memory", host, port: 0, peerId }
   }
-  const transport = TRANSPORTS[rest.join("/")]
+  const transport = TRANSPORTS[rest.map((part) => `/${part}`).join("")]
   const port = /^(?:0|[1-9]\d{0,4})$/.test(portText) ? Number(portText) : Number.NaN
   if (tcp !== "tcp" || !(port <= 65_535) || transport === undefined) {
     throw invalid("only /tcp/PORT, alone or with /ws, /wss or /tls/ws")

@@ -44,6 +44,8 @@ export class MemoryNetwork implements Network {
   readonly #listeners = new Map<string, MemoryHost>()
   readonly #hosts = new Set<MemoryHost>()
   readonly #links = new Map<string, Link>()
+  /** Where each machine's throw-away keys come from. */
+  readonly #keys = new Map<string, SeededRandom>()
   #nextPort = FIRST_PORT
 
   constructor({ clock, random, quality }: MemoryNetworkOptions) {
@@ -54,7 +56,8 @@ export class MemoryNetwork implements Network {
 
   /** The network as seen from one machine. */
   machine(name: string): Network {
-    const random = this.#random.fork(`machine ${name}`)
+    const random = this.#keys.get(name) ?? this.#random.fork(`machine ${name}`)
+    this.#keys.set(name, random)
     return {
       host: async ({ key }: HostOptions = {}) => {
         const host = new MemoryHost(this, name, key ?? random.bytes(32))
