@@ -75,6 +75,44 @@ export const contexts = {
   syncSpace: "fulcrum/v1/sync-space",
 
   // access
+  /** Derives the recovery keys from the entropy of the words. */
+  recoveryKeys: "fulcrum/v1/recovery-keys",
+  /** A device's signature, with its own key, over what it says of itself. */
+  deviceCertificate: "fulcrum/v1/device-certificate",
+  /** The recovery key's signature over its own two keys. */
+  recoveryCertificate: "fulcrum/v1/recovery-certificate",
+  /** Wraps an epoch's key for one member. */
+  epochWrap: "fulcrum/v1/epoch-wrap",
+  /** Draws the randomness of an epoch's wraps, so that members can check them. */
+  epochWrapRandom: "fulcrum/v1/epoch-wrap-random",
+  /** The tag by which its addressee finds a wrap. */
+  wrapTag: "fulcrum/v1/wrap-tag",
+  /** Commits a joining device to its part of the check words. */
+  pairCommitment: "fulcrum/v1/pair-commitment",
+  /** Seals what a joining device says of itself. */
+  pairClaim: "fulcrum/v1/pair-claim",
+  /** Names a claim, so that the same one is known again. */
+  pairClaimDigest: "fulcrum/v1/pair-claim-digest",
+  /** Seals what the existing device says of itself. */
+  pairAsking: "fulcrum/v1/pair-asking",
+  /** Seals the package that makes a device a member. */
+  pairPackage: "fulcrum/v1/pair-package",
+  /** Wraps that package to the new device's own key. */
+  pairPackageWrap: "fulcrum/v1/pair-package-wrap",
+  /** Derives the key of the new device's acknowledgement. */
+  pairAcknowledgementKey: "fulcrum/v1/pair-acknowledgement-key",
+  /** The new device's word that it keeps the package. */
+  pairAcknowledgement: "fulcrum/v1/pair-acknowledgement",
+  /** The check words that both screens show. */
+  pairCheckWords: "fulcrum/v1/pair-check-words",
+  /** A dialing own device's first word to another. */
+  meetingKnock: "fulcrum/v1/meeting-knock",
+  /** The listening device's answer. */
+  meetingAnswer: "fulcrum/v1/meeting-answer",
+  /** A device's signature over both ends of a meeting. */
+  meetingProof: "fulcrum/v1/meeting-proof",
+  /** What own devices announce on a local network, another each day. */
+  discoveryTag: "fulcrum/v1/discovery-tag",
 
   // relay
   /** What a mailbox's maker signs to create it on one relay. */
@@ -85,8 +123,6 @@ export const contexts = {
   relayReceipt: "fulcrum/v1/relay-receipt",
   /** The running root over a mailbox's items. */
   relayRoot: "fulcrum/v1/relay-root",
-  /** Names an item of a mailbox: a span, or a message to a front door. */
-  relayItem: "fulcrum/v1/relay-item",
   /** What a front door registers for a token. */
   relayToken: "fulcrum/v1/relay-token",
   /** A stranger's proof of work for one message to one front door. */
