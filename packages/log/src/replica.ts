@@ -1,0 +1,631 @@
+/**
+ * A replica: one space on one device. What is in it is durable; what is staged is not yet.
+ *
+ * In memory are the incarnation tree, the heads and what waits; spans are in the vault
+ * (`log-tables.ts`). Admitting is one write for each batch, appending one for each staged append,
+ * which may be written together with other replicas' and other tables' changes.
+ *
+ * A sequence is never used twice: a start draws a new incarnation, begun with its first entry;
+ * and whoever does not know whether a write landed calls `poison`, so that the next append begins
+ * another.
+ *
+ * @module
+ */
+import { equalBytes } from "@fulcrum/codec/bytes"
+import type { Random } from "@fulcrum/crypto/random"
+import { Admission, type AdmitResult, type Judgement, openStored } from "./admission.ts"
+import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
+import type { Deflate } from "./deflate.ts"
+import { type ActorId, type EpochId, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
+import { IncarnationTree, type TreeNode } from "./incarnation-tree.ts"
+import { LogError } from "./log-error.ts"
+import { LogTables, type SpanRecord } from "./log-tables.ts"
+import type { LogOp, LogVault } from "./log-vault.ts"
+import { Mutex } from "./mutex.ts"
+import { type MadeSpan, OwnLine } from "./own-line.ts"
+import type { CheckWriter, SpaceKeyring, WriterSource } from "./space-keyring.ts"
+import { epochIdOf, followsDigest, readSpan, spanHash } from "./span.ts"
+import { type VectorRow, type VersionVector, vectorDigest } from "./vector.ts"
+import { WaitingRoom, type WaitingSpan } from "./waiting-room.ts"
+
+export type { AdmitResult } from "./admission.ts"
+export type { AdmittedEntry } from "./admitted-entry.ts"
+
+/** Most bytes of spans that one write makes durable: a batch above it takes several. */
+const WRITE_BYTES_MAX: number = 8 * 1024 * 1024
+
+/** Index records read at a time, for each incarnation of which something lacks. */
+const LISTED_SPANS_MAX = 512
+
+/** Most proofs of forks that are kept: the first ones say what there is to say. */
+export const FORKS_MAX = 256
+
+export interface ReplicaOptions {
+  readonly vault: LogVault
+  readonly keyring: SpaceKeyring
+  readonly writer: WriterSource
+  /** Who may write here; absent: whoever has the keys. */
+  readonly checkWriter?: CheckWriter
+  readonly random: Random
+  readonly deflate: Deflate
+}
+
+export interface StagedAppend {
+  /** To be written in one `vault.write`, with whatever else must be atomic with it. */
+  readonly ops: readonly LogOp[]
+  /** To be sent, once they are durable. */
+  readonly spans: readonly Uint8Array[]
+  readonly entries: readonly AdmittedEntry[]
+  /** The write resolved. */
+  commit(): void
+  /** Nothing was written, nor will be. */
+  abandon(): void
+}
+
+export interface StagedKey extends StagedAppend {
+  readonly epochId: EpochId
+}
+
+/** Who writes next here, before anything is written. */
+export interface NextWriter {
+  readonly incarnation: IncarnationId
+  readonly actor: ActorId
+  readonly publicKey: Uint8Array
+  /** Sequence of the next entry; one more if it must begin the incarnation first. */
+  readonly sequence: number
+  readonly hasBegun: boolean
+}
+
+export interface ForkProof {
+  /** The span that contradicts ours, signed. */
+  readonly span: Uint8Array
+}
+
+export interface SpansAfter {
+  readonly spans: readonly Uint8Array[]
+  /** What whoever had the vector asked for has with these spans too. */
+  readonly reached: VersionVector
+}
+
+/** Opens a space's log in a vault; it may be empty. @throws {VaultError} */
+export async function openReplica(options: ReplicaOptions): Promise<Replica> {
+  const tables = new LogTables(options.vault, options.keyring.tag)
+  return new Replica(options, tables, await load(tables))
+}
+
+interface Loaded {
+  readonly tree: IncarnationTree
+  readonly waiting: WaitingRoom
+  readonly forks: Set<string>
+  readonly lastArrival: number
+  /** Where this device's own line has come to. */
+  readonly ownKey: string | undefined
+}
+
+export class Replica {
+  readonly #options: ReplicaOptions
+  readonly #tables: LogTables
+  readonly #mutex = new Mutex()
+  #tree: IncarnationTree
+  #waiting: WaitingRoom
+  #forks: Set<string>
+  #lastArrival: number
+  #own: OwnLine | undefined
+  /** The newest of this device's incarnations that is in the tree. */
+  #ownKey: string | undefined
+  #staged: ArrivalRange | undefined
+  /** The batch being admitted. */
+  #batch: Batch | undefined
+  #batchFrom = 0
+  /** Whether what waits was read from the disk and not looked at yet. */
+  #hasUnsorted: boolean
+  #digest: { readonly vector: VersionVector; readonly digest: Uint8Array } | undefined
+  /** Arrivals handed out to writes that failed, so that they may have landed or not. */
+  #uncertain: ArrivalRange[] = []
+
+  constructor(options: ReplicaOptions, tables: LogTables, loaded: Loaded) {
+    this.#options = options
+    this.#tables = tables
+    this.#tree = loaded.tree
+    this.#waiting = loaded.waiting
+    this.#forks = loaded.forks
+    this.#lastArrival = loaded.lastArrival
+    this.#ownKey = loaded.ownKey
+    this.#hasUnsorted = loaded.waiting.size > 0
+  }
+
+  /** What is here and durable. */
+  get vector(): VersionVector {
+    return this.#tree.vector
+  }
+
+  get digest(): Uint8Array {
+    const { vector } = this.#tree
+    if (this.#digest?.vector !== vector) this.#digest = { vector, digest: vectorDigest(vector) }
+    return this.#digest.digest
+  }
+
+  get tree(): IncarnationTree {
+    return this.#tree
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.size
+  }
+
+  /** How many forks were found. */
+  get forkCount(): number {
+    return this.#forks.size
+  }
+
+  /** The incarnation that the next append belongs to, drawn if need be. */
+  nextWriter(): NextWriter {
+    const own = this.#ownLine()
+    const { incarnation, actor, hasBegun } = own
+    const { publicKey } = own.signer
+    return { incarnation, actor, publicKey, hasBegun, sequence: own.sequence + 1 }
+  }
+
+  /**
+   * Makes spans of these payloads, as one atomic append.
+   *
+   * @throws {RangeError} An append is staged already; a body is too large; there are no items.
+   * @throws {LogError} `LOG_NO_EPOCH`.
+   */
+  stage(items: readonly { readonly kind: "payload"; readonly body: Uint8Array }[]): StagedAppend {
+    if (items.length === 0) throw new RangeError("nothing to append")
+    const epoch = this.#options.keyring.current
+    if (epoch === undefined) throw new LogError("LOG_NO_EPOCH", "there is no epoch to write under")
+    this.#requireIdle()
+    const own = this.#ownLine()
+    return this.#stage(own, own.makeSpans(items, this.vector, epoch))
+  }
+
+  /**
+   * Makes a key span.
+   *
+   * @param input - `clear` holds the wraps of the new key, `body` what the entry says,
+   * `follows` the epochs that the new one comes after.
+   */
+  stageKey(input: {
+    readonly epoch: { readonly key: EpochKey }
+    readonly clear: Uint8Array
+    readonly body: Uint8Array
+    readonly follows: readonly EpochId[]
+  }): StagedKey {
+    this.#requireIdle()
+    const own = this.#ownLine()
+    const made = own.makeKeySpan(input.body, this.vector, {
+      key: input.epoch.key,
+      clear: input.clear,
+      follows: followsDigest(input.follows),
+    })
+    return { ...this.#stage(own, [made]), epochId: epochIdOf(made.bytes) }
+  }
+
+  /** A write's outcome is not known: whatever it held, the next append begins a new incarnation. */
+  poison(): void {
+    if (this.#staged) this.#uncertain.push(this.#staged)
+    this.#staged = undefined
+    this.#own = undefined
+  }
+
+  /**
+   * Takes spans, in any order and however often. Durable when it resolves.
+   *
+   * @param options - `extraOps` become durable with the last of the spans.
+   * @returns One result for each span, then one for each that waited and no longer does. Read in
+   * this order, the admitted entries are in the order of arrival.
+   * @throws Whatever the vault threw; then it is not known what landed, and the next call finds out.
+   */
+  admit(
+    spans: readonly Uint8Array[],
+    options: { readonly extraOps?: readonly LogOp[] } = {},
+  ): Promise<AdmitResult[]> {
+    return this.#mutex.run(() => this.#admit(spans, [], options.extraOps ?? []))
+  }
+
+  /** Tries all that waits again: after keys or writers have become known. */
+  retryWaiting(): Promise<AdmitResult[]> {
+    return this.#mutex.run(() => this.#admit([], this.#waiting.all(), []))
+  }
+
+  /**
+   * What the owner of `vector` lacks, in the order of arrival, about `bytesMax` at most but at
+   * least one span. Where it contradicts what is here, it gets the spans that prove it.
+   */
+  async spansAfter(
+    vector: VersionVector,
+    limit: { readonly bytesMax: number },
+  ): Promise<SpansAfter> {
+    const lacking = await this.#lacking(vector)
+    const chosen = await this.#choose(lacking, limit.bytesMax)
+    if (chosen.length === 0) return { spans: [], reached: vector }
+    const stored = await this.#tables.spansAt(chosen.map((span) => span.arrival))
+    const rows = new Map<string, VectorRow>()
+    for (const { node, end, chainEnd } of chosen) {
+      const { incarnation } = node
+      rows.set(node.key, { incarnation, sequence: end, chain: chainEnd })
+    }
+    const reached = this.#tree.merge(vector, [...rows.values()])
+    return { spans: stored.map((span) => span.bytes), reached }
+  }
+
+  /**
+   * Entries whose arrival number is above `arrival`, in that order, to rebuild what is above.
+   *
+   * @throws {LogError} `LOG_SEAL` when the keyring lacks an epoch by the time its span is read.
+   */
+  async *entriesAfter(arrival: number): AsyncIterable<AdmittedEntry> {
+    // A span whose first write failed but landed all the same may be on disk twice.
+    const reached = new Map<string, number>()
+    for await (const stored of this.#tables.spansByArrival(arrival + 1)) {
+      for (const entry of this.#entriesOf(stored)) {
+        const key = idKey(entry.incarnation)
+        if (entry.arrival <= arrival || entry.sequence <= (reached.get(key) ?? 0)) continue
+        reached.set(key, entry.sequence)
+        yield entry
+      }
+    }
+  }
+
+  /** Spans that contradict what is here, as they were signed. */
+  async *forks(): AsyncIterable<ForkProof> {
+    for await (const { value } of this.#tables.forks()) yield { span: value }
+  }
+
+  #takeArrivals(count: number): number {
+    this.#lastArrival += count
+    return this.#lastArrival
+  }
+
+  #requireIdle(): void {
+    if (this.#staged) throw new RangeError("an append is staged already")
+  }
+
+  #ownLine(): OwnLine {
+    // A span being admitted goes on with our incarnation: a copy of this machine wrote it.
+    if (this.#own && !this.#batch?.admitted.has(this.#own.key)) return this.#own
+    const { keyring, writer, random, deflate } = this.#options
+    const node = this.#ownKey === undefined ? undefined : this.#tree.byKey(this.#ownKey)
+    const parent = node && {
+      incarnation: node.incarnation,
+      sequence: node.sequence,
+      chain: node.chain,
+    }
+    this.#own = new OwnLine({ keyring, writer, random, deflate, parent })
+    return this.#own
+  }
+
+  #stage(own: OwnLine, made: readonly MadeSpan[]): StagedAppend {
+    const { vector } = this
+    const { incarnation, parent } = own
+    const ops: LogOp[] = []
+    const entries: AdmittedEntry[] = []
+    const writer = own.signer.publicKey
+    const from = this.#lastArrival + 1
+    if (!own.hasBegun) {
+      ops.push(this.#tables.putIncarnation({ incarnation, writer, parent, arrival: from }))
+      ops.push(this.#tables.putWriter({ incarnation, seed: own.signer.seed }))
+    }
+    for (const span of made) {
+      const lastArrival = this.#takeArrivals(span.entries.length)
+      const { end, announces } = span
+      const stored = { ...span, incarnation, arrival: lastArrival, skipped: 0 }
+      ops.push(...this.#tables.putSpan(stored))
+      const origin = { incarnation, writer, end, lastArrival, announces }
+      entries.push(...admittedEntries(origin, span.entries))
+    }
+    const staged = { from, to: this.#lastArrival + 1 }
+    this.#staged = staged
+    const settle = () => {
+      if (this.#staged !== staged) throw new RangeError("this append is not staged any more")
+      this.#staged = undefined
+    }
+    return {
+      ops,
+      spans: made.map((span) => span.bytes),
+      entries,
+      commit: () => {
+        settle()
+        const first = entries[0]
+        const last = made.at(-1)
+        if (first === undefined || last === undefined) return
+        if (!own.hasBegun && this.#tree.byKey(own.key) === undefined) {
+          const { chain } = first
+          const started = { incarnation, writer, arrival: from, chain }
+          this.#tree.begin({ ...started, ...(parent && { parent }) })
+        }
+        this.#tree.advance(own.key, last.end, last.chainEnd)
+        own.commit(made, vector)
+        this.#ownKey = own.key
+      },
+      abandon: settle,
+    }
+  }
+
+  async #admit(
+    spans: readonly Uint8Array[],
+    retried: readonly WaitingSpan[],
+    extraOps: readonly LogOp[],
+  ): Promise<AdmitResult[]> {
+    const released: AdmitResult[] = this.#uncertain.length > 0 ? await this.#refresh() : []
+    const results: AdmitResult[] = []
+    const again = this.#hasUnsorted ? this.#waiting.all() : retried
+    this.#hasUnsorted = false
+    let batch = this.#beginBatch()
+    for (const bytes of spans) {
+      if (batch.admission.bytes >= WRITE_BYTES_MAX) {
+        released.push(...(await this.#finishBatch(batch, [])))
+        batch = this.#beginBatch()
+      }
+      const judgement = await batch.admission.judge(bytes)
+      results.push(batch.settle(bytes, judgement))
+    }
+    for (const span of again) {
+      const result = await this.#retry(batch, span)
+      if (result) released.push(result)
+    }
+    released.push(...(await this.#finishBatch(batch, extraOps)))
+    return [...results, ...released]
+  }
+
+  #beginBatch(): Batch {
+    const { keyring, deflate, checkWriter = () => "ok" as const } = this.#options
+    const admission = new Admission({
+      tables: this.#tables,
+      tree: this.#tree,
+      keyring,
+      checkWriter,
+      deflate,
+      takeArrivals: (count) => this.#takeArrivals(count),
+      isBusy: (key) => this.#staged !== undefined && key === this.#own?.key,
+    })
+    if (this.#own) admission.progress.set(this.#own.key, this.#own.sequence)
+    this.#batch = new Batch(admission, this.#tables, this.#waiting, this.#forks)
+    this.#batchFrom = this.#lastArrival + 1
+    return this.#batch
+  }
+
+  /** Lets in what waited for this batch, makes all of it durable, then shows it. */
+  async #finishBatch(batch: Batch, extraOps: readonly LogOp[]): Promise<AdmitResult[]> {
+    const { admission } = batch
+    const released: AdmitResult[] = []
+    for (;;) {
+      const candidates = this.#candidates(admission)
+      if (candidates.length === 0) break
+      for (const span of candidates) {
+        const result = await this.#retry(batch, span)
+        if (result) released.push(result)
+      }
+    }
+    const ops = [...batch.ops(), ...extraOps]
+    try {
+      if (ops.length > 0) await this.#options.vault.write(ops)
+    } catch (error) {
+      this.#uncertain.push({ from: this.#batchFrom, to: this.#lastArrival + 1 })
+      throw error
+    } finally {
+      this.#batch = undefined
+    }
+    admission.draft.apply()
+    this.#giveUpIfContinued(batch)
+    return released
+  }
+
+  #candidates(admission: Admission): readonly WaitingSpan[] {
+    const candidates: WaitingSpan[] = []
+    for (const [key, sequence] of admission.progress) {
+      candidates.push(...this.#waiting.reached(key, sequence))
+    }
+    admission.progress.clear()
+    for (const epoch of this.#waiting.epochs()) {
+      const [first, ...rest] = this.#waiting.forEpoch(epoch)
+      if (first === undefined) continue
+      const { epoch: id } = readSpan(first.bytes).header
+      if (idKey(id) === epoch && this.#options.keyring.epochKey(id)) candidates.push(first, ...rest)
+    }
+    return candidates
+  }
+
+  /** @returns What became of a waiting span; `undefined` if it goes on waiting. */
+  async #retry(batch: Batch, span: WaitingSpan): Promise<AdmitResult | undefined> {
+    if (!this.#waiting.find(span.bytes)) return undefined
+    const judgement = await batch.admission.judge(span.bytes)
+    const result = batch.settle(span.bytes, judgement)
+    return result.outcome === "waiting" ? undefined : result
+  }
+
+  /** Somebody else goes on with our incarnation: a copy of this machine. We begin another. */
+  #giveUpIfContinued(batch: Batch): void {
+    if (this.#own && batch.admitted.has(this.#own.key)) {
+      this.#ownKey = this.#own.key
+      this.#own = undefined
+    }
+  }
+
+  /** After failed writes: reads again what is there, and gives what had landed unnoticed. */
+  async #refresh(): Promise<AdmitResult[]> {
+    const loaded = await load(this.#tables)
+    const landed: AdmitResult[] = []
+    for (const { from, to } of this.#uncertain) {
+      for await (const stored of this.#tables.spansByArrival(from, to)) {
+        // Appends that were acknowledged meanwhile have numbers in between.
+        const entries = this.#entriesOf(stored).filter(
+          ({ incarnation, sequence }) => (this.#tree.get(incarnation)?.sequence ?? 0) < sequence,
+        )
+        if (entries.length > 0) landed.push({ outcome: "admitted", entries })
+      }
+    }
+    this.#uncertain = []
+    this.#tree = loaded.tree
+    this.#waiting = loaded.waiting
+    this.#hasUnsorted = loaded.waiting.size > 0
+    this.#forks = loaded.forks
+    if (this.#own === undefined) this.#ownKey = loaded.ownKey
+    this.#lastArrival = Math.max(this.#lastArrival, loaded.lastArrival)
+    return landed
+  }
+
+  #entriesOf(stored: {
+    readonly arrival: number
+    readonly skipped: number
+    readonly bytes: Uint8Array
+  }): readonly AdmittedEntry[] {
+    const { span, entries } = openStored(stored.bytes, this.#options)
+    const { incarnation, writer, end } = span.header
+    const announces = announcementOf(span)
+    const from = { incarnation, writer, end, lastArrival: stored.arrival, announces }
+    return admittedEntries(from, entries.slice(stored.skipped))
+  }
+
+  /** Incarnations of which the vector's owner lacks something, and from which sequence on. */
+  async #lacking(vector: VersionVector): Promise<readonly Lacking[]> {
+    const covered = new Map(this.#tree.coveredBy(vector))
+    for (const row of vector) {
+      const node = this.#tree.get(row.incarnation)
+      if (node === undefined || row.sequence < node.first || row.sequence > node.sequence) continue
+      const forkedAt = await this.#forkedAt(node, row)
+      if (forkedAt !== undefined) covered.set(node.key, forkedAt - 1)
+    }
+    const lacking: Lacking[] = []
+    for (const node of this.#tree.nodes()) {
+      const from = Math.max(node.first, (covered.get(node.key) ?? 0) + 1)
+      if (from <= node.sequence) lacking.push({ node, from })
+    }
+    return lacking.sort((a, b) => a.node.arrival - b.node.arrival)
+  }
+
+  /** Start of the span in which a row differs from what is here. */
+  async #forkedAt(node: TreeNode, row: VectorRow): Promise<number | undefined> {
+    if (row.sequence === node.sequence && equalBytes(row.chain, node.chain)) return undefined
+    const [record] = await this.#tables.spansFrom(node.incarnation, row.sequence, 1)
+    if (record?.end !== row.sequence || equalBytes(record.chainEnd, row.chain)) return undefined
+    return record.start
+  }
+
+  async #choose(lacking: readonly Lacking[], bytesMax: number): Promise<readonly Chosen[]> {
+    const found: Chosen[] = []
+    // Spans that arrived after this may come after some that were not listed.
+    let listedUpTo = Number.POSITIVE_INFINITY
+    for (const [i, { node, from }] of lacking.entries()) {
+      if (node.arrival > listedUpTo) break
+      const records = await this.#tables.spansFrom(node.incarnation, from, LISTED_SPANS_MAX)
+      for (const record of records) found.push({ ...record, node })
+      const last = records.at(-1)
+      if (last && records.length === LISTED_SPANS_MAX) {
+        listedUpTo = Math.min(listedUpTo, last.arrival)
+      }
+      const next = lacking[i + 1]?.node.arrival
+      // Whatever the incarnations after this one have arrived later than all these.
+      if (next !== undefined && i % 16 === 15) {
+        const before = found.filter(({ arrival }) => arrival < next && arrival <= listedUpTo)
+        if (before.reduce((sum, { size }) => sum + size, 0) >= bytesMax) break
+      }
+    }
+    const ordered = found
+      .filter(({ arrival }) => arrival <= listedUpTo)
+      .sort((a, b) => a.arrival - b.arrival)
+    let bytes = 0
+    const end = ordered.findIndex(({ size }, i) => {
+      bytes += size
+      return bytes > bytesMax && i > 0
+    })
+    return end < 0 ? ordered : ordered.slice(0, end)
+  }
+}
+
+/** Arrival numbers `from` on, before `to`. */
+interface ArrivalRange {
+  readonly from: number
+  readonly to: number
+}
+
+interface Lacking {
+  readonly node: TreeNode
+  readonly from: number
+}
+
+interface Chosen extends SpanRecord {
+  readonly node: TreeNode
+  readonly end: number
+}
+
+/** What one write will make durable of admitted, waiting and contradicting spans. */
+class Batch {
+  readonly admission: Admission
+  /** Incarnations that went on in this batch. */
+  readonly admitted = new Set<string>()
+  readonly #tables: LogTables
+  readonly #waiting: WaitingRoom
+  readonly #forks: Set<string>
+  /** Waiting spans that came in this batch. */
+  readonly #arrived = new Map<string, WaitingSpan>()
+  readonly #ops: LogOp[] = []
+
+  constructor(admission: Admission, tables: LogTables, waiting: WaitingRoom, forks: Set<string>) {
+    this.admission = admission
+    this.#tables = tables
+    this.#waiting = waiting
+    this.#forks = forks
+  }
+
+  /** Notes what becomes of a span, be it new or one that waited. */
+  settle(bytes: Uint8Array, judgement: Judgement): AdmitResult {
+    const present = this.#waiting.find(bytes)
+    if (judgement.outcome !== "waiting") {
+      if (present) this.#leave(present)
+      if (judgement.outcome === "fork") this.#keepProof(bytes)
+      if (judgement.outcome === "admitted") {
+        const entry = judgement.entries[0]
+        if (entry) this.admitted.add(idKey(entry.incarnation))
+      }
+      return judgement
+    }
+    const span = this.#waiting.add(bytes, judgement.need)
+    if (span === undefined) return { outcome: "refused", code: "LOG_WAITING_FULL" }
+    if (present === undefined || this.#arrived.has(span.hash)) this.#arrived.set(span.hash, span)
+    return { outcome: "waiting", why: judgement.need.why }
+  }
+
+  ops(): readonly LogOp[] {
+    const arrived = [...this.#arrived.values()]
+    return [
+      ...this.admission.ops,
+      ...this.#ops,
+      ...arrived.map(({ order, bytes }) => this.#tables.putWaiting(order, bytes)),
+    ]
+  }
+
+  #leave(span: WaitingSpan): void {
+    this.#waiting.remove(span)
+    if (!this.#arrived.delete(span.hash)) this.#ops.push(this.#tables.dropWaiting(span.order))
+  }
+
+  #keepProof(bytes: Uint8Array): void {
+    const hash = idKey(spanHash(bytes))
+    if (this.#forks.size >= FORKS_MAX || this.#forks.has(hash)) return
+    this.#forks.add(hash)
+    this.#ops.push(this.#tables.putFork(this.#forks.size, bytes))
+  }
+}
+
+async function load(tables: LogTables): Promise<Loaded> {
+  const tree = new IncarnationTree()
+  for await (const record of tables.incarnations()) {
+    const last = await tables.lastSpan(record.incarnation)
+    if (last === undefined) throw new LogError("LOG_CHAIN", "an incarnation without its first span")
+    const { incarnation, writer, parent, arrival } = record
+    tree.begin({ incarnation, writer, arrival, ...(parent && { parent }), chain: last.chainEnd })
+    tree.advance(idKey(incarnation), last.end, last.chainEnd)
+  }
+  const waiting = new WaitingRoom()
+  for await (const { order, value } of tables.waiting()) {
+    waiting.add(value, { why: "writer" }, order)
+  }
+  const forks = new Set<string>()
+  for await (const { value } of tables.forks()) forks.add(idKey(spanHash(value)))
+  const writer = await tables.writer()
+  const lastArrival = await tables.lastArrival()
+  return { tree, waiting, forks, lastArrival, ownKey: writer && idKey(writer.incarnation) }
+}

@@ -1,0 +1,38 @@
+/**
+ * What a replica is told from above: keys, and who may write.
+ *
+ * @module
+ */
+import type { SigningKey } from "@fulcrum/crypto/ed25519"
+import type { Begin } from "./entry.ts"
+import type { ChainKey, EpochId, EpochKey, IncarnationId, SpaceTag } from "./ids.ts"
+import type { SpanHeader } from "./span.ts"
+
+/** The keys of one space; live: it may know more at the next call. */
+export interface SpaceKeyring {
+  readonly tag: SpaceTag
+  readonly chainKey: ChainKey
+  epochKey(id: EpochId): EpochKey | undefined
+  /** What new spans are sealed under. */
+  readonly current: { readonly id: EpochId; readonly key: EpochKey } | undefined
+  /** Finds the new key among a key span's wraps; `undefined`: none of them is ours. */
+  openKeySpan?(span: KeySpan): EpochKey | undefined
+}
+
+export interface KeySpan {
+  readonly epoch: EpochId
+  readonly header: SpanHeader
+  /** The wraps. */
+  readonly clear: Uint8Array
+}
+
+/** Where a replica's own incarnations get their keys from. */
+export interface WriterSource {
+  begin(incarnation: IncarnationId): { readonly key: SigningKey; readonly certificate: Uint8Array }
+}
+
+/** Asked for each span; `begin` is there if the span begins its incarnation. */
+export type CheckWriter = (
+  header: SpanHeader,
+  begin: Begin | undefined,
+) => "ok" | "unknown" | "refused"

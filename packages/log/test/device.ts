@@ -1,0 +1,106 @@
+/**
+ * Devices for tests: replicas of one space in vaults on memory disks that can fail.
+ *
+ * @module
+ */
+import { generateSigningKey } from "@fulcrum/crypto/ed25519"
+import { type SeededRandom, seededRandom } from "@fulcrum/crypto/random"
+import type { Store } from "@fulcrum/store"
+import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
+import { openVault, type Vault } from "@fulcrum/store/vault"
+import type { EpochId, EpochKey } from "../src/ids.ts"
+import { idKey } from "../src/ids.ts"
+import { type AdmittedEntry, openReplica, type Replica } from "../src/replica.ts"
+import type { CheckWriter, SpaceKeyring } from "../src/space-keyring.ts"
+import { deflate, type SpaceSecrets } from "./fixture.ts"
+
+export interface Device {
+  readonly disk: MemoryDisk
+  readonly random: SeededRandom
+  readonly keyring: TestKeyring
+  readonly vault: Vault
+  readonly replica: Replica
+}
+
+export interface TestKeyring extends SpaceKeyring {
+  current: { readonly id: EpochId; readonly key: EpochKey } | undefined
+  readonly epochs: Map<string, EpochKey>
+}
+
+export interface DeviceOptions {
+  readonly disk?: MemoryDisk
+  readonly knowsEpoch?: boolean
+  readonly checkWriter?: CheckWriter
+  readonly openKeySpan?: SpaceKeyring["openKeySpan"]
+  /** What to open the vault on instead of the disk. */
+  readonly store?: Store
+}
+
+let opened = 0
+
+export async function openDevice(
+  space: SpaceSecrets,
+  name: string,
+  options: DeviceOptions = {},
+): Promise<Device> {
+  const { disk = new MemoryDisk(), knowsEpoch = true, checkWriter, openKeySpan } = options
+  // Each start draws anew, as a process does.
+  const random = seededRandom(`${name} ${opened++}`)
+  const epochs = new Map<string, EpochKey>()
+  if (knowsEpoch) epochs.set(idKey(space.epoch.id), space.epoch.key)
+  const keyring: TestKeyring = {
+    tag: space.tag,
+    chainKey: space.chainKey,
+    epochs,
+    epochKey: (id) => epochs.get(idKey(id)),
+    current: knowsEpoch ? space.epoch : undefined,
+    ...(openKeySpan && { openKeySpan }),
+  }
+  const store = options.store ?? (await openMemoryStore({ disk }))
+  const vault = await openVault({ store, key: new Uint8Array(32).fill(7), random })
+  const replica = await openReplica({
+    vault,
+    keyring,
+    writer: { begin: () => ({ key: generateSigningKey(random), certificate: new Uint8Array() }) },
+    random,
+    deflate,
+    ...(checkWriter && { checkWriter }),
+  })
+  return { disk, random, keyring, vault, replica }
+}
+
+export async function append(device: Device, ...texts: string[]): Promise<readonly Uint8Array[]> {
+  const items = texts.map((text) => ({
+    kind: "payload" as const,
+    body: new TextEncoder().encode(text),
+  }))
+  const staged = device.replica.stage(items)
+  await device.vault.write(staged.ops)
+  staged.commit()
+  return staged.spans
+}
+
+export async function entriesOf(replica: Replica, after = 0): Promise<AdmittedEntry[]> {
+  const entries: AdmittedEntry[] = []
+  for await (const entry of replica.entriesAfter(after)) entries.push(entry)
+  return entries
+}
+
+/** What the payload entries say, in the order of arrival. */
+export async function textsOf(replica: Replica): Promise<string[]> {
+  const entries = await entriesOf(replica)
+  return entries
+    .filter(({ kind }) => kind === "payload")
+    .map(({ body }) => new TextDecoder().decode(body))
+}
+
+/** All that one has goes to the other. */
+export async function carry(from: Replica, to: Replica): Promise<void> {
+  for (;;) {
+    const { spans } = await from.spansAfter(to.vector, { bytesMax: 100_000 })
+    if (spans.length === 0) return
+    const before = to.digest
+    await to.admit(spans)
+    if (before === to.digest) return
+  }
+}
