@@ -146,13 +146,16 @@ export function utf8Length(text: string): number {
  * @throws {RangeError} Outside 0 to 2^64 - 1, or a number that is no safe integer.
  */
 export function uint64ToBytes(value: number | bigint): Uint8Array {
-  if (typeof value === "number" && !Number.isSafeInteger(value)) {
-    throw new RangeError("not a safe integer")
-  }
-  const whole = BigInt(value)
-  if (whole < 0n || whole > UINT64_MAX) throw new RangeError("outside 64 unsigned bits")
   const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, whole)
+  const view = new DataView(bytes.buffer)
+  if (typeof value === "number") {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError("not a safe whole number")
+    view.setUint32(0, Math.floor(value / 2 ** 32))
+    view.setUint32(4, value % 2 ** 32)
+  } else {
+    if (value < 0n || value > UINT64_MAX) throw new RangeError("outside 64 unsigned bits")
+    view.setBigUint64(0, value)
+  }
   return bytes
 }
 
