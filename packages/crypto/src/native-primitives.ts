@@ -8,6 +8,7 @@
  * @module
  */
 import { concatBytes } from "@fulcrum/codec/bytes"
+import { noblePrimitives } from "./noble-primitives.ts"
 import type { Primitives } from "./primitives.ts"
 
 /** Imported public keys that are remembered: some 200 kB. */
@@ -30,11 +31,10 @@ const X25519_PUBLIC = Uint8Array.from([
   0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x03, 0x21, 0x00,
 ])
 
-/** `undefined` where there is no Node, or one too old to have them all. */
+/** `undefined` where there is no Node. Before 24.7 it has no Argon2, which is then noble's. */
 export function nativePrimitives(): Primitives | undefined {
   const crypto = globalThis.process?.getBuiltinModule?.("node:crypto")
-  // `argon2` came last, in Node 24.7.
-  if (crypto === undefined || typeof crypto.argon2 !== "function") return undefined
+  if (typeof crypto?.hash !== "function") return undefined
   const secret = (key: Uint8Array) => crypto.createSecretKey(key)
   const privateKey = (prefix: Uint8Array, key: Uint8Array) =>
     crypto.createPrivateKey({ key: der(prefix, key), format: "der", type: "pkcs8" })
@@ -67,6 +67,22 @@ export function nativePrimitives(): Primitives | undefined {
     }
     return imported
   }
+
+  const argon2id: Primitives["argon2id"] = ({ password, salt, memoryKiB, passes, length }) =>
+    new Promise((resolve, reject) => {
+      const input = {
+        message: password,
+        nonce: salt,
+        memory: memoryKiB,
+        passes,
+        parallelism: 1,
+        tagLength: length,
+      }
+      crypto.argon2("argon2id", input, (error, derived) => {
+        if (error) reject(error)
+        else resolve(plain(derived))
+      })
+    })
 
   return {
     sha256: (message) => plain(crypto.hash("sha256", message, "buffer")),
@@ -114,21 +130,7 @@ export function nativePrimitives(): Primitives | undefined {
         return undefined
       }
     },
-    argon2id: ({ password, salt, memoryKiB, passes, length }) =>
-      new Promise((resolve, reject) => {
-        const input = {
-          message: password,
-          nonce: salt,
-          memory: memoryKiB,
-          passes,
-          parallelism: 1,
-          tagLength: length,
-        }
-        crypto.argon2("argon2id", input, (error, derived) => {
-          if (error) reject(error)
-          else resolve(plain(derived))
-        })
-      }),
+    argon2id: typeof crypto.argon2 === "function" ? argon2id : noblePrimitives.argon2id,
   }
 }
 
