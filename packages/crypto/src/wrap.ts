@@ -12,13 +12,18 @@
  * | ciphertext | as the text |
  * | tag        |          16 |
  *
+ * Where wraps for several lie together, each has a *finding tag* beside it: 16 bytes from HKDF
+ * over HPKE's exporter secret, so that only its addressee can tell which is whose.
+ *
  * @module
  */
 import type { Brand } from "@fulcrum/codec/brand"
 import { concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES, open, seal } from "./aead.ts"
-import type { Context } from "./contexts.ts"
-import { type HpkeSuite, hpkeKeys } from "./hpke.ts"
+import { equalInConstantTime } from "./constant-time.ts"
+import { type Context, contexts } from "./contexts.ts"
+import { hkdf } from "./hash.ts"
+import { type HpkeKeys, type HpkeSuite, hpkeKeys } from "./hpke.ts"
 import type { Random } from "./random.ts"
 import { SealError } from "./seal-error.ts"
 import {
@@ -46,6 +51,11 @@ export const WRAP_SECRET_BYTES: number = XWING_SECRET_BYTES
 /** How much longer a wrap is than what it wraps. */
 export const WRAP_OVERHEAD_BYTES: number = XWING_CIPHERTEXT_BYTES + AEAD_TAG_BYTES
 
+/** Bytes in the tag by which an addressee finds its wrap. */
+export const WRAP_TAG_BYTES = 16
+
+const EMPTY = new Uint8Array(0)
+
 const SUITE: HpkeSuite = {
   kemId: 0x647a,
   kdfId: 0x0001,
@@ -72,24 +82,35 @@ export function isWrapPublicKey(bytes: Uint8Array): bytes is WrapPublicKey {
   return bytes.length === WRAP_PUBLIC_KEY_BYTES
 }
 
+interface WrapInput {
+  readonly context: Context
+  readonly to: Uint8Array
+  readonly aad: Uint8Array
+  readonly plaintext: Uint8Array
+  readonly random: Random
+}
+
+interface UnwrapInput {
+  readonly context: Context
+  readonly key: WrapKey
+  readonly aad: Uint8Array
+  readonly sealed: Uint8Array
+}
+
+export interface TaggedWrap {
+  /** `WRAP_TAG_BYTES` by which the addressee finds it. */
+  readonly tag: Uint8Array
+  readonly sealed: Uint8Array
+}
+
 /**
  * Seals a secret to `to`.
  *
  * @returns `WRAP_OVERHEAD_BYTES` more than the plaintext.
  * @throws {SealError} `SEAL_KEY`: `to` is not a key, or one that must not be used.
  */
-export function wrap(input: {
-  readonly context: Context
-  readonly to: Uint8Array
-  readonly aad: Uint8Array
-  readonly plaintext: Uint8Array
-  readonly random: Random
-}): Uint8Array {
-  const randomness = input.random.bytes(XWING_RANDOM_BYTES)
-  const { ciphertext, shared } = xwingEncapsulate(input.to, randomness)
-  const { key, baseNonce } = hpkeKeys(SUITE, shared, utf8ToBytes(input.context))
-  const { aad, plaintext } = input
-  return concatBytes([ciphertext, seal({ key, nonce: baseNonce, aad, plaintext })])
+export function wrap(input: WrapInput): Uint8Array {
+  return wrapTagged(input).sealed
 }
 
 /**
@@ -98,17 +119,49 @@ export function wrap(input: {
  * @throws {SealError} `SEAL_TRUNCATED`; `SEAL_KEY`, for an encapsulation that must not be used;
  * `SEAL_TAG`, if it was wrapped to another key, in another context, or changed.
  */
-export function unwrap(input: {
-  readonly context: Context
-  readonly key: WrapKey
-  readonly aad: Uint8Array
-  readonly sealed: Uint8Array
-}): Uint8Array {
-  const { key: wrapKey, aad, sealed } = input
+export function unwrap(input: UnwrapInput): Uint8Array {
+  return openWith(receivedKeys(input), input)
+}
+
+/**
+ * Seals a secret to `to`, to lie among others' wraps. Draws its randomness in one call.
+ *
+ * @throws {SealError} `SEAL_KEY`: `to` is not a key, or one that must not be used.
+ */
+export function wrapTagged(input: WrapInput): TaggedWrap {
+  const { context, to, aad, plaintext, random } = input
+  const { ciphertext, shared } = xwingEncapsulate(to, random.bytes(XWING_RANDOM_BYTES))
+  const keys = hpkeKeys(SUITE, shared, utf8ToBytes(context))
+  const sealed = seal({ key: keys.key, nonce: keys.baseNonce, aad, plaintext })
+  return { tag: findingTag(keys), sealed: concatBytes([ciphertext, sealed]) }
+}
+
+/**
+ * Opens a wrap if its tag says that it is for this key.
+ *
+ * @returns `undefined` for somebody else's.
+ * @throws {SealError} As `unwrap` does.
+ */
+export function unwrapTagged(
+  input: UnwrapInput & { readonly tag: Uint8Array },
+): Uint8Array | undefined {
+  const keys = receivedKeys(input)
+  return equalInConstantTime(findingTag(keys), input.tag) ? openWith(keys, input) : undefined
+}
+
+function receivedKeys({ context, key, sealed }: UnwrapInput): HpkeKeys {
   if (sealed.length < WRAP_OVERHEAD_BYTES) {
     throw new SealError("SEAL_TRUNCATED", "too short to be a wrap")
   }
-  const shared = xwingDecapsulate(sealed.subarray(0, XWING_CIPHERTEXT_BYTES), wrapKey.secret)
-  const { key, baseNonce } = hpkeKeys(SUITE, shared, utf8ToBytes(input.context))
-  return open({ key, nonce: baseNonce, aad, sealed: sealed.subarray(XWING_CIPHERTEXT_BYTES) })
+  const shared = xwingDecapsulate(sealed.subarray(0, XWING_CIPHERTEXT_BYTES), key.secret)
+  return hpkeKeys(SUITE, shared, utf8ToBytes(context))
+}
+
+function openWith(keys: HpkeKeys, { aad, sealed }: UnwrapInput): Uint8Array {
+  const ciphertext = sealed.subarray(XWING_CIPHERTEXT_BYTES)
+  return open({ key: keys.key, nonce: keys.baseNonce, aad, sealed: ciphertext })
+}
+
+function findingTag(keys: HpkeKeys): Uint8Array {
+  return hkdf(contexts.wrapTag, keys.exporterSecret, EMPTY, EMPTY, WRAP_TAG_BYTES)
 }

@@ -12,10 +12,12 @@ import { SealError } from "../src/seal-error.ts"
 import {
   generateWrapKey,
   unwrap,
+  unwrapTagged,
   WRAP_OVERHEAD_BYTES,
   WRAP_PUBLIC_KEY_BYTES,
   wrap,
   wrapKeyFromSecret,
+  wrapTagged,
 } from "../src/wrap.ts"
 import { xwingDecapsulate, xwingEncapsulate, xwingPublicKey } from "../src/xwing.ts"
 import { findShared, readFixture } from "./fixture.ts"
@@ -243,5 +245,16 @@ describe("wraps", () => {
     expect(codeOf(() => wrap({ context, to, aad, plaintext, random }))).toBe("SEAL_KEY")
     expect(() => wrapKeyFromSecret(new Uint8Array(31))).toThrow(RangeError)
     expect(wrapKeyFromSecret(key.secret)).toEqual(key)
+  })
+
+  test("[K9] only its addressee finds a wrap by its tag", () => {
+    const { tag, sealed } = wrapTagged({ context, to: key.publicKey, aad, plaintext, random })
+    expect(unwrapTagged({ context, key, aad, tag, sealed })).toEqual(plaintext)
+    const stranger = generateWrapKey(random)
+    expect(unwrapTagged({ context, key: stranger, aad, tag, sealed })).toBeUndefined()
+    const other = tag.map((byte, i) => (i === 0 ? byte ^ 1 : byte))
+    expect(unwrapTagged({ context, key, aad, tag: other, sealed })).toBeUndefined()
+    const changed = sealed.map((byte, i) => (i === sealed.length - 1 ? byte ^ 1 : byte))
+    expect(codeOf(() => unwrapTagged({ context, key, aad, tag, sealed: changed }))).toBe("SEAL_TAG")
   })
 })
