@@ -9,18 +9,30 @@ export type RelationsErrorCode =
   | "INVITATION_MALFORMED"
   /** Of a version that this program does not know. */
   | "INVITATION_VERSION"
+  /** Not a request, or one that breaks its bounds; `pointer` says where. */
   | "REQUEST_MALFORMED"
-  /** Not signed by the key that the invitation names, or not the one that it names. */
+  /** Of a version that this program does not know. */
+  | "REQUEST_VERSION"
+  /** Not signed by the key that the invitation names. */
   | "REQUEST_UNSIGNED"
+  /** Signed, but another request than the one that the invitation names. */
+  | "CONNECT_REQUEST_MISMATCH"
+  /** Not an agreement, or one that breaks its bounds; `pointer` says where. */
   | "AGREEMENT_MALFORMED"
   | "AGREEMENT_UNSIGNED"
   /** The agreement says something that the request does not allow. */
   | "AGREEMENT_MISMATCH"
+  /** No such agreement among the thirteen. */
+  | "AGREEMENT_UNKNOWN"
   | "CONNECT_MALFORMED"
   | "CONNECT_UNSIGNED"
-  | "CERTIFICATE_INVALID"
+  /** Not a path, or a part that nobody knows. */
   | "DISCLOSURE_INVALID"
+  /** The vendor did not ask for it. */
+  | "DISCLOSURE_NOT_REQUESTED"
   | "MOVE_INVALID"
+  /** Planned, and not there yet. */
+  | "NOT_YET"
 
 export class RelationsError extends Error {
   override readonly name = "RelationsError"

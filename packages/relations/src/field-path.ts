@@ -1,0 +1,40 @@
+/**
+ * Field paths, as requests, agreements and shares write them: `document/segment/…` with
+ * JSON-pointer escapes, one canonical text for each. Only documents about the person and what is
+ * hers are disclosed; those that hold her dealings with others never are.
+ *
+ * @module
+ */
+import { utf8Length } from "@fulcrum/codec/bytes"
+import { keyToPath } from "@fulcrum/record/registers"
+
+/** Bytes of a path in UTF-8. */
+export const FIELD_PATH_BYTES_MAX = 512
+
+/** The documents whose fields may be disclosed. */
+export const DISCLOSABLE_DOCUMENTS: readonly string[] = [
+  "card",
+  "identities",
+  "payments",
+  "things",
+  "preferences",
+]
+
+/** Whether the text is the canonical path of a field (or a whole document) of this kind. */
+export function isFieldPath(text: string): boolean {
+  if (utf8Length(text) > FIELD_PATH_BYTES_MAX || !text.isWellFormed()) return false
+  const stroke = text.indexOf("/")
+  const document = stroke === -1 ? text : text.slice(0, stroke)
+  if (!DISCLOSABLE_DOCUMENTS.includes(document)) return false
+  return stroke === -1 || keyToPath(text.slice(stroke)) !== undefined
+}
+
+/** Whether `path` is `above`, or lies under it. */
+export function isWithin(path: string, above: string): boolean {
+  return path === above || path.startsWith(`${above}/`)
+}
+
+/** Whether a change at one path changes what is at the other. */
+export function touches(a: string, b: string): boolean {
+  return isWithin(a, b) || isWithin(b, a)
+}
