@@ -145,6 +145,8 @@ export const contexts = {
   personWriter: "fulcrum/v1/person-writer",
   /** Certifies a writer of the vendor's lane. */
   vendorWriter: "fulcrum/v1/vendor-writer",
+  /** Names, inside the record, a put that was projected into a share. */
+  projectionMark: "fulcrum/v1/projection-mark",
   /** Names an event that a webhook tells of. */
   webhookEvent: "fulcrum/v1/webhook-event",
 
