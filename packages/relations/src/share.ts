@@ -46,7 +46,8 @@ export class Share {
   }
 }
 
-function compareRegisters(a: ShareRegister, b: ShareRegister): number {
+/** Greater than 0 if `a` wins. */
+export function compareRegisters(a: ShareRegister, b: ShareRegister): number {
   return (
     a.counter - b.counter || compareBytes(a.by.writer, b.by.writer) || a.by.sequence - b.by.sequence
   )
