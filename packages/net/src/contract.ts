@@ -65,10 +65,12 @@ export interface Host extends AsyncDisposable {
 
   /**
    * Serves a protocol. The handler owns the channel and closes it; a protocol has one handler.
+   * If the handler throws or rejects, its channel is aborted; a `NetError` ends there, anything
+   * else goes on as the mistake that it is.
    *
    * @throws {RangeError} The protocol already has a handler.
    */
-  handle(protocol: string, handler: (channel: Channel) => void): void
+  handle(protocol: string, handler: (channel: Channel) => unknown): void
 
   /**
    * Opens a connection of its own and on it one long-lived channel; closing it closes both.

@@ -31,6 +31,7 @@ import {
 } from "./libp2p-limits.ts"
 import { closeWebSocket, mendWebSocketDial, WatchedUpgrader } from "./libp2p-upgrader.ts"
 import { peerIdToPublicKey } from "./peer-id.ts"
+import { type Handler, serve } from "./serve.ts"
 
 export interface Libp2pNetworkOptions {
   /** Connections of one host, dialed and accepted; about 100 kB each. Default 1,024. */
@@ -110,7 +111,8 @@ class Libp2pHost implements Host {
   readonly #listeners: Listening[] = []
   readonly #channels = new Set<StreamChannel>()
   readonly #protocols = new Set<string>()
-  readonly #dialing = new AbortController()
+  /** Dials under way. One controller each: what a signal is given, it keeps as long as it lives. */
+  readonly #dialing = new Set<AbortController>()
   #closing: Promise<void> | undefined
 
   constructor(node: Libp2p, inside: Inside, connectionsMax: number) {
@@ -141,11 +143,11 @@ class Libp2pHost implements Host {
     return found.map((address) => `${address}/p2p/${this.id}`)
   }
 
-  handle(protocol: string, handler: (channel: Channel) => void): void {
+  handle(protocol: string, handler: Handler): void {
     if (this.#protocols.has(protocol)) throw new RangeError(`${protocol} has a handler`)
     this.#protocols.add(protocol)
     const accept = (stream: Stream, connection: Connection): void => {
-      handler(this.#open(stream, connection, false))
+      serve(handler, this.#open(stream, connection, false))
     }
     const limits = { maxInboundStreams: STREAMS_MAX, maxOutboundStreams: STREAMS_MAX }
     this.#node.handle(protocol, accept, limits).catch((cause: unknown) => {
@@ -166,7 +168,10 @@ class Libp2pHost implements Host {
       throw new NetError("NET_ADDRESS_INVALID", "no transport for this address")
     }
     if (kind !== "tcp") mendWebSocketDial(transport)
-    const either = AbortSignal.any([signal, this.#dialing.signal])
+    const attempt = new AbortController()
+    const giveUp = (): void => attempt.abort(signal.reason)
+    signal.addEventListener("abort", giveUp, { once: true })
+    this.#dialing.add(attempt)
     const dial: { isAnswered: boolean; connection?: Connection } = { isAnswered: false }
     const upgrader = new WatchedUpgrader(this.#inside.upgrader, {
       begun: () => {
@@ -176,9 +181,9 @@ class Libp2pHost implements Host {
       over: closeWebSocket,
     })
     try {
-      either.throwIfAborted()
-      dial.connection = await transport.dial(target, { signal: either, upgrader })
-      const stream = await dial.connection.newStream(protocol, { signal: either })
+      signal.throwIfAborted()
+      dial.connection = await transport.dial(target, { signal: attempt.signal, upgrader })
+      const stream = await dial.connection.newStream(protocol, { signal: attempt.signal })
       return this.#open(stream, dial.connection, true)
     } catch (cause) {
       dial.connection?.abort(new Error("the dial failed"))
@@ -186,6 +191,9 @@ class Libp2pHost implements Host {
         throw new NetError("NET_CLOSED", "the host was closed", { cause })
       if (signal.aborted) throw new NetError("NET_TIMEOUT", "the dial took too long", { cause })
       throw dialError(cause, dial.isAnswered)
+    } finally {
+      signal.removeEventListener("abort", giveUp)
+      this.#dialing.delete(attempt)
     }
   }
 
@@ -243,7 +251,7 @@ class Libp2pHost implements Host {
   }
 
   async #closeAll(): Promise<void> {
-    this.#dialing.abort()
+    for (const attempt of this.#dialing) attempt.abort(new Error("the host was closed"))
     await within(GOODBYE_MS, Promise.all([...this.#channels].map((channel) => channel.close())))
     for (const channel of this.#channels) channel.abort(new Error("the host was closed"))
     for (const connection of this.#node.getConnections()) {

@@ -16,6 +16,7 @@ import { addressParts } from "./address.ts"
 import { type Channel, type Host, type HostOptions, NetError, type Network } from "./contract.ts"
 import { MemoryChannel, Wire } from "./memory-channel.ts"
 import { publicKeyToPeerId } from "./peer-id.ts"
+import { type Handler, serve } from "./serve.ts"
 
 export interface LinkQuality {
   /** One way, drawn evenly for each message; order is kept. */
@@ -209,7 +210,7 @@ class MemoryHost implements Host {
   readonly publicKey: Uint8Array
   readonly machine: string
   readonly #network: MemoryNetwork
-  readonly #handlers = new Map<string, (channel: Channel) => void>()
+  readonly #handlers = new Map<string, Handler>()
   readonly #places: string[] = []
   readonly #channels = new Set<MemoryChannel>()
   readonly #machines = new Map<MemoryChannel, string>()
@@ -236,7 +237,7 @@ class MemoryHost implements Host {
     return begun.map((place) => `${place}/p2p/${this.id}`)
   }
 
-  handle(protocol: string, handler: (channel: Channel) => void): void {
+  handle(protocol: string, handler: Handler): void {
     if (this.#handlers.has(protocol)) throw new RangeError(`${protocol} has a handler`)
     this.#handlers.set(protocol, handler)
   }
@@ -305,12 +306,7 @@ class MemoryHost implements Host {
     }
   }
 
-  #connect(
-    there: MemoryHost,
-    out: Link,
-    back: Link,
-    handler: (channel: Channel) => void,
-  ): MemoryChannel {
+  #connect(there: MemoryHost, out: Link, back: Link, handler: Handler): MemoryChannel {
     const wires = [new Wire(out), new Wire(back)] as const
     const clock = this.#network.clock
     const mine = new MemoryChannel({ clock, local: this, remote: there, outbound: true, wires })
@@ -328,7 +324,7 @@ class MemoryHost implements Host {
     theirs.meet(mine)
     this.#keep(mine, there.machine)
     there.#keep(theirs, this.machine)
-    handler(theirs)
+    serve(handler, theirs)
     return mine
   }
 

@@ -307,6 +307,21 @@ const CASES: readonly (readonly [name: string, run: (pair: Pair) => Promise<void
     },
   ],
   [
+    "[N17] a handler that ends with the channel's own failure harms nothing",
+    async ({ alice, bob, at, connect }) => {
+      const failing = Promise.withResolvers<Channel>()
+      bob.handle("/fulcrum-suite-failing/1", async (channel) => {
+        failing.resolve(channel)
+        for await (const message of channel.messages()) await channel.send(message)
+      })
+      const mine = await alice.dial(at, "/fulcrum-suite-failing/1", { signal: never() })
+      mine.abort(new Error("gone"))
+      await (await failing.promise).closed
+      const [again, theirs] = await connect()
+      await Promise.all([collect(theirs, 1), again.send(pattern(1, 1))])
+    },
+  ],
+  [
     "[N16] a message may be reused once it was sent",
     async ({ connect }) => {
       const [mine, theirs] = await connect()

@@ -1,4 +1,4 @@
-import { once } from "node:events"
+import { getEventListeners, once } from "node:events"
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { concatBytes } from "@fulcrum/codec/bytes"
@@ -300,6 +300,18 @@ test.for(["", "/ws"])(
     await host.close()
   },
 )
+
+test("[N23] a dial leaves nothing on its signal", async () => {
+  const honest = await honestHost()
+  const host = await network.host()
+  const { signal } = new AbortController()
+  for (const protocol of [ECHO, "/unknown/1"]) {
+    const channel = await host.dial(honest.tcp, protocol, { signal }).catch(() => undefined)
+    await channel?.close()
+    expect(getEventListeners(signal, "abort")).toEqual([])
+  }
+  await host.close()
+})
 
 test("yamux's frames are followed wherever they are cut", () => {
   const data = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 9, 9, 9)
