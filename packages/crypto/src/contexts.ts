@@ -147,6 +147,12 @@ export const contexts = {
   vendorWriter: "fulcrum/v1/vendor-writer",
   /** Names, inside the record, a put that was projected into a share. */
   projectionMark: "fulcrum/v1/projection-mark",
+  /** Wraps a share space's key for its vendor. */
+  shareKey: "fulcrum/v1/share-key",
+  /** Wraps a relationship's recovery key to the recovery words' key. */
+  relationshipRecovery: "fulcrum/v1/relationship-recovery",
+  /** Names a relationship's recovery key to the vendor. */
+  relationshipRecoveryHash: "fulcrum/v1/relationship-recovery-hash",
   /** Names an event that a webhook tells of. */
   webhookEvent: "fulcrum/v1/webhook-event",
 

@@ -1,0 +1,506 @@
+/**
+ * One connection to a relay, from its challenge to its end.
+ *
+ * Requests run side by side within bounds; reads and their answers one at a time, so that a slow
+ * reader holds one page and not many. A capability counts only with its holder's proof over this
+ * connection's nonce and both transport keys, and is looked at again with each use.
+ *
+ * @module
+ */
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
+import { contexts } from "@fulcrum/crypto/contexts"
+import { type PublicKey, verify } from "@fulcrum/crypto/ed25519"
+import { sha256 } from "@fulcrum/crypto/hash"
+import type { Random } from "@fulcrum/crypto/random"
+import type { MailboxName } from "@fulcrum/log/ids"
+import { LogError } from "@fulcrum/log/log-error"
+import {
+  checkBinding,
+  type MailboxRight,
+  mailboxName,
+  verifyCapability,
+} from "@fulcrum/log/mailbox"
+import { verifySpan } from "@fulcrum/log/span"
+import { asRelayError } from "./as-relay-error.ts"
+import type { RelayLimits } from "./limits.ts"
+import type { Mailboxes } from "./mailboxes.ts"
+import type { MeetingEnd, Meetings } from "./meetings.ts"
+import type { RelayMetrics } from "./metrics.ts"
+import { createPace } from "./pace.ts"
+import {
+  createClaim,
+  decodeRequest,
+  encodeFromRelay,
+  RELAY_VERSION,
+  type RelayChannel,
+  type RelayMethod,
+  type RelayMethods,
+  type RelayPush,
+  type RelayRequest,
+  type RelayResult,
+  removeClaim,
+} from "./protocol.ts"
+import { isRelayRefusal, RelayError, type RelayRefusal } from "./relay-error.ts"
+
+export interface ConnectionOptions {
+  readonly channel: RelayChannel
+  readonly mailboxes: Mailboxes
+  readonly meetings: Meetings
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: RelayLimits
+  readonly metrics: RelayMetrics
+  readonly stop: AbortSignal
+}
+
+interface Handle {
+  readonly name: MailboxName
+  readonly right: MailboxRight
+  readonly holder: PublicKey
+  readonly notAfter: number
+  /** Ends the watch, if there is one. */
+  unwatch: (() => void) | undefined
+}
+
+/** Refusals that an honest client earns a few of at most. */
+const SUSPECT: ReadonlySet<RelayRefusal> = new Set<RelayRefusal>([
+  "RELAY_FORBIDDEN",
+  "RELAY_MALFORMED",
+  "RELAY_TOKEN_UNKNOWN",
+  "RELAY_TOKEN_SPENT",
+  "RELAY_WORK",
+  "RELAY_TOO_LARGE",
+])
+
+const RETRY_SECONDS: Partial<Record<RelayRefusal, number>> = {
+  RELAY_FULL: 300,
+  RELAY_QUOTA: 300,
+  RELAY_RATE: 60,
+  RELAY_STORE: 10,
+}
+
+/** Seconds between two looks at whether the other side still takes what is sent. */
+const WATCHDOG_SECONDS = 5
+
+/** Serves until either side ends it. Throws only what is a fault of this program. */
+export async function serveConnection(options: ConnectionOptions): Promise<void> {
+  const connection = new Connection(options)
+  try {
+    await connection.serve()
+  } finally {
+    connection.release()
+  }
+}
+
+class Connection {
+  readonly #options: ConnectionOptions
+  readonly #nonce: Uint8Array
+  readonly #end = new AbortController()
+  readonly #handles = new Map<number, Handle>()
+  readonly #handleByCapability = new Map<string, number>()
+  readonly #meetingEnd: MeetingEnd = { push: (push) => this.#push(push) }
+  readonly #dirty = new Set<number>()
+  /** Since when each send under way has waited, in order. */
+  readonly #sending = new Set<{ readonly since: number }>()
+  #isPushing = false
+  #reading: Promise<unknown> = Promise.resolve()
+  #nextHandle = 1
+  #inFlight = 0
+  #inFlightBytes = 0
+  #room: (() => void) | undefined
+  #lastId = 0
+  #hasGreeted = false
+  #refusals = 0
+  #created = 0
+  #knocks = 0
+  #meets = 0
+  #fault: unknown
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.#nonce = options.random.bytes(32)
+  }
+
+  async serve(): Promise<void> {
+    const { channel, clock, limits, stop } = this.#options
+    const { requestsPerSecond, bytesPerSecond } = limits
+    const pace = createPace({ clock, requestsPerSecond, bytesPerSecond })
+    const hangUp = (): void => this.#hangUp("the relay is closing")
+    stop.addEventListener("abort", hangUp, { once: true })
+    const watchdog = this.#watch()
+    try {
+      const version = RELAY_VERSION
+      const value = { version, nonce: this.#nonce }
+      await this.#send(encodeFromRelay({ kind: "challenge", value }))
+      for await (const message of channel.messages()) {
+        if (this.#end.signal.aborted) break
+        await pace.take(message.length, this.#end.signal)
+        await this.#waitForRoom(message.length)
+        this.#inFlight++
+        this.#inFlightBytes += message.length
+        void this.#handle(message)
+      }
+      await channel.close()
+    } catch (error) {
+      // The channel ended in some way or other: there is nobody left to tell.
+      channel.abort(error instanceof Error ? error : new Error("the connection ended"))
+    } finally {
+      stop.removeEventListener("abort", hangUp)
+      this.#end.abort(new Error("the connection ended"))
+      await watchdog
+    }
+    if (this.#fault !== undefined) throw this.#fault
+  }
+
+  release(): void {
+    for (const handle of this.#handles.values()) handle.unwatch?.()
+    this.#handles.clear()
+    this.#options.meetings.leave(this.#meetingEnd)
+  }
+
+  /** Ends a connection that says nothing valid, or does not take what it asked for. */
+  async #watch(): Promise<void> {
+    const { clock, limits } = this.#options
+    const begun = clock.now()
+    while (!this.#end.signal.aborted) {
+      try {
+        await clock.sleep(WATCHDOG_SECONDS * 1000, this.#end.signal)
+      } catch {
+        return
+      }
+      const now = clock.now()
+      const [oldest] = this.#sending
+      if (!this.#hasGreeted && now - begun > limits.greetSeconds * 1000) {
+        this.#hangUp("nothing valid was said")
+      } else if (oldest !== undefined && now - oldest.since > limits.sendSeconds * 1000) {
+        this.#hangUp("the other side takes nothing")
+      }
+    }
+  }
+
+  #hangUp(reason: string): void {
+    const error = new Error(reason)
+    this.#end.abort(error)
+    this.#options.channel.abort(error)
+  }
+
+  async #waitForRoom(bytes: number): Promise<void> {
+    const { inFlightMax, inFlightBytesMax } = this.#options.limits
+    while (
+      this.#inFlight > 0 &&
+      (this.#inFlight >= inFlightMax || this.#inFlightBytes + bytes > inFlightBytesMax)
+    ) {
+      await new Promise<void>((resolve) => {
+        this.#room = resolve
+      })
+    }
+  }
+
+  async #handle(message: Uint8Array): Promise<void> {
+    try {
+      await this.#answer(message)
+    } catch (error) {
+      // A channel that is gone is noticed by its loop; anything else is a fault of this program.
+      if (!(error instanceof RelayError && error.code === "RELAY_CLOSED")) {
+        this.#fault = error
+        this.#hangUp("the relay failed")
+      }
+    } finally {
+      this.#inFlight--
+      this.#inFlightBytes -= message.length
+      this.#room?.()
+      this.#room = undefined
+    }
+  }
+
+  async #answer(message: Uint8Array): Promise<void> {
+    let request: RelayRequest
+    try {
+      request = decodeRequest(message)
+      if (request.id <= this.#lastId) throw malformed("a request's number that does not rise")
+    } catch (error) {
+      // Whoever cannot speak the protocol is not listened to further.
+      await this.#refuse(0, "none", error)
+      await this.#part()
+      return
+    }
+    this.#lastId = request.id
+    if (request.method.kind !== "read") return this.#perform(request)
+    const turn = this.#reading.then(() => this.#perform(request))
+    this.#reading = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #perform({ id, method }: RelayRequest): Promise<void> {
+    let result: RelayResult
+    try {
+      result = await this.#run(method)
+    } catch (error) {
+      await this.#refuse(id, method.kind, error)
+      if (this.#refusals > this.#options.limits.refusalsMax) await this.#part()
+      return
+    }
+    this.#hasGreeted = true
+    this.#options.metrics.request(method.kind, "ok")
+    await this.#send(encodeFromRelay({ kind: "result", value: { id, result } }))
+  }
+
+  async #refuse(id: number, method: string, error: unknown): Promise<void> {
+    const known = asRelayError(error)
+    if (known === undefined) throw error
+    const code = isRelayRefusal(known.code) ? known.code : "RELAY_STORE"
+    this.#options.metrics.request(method, code)
+    if (SUSPECT.has(code)) this.#refusals++
+    const retryAfterSeconds = known.retryAfterSeconds ?? RETRY_SECONDS[code]
+    await this.#send(encodeFromRelay({ kind: "error", value: { id, code, retryAfterSeconds } }))
+  }
+
+  /** Ends the connection once what was said has left. */
+  async #part(): Promise<void> {
+    this.#end.abort(new Error("the protocol was broken"))
+    await this.#options.channel.close()
+  }
+
+  async #run(method: RelayMethod): Promise<RelayResult> {
+    switch (method.kind) {
+      case "create":
+        return this.#create(method.value)
+      case "open":
+        return this.#open(method.value)
+      case "append":
+        return this.#append(method.value)
+      case "read":
+        return this.#read(method.value)
+      case "watch":
+        return this.#watchMailbox(method.value.handle)
+      case "acknowledge":
+        return this.#acknowledge(method.value)
+      case "pin":
+        return this.#pin(method.value)
+      case "pinned":
+        return this.#pinned(method.value.mailbox)
+      case "tokens":
+        return this.#tokens(method.value)
+      case "knock":
+        return this.#knock(method.value)
+      case "replace":
+        return this.#replace(method.value)
+      case "remove":
+        return this.#remove(method.value)
+      case "meet":
+        return this.#meet(method.value)
+      case "meetJoin":
+        return this.#meetJoin(method.value)
+      case "meetSend":
+        return this.#meetSend(method.value.bytes)
+      case "meetLeave":
+        this.#options.meetings.leave(this.#meetingEnd)
+        return DONE
+      case "close":
+        return this.#closeHandle(method.value.handle)
+    }
+  }
+
+  async #create({ signature, ...fields }: RelayMethods["create"]): Promise<RelayResult> {
+    const { mailboxes, limits } = this.#options
+    const claim = createClaim(mailboxes.key.publicKey, this.#nonce, fields)
+    if (!verify(contexts.relayCreate, fields.mailbox, claim, signature)) {
+      throw new RelayError("RELAY_FORBIDDEN", "not signed by the mailbox's key for this connection")
+    }
+    if (fields.admission === undefined && !mailboxes.has(mailboxName(fields.mailbox))) {
+      if (this.#created >= limits.mailboxesPerConnectionMax) throw tooOften("mailboxes")
+      this.#created++
+    }
+    const { sequenceId, next } = await mailboxes.create(fields)
+    return { kind: "created", value: { sequenceId, next } }
+  }
+
+  async #open({ capability: encoded, proof }: RelayMethods["open"]): Promise<RelayResult> {
+    const { mailboxes, clock, limits, channel } = this.#options
+    const capability = verifyCapability(encoded, clock.now())
+    const isBound = checkBinding({
+      relayKey: mailboxes.key.publicKey,
+      dialerKey: channel.remotePublicKey,
+      nonce: this.#nonce,
+      capability,
+      proof,
+    })
+    if (!isBound) throw new RelayError("RELAY_FORBIDDEN", "the capability's holder did not sign")
+    const name = mailboxName(capability.mailbox)
+    mailboxes.get(name)
+    await mailboxes.touch(name)
+    const id = bytesToHex(sha256(encoded))
+    let handle = this.#handleByCapability.get(id)
+    if (handle === undefined) {
+      if (this.#handles.size >= limits.handlesMax) throw tooOften("open mailboxes")
+      handle = this.#nextHandle++
+      const { right, holder, notAfter } = capability
+      this.#handles.set(handle, { name, right, holder, notAfter, unwatch: undefined })
+      this.#handleByCapability.set(id, handle)
+    }
+    const { sequenceId, next, root, head } = mailboxes.get(name)
+    return { kind: "opened", value: { handle, sequenceId, next, root, head } }
+  }
+
+  #closeHandle(handle: number): RelayResult {
+    this.#handles.get(handle)?.unwatch?.()
+    this.#handles.delete(handle)
+    for (const [id, other] of this.#handleByCapability) {
+      if (other === handle) this.#handleByCapability.delete(id)
+    }
+    return DONE
+  }
+
+  /** @throws {RelayError} `RELAY_FORBIDDEN`, `RELAY_CAPABILITY_EXPIRED`. */
+  #opened(handle: number, right: MailboxRight): Handle {
+    const opened = this.#handles.get(handle)
+    if (opened?.right !== right) {
+      throw new RelayError("RELAY_FORBIDDEN", `no mailbox is open here to ${right}`)
+    }
+    if (this.#options.clock.now() > opened.notAfter * 1000) {
+      throw new RelayError("RELAY_CAPABILITY_EXPIRED", "the capability's end date is past")
+    }
+    return opened
+  }
+
+  async #append({ handle, span }: RelayMethods["append"]): Promise<RelayResult> {
+    const { name, holder } = this.#opened(handle, "append")
+    try {
+      verifySpan(span)
+    } catch (error) {
+      // A newer program's span is kept as it is, for newer programs to read.
+      if (!(error instanceof LogError && error.code === "LOG_VERSION")) throw error
+    }
+    const receipt = await this.#options.mailboxes.append(name, { bytes: span, by: holder })
+    return { kind: "receipt", value: receipt }
+  }
+
+  async #read({ handle, from, bytesMax }: RelayMethods["read"]): Promise<RelayResult> {
+    const { name } = this.#opened(handle, "read")
+    const page = await this.#options.mailboxes.read(name, { from, bytesMax })
+    return { kind: "page", value: page }
+  }
+
+  #watchMailbox(handle: number): RelayResult {
+    const opened = this.#opened(handle, "read")
+    opened.unwatch ??= this.#options.mailboxes.subscribe(opened.name, () => this.#markDirty(handle))
+    return DONE
+  }
+
+  async #acknowledge({ handle, upTo }: RelayMethods["acknowledge"]): Promise<RelayResult> {
+    const { name, holder } = this.#opened(handle, "read")
+    await this.#options.mailboxes.acknowledge(name, holder, upTo)
+    return DONE
+  }
+
+  async #pin({ handle, object }: RelayMethods["pin"]): Promise<RelayResult> {
+    await this.#options.mailboxes.pin(this.#opened(handle, "manage").name, object)
+    return DONE
+  }
+
+  async #pinned(name: MailboxName): Promise<RelayResult> {
+    const { workBits } = this.#options.mailboxes.get(name)
+    const object = await this.#options.mailboxes.pinned(name)
+    return { kind: "pinned", value: { object, workBits } }
+  }
+
+  async #tokens({ handle, hashes }: RelayMethods["tokens"]): Promise<RelayResult> {
+    await this.#options.mailboxes.registerTokens(this.#opened(handle, "manage").name, hashes)
+    return DONE
+  }
+
+  async #knock({ door, admission, message }: RelayMethods["knock"]): Promise<RelayResult> {
+    if (++this.#knocks > this.#options.limits.knocksPerConnectionMax) throw tooOften("messages")
+    const receipt = await this.#options.mailboxes.knock(door, admission, message)
+    return { kind: "receipt", value: receipt }
+  }
+
+  async #replace({ handle, merged, covered }: RelayMethods["replace"]): Promise<RelayResult> {
+    const { name, holder } = this.#opened(handle, "append")
+    await this.#options.mailboxes.replace(name, { merged, covered, by: holder })
+    return DONE
+  }
+
+  async #remove({ mailbox, signature }: RelayMethods["remove"]): Promise<RelayResult> {
+    const { mailboxes } = this.#options
+    const claim = removeClaim(mailboxes.key.publicKey, this.#nonce, mailbox)
+    if (!verify(contexts.relayRemove, mailbox, claim, signature)) {
+      throw new RelayError("RELAY_FORBIDDEN", "not signed by the mailbox's key for this connection")
+    }
+    await mailboxes.remove(mailboxName(mailbox))
+    return DONE
+  }
+
+  #meet({ name }: RelayMethods["meet"]): RelayResult {
+    this.#countMeeting()
+    const value = this.#options.meetings.begin(this.#meetingEnd, name)
+    this.#options.metrics.count("meetings_total")
+    return { kind: "meeting", value }
+  }
+
+  #meetJoin({ place }: RelayMethods["meetJoin"]): RelayResult {
+    this.#countMeeting()
+    return { kind: "meeting", value: this.#options.meetings.join(this.#meetingEnd, place) }
+  }
+
+  async #meetSend(bytes: Uint8Array): Promise<RelayResult> {
+    await this.#options.meetings.send(this.#meetingEnd, bytes)
+    return DONE
+  }
+
+  #countMeeting(): void {
+    if (++this.#meets > this.#options.limits.meetsPerConnectionMax) throw tooOften("meetings")
+  }
+
+  /** Many appends between two pushes make one push: it says how far, not what. */
+  #markDirty(handle: number): void {
+    this.#dirty.add(handle)
+    if (this.#isPushing) return
+    this.#isPushing = true
+    void this.#pushDirty()
+  }
+
+  async #pushDirty(): Promise<void> {
+    try {
+      for (const handle of this.#dirty) {
+        this.#dirty.delete(handle)
+        const opened = this.#handles.get(handle)
+        if (opened === undefined) continue
+        const next = this.#options.mailboxes.next(opened.name)
+        await this.#push({ kind: "watched", value: { handle, next } })
+      }
+    } catch {
+      // The channel is gone, which its loop notices by itself.
+    } finally {
+      this.#isPushing = false
+    }
+  }
+
+  #push(push: RelayPush): Promise<void> {
+    return this.#send(encodeFromRelay({ kind: "push", value: push }))
+  }
+
+  async #send(message: Uint8Array): Promise<void> {
+    const sending = { since: this.#options.clock.now() }
+    this.#sending.add(sending)
+    try {
+      await this.#options.channel.send(message)
+    } catch (cause) {
+      if (cause instanceof RangeError) throw cause
+      throw new RelayError("RELAY_CLOSED", "the connection ended", { cause })
+    } finally {
+      this.#sending.delete(sending)
+    }
+  }
+}
+
+const DONE: RelayResult = { kind: "done", value: {} }
+
+function malformed(detail: string): RelayError {
+  return new RelayError("RELAY_MALFORMED", detail)
+}
+
+function tooOften(what: string): RelayError {
+  return new RelayError("RELAY_RATE", `too many ${what} on one connection`)
+}

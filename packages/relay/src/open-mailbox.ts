@@ -1,0 +1,165 @@
+/**
+ * One mailbox of a relay, open on a client's connection under one capability.
+ *
+ * @module
+ */
+import { equalBytes } from "@fulcrum/codec/bytes"
+import type { MailboxName } from "@fulcrum/log/ids"
+import { spanHash } from "@fulcrum/log/span"
+import { READ_BYTES_MAX } from "./limits.ts"
+import { type RelayMethod, type RelayResults, tokenHash } from "./protocol.ts"
+import type { RelayReceipt } from "./receipt.ts"
+import type { ReceiptTrail } from "./receipt-trail.ts"
+import { RelayError } from "./relay-error.ts"
+
+export interface RelayItem {
+  readonly position: number
+  readonly bytes: Uint8Array
+  readonly receipt: RelayReceipt
+}
+
+export interface MailboxPage {
+  /** By position, ascending. */
+  readonly items: readonly RelayItem[]
+  /** Where to read on; equal to `end` when there is no more. */
+  readonly next: number
+  /** Position of the mailbox's next append. */
+  readonly end: number
+  /** Whether every position between was accounted for, by an item or the hash of one removed. */
+  readonly isUnbroken: boolean
+}
+
+export interface OpenMailbox {
+  readonly name: MailboxName
+  /** Names this life of the mailbox: another than last time means a relay that lost it. */
+  readonly sequenceId: Uint8Array
+  /** Position of the next append when it was opened. */
+  readonly next: number
+  /** Receipt of the newest item when it was opened. */
+  readonly head: RelayReceipt | undefined
+  /** Needs `append`. Resolves once the relay has flushed it; the same span again, no change. */
+  append(span: Uint8Array): Promise<RelayReceipt>
+  /** Needs `read`. @param range - From which position, from 1; bytes of items at most. */
+  read(range: { readonly from: number; readonly bytesMax?: number }): Promise<MailboxPage>
+  /** Needs `read`. Calls back after appends, by anybody, until the connection ends. */
+  watch(listener: (next: number) => void): Promise<void>
+  /** Needs `read`, as a declared reader: all up to this position is durable here. */
+  acknowledge(upTo: number): Promise<void>
+  /** Needs `manage`. Replaces the mailbox's public object. */
+  pin(object: Uint8Array): Promise<void>
+  /** Needs `manage` of a front door. Registers one-time tokens of 32 bytes; the relay sees hashes. */
+  registerTokens(tokens: readonly Uint8Array[]): Promise<void>
+  /** Needs `append` to an archive; DESIGN, section 4, says who may ask when. */
+  replace(input: { readonly merged: number; readonly covered: readonly number[] }): Promise<void>
+  close(): Promise<void>
+}
+
+export interface MailboxSession {
+  /** Asks, and holds the kind of the answer against what was expected. */
+  ask<K extends keyof RelayResults>(method: RelayMethod, kind: K): Promise<RelayResults[K]>
+  /** Ends the connection for what the relay said; gives the error back. */
+  distrust(error: unknown): unknown
+  watch(handle: number, listener: ((next: number) => void) | undefined): void
+}
+
+export function openMailbox(options: {
+  readonly session: MailboxSession
+  readonly handle: number
+  readonly name: MailboxName
+  readonly sequenceId: Uint8Array
+  readonly next: number
+  readonly head: RelayReceipt | undefined
+  readonly trail: ReceiptTrail
+}): OpenMailbox {
+  const { session, handle, trail } = options
+  const { name, sequenceId, next, head } = options
+
+  /** Checks what the relay said; what does not hold ends the connection. */
+  function checked<T>(check: () => T): T {
+    try {
+      return check()
+    } catch (error) {
+      throw session.distrust(error)
+    }
+  }
+
+  return {
+    name,
+    sequenceId,
+    next,
+    head,
+    async append(span) {
+      const receipt = await session.ask({ kind: "append", value: { handle, span } }, "receipt")
+      return checked(() => receiptFor(trail, receipt, span))
+    },
+    async read({ from, bytesMax = READ_BYTES_MAX }) {
+      const page = await session.ask({ kind: "read", value: { handle, from, bytesMax } }, "page")
+      return checked(() => checkPage(trail, sequenceId, from, page))
+    },
+    async watch(listener) {
+      session.watch(handle, listener)
+      await session.ask({ kind: "watch", value: { handle } }, "done")
+    },
+    async acknowledge(upTo) {
+      await session.ask({ kind: "acknowledge", value: { handle, upTo } }, "done")
+    },
+    async pin(object) {
+      await session.ask({ kind: "pin", value: { handle, object } }, "done")
+    },
+    async registerTokens(tokens) {
+      const hashes = tokens.map(tokenHash)
+      await session.ask({ kind: "tokens", value: { handle, hashes } }, "done")
+    },
+    async replace({ merged, covered }) {
+      await session.ask({ kind: "replace", value: { handle, merged, covered } }, "done")
+    },
+    async close() {
+      session.watch(handle, undefined)
+      await session.ask({ kind: "close", value: { handle } }, "done")
+    },
+  }
+}
+
+function receiptFor(trail: ReceiptTrail, receipt: Uint8Array, span: Uint8Array): RelayReceipt {
+  const noted = trail.note(receipt)
+  if (!equalBytes(noted.hash, spanHash(span))) throw broken("a receipt for another item")
+  return noted
+}
+
+function checkPage(
+  trail: ReceiptTrail,
+  sequenceId: Uint8Array,
+  from: number,
+  page: RelayResults["page"],
+): MailboxPage {
+  if (!equalBytes(page.sequenceId, sequenceId)) throw broken("a page of another sequence")
+  const start = Math.max(1, from)
+  if (page.next < start || page.next > Math.max(page.end, start))
+    throw broken("a page out of bounds")
+  const items: RelayItem[] = []
+  const steps = [
+    ...page.items.map((item) => ({ position: item.position, item })),
+    ...page.skipped.map((gone) => ({ position: gone.position, gone })),
+  ].sort((a, b) => a.position - b.position)
+  let expected = start
+  let isUnbroken = true
+  for (const step of steps) {
+    if (step.position < expected || step.position >= page.next) throw broken("items out of order")
+    if (step.position > expected) isUnbroken = false
+    expected = step.position + 1
+    if ("gone" in step) {
+      trail.skip(step.position, step.gone.hash)
+      continue
+    }
+    const { position, bytes } = step.item
+    const receipt = receiptFor(trail, step.item.receipt, bytes)
+    if (receipt.position !== position) throw broken("a receipt for another position")
+    items.push({ position, bytes, receipt })
+  }
+  if (expected < page.next) isUnbroken = false
+  return { items, next: page.next, end: page.end, isUnbroken }
+}
+
+function broken(detail: string): RelayError {
+  return new RelayError("RELAY_PROTOCOL", detail)
+}
