@@ -4,14 +4,397 @@
  * Everything that changes the record goes through {@link Ledger.transact}: one step at a time,
  * gathered, staged in the logs of all spaces that it touches, and written in ONE flushed batch;
  * only then does it count. Everything that arrives goes through {@link Ledger.admit}. The logs are
- * the truth: the tables beside them (`engine.items`, `engine.changes`, `engine.saved`) are a cache
- * up to the arrival number in `engine.applied`, brought forward when the ledger opens.
+ * the truth: the tables beside them are a cache up to the arrival number in `engine.applied`, which
+ * is brought forward when the ledger opens.
+ *
+ * | table               | group  | order                       | value                           |
+ * | ------------------- | ------ | --------------------------- | ------------------------------- |
+ * | `engine.items`      | empty  | arrival × 1024 + item index | a list of one item, no change   |
+ * | `engine.membership` | empty  | arrival                     | a membership entry              |
+ * | `engine.epochs`     | id     | 0                           | the epoch's key                 |
+ * | `engine.actors`     | actor  | 0                           | writer key of its incarnation   |
+ * | `engine.quarantine` | empty  | arrival                     | why the entry is not applied    |
+ * | `engine.applied`    | empty  | 0                           | arrival applied last            |
  *
  * Source: DESIGN, "Layers" and "Record and shares".
  *
  * @module
  */
-import type { Clock } from "@fulcrum/crypto/clock"
-import type { Random } from "@fulcrum/crypto/random"
-import type { Documents, Edit, EditResult, Reload } from "@fulcrum/record/documents"
-import type { Vault, VaultOp } from "@fulcrum/store/vault"
+import { CodecError } from "@fulcrum/codec/codec-error"
+import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
+import type { AdmitResult, AdmittedEntry, Replica, StagedAppend } from "@fulcrum/log/replica"
+import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
+import type { RecordChange } from "@fulcrum/record/record"
+import { RecordError } from "@fulcrum/record/record-error"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import { DocumentCache } from "./document-cache.ts"
+import type { Membership } from "./membership.ts"
+import { Mutex } from "./mutex.ts"
+import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
+import { RecordState } from "./record-state.ts"
+
+/** What changed, for whoever shows it. */
+export interface LedgerChange {
+  readonly documents: ReadonlySet<DocumentId>
+  readonly items: readonly RecordItem[]
+  readonly membership: boolean
+  readonly local: boolean
+}
+
+/** One step in the making: everything in it is written at once, or nothing is. */
+export interface Step {
+  /** For edits and reads; what an edit gives must be passed to {@link Step.keep}. */
+  readonly documents: Documents
+  /** Who writes: the Automerge actor of this start's incarnation. */
+  readonly actor: Uint8Array
+  /** Makes a document's change part of this step's entry. `undefined`: nothing changed. */
+  keep(change: RecordChange | undefined): void
+  add(item: RecordItem): void
+  /** Appends to another space's log. @returns The entries as they will stand there. */
+  append(replica: Replica, body: Uint8Array): readonly AdmittedEntry[]
+  /** An append staged elsewhere, such as a share's first key span. */
+  join(replica: Replica, staged: StagedAppend): void
+  write(...ops: readonly VaultOp[]): void
+  /** Runs once the step is durable. */
+  after(done: () => void): void
+}
+
+const NOTHING = new Uint8Array(0)
+const arrivalSchema: Schema<number> = uint()
+
+export class Ledger {
+  readonly record: Replica
+  readonly membership: Membership
+  readonly state: RecordState = new RecordState()
+  readonly documents: Documents
+  readonly #vault: Vault
+  readonly #cache: DocumentCache
+  readonly #items: Table
+  readonly #quarantine: Table
+  readonly #actors: Table
+  readonly #appliedTable: Table
+  readonly #mutex = new Mutex()
+  readonly #listeners = new Set<(change: LedgerChange) => void>()
+  #applied = 0
+  #quarantined = 0
+
+  private constructor(parts: {
+    readonly vault: Vault
+    readonly record: Replica
+    readonly membership: Membership
+    readonly documents: Documents
+    readonly cache: DocumentCache
+  }) {
+    this.#vault = parts.vault
+    this.record = parts.record
+    this.membership = parts.membership
+    this.documents = parts.documents
+    this.#cache = parts.cache
+    this.#items = parts.vault.table("engine.items")
+    this.#quarantine = parts.vault.table("engine.quarantine")
+    this.#actors = parts.vault.table("engine.actors")
+    this.#appliedTable = parts.vault.table("engine.applied")
+  }
+
+  static async open(parts: {
+    readonly vault: Vault
+    readonly record: Replica
+    readonly membership: Membership
+    readonly openDocuments: (reload: Reload) => Promise<Documents>
+  }): Promise<Ledger> {
+    const cache = new DocumentCache(parts.vault)
+    const documents = await parts.openDocuments((document) => cache.reload(document))
+    const ledger = new Ledger({ ...parts, documents, cache })
+    await ledger.#catchUp()
+    return ledger
+  }
+
+  /** Entries that are kept but not applied. */
+  get quarantined(): number {
+    return this.#quarantined
+  }
+
+  onChange(listener: (change: LedgerChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * Makes one step. Nothing else changes the record meanwhile.
+   *
+   * @returns What `work` returns, once all that it gathered is flushed.
+   * @throws What `work` throws, or the store's error; then nothing of the step is kept.
+   */
+  transact<T>(work: (step: Step) => Promise<T>): Promise<T> {
+    return this.#mutex.run(async () => {
+      const step = new OpenStep(this.record, this.documents)
+      try {
+        const result = await work(step)
+        await this.#write(step)
+        return result
+      } catch (error) {
+        await step.abandon()
+        throw error
+      }
+    })
+  }
+
+  /** Runs `work` while nothing changes the record: for what reads several places. */
+  still<T>(work: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(work)
+  }
+
+  /** Takes spans of the record space from a peer, a relay or a file. */
+  admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
+    return this.#mutex.run(async () => {
+      await this.membership.learnEpochs(spans)
+      const results = await this.record.admit(spans)
+      await this.#absorb(admittedEntries(results))
+      return results
+    })
+  }
+
+  /** Name of the device that an Automerge actor stands for. */
+  async deviceOfActor(actor: Uint8Array): Promise<string | undefined> {
+    const writer = await this.#actors.get(actor)
+    return writer === undefined ? undefined : this.membership.deviceByWriter(writer)?.name
+  }
+
+  async close(): Promise<void> {
+    await this.#mutex.run(async () => this.documents[Symbol.asyncDispose]())
+  }
+
+  async #write(step: OpenStep): Promise<void> {
+    const staged = step.stage()
+    if (staged.length === 0 && step.ops.length === 0) return
+    const own = step.recordEntries
+    const ops = [...staged.flatMap((append) => append.ops), ...step.ops]
+    const items = own.flatMap((entry) => {
+      ops.push(...this.#beginOps(entry))
+      return this.#itemOps(entry, ops)
+    })
+    const applied = own.at(-1)?.arrival ?? this.#applied
+    if (applied !== this.#applied) ops.push(this.#appliedOp(applied))
+    try {
+      await this.#vault.write(ops)
+    } catch (error) {
+      step.poison()
+      throw error
+    }
+    step.commit()
+    this.#applied = applied
+    for (const item of items) this.state.apply(item)
+    const membership = this.membership.absorb(own)
+    step.finish()
+    await this.#compactDue()
+    this.#tell({ documents: step.documentsEdited, items, membership, local: true })
+  }
+
+  /** Brings everything beside the log up to what the log has. */
+  async #catchUp(): Promise<void> {
+    const stored = await this.#appliedTable.get(NOTHING)
+    if (stored !== undefined) this.#applied = decodeAs(arrivalSchema, stored, { bytesMax: 16 })
+    for await (const { value } of this.#items.list(NOTHING)) {
+      for (const item of recordItems.decode(value)) this.state.apply(item)
+    }
+    for await (const _ of this.#quarantine.list(NOTHING)) this.#quarantined++
+    const missed: AdmittedEntry[] = []
+    for await (const entry of this.record.entriesAfter(this.#applied)) missed.push(entry)
+    await this.#absorb(missed)
+  }
+
+  /** Applies entries that are in the log already, in the order of their arrival. */
+  async #absorb(entries: readonly AdmittedEntry[]): Promise<void> {
+    const last = entries.at(-1)
+    if (last === undefined) return
+    const ops: VaultOp[] = []
+    const changed = this.membership.absorb(entries)
+    ops.push(...this.membership.opsFor(entries))
+    const items: RecordItem[] = []
+    const documents = new Set<DocumentId>()
+    for (const entry of entries) {
+      ops.push(...this.#beginOps(entry))
+      if (entry.kind !== "payload") continue
+      const refusal = await this.#apply(entry, ops, items, documents)
+      if (refusal !== undefined) ops.push(this.#quarantineOp(entry, refusal))
+    }
+    ops.push(this.#appliedOp(last.arrival))
+    await this.#vault.write(ops)
+    this.#applied = last.arrival
+    for (const item of items) this.state.apply(item)
+    await this.#compactDue()
+    this.#tell({ documents, items, membership: changed, local: false })
+  }
+
+  /** @returns Why the entry is not applied; `undefined` if it is. */
+  async #apply(
+    entry: AdmittedEntry,
+    ops: VaultOp[],
+    items: RecordItem[],
+    documents: Set<DocumentId>,
+  ): Promise<string | undefined> {
+    if (!this.membership.admits(entry)) return "DEVICE_REMOVED"
+    const applied: VaultOp[] = []
+    try {
+      const own = recordItems.decode(entry.body)
+      for (const [document, changes] of changesByDocument(own)) {
+        await this.documents.apply({ document, changes })
+        documents.add(document)
+      }
+      items.push(...this.#itemOps(entry, applied))
+    } catch (error) {
+      if (!(error instanceof RecordError || error instanceof CodecError)) throw error
+      return error.code
+    }
+    ops.push(...applied)
+    return undefined
+  }
+
+  /** @returns The entry's items that are no changes; what keeps all of them is pushed to `ops`. */
+  #itemOps(entry: AdmittedEntry, ops: VaultOp[]): readonly RecordItem[] {
+    if (entry.kind !== "payload") return []
+    const items = recordItems.decode(entry.body)
+    return items.filter((item, index) => {
+      if (item.kind === "change") {
+        const document = documentId(item.value.document)
+        ops.push(this.#cache.putChange(document, entry.arrival, index, item.value.change))
+        return false
+      }
+      const order = entry.arrival * ITEMS_PER_ENTRY_MAX + index
+      ops.push(this.#items.put(NOTHING, order, recordItems.encode([item])))
+      return true
+    })
+  }
+
+  #beginOps(entry: AdmittedEntry): readonly VaultOp[] {
+    if (entry.begin === undefined) return []
+    return [this.#actors.put(entry.begin.actor, 0, entry.writer)]
+  }
+
+  #quarantineOp(entry: AdmittedEntry, code: string): VaultOp {
+    this.#quarantined++
+    return this.#quarantine.put(NOTHING, entry.arrival, new TextEncoder().encode(code))
+  }
+
+  #appliedOp(arrival: number): VaultOp {
+    return this.#appliedTable.put(NOTHING, 0, encodeAs(arrivalSchema, arrival))
+  }
+
+  async #compactDue(): Promise<void> {
+    for (const document of this.#cache.due) {
+      await this.#vault.write(await this.#cache.compact(document, this.documents))
+    }
+  }
+
+  #tell(change: LedgerChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+}
+
+/** Gathers one step, and takes it back if it cannot be written. */
+class OpenStep implements Step {
+  readonly ops: VaultOp[] = []
+  readonly documents: Documents
+  readonly documentsEdited: Set<DocumentId> = new Set()
+  readonly #record: Replica
+  readonly #items: RecordItem[] = []
+  readonly #staged: { readonly replica: Replica; readonly append: StagedAppend }[] = []
+  readonly #done: (() => void)[] = []
+  #own: StagedAppend | undefined
+
+  constructor(record: Replica, documents: Documents) {
+    this.#record = record
+    this.documents = documents
+  }
+
+  get actor(): Uint8Array {
+    return this.#record.nextWriter().actor
+  }
+
+  get recordEntries(): readonly AdmittedEntry[] {
+    return this.#own?.entries ?? []
+  }
+
+  keep(change: RecordChange | undefined): void {
+    if (change === undefined) return
+    const { document } = change
+    this.documentsEdited.add(document)
+    this.#items.push({ kind: "change", value: { document, change: change.change } })
+  }
+
+  add(item: RecordItem): void {
+    this.#items.push(item)
+  }
+
+  append(replica: Replica, body: Uint8Array): readonly AdmittedEntry[] {
+    const append = replica.stage([{ kind: "payload", body }])
+    this.#staged.push({ replica, append })
+    return append.entries
+  }
+
+  join(replica: Replica, append: StagedAppend): void {
+    this.#staged.push({ replica, append })
+  }
+
+  write(...ops: readonly VaultOp[]): void {
+    this.ops.push(...ops)
+  }
+
+  after(done: () => void): void {
+    this.#done.push(done)
+  }
+
+  /** Stages the record's own entries last, so that they can name what the shares' hold. */
+  stage(): readonly StagedAppend[] {
+    if (this.#items.length > 0) {
+      const bodies: Uint8Array[] = []
+      for (let at = 0; at < this.#items.length; at += ITEMS_PER_ENTRY_MAX) {
+        bodies.push(recordItems.encode(this.#items.slice(at, at + ITEMS_PER_ENTRY_MAX)))
+      }
+      this.#own = this.#record.stage(bodies.map((body) => ({ kind: "payload", body })))
+      this.#staged.push({ replica: this.#record, append: this.#own })
+    }
+    return this.#staged.map(({ append }) => append)
+  }
+
+  commit(): void {
+    for (const { append } of this.#staged) append.commit()
+    this.#staged.length = 0
+  }
+
+  finish(): void {
+    for (const done of this.#done) done()
+  }
+
+  /** Nobody knows whether it was written: each log goes on under a new incarnation. */
+  poison(): void {
+    for (const { replica } of this.#staged) replica.poison()
+    this.#staged.length = 0
+  }
+
+  /** The documents forget what was never kept; the logs go on as if it had not been. */
+  async abandon(): Promise<void> {
+    for (const { append } of this.#staged) append.abandon()
+    for (const document of this.documentsEdited) await this.documents.forget(document)
+  }
+}
+
+function admittedEntries(results: readonly AdmitResult[]): readonly AdmittedEntry[] {
+  return results
+    .flatMap((result) => (result.outcome === "admitted" ? result.entries : []))
+    .toSorted((a, b) => a.arrival - b.arrival)
+}
+
+function changesByDocument(
+  items: readonly RecordItem[],
+): ReadonlyMap<DocumentId, readonly Uint8Array[]> {
+  const byDocument = new Map<DocumentId, Uint8Array[]>()
+  for (const item of items) {
+    if (item.kind !== "change") continue
+    const document = documentId(item.value.document)
+    const changes = byDocument.get(document)
+    if (changes === undefined) byDocument.set(document, [item.value.change])
+    else changes.push(item.value.change)
+  }
+  return byDocument
+}

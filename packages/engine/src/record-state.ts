@@ -64,11 +64,13 @@ export class RecordState {
       case "carried":
         return
       case "relationship":
-        return this.#addRelationship(item.value)
+        this.#addRelationship(item.value)
+        return
       case "connect":
       case "relayReceipt":
       case "shareEpoch":
-        return this.#tell(bytesToHex(item.value.relationship), item)
+        this.#tell(bytesToHex(item.value.relationship), item)
+        return
       case "move":
         this.#moves.set(bytesToHex(item.value.id), item.value)
         return

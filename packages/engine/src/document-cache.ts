@@ -1,0 +1,74 @@
+/**
+ * The durable side of the documents: saved forms and the changes after them, in the vault.
+ *
+ * | table            | group       | order                       | value                     |
+ * | ---------------- | ----------- | --------------------------- | ------------------------- |
+ * | `engine.saved`   | document id | 0                           | the document's saved form |
+ * | `engine.changes` | document id | arrival × 1024 + item index | one change                |
+ *
+ * Both can be rebuilt from the log at any time. After {@link CHANGES_UNSAVED_MAX} changes a
+ * document is saved and its changes are dropped from the table, so that loading stays quick.
+ *
+ * @module
+ */
+import { utf8ToBytes } from "@fulcrum/codec/bytes"
+import type { DocumentId, Documents } from "@fulcrum/record/documents"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import { ITEMS_PER_ENTRY_MAX } from "./record-items.ts"
+
+/** Changes that a document may have beside its saved form; each costs a load about 10 µs. */
+export const CHANGES_UNSAVED_MAX = 512
+
+export class DocumentCache {
+  readonly #saved: Table
+  readonly #changes: Table
+  readonly #unsaved = new Map<DocumentId, number>()
+
+  constructor(vault: Vault) {
+    this.#saved = vault.table("engine.saved")
+    this.#changes = vault.table("engine.changes")
+  }
+
+  /** Saved form and changes in order: what the documents' worker reloads from. */
+  async reload(document: DocumentId): Promise<readonly Uint8Array[]> {
+    const group = utf8ToBytes(document)
+    const parts: Uint8Array[] = []
+    const saved = await this.#saved.get(group)
+    if (saved !== undefined) parts.push(saved)
+    for await (const { value } of this.#changes.list(group)) parts.push(value)
+    return parts
+  }
+
+  putChange(document: DocumentId, arrival: number, index: number, change: Uint8Array): VaultOp {
+    this.#unsaved.set(document, (this.#unsaved.get(document) ?? 0) + 1)
+    return this.#changes.put(utf8ToBytes(document), arrival * ITEMS_PER_ENTRY_MAX + index, change)
+  }
+
+  /** Documents with so many changes since they were saved that saving them is worth it. */
+  get due(): readonly DocumentId[] {
+    return [...this.#unsaved].flatMap(([document, n]) =>
+      n > CHANGES_UNSAVED_MAX ? [document] : [],
+    )
+  }
+
+  /** What replaces a document's changes by its saved form. */
+  async compact(document: DocumentId, documents: Documents): Promise<readonly VaultOp[]> {
+    const group = utf8ToBytes(document)
+    const ops: VaultOp[] = [this.#saved.put(group, 0, await documents.save(document))]
+    for await (const { order } of this.#changes.list(group)) {
+      ops.push(this.#changes.del(group, order))
+    }
+    this.#unsaved.set(document, 0)
+    return ops
+  }
+
+  /** What empties the cache, for rebuilding it from the log. */
+  async clear(): Promise<readonly VaultOp[]> {
+    const ops: VaultOp[] = []
+    for (const table of [this.#saved, this.#changes]) {
+      for await (const { group, order } of table.groups()) ops.push(table.del(group, order))
+    }
+    this.#unsaved.clear()
+    return ops
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * A link between one space here and its mailbox on one relay: reads what is new, brings what the
+ * relay lacks, and goes on as either side changes. Both the person's devices and vendors use it.
+ *
+ * Where it stands is a durable cursor: the id of the mailbox's sequence, the next position to read,
+ * and what the relay is known to hold. A relay that lost the mailbox names another sequence; then
+ * the cursor begins again and the relay is refilled.
+ *
+ * Table `engine.cursors`, group: hash of mailbox and relay; value: canonical CBOR
+ * `[sequenceId, next, vector, head receipt or null]`.
+ *
+ * Source: DESIGN, "How replication works" (device to relay).
+ *
+ * @module
+ */
+import { concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import {
+  bytes,
+  bytesMax,
+  decodeAs,
+  encodeAs,
+  optional,
+  type Schema,
+  struct,
+  uint,
+} from "@fulcrum/codec/schema"
+import type { Clock } from "@fulcrum/crypto/clock"
+import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
+import { sha256 } from "@fulcrum/crypto/hash"
+import type { Random } from "@fulcrum/crypto/random"
+import { LogError } from "@fulcrum/log/log-error"
+import type { Replica } from "@fulcrum/log/replica"
+import { readSpanHeader } from "@fulcrum/log/span"
+import { type VectorRow, type VersionVector, vectorSchema } from "@fulcrum/log/vector"
+import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
+import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
+import type { RelayReceipt } from "@fulcrum/relay/receipt"
+import { RelayError } from "@fulcrum/relay/relay-error"
+import type { Table, Vault } from "@fulcrum/store/vault"
+import { Signal } from "./signal.ts"
+
+/** Bytes of spans read or brought at a time. */
+const BATCH_BYTES_MAX: number = 1024 * 1024
+/** A notification is a hint: the mailbox is also read this often. Source: DESIGN, "Vendor side". */
+const POLL_MS = 2000
+
+/** How a mailbox is reached, and how it is made if the relay does not have it. */
+export interface MailboxAccess {
+  readonly mailbox: PublicKey
+  readonly holder: SigningKey
+  capability(right: "append" | "read"): Uint8Array
+  /** Absent: only its maker can. */
+  readonly create?: CreateMailbox | undefined
+}
+
+/** A span that the relay holds, by its signed receipt. */
+export interface StoredSpan {
+  readonly span: Uint8Array
+  readonly receipt: RelayReceipt
+}
+
+/** What a link carries. */
+export interface LinkedSpace {
+  readonly replica: Replica
+  /** Takes what was read; durable when it resolves. */
+  admit(spans: readonly Uint8Array[]): Promise<void>
+  /** Told of each span that the relay is known to hold, brought by us or by others. */
+  stored?(items: readonly StoredSpan[]): Promise<void>
+  /**
+   * Up to where a drop may forget, once everything below `next` was admitted; `undefined`: not yet.
+   */
+  mayAcknowledge?(next: number): Promise<number | undefined>
+  /** Once on each connection, before anything is brought: a front door to knock at. */
+  arrive?(client: RelayClient): Promise<void>
+}
+
+export type LinkState = "untried" | "working" | "idle" | "unreachable" | "full"
+
+interface Cursor {
+  readonly sequenceId: Uint8Array
+  readonly next: number
+  /** What the relay holds or held: whoever appends to it brings each line without gaps. */
+  readonly held: VersionVector
+  readonly head?: Uint8Array | undefined
+}
+
+const cursorSchema: Schema<Cursor> = struct({
+  sequenceId: bytes(16),
+  next: uint(),
+  held: vectorSchema,
+  head: optional(bytesMax(2048)),
+})
+
+export interface MailboxLinkOptions {
+  readonly address: string
+  readonly access: MailboxAccess
+  readonly space: LinkedSpace
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export class MailboxLink {
+  readonly address: string
+  readonly #options: MailboxLinkOptions
+  readonly #cursors: Table
+  readonly #group: Uint8Array
+  readonly #wake = new Signal()
+  readonly #changed = new Signal()
+  #cursor: Cursor | undefined
+  #state: LinkState = "untried"
+  #code: string | undefined
+  /** Rounds finished: everything that was new when one began was read and brought. */
+  #rounds = 0
+  #failures = 0
+
+  constructor(options: MailboxLinkOptions) {
+    this.address = options.address
+    this.#options = options
+    this.#cursors = options.vault.table("engine.cursors")
+    this.#group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
+  }
+
+  get state(): LinkState {
+    return this.#state
+  }
+
+  /** Why the link does not work, by the error's code. */
+  get code(): string | undefined {
+    return this.#code
+  }
+
+  /** How many connections failed since the last that worked. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Something is new here. */
+  poke(): void {
+    this.#wake.notify()
+  }
+
+  /** Whether something here is not known to be on the relay. */
+  async isBehind(): Promise<boolean> {
+    const { replica } = this.#options.space
+    const held = (await this.#load())?.held ?? []
+    return (await replica.spansAfter(held, { bytesMax: 1 })).spans.length > 0
+  }
+
+  /** Resolves after a round that began after this call, or when connecting failed. */
+  async settled(signal: AbortSignal): Promise<void> {
+    const { rounds, failures } = { rounds: this.#rounds, failures: this.#failures }
+    this.poke()
+    while (this.#rounds < rounds + (this.#state === "working" ? 2 : 1)) {
+      if (this.#failures > failures || signal.aborted) return
+      await this.#changed.wait(signal)
+    }
+  }
+
+  /** The connection could not be made, or broke. */
+  failed(error: unknown): void {
+    this.#failures++
+    this.#code = codeOf(error)
+    const isFull = this.#code === "RELAY_FULL" || this.#code === "RELAY_QUOTA"
+    this.#show(isFull ? "full" : "unreachable")
+  }
+
+  /** Works over one connection until it breaks or `signal` fires. */
+  async serve(client: RelayClient, signal: AbortSignal): Promise<never> {
+    const { space } = this.#options
+    this.#show("working")
+    const append = await this.#open(client, "append")
+    const read = await this.#open(client, "read")
+    await this.#align(read)
+    await space.arrive?.(client)
+    await read.watch(() => this.#wake.notify())
+    const lost = client.closed.then(() => this.#wake.notify())
+    for (;;) {
+      const woken = this.#wake.arm()
+      await this.#pull(read)
+      await this.#push(append)
+      await this.#acknowledge(read)
+      this.#failures = 0
+      this.#code = undefined
+      this.#rounds++
+      this.#show("idle")
+      await Promise.race([woken, lost, this.#poll(signal)])
+      signal.throwIfAborted()
+      this.#show("working")
+    }
+  }
+
+  async #poll(signal: AbortSignal): Promise<void> {
+    await this.#options.clock.sleep(POLL_MS, signal)
+  }
+
+  async #open(client: RelayClient, right: "append" | "read"): Promise<OpenMailbox> {
+    const { access } = this.#options
+    const known = (await this.#load())?.head
+    const { mailbox, holder } = access
+    const input = { capability: access.capability(right), mailbox, holder }
+    try {
+      return await client.open({ ...input, ...(known && right === "read" && { known }) })
+    } catch (error) {
+      const isGone = error instanceof RelayError && error.code === "RELAY_UNKNOWN_MAILBOX"
+      if (!isGone || access.create === undefined) throw error
+      await client.create(access.create)
+      this.#cursor = undefined
+      await this.#options.vault.write([this.#cursors.del(this.#group, 0)])
+      return client.open(input)
+    }
+  }
+
+  /** A cursor of another life of the mailbox says nothing about this one. */
+  async #align(read: OpenMailbox): Promise<void> {
+    const cursor = await this.#load()
+    if (cursor !== undefined && equalBytes(cursor.sequenceId, read.sequenceId)) return
+    await this.#save({ sequenceId: read.sequenceId, next: 1, held: [] })
+  }
+
+  async #pull(read: OpenMailbox): Promise<void> {
+    for (;;) {
+      const cursor = this.#require()
+      const page = await read.read({ from: cursor.next, bytesMax: BATCH_BYTES_MAX })
+      if (page.items.length > 0) {
+        const spans = page.items.map((item) => item.bytes)
+        await this.#options.space.admit(spans)
+        await this.#heard(page.items.map((item) => ({ span: item.bytes, receipt: item.receipt })))
+      }
+      if (page.next > cursor.next) await this.#save({ ...this.#require(), next: page.next })
+      if (page.next >= page.end) return
+    }
+  }
+
+  async #push(append: OpenMailbox): Promise<void> {
+    const { replica } = this.#options.space
+    for (;;) {
+      const { held } = this.#require()
+      const { spans } = await replica.spansAfter(held, { bytesMax: BATCH_BYTES_MAX })
+      if (spans.length === 0) return
+      const stored = await Promise.all(
+        spans.map(async (span) => ({ span, receipt: await append.append(span) })),
+      )
+      await this.#heard(stored)
+      let { next } = this.#require()
+      // What we brought ourselves need not be read again.
+      for (const { receipt } of stored) if (receipt.position === next) next++
+      await this.#save({ ...this.#require(), next })
+    }
+  }
+
+  async #acknowledge(read: OpenMailbox): Promise<void> {
+    const { next } = this.#require()
+    const upTo = await this.#options.space.mayAcknowledge?.(next)
+    if (upTo !== undefined && upTo > 0) await read.acknowledge(upTo)
+  }
+
+  /** Notes what the relay holds, with its signature. */
+  async #heard(items: readonly StoredSpan[]): Promise<void> {
+    const { replica } = this.#options.space
+    const rows: VectorRow[] = []
+    for (const { span } of items) {
+      const row = endOf(span)
+      if (row !== undefined) rows.push(row)
+    }
+    const cursor = this.#require()
+    const head = items.at(-1)?.receipt.bytes ?? cursor.head
+    await this.#options.space.stored?.(items)
+    await this.#save({ ...cursor, held: replica.tree.merge(cursor.held, rows), head })
+  }
+
+  async #load(): Promise<Cursor | undefined> {
+    if (this.#cursor === undefined) {
+      const stored = await this.#cursors.get(this.#group)
+      if (stored !== undefined) {
+        this.#cursor = decodeAs(cursorSchema, stored, { bytesMax: 256 * 1024 })
+      }
+    }
+    return this.#cursor
+  }
+
+  async #save(cursor: Cursor): Promise<void> {
+    await this.#options.vault.write([
+      this.#cursors.put(this.#group, 0, encodeAs(cursorSchema, cursor)),
+    ])
+    this.#cursor = cursor
+  }
+
+  #require(): Cursor {
+    if (this.#cursor === undefined) throw new TypeError("a mailbox that was never aligned")
+    return this.#cursor
+  }
+
+  #show(state: LinkState): void {
+    this.#state = state
+    this.#changed.notify()
+  }
+}
+
+function endOf(span: Uint8Array): VectorRow | undefined {
+  try {
+    const { incarnation, end, chainEnd } = readSpanHeader(span)
+    return { incarnation, sequence: end, chain: chainEnd }
+  } catch (error) {
+    if (error instanceof LogError) return undefined
+    throw error
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code
+  throw error
+}

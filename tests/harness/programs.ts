@@ -1,0 +1,196 @@
+/**
+ * Starts the three programs as their users do, in folders of their own, and ends them all.
+ *
+ * @module
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdir, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export type ProgramName = "fulcrum" | "fulcrum-vendor" | "fulcrum-relay"
+
+export interface Finished {
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A ready line of a long-running program (DESIGN, "Command lines"). */
+export interface Ready {
+  readonly ready: true
+  readonly addresses: readonly string[]
+  readonly http?: string
+}
+
+const repository = join(import.meta.dirname, "..", "..")
+const READY_MS_MAX = 20_000
+const COMMAND_MS_MAX = 60_000
+
+/** One folder, and every process started in it. */
+export class Stage implements AsyncDisposable {
+  readonly folder: string
+  readonly #running = new Set<Running>()
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  static async create(): Promise<Stage> {
+    return new Stage(await mkdtemp(join(tmpdir(), "fulcrum-")))
+  }
+
+  /** A data folder by name; each belongs to one program. */
+  home(name: string): string {
+    return join(this.folder, name)
+  }
+
+  /** Runs one command to its end. */
+  async run(
+    program: ProgramName,
+    home: string,
+    args: readonly string[],
+    options: { readonly input?: string; readonly onStart?: (running: Running) => void } = {},
+  ): Promise<Finished> {
+    const running = await this.start(program, home, args)
+    options.onStart?.(running)
+    running.write(options.input ?? "", { end: true })
+    const timer = setTimeout(() => running.kill("SIGKILL"), COMMAND_MS_MAX)
+    const finished = await running.finished
+    clearTimeout(timer)
+    return finished
+  }
+
+  /** Runs one command with `--json`. @throws If it fails or prints anything but one document. */
+  async json(program: ProgramName, home: string, args: readonly string[]): Promise<unknown> {
+    const finished = await this.run(program, home, [...args, "--json"])
+    if (finished.status !== 0) {
+      throw new Error(`${program} ${args[0] ?? ""} ended with ${finished.status}: ${finished.stderr}`)
+    }
+    return JSON.parse(finished.stdout)
+  }
+
+  /** Starts a command that goes on; see {@link Running.ready}. */
+  async start(program: ProgramName, home: string, args: readonly string[]): Promise<Running> {
+    const folder = this.home(home)
+    await mkdir(join(this.folder, "user"), { recursive: true })
+    const child = spawn(join(repository, "node_modules", ".bin", program), args, {
+      cwd: this.folder,
+      env: {
+        PATH: process.env.PATH,
+        HOME: join(this.folder, "user"),
+        TMPDIR: tmpdir(),
+        FULCRUM_HOME: folder,
+        ...(process.env.NODE_V8_COVERAGE && { NODE_V8_COVERAGE: process.env.NODE_V8_COVERAGE }),
+      },
+      stdio: ["pipe", "pipe", "pipe"],
+    })
+    const running = new Running(child, program)
+    this.#running.add(running)
+    return running
+  }
+
+  /** Kills what still runs and removes the folder. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const running of this.#running) running.kill("SIGKILL")
+    await Promise.all([...this.#running].map(({ finished }) => finished))
+    await rm(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** A process under way. The launcher execs, so the process is the Node that does the work. */
+export class Running {
+  readonly pid: number
+  readonly finished: Promise<Finished>
+  readonly #child: ChildProcess
+  readonly #program: string
+  readonly #waiters = new Set<() => void>()
+  #stdout = ""
+  #stderr = ""
+  #ended = false
+
+  constructor(child: ChildProcess, program: string) {
+    this.#child = child
+    this.#program = program
+    this.pid = child.pid ?? 0
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#hear("out", text))
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#hear("err", text))
+    child.stdin?.on("error", () => undefined)
+    this.finished = new Promise((resolve, reject) => {
+      child.on("error", reject)
+      child.on("close", (status, signal) => {
+        this.#ended = true
+        for (const wake of this.#waiters) wake()
+        resolve({ status, signal, stdout: this.#stdout, stderr: this.#stderr })
+      })
+    })
+  }
+
+  get stdout(): string {
+    return this.#stdout
+  }
+
+  get stderr(): string {
+    return this.#stderr
+  }
+
+  /** Whole lines printed so far. */
+  get lines(): readonly string[] {
+    return this.#stdout.split("\n").slice(0, -1)
+  }
+
+  write(text: string, options: { readonly end?: boolean } = {}): void {
+    if (text !== "") this.#child.stdin?.write(text)
+    if (options.end) this.#child.stdin?.end()
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    if (!this.#ended) this.#child.kill(signal)
+  }
+
+  /** Ends it as a user would, and waits. */
+  async stop(): Promise<Finished> {
+    this.kill("SIGTERM")
+    return this.finished
+  }
+
+  /** The first line of a `--json` program that says it is ready. */
+  async ready(): Promise<Ready> {
+    const line = await this.line((text) => text.includes('"ready":true'))
+    return JSON.parse(line)
+  }
+
+  /** Waits for a line of output that fits. @throws If the program ends, or time runs out, first. */
+  async line(fits: (line: string) => boolean, timeoutMs: number = READY_MS_MAX): Promise<string> {
+    const deadline = Date.now() + timeoutMs
+    for (;;) {
+      const found = this.lines.find(fits)
+      if (found !== undefined) return found
+      const left = deadline - Date.now()
+      if (this.#ended || left <= 0) {
+        const why = this.#ended ? "ended" : `was silent for ${timeoutMs} ms`
+        throw new Error(`${this.#program} ${why}\n${this.#stdout}\n${this.#stderr}`)
+      }
+      await this.#more(left)
+    }
+  }
+
+  #hear(where: "out" | "err", text: string): void {
+    if (where === "out") this.#stdout += text
+    else this.#stderr += text
+    for (const wake of this.#waiters) wake()
+  }
+
+  #more(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#waiters.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, timeoutMs)
+      this.#waiters.add(done)
+    })
+  }
+}
