@@ -159,6 +159,10 @@ export const contexts = {
   // engine
 
   // nodes
+  /** Derives a relay's transport key from its key file. */
+  nodeRelayTransport: "fulcrum/v1/node-relay-transport",
+  /** Derives the key of a relay's vault from its key file. */
+  nodeRelayVault: "fulcrum/v1/node-relay-vault",
 } as const
 
 /** A registered context string. */
