@@ -15,6 +15,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promis
 import { dirname, join } from "node:path"
 import { StoreError } from "./contract.ts"
 import { findLogDamage } from "./level-log-damage.ts"
+import { isTableIntact, salvageTable } from "./level-table-damage.ts"
 
 const CLOSED = "CLOSED"
 const RESERVE = "RESERVE"
@@ -46,10 +47,41 @@ export async function checkFolder(folder: string): Promise<void> {
     if (damaged !== undefined) throw corrupt(`${damaged} is not as it was when it was closed`)
     return
   }
-  if (files.length > 0 && !files.includes("CURRENT")) throw corrupt("CURRENT is missing")
+  await checkCurrent(folder, files)
   for (const file of files.filter((name) => name.endsWith(".log"))) {
     const offset = findLogDamage(await readFile(join(folder, file)))
     if (offset !== undefined) throw corrupt(`${file} is damaged at byte ${offset}`)
+  }
+}
+
+/**
+ * Checks the tables in use against their own checksums.
+ *
+ * @param numbers - As LevelDB tells them.
+ * @throws {StoreError} `STORE_CORRUPT`, naming the file.
+ */
+export async function checkTables(folder: string, numbers: readonly string[]): Promise<void> {
+  for (const number of numbers) {
+    const file = `${number.padStart(6, "0")}.ldb`
+    const content = await readFile(join(folder, file)).catch(absent)
+    // One that is gone was merged into another since.
+    if (content !== undefined && !isTableIntact(content)) throw corrupt(`${file} is damaged`)
+  }
+}
+
+/**
+ * Puts in the place of each damaged table one of what is intact in it. The damaged one is kept
+ * beside it, as `NNNNNN.ldb.damaged`, for whoever can get more out of it.
+ */
+export async function salvageTables(folder: string): Promise<void> {
+  for (const file of await readdir(folder)) {
+    if (!/^\d+\.(ldb|sst)$/.test(file)) continue
+    const path = join(folder, file)
+    const content = await readFile(path)
+    if (isTableIntact(content)) continue
+    const salvaged = salvageTable(content)
+    await rename(path, `${path}.damaged`)
+    if (salvaged !== undefined) await writeFlushed(path, [salvaged])
   }
 }
 
@@ -143,6 +175,16 @@ async function describe(folder: string, file: string): Promise<FileNote> {
   if (/\.(ldb|sst)$/.test(file)) return { bytes: (await stat(path)).size }
   const content = await readFile(path)
   return { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") }
+}
+
+/** LevelDB begins anew without a CURRENT, and does not bear one that points nowhere. */
+async function checkCurrent(folder: string, files: readonly string[]): Promise<void> {
+  if (files.length === 0) return
+  if (!files.includes("CURRENT")) throw corrupt("CURRENT is missing")
+  const current = await readFile(join(folder, "CURRENT"), "latin1")
+  if (!current.endsWith("\n") || !files.includes(current.slice(0, -1))) {
+    throw corrupt("CURRENT does not name a manifest")
+  }
 }
 
 /** The first file that differs from the note, is missing, or is not in it. */

@@ -7,7 +7,7 @@
  * that begins after a bad record proves that the bad one had been acknowledged.
  *
  * The log is blocks of 32 KiB; a record never crosses one. `crc` is CRC-32C over type and
- * payload, rotated right by 15 and plus 0xa282ead8; type 1 is a whole batch, 2, 3 and 4 its
+ * payload, masked (`crc32c.ts`); type 1 is a whole batch, 2, 3 and 4 its
  * first, middle and last part. Fewer than seven bytes at the end of a block are unused.
  *
  * | field   | bytes | order         |
@@ -21,10 +21,10 @@
  *
  * @module
  */
+import { isMaskedCrc } from "./crc32c.ts"
 
 const BLOCK_BYTES = 32 * 1024
 const HEADER_BYTES = 7
-const MASK_DELTA = 0xa282ead8
 const TYPE_FULL = 1
 const TYPE_FIRST = 2
 const TYPE_LAST = 4
@@ -60,29 +60,8 @@ function recordLength(block: Uint8Array, at: number): number | undefined {
   const type = byteAt(block, at + 6)
   const end = at + HEADER_BYTES + length
   if (type < TYPE_FULL || type > TYPE_LAST || end > block.length) return undefined
-  const masked =
-    byteAt(block, at) |
-    (byteAt(block, at + 1) << 8) |
-    (byteAt(block, at + 2) << 16) |
-    (byteAt(block, at + 3) << 24)
-  const rotated = (masked - MASK_DELTA) >>> 0
-  const expected = ((rotated >>> 17) | (rotated << 15)) >>> 0
-  return crc32c(block.subarray(at + 6, end)) === expected ? length : undefined
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
-  return crc
-})
-
-/** CRC-32C (Castagnoli), which `node:zlib` lacks. */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (let i = 0; i < bytes.length; i++) {
-    crc = ((crcTable[(crc ^ byteAt(bytes, i)) & 0xff] ?? 0) ^ (crc >>> 8)) >>> 0
-  }
-  return (crc ^ 0xffffffff) >>> 0
+  const stored = new DataView(block.buffer, block.byteOffset + at, 4).getUint32(0, true)
+  return isMaskedCrc(stored, block.subarray(at + 6, end)) ? length : undefined
 }
 
 function byteAt(bytes: Uint8Array, at: number): number {

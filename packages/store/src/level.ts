@@ -7,14 +7,16 @@
  * has opened the database again, which it does by itself before the next write, once a probe shows
  * that there is room. Reading goes on meanwhile, from the database as it was.
  *
- * Before opening, the folder is checked for damage that LevelDB passes over (`level-folder.ts`).
- * What is flipped inside a table only shows in the values: read them through the vault.
+ * When it is opened, the folder is checked for damage that LevelDB passes over: the end of logs
+ * and manifest against the note of the last close, and every table against its checksums, which
+ * takes about a second for a gigabyte. What is damaged later shows in the vault.
  *
  * @module
  */
 import { Level } from "level"
 import {
   checkKey,
+  KEY_BYTES_MAX,
   type ListRange,
   type Store,
   StoreError,
@@ -24,12 +26,14 @@ import {
 import { GroupCommit } from "./group-commit.ts"
 import {
   checkFolder,
+  checkTables,
   isFull,
   layReserve,
   makeFolder,
   probeRoom,
   releaseReserve,
   removeNote,
+  salvageTables,
   writeNote,
 } from "./level-folder.ts"
 
@@ -43,7 +47,7 @@ export interface LevelStoreOptions {
   readonly folder: string
   /**
    * What to do about damage that shows before anything is read: refuse (the default), or open
-   * what can be had, which may be older or have holes. Then open the vault with `repair` and
+   * what can be had, written anew, which may be older, wrong or have holes. Then open the vault with `repair` and
    * fetch again from a peer.
    */
   readonly damaged?: "refuse" | "open"
@@ -56,9 +60,10 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Store>
   const { folder, damaged = "refuse" } = options
   try {
     await makeFolder(folder)
-    if (damaged === "refuse") await checkFolder(folder)
-    await removeNote(folder)
-    const database = await openDatabase(folder, damaged)
+    const database = await openChecked(folder).catch(async (error: unknown) => {
+      if (damaged === "refuse" || !isCorruption(error)) throw error
+      return await openRepaired(folder)
+    })
     await removeNote(folder)
     await layReserve(folder)
     return new LevelStore(folder, database)
@@ -199,7 +204,7 @@ class LevelStore implements Store {
     this.#database = undefined
     try {
       await old?.close()
-      this.#database = await openDatabase(this.#folder, "refuse")
+      this.#database = await openDatabase(this.#folder)
       this.#wounded = false
       await layReserve(this.#folder)
       return this.#database
@@ -222,16 +227,36 @@ class LevelStore implements Store {
   }
 }
 
-async function openDatabase(folder: string, damaged: "refuse" | "open"): Promise<Database> {
+async function openChecked(folder: string): Promise<Database> {
+  await checkFolder(folder)
+  await removeNote(folder)
+  const database = await openDatabase(folder)
+  try {
+    await checkTables(folder, tablesInUse(database))
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+  return database
+}
+
+/** Opens what can be had of a damaged folder, with every file written anew. */
+async function openRepaired(folder: string): Promise<Database> {
+  await salvageTables(folder)
+  await repairDatabase(folder)
+  await removeNote(folder)
+  const database = await openDatabase(folder)
+  await asNative(database).compactRange(Uint8Array.of(0), new Uint8Array(KEY_BYTES_MAX).fill(0xff))
+  return database
+}
+
+/** Gives up the reserve if there is no room to open without. */
+async function openDatabase(folder: string): Promise<Database> {
   try {
     return await openOnce(folder)
   } catch (error) {
-    if (isFull(error)) {
-      await releaseReserve(folder)
-      return await openOnce(folder)
-    }
-    if (damaged === "refuse" || levelCode(error) !== "LEVEL_CORRUPTION") throw error
-    await repairDatabase(folder)
+    if (!isFull(error)) throw error
+    await releaseReserve(folder)
     return await openOnce(folder)
   }
 }
@@ -240,18 +265,43 @@ async function openOnce(folder: string): Promise<Database> {
   const database: Database = new Level<Uint8Array, Uint8Array>(folder, {
     keyEncoding: "view",
     valueEncoding: "view",
-    // What is stored is ciphertext.
+    // What is stored is ciphertext; and `level-table-damage.ts` reads it.
     compression: false,
   })
   await database.open()
   return database
 }
 
-/** In Node `level` is `classic-level`, which can repair; its types do not say so. */
+/** The numbers of the table files: lines ` 7:2116672['first' .. 'last']` by level. */
+function tablesInUse(database: Database): readonly string[] {
+  const tables = asNative(database).getProperty("leveldb.sstables")
+  return [...tables.matchAll(/^ (\d+):\d+\[/gm)].map(([, number = ""]) => number)
+}
+
+/** What `classic-level`, which `level` is in Node, has besides what `level`'s types say. */
+interface NativeDatabase {
+  getProperty(name: string): string
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
+}
+
+function asNative(database: object): NativeDatabase {
+  if (!isNative(database)) throw new TypeError("this is not the level of Node")
+  return database
+}
+
+function isNative(database: object): database is NativeDatabase {
+  return "getProperty" in database && "compactRange" in database
+}
+
 async function repairDatabase(folder: string): Promise<void> {
   const repair: unknown = Reflect.get(Level, "repair")
-  if (typeof repair !== "function") throw new TypeError("this build of level cannot repair")
+  if (typeof repair !== "function") throw new TypeError("this is not the level of Node")
   await repair.call(Level, folder)
+}
+
+function isCorruption(error: unknown): boolean {
+  const mapped = toStoreError(error)
+  return mapped instanceof StoreError && mapped.code === "STORE_CORRUPT"
 }
 
 function toStoreError(error: unknown): unknown {

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { bytesToHex, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hkdf, hmac } from "@fulcrum/crypto/hash"
 
@@ -29,16 +29,27 @@ const ORDER_AT = RECORD_KEY_BYTES - ORDER_BYTES
 /** Longest group, in bytes: a hash or two and some names. */
 export const GROUP_NAME_BYTES_MAX = 1024
 
-/** Group ids remembered for each table: an HMAC costs about half of a put. About 1 MB. */
-const GROUP_IDS_MAX = 4096
+/** Places remembered for each table, some 300 bytes each: finding one costs an HMAC. */
+const GROUP_PLACES_MAX = 4096
+
+/** Past whatever of a key follows a table's or a group's prefix: no order begins with 0xff. */
+const PAST_ANY = new Uint8Array(GROUP_ID_BYTES + ORDER_BYTES + 1).fill(0xff)
 
 const EMPTY = new Uint8Array(0)
+
+/** A group of one table, as it lies in the store. */
+export interface GroupPlace {
+  /** The record keys up to their order. */
+  readonly prefix: Uint8Array
+  /** The prefix in hex: one text for one group of all tables. */
+  readonly name: string
+}
 
 /** The keys of one table's records. */
 export class TableKeys {
   readonly id: Uint8Array
   readonly #groupKey: Uint8Array
-  readonly #groupIdsByHex = new Map<string, Uint8Array>()
+  readonly #placesByGroup = new Map<string, GroupPlace>()
 
   constructor(vaultKey: Uint8Array, name: string) {
     const derived = hkdf(contexts.storeTable, vaultKey, EMPTY, utf8ToBytes(name), 8 + 32)
@@ -46,47 +57,63 @@ export class TableKeys {
     this.#groupKey = derived.slice(TABLE_ID_BYTES)
   }
 
-  /** @throws {RangeError} if group or order are out of bounds. */
-  recordKey(group: Uint8Array, order: number): Uint8Array {
-    const key = this.#groupPrefix(group)
-    writeOrder(key, order)
-    return key
-  }
-
-  /** The range of a group's records from order `from` on, before `to`. */
-  groupRange(group: Uint8Array, from: number, to: number): { gte: Uint8Array; lt: Uint8Array } {
-    const gte = this.recordKey(group, from)
-    if (to <= Number.MAX_SAFE_INTEGER) return { gte, lt: this.recordKey(group, to) }
-    const lt = this.#groupPrefix(group)
-    lt.fill(0xff, ORDER_AT)
-    return { gte, lt }
-  }
-
-  tableRange(): { gte: Uint8Array; lt: Uint8Array } {
-    const lt = Uint8Array.of(RECORD_PREFIX, ...this.id, ...new Uint8Array(24).fill(0xff), 0)
-    return { gte: Uint8Array.of(RECORD_PREFIX, ...this.id), lt }
-  }
-
-  #groupPrefix(group: Uint8Array): Uint8Array {
-    const key = new Uint8Array(RECORD_KEY_BYTES)
-    key[0] = RECORD_PREFIX
-    key.set(this.id, 1)
-    key.set(this.#groupId(group), 1 + TABLE_ID_BYTES)
-    return key
-  }
-
-  #groupId(group: Uint8Array): Uint8Array {
+  /** @throws {RangeError} if the group is too long. */
+  groupPlace(group: Uint8Array): GroupPlace {
     const hex = bytesToHex(group)
-    const known = this.#groupIdsByHex.get(hex)
+    const known = this.#placesByGroup.get(hex)
     if (known !== undefined) return known
     if (group.length > GROUP_NAME_BYTES_MAX) {
       throw new RangeError(`a group has ${group.length} bytes, at most ${GROUP_NAME_BYTES_MAX}`)
     }
-    if (this.#groupIdsByHex.size >= GROUP_IDS_MAX) this.#groupIdsByHex.clear()
-    const id = hmac(contexts.storeGroup, this.#groupKey, group).slice(0, GROUP_ID_BYTES)
-    this.#groupIdsByHex.set(hex, id)
-    return id
+    const id = hmac(contexts.storeGroup, this.#groupKey, group).subarray(0, GROUP_ID_BYTES)
+    const prefix = concatBytes([Uint8Array.of(RECORD_PREFIX), this.id, id])
+    const place = { prefix, name: bytesToHex(prefix) }
+    if (this.#placesByGroup.size >= GROUP_PLACES_MAX) this.#placesByGroup.clear()
+    this.#placesByGroup.set(hex, place)
+    return place
   }
+
+  /** @throws {RangeError} if group or order are out of bounds. */
+  recordKey(group: Uint8Array, order: number): Uint8Array {
+    return recordKeyIn(this.groupPlace(group), order)
+  }
+
+  /** The range of a group's records from order `from` on, before `to`. */
+  groupRange(group: Uint8Array, from: number, to: number): { gte: Uint8Array; lt: Uint8Array } {
+    const place = this.groupPlace(group)
+    const lt = to <= Number.MAX_SAFE_INTEGER ? recordKeyIn(place, to) : pastGroup(place.prefix)
+    return { gte: recordKeyIn(place, from), lt }
+  }
+
+  tableRange(): { gte: Uint8Array; lt: Uint8Array } {
+    const gte = Uint8Array.of(RECORD_PREFIX, ...this.id)
+    return { gte, lt: concatBytes([gte, PAST_ANY]) }
+  }
+}
+
+/** @throws {RangeError} if the order is out of bounds. */
+export function recordKeyIn(place: GroupPlace, order: number): Uint8Array {
+  if (!Number.isSafeInteger(order) || order < 0) {
+    throw new RangeError("an order is a whole number from 0 to 2^53 - 1")
+  }
+  const key = new Uint8Array(RECORD_KEY_BYTES)
+  key.set(place.prefix)
+  const high = Math.floor(order / 2 ** 32)
+  for (let at = 0; at < 4; at++) {
+    key[ORDER_AT + at] = high >>> (24 - 8 * at)
+    key[ORDER_AT + 4 + at] = order >>> (24 - 8 * at)
+  }
+  return key
+}
+
+/** The range of all records of the group that `groupPlace` named so. */
+export function wholeGroup(name: string): { gte: Uint8Array; lt: Uint8Array } {
+  const gte = hexToBytes(name)
+  return { gte, lt: pastGroup(gte) }
+}
+
+function pastGroup(prefix: Uint8Array): Uint8Array {
+  return concatBytes([prefix, PAST_ANY.subarray(0, ORDER_BYTES)])
 }
 
 /** The hex id of the table that a record's key names; `undefined` if it is no record's key. */
@@ -98,13 +125,4 @@ export function tableIdOf(key: Uint8Array): string | undefined {
 export function orderOf(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset + ORDER_AT, ORDER_BYTES)
   return view.getUint32(0) * 2 ** 32 + view.getUint32(4)
-}
-
-function writeOrder(key: Uint8Array, order: number): void {
-  if (!Number.isSafeInteger(order) || order < 0) {
-    throw new RangeError("an order is a whole number from 0 to 2^53 - 1")
-  }
-  const view = new DataView(key.buffer, key.byteOffset + ORDER_AT, ORDER_BYTES)
-  view.setUint32(0, Math.floor(order / 2 ** 32))
-  view.setUint32(4, order % 2 ** 32)
 }

@@ -27,6 +27,7 @@ import {
   type WriteOp,
 } from "./contract.ts"
 import { GroupCommit } from "./group-commit.ts"
+import { GroupTails } from "./group-tails.ts"
 import { addToSum, takeFromSum } from "./sum256.ts"
 import {
   decodeRecord,
@@ -44,7 +45,7 @@ import {
   isEmpty,
   type VaultDamage,
 } from "./vault-inspection.ts"
-import { CHECK_KEY, orderOf, ROOT_KEY, TableKeys } from "./vault-keys.ts"
+import { CHECK_KEY, orderOf, ROOT_KEY, recordKeyIn, TableKeys, wholeGroup } from "./vault-keys.ts"
 import {
   decodeRoot,
   encodeRoot,
@@ -196,6 +197,8 @@ const storesInUse = new WeakSet<Store>()
 interface SealedOp {
   readonly tableId: string
   readonly table: string
+  readonly groupName: string
+  readonly order: number
   readonly key: Uint8Array
   /** `undefined` to delete. */
   readonly sealed: Uint8Array | undefined
@@ -218,6 +221,7 @@ class SealedVault implements Vault {
   readonly #random: Random
   readonly #commits: GroupCommit<readonly SealedOp[]>
   readonly #tablesByName = new Map<string, SealedTable>()
+  readonly #tails = new GroupTails((groupName) => this.#highestOf(groupName))
   /** `undefined` after a failed write, which may have landed: then the store knows better. */
   #root: Root | undefined
 
@@ -271,17 +275,23 @@ class SealedVault implements Vault {
 
   #seal(op: VaultOp, nonces: Random): SealedOp {
     const { keys, id } = this.#table(op.table)
-    const key = keys.recordKey(op.group, op.order)
-    if (op.type === "del") return { tableId: id, table: op.table, key, sealed: undefined }
-    const sealed = this.#cipher.seal(key, encodeRecord(op), nonces)
-    return { tableId: id, table: op.table, key, sealed }
+    const place = keys.groupPlace(op.group)
+    const key = recordKeyIn(place, op.order)
+    return {
+      tableId: id,
+      table: op.table,
+      groupName: place.name,
+      order: op.order,
+      key,
+      sealed: op.type === "del" ? undefined : this.#cipher.seal(key, encodeRecord(op), nonces),
+    }
   }
 
   async #commit(writes: readonly (readonly SealedOp[])[]): Promise<void> {
     const root = this.#root ?? (await this.#readRoot())
     // Of two operations on one key the later counts, within a write and across those gathered.
     const opsByKey = new Map<string, SealedOp>()
-    for (const write of writes) for (const op of write) opsByKey.set(bytesToHex(op.key), op)
+    for (const op of writes.flat()) opsByKey.set(`${op.groupName}${op.order}`, op)
     const ops = [...opsByKey.values()]
     const next = await this.#tallied(root, ops)
     const batch: WriteOp[] = ops.map(({ key, sealed }) =>
@@ -289,34 +299,52 @@ class SealedVault implements Vault {
     )
     batch.push(rootOp(this.#cipher, next, this.#random))
     this.#root = undefined
-    await this.#store.write(batch)
+    try {
+      await this.#store.write(batch)
+    } catch (error) {
+      this.#tails.forget()
+      throw error
+    }
     this.#root = next
   }
 
   /** The root after `ops`: what they overwrite is taken out of its tables, what they put added. */
   async #tallied(root: Root, ops: readonly SealedOp[]): Promise<Root> {
-    const next = new Map<string, Tally>(root)
-    const changed = new Map<string, { name: string; count: number; sum: Tally["sum"] }>()
-    for (let at = 0; at < ops.length; at += OLD_VALUES_MAX) {
-      const some = ops.slice(at, at + OLD_VALUES_MAX)
+    const tallies = new Map<string, { name: string; count: number; sum: Tally["sum"] }>()
+    const tallyOf = ({ tableId, table }: SealedOp) => {
+      const tally = tallies.get(tableId) ?? copyOf(root.get(tableId), table)
+      tallies.set(tableId, tally)
+      return tally
+    }
+    const overwriting: SealedOp[] = []
+    for (const op of ops) {
+      if (!(await this.#tails.isPastEnd(op.groupName, op.order))) overwriting.push(op)
+      if (op.sealed === undefined) continue
+      const tally = tallyOf(op)
+      tally.count++
+      addToSum(tally.sum, this.#cipher.element(op.key, op.sealed))
+    }
+    for (let at = 0; at < overwriting.length; at += OLD_VALUES_MAX) {
+      const some = overwriting.slice(at, at + OLD_VALUES_MAX)
       const olds = await this.#store.getMany(some.map(({ key }) => key))
       for (const [index, op] of some.entries()) {
-        const tally = changed.get(op.tableId) ?? copyOf(next.get(op.tableId), op.table)
-        changed.set(op.tableId, tally)
         const old = olds[index]
-        if (old !== undefined) {
-          tally.count--
-          takeFromSum(tally.sum, this.#cipher.element(op.key, old))
-        }
-        if (op.sealed !== undefined) {
-          tally.count++
-          addToSum(tally.sum, this.#cipher.element(op.key, op.sealed))
-        }
+        if (old === undefined) continue
+        const tally = tallyOf(op)
+        tally.count--
+        takeFromSum(tally.sum, this.#cipher.element(op.key, old))
       }
     }
+    const next = new Map<string, Tally>(root)
     // In a damaged table more may be deleted than was counted; it stays damaged until repaired.
-    for (const [id, tally] of changed) next.set(id, { ...tally, count: Math.max(0, tally.count) })
+    for (const [id, tally] of tallies) next.set(id, { ...tally, count: Math.max(0, tally.count) })
     return next
+  }
+
+  async #highestOf(groupName: string): Promise<number> {
+    const last = this.#store.list({ ...wholeGroup(groupName), reverse: true, limit: 1 })
+    for await (const [key] of last) return orderOf(key)
+    return -1
   }
 
   async #readRoot(): Promise<Root> {

@@ -16,7 +16,7 @@ const FULL_DISK = join(import.meta.dirname, "children/full-disk.ts")
 
 /** A batch that is flushed when the kill comes may be there unacknowledged: four at a time. */
 const WRITERS = 4
-const ROUNDS = 8
+const ROUNDS = 6
 
 describe("contract", () => {
   const cases = storeContract(async () => {
@@ -48,7 +48,7 @@ describe("other processes", () => {
     for (let round = 0; round < ROUNDS; round++) {
       const child = startWriter(folder, next)
       await child.printed("open")
-      await new Promise((resolve) => setTimeout(resolve, random() * 120))
+      await new Promise((resolve) => setTimeout(resolve, random() * 80))
       await child.kill()
       const openedAt = performance.now()
       await using store = await openLevelStore({ folder })
