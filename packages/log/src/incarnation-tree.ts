@@ -123,13 +123,19 @@ export class IncarnationTree {
     return covered
   }
 
-  /** One vector for what either covers, as far as this tree knows their rows. */
+  /**
+   * One vector for what either covers, as far as this tree knows their rows. Where they differ at
+   * one sequence, which is a fork, it has the row of `b`.
+   */
   merge(a: VersionVector, b: VersionVector): VersionVector {
     const rows = new Map<string, VectorRow>()
     for (const row of [...a, ...b]) {
       const key = idKey(row.incarnation)
       const other = rows.get(key)
-      if (other === undefined || other.sequence < row.sequence) rows.set(key, row)
+      if (other !== undefined && other.sequence > row.sequence) continue
+      // A trail is for those who do not know the row's incarnation; whoever does needs none.
+      const { incarnation, sequence, chain } = row
+      rows.set(key, this.#nodes.has(key) ? { incarnation, sequence, chain } : row)
     }
     const byOthers = new Map<string, number>()
     for (const key of rows.keys()) {
