@@ -58,7 +58,9 @@ export function readCardLines(bytes: Uint8Array): readonly CardLines[] {
   let properties: Property[] = []
   let depth = 0
   for (const line of logicalLines(toEightBit(bytes))) {
-    const property = parseLine(line)
+    // Beyond the bound only the card's end is looked for.
+    const isFull = properties.length >= PROPERTIES_MAX && !isFrame(line)
+    const property = isFull ? undefined : parseLine(line)
     if (property === undefined) continue
     const isCard = property.value.trim().toUpperCase() === "VCARD"
     if (property.name === "BEGIN" && isCard) {
@@ -151,6 +153,12 @@ function fold(line: string): string {
     length += size
   }
   return `${folded}\r\n`
+}
+
+/** `BEGIN` or `END`, by how it starts. */
+function isFrame({ parts }: LogicalLine): boolean {
+  const start = ascii((parts[0] ?? new Uint8Array()).subarray(0, 4)).toUpperCase()
+  return start === "BEGI" || start === "END:"
 }
 
 /** UTF-16 becomes UTF-8; a byte order mark goes. */

@@ -169,11 +169,11 @@ export function writeStructure(
   defaultSeparator: string | undefined,
 ): WrittenStructure {
   const parts: string[][] = structure.kinds.map(() => [])
-  const order = [defaultSeparator === undefined ? "" : `s,${escapeText(defaultSeparator)}`]
+  const order = [defaultSeparator === undefined ? "" : `s,${escapeOrder(defaultSeparator)}`]
   let isComplete = true
   for (const { kind, value } of components) {
     if (kind === "separator") {
-      order.push(`s,${escapeText(value)}`)
+      order.push(`s,${escapeOrder(value)}`)
       continue
     }
     const at = structure.kinds.indexOf(kind)
@@ -197,4 +197,9 @@ export function writeStructure(
     shownOrder: order.join(";"),
     isComplete,
   }
+}
+
+/** A line break is the parameter's to escape. */
+function escapeOrder(text: string): string {
+  return text.replace(/[\\;,]/g, (letter) => `\\${letter}`)
 }

@@ -315,10 +315,12 @@ function writeName(writer: Writer, name: CardJson): boolean {
     components,
     read?.defaultSeparator,
   )
-  if (components.length > 0 && isComplete && isPlainList(name.components)) {
+  if (components.length > 0) {
     const params: Params = []
-    fields.add("components")
-    if (read?.isOrdered === true) {
+    // What N cannot say, as a phonetic, is in JSPROP besides, which is read after it.
+    const isPlain = isComplete && isPlainList(name.components)
+    if (isPlain) fields.add("components")
+    if (isPlain && read?.isOrdered === true) {
       params.push(["JSCOMPS", [shownOrder]])
       fields.add("isOrdered").add("defaultSeparator")
     }
@@ -401,8 +403,7 @@ function writeAddress(address: CardJson): Written | undefined {
     readComponentList(address.components),
     separator,
   )
-  const isStructured = written.isComplete && isPlainList(address.components)
-  if (isStructured) {
+  if (written.isComplete && isPlainList(address.components)) {
     fields.push("components")
     if (address.isOrdered === true) {
       params.push(["JSCOMPS", [written.shownOrder]])
@@ -420,7 +421,7 @@ function writeAddress(address: CardJson): Written | undefined {
     params.push([param, [value]])
     fields.push(field)
   }
-  return { name: "ADR", value: isStructured ? written.value : ";;;;;;", params, fields }
+  return { name: "ADR", value: written.value, params, fields }
 }
 
 function writeAnniversary({ kind, date }: CardJson): Written | undefined {
