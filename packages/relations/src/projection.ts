@@ -3,16 +3,21 @@
  * holds.
  *
  * The relationship's document holds for each disclosed field the counter that was last projected,
- * and the *marks* of the puts with that counter. A field is projected only if the share's counter
- * is that one and the share's put is among the marks. If the share is ahead, or holds a put of the
- * same counter that the record does not know, this device's record is behind: it waits for the
- * record space. If the share is behind, it waits for the share. So a device that was away, or hears
- * of the share first, never writes over what it has not seen.
+ * and the *marks* of the puts that the record knows. There are two reasons to write a register:
  *
- * Concurrent edits give puts of one counter. Whoever sees both writes the record's winner; two who
- * do so write the same register. Such a *settlement* raises the counter by one, an edit raises it
- * to the next multiple of `EDIT_STEP`, so that a settlement of two older edits never wins over an
- * edit that was made meanwhile on top of one of them.
+ * - **An edit.** The person has just changed the field on this device. Its put is in the same
+ *   atomic batch, with the next multiple of `EDIT_STEP` above the record's counter, so counters
+ *   grow along every chain of edits. It never waits, for an edit without its put could be settled
+ *   by another device when it no longer holds; if the share is ahead, the put simply does not win.
+ * - **A settlement.** Concurrent edits left another value in the share than in the record; whoever
+ *   sees both writes the record's winner, and two who do so write the same register. It needs the
+ *   share's counter to be the record's, and the share's put to be among the marks. If the share is
+ *   ahead, or holds a put that the record does not know, this device's record is behind: it waits
+ *   for the record space. If the share is behind, it waits for the share. So a device that was
+ *   away, or hears of the share first, never puts back what it has not seen replaced.
+ *
+ * A settlement raises the counter by one only: settling two older edits never wins over an edit
+ * that was made meanwhile on top of one of them.
  *
  * Source: DESIGN, "Record and shares" (who projects).
  *
@@ -22,8 +27,9 @@ import { bytesToBase64url, uint64ToBytes, utf8ToBytes } from "@fulcrum/codec/byt
 import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hash } from "@fulcrum/crypto/hash"
+import { touches } from "./field-path.ts"
 import type { Put } from "./lane.ts"
-import type { Share } from "./share.ts"
+import type { Share, ShareRegister } from "./share.ts"
 
 /** What an edit adds to a counter, at most; as many settlements fit in between. */
 export const EDIT_STEP = 1024
@@ -56,29 +62,27 @@ export interface Projection {
 }
 
 /**
- * @param input.cause - `edit`: the person has just changed something here; `merge`: something
- * arrived.
+ * @param input.edited - Paths that the person has just set or unset on this device; empty when
+ * something arrived.
  * @returns Nothing to write when nothing disclosed changed.
  */
 export function project(input: {
   readonly disclosures: readonly ProjectedDisclosure[]
   readonly valueAt: (path: string) => JsonValue | undefined
   readonly share: Share
-  readonly cause: "edit" | "merge"
+  readonly edited: readonly string[]
 }): Projection {
   const puts: Put[] = []
   const updates: CounterUpdate[] = []
   const waits: { path: string; for: "record" | "share" }[] = []
   for (const disclosure of sortByPath(input.disclosures)) {
-    const { path, counter, marks } = disclosure
-    const lacks = whatLacks(disclosure, input.share)
-    if (lacks !== undefined) {
-      waits.push({ path, for: lacks })
-      continue
-    }
+    const { path, marks } = disclosure
     const value = input.valueAt(path)
-    if (!isDue(disclosure, value, input.share)) continue
-    const put: Put = { path, value, counter: nextCounter(counter, input.cause) }
+    const isEdit = input.edited.some((edited) => touches(edited, path))
+    const step = nextStep(disclosure, value, input.share.registers.get(path), isEdit)
+    if (step.do === "wait") waits.push({ path, for: step.for })
+    if (step.do !== "put") continue
+    const put: Put = { path, value, counter: step.counter }
     puts.push(put)
     updates.push({ path, counter: put.counter, mark: markOf(put), drop: [...marks.keys()] })
   }
@@ -92,36 +96,38 @@ export function markOf({ path, value, counter }: Put): string {
   return bytesToBase64url(hash(contexts.projectionMark, ...parts).subarray(0, 12))
 }
 
-function whatLacks(
-  { path, counter, marks }: ProjectedDisclosure,
-  share: Share,
-): "record" | "share" | undefined {
-  const held = share.registers.get(path)
+type Step =
+  | { readonly do: "put"; readonly counter: number }
+  | { readonly do: "wait"; readonly for: "record" | "share" }
+  | { readonly do: "nothing" }
+
+function nextStep(
+  { counter, marks, follows }: ProjectedDisclosure,
+  value: JsonValue | undefined,
+  held: ShareRegister | undefined,
+  isEdit: boolean,
+): Step {
   const heldCounter = held?.counter ?? 0
-  if (heldCounter > counter) return "record"
-  if (heldCounter < counter) return "share"
-  return held === undefined || marks.has(markOf(held)) ? undefined : "record"
+  if (isEdit && follows && (held !== undefined || counter > 0)) {
+    const isThere = heldCounter === counter && isSame(value, held?.value)
+    return isThere ? NOTHING : editStep(counter)
+  }
+  if (heldCounter < counter) return { do: "wait", for: "share" }
+  // A field that was never there is not projected: *cleared* is said only of what was held.
+  if (held === undefined) return value === undefined ? NOTHING : editStep(0)
+  if (heldCounter > counter || !marks.has(markOf(held))) return { do: "wait", for: "record" }
+  return follows && !isSame(value, held.value) ? { do: "put", counter: counter + 1 } : NOTHING
 }
 
-/** A field that was never there is not projected: *cleared* is said only of what was held. */
-function isDue(
-  { path, counter, follows }: ProjectedDisclosure,
-  value: JsonValue | undefined,
-  share: Share,
-): boolean {
-  if (counter === 0) return value !== undefined
-  return follows && !isSame(value, share.registers.get(path)?.value)
+const NOTHING: Step = { do: "nothing" }
+
+function editStep(counter: number): Step {
+  return { do: "put", counter: (Math.floor(counter / EDIT_STEP) + 1) * EDIT_STEP }
 }
 
 function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
   return canonicalJson(a) === canonicalJson(b)
-}
-
-function nextCounter(counter: number, cause: "edit" | "merge"): number {
-  return cause === "merge" && counter > 0
-    ? counter + 1
-    : (Math.floor(counter / EDIT_STEP) + 1) * EDIT_STEP
 }
 
 function sortByPath(disclosures: readonly ProjectedDisclosure[]): readonly ProjectedDisclosure[] {
