@@ -6,6 +6,7 @@
  * @module
  */
 import { utf8Length } from "@fulcrum/codec/bytes"
+import { isForbiddenKey } from "@fulcrum/codec/json"
 import { keyToPath } from "@fulcrum/record/registers"
 
 /** Bytes of a path in UTF-8. */
@@ -22,11 +23,18 @@ export const DISCLOSABLE_DOCUMENTS: readonly string[] = [
 
 /** Whether the text is the canonical path of a field (or a whole document) of this kind. */
 export function isFieldPath(text: string): boolean {
+  return isPathForm(text) && DISCLOSABLE_DOCUMENTS.includes(text.split("/", 1)[0] ?? "")
+}
+
+/**
+ * Whether the text has the form of a path of any document. Share entries are held to no more,
+ * since a newer program may disclose what this one does not know.
+ */
+export function isPathForm(text: string): boolean {
   if (utf8Length(text) > FIELD_PATH_BYTES_MAX || !text.isWellFormed()) return false
-  const stroke = text.indexOf("/")
-  const document = stroke === -1 ? text : text.slice(0, stroke)
-  if (!DISCLOSABLE_DOCUMENTS.includes(document)) return false
-  return stroke === -1 || keyToPath(text.slice(stroke)) !== undefined
+  const [, document, pointer] = /^([a-z]{1,32})(\/.*)?$/su.exec(text) ?? []
+  if (document === undefined || isForbiddenKey(document)) return false
+  return pointer === undefined || keyToPath(pointer) !== undefined
 }
 
 /** Whether `path` is `above`, or lies under it. */

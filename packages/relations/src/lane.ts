@@ -18,19 +18,22 @@
  *
  * @module
  */
+import { CodecError } from "@fulcrum/codec/codec-error"
 import { type ItemList, itemList } from "@fulcrum/codec/item-list"
 import type { JsonLimits, JsonValue } from "@fulcrum/codec/json"
 import {
   array,
   bytes,
+  int,
   json,
   oneOf,
   optional,
   type Schema,
   struct,
   text,
-  uint,
 } from "@fulcrum/codec/schema"
+import { isDay } from "./day.ts"
+import { FIELD_PATH_BYTES_MAX, isPathForm } from "./field-path.ts"
 
 /** One entry is one step: at most this many items. */
 export const LANE_ITEMS_MAX = 256
@@ -61,7 +64,7 @@ export interface Put {
   readonly path: string
   /** `undefined`: the field is empty now, which is not the same as not disclosed. */
   readonly value?: JsonValue | undefined
-  /** Grows with each write of this register; the greater wins. */
+  /** From 1; grows with each write of this register, and the greater wins. */
   readonly counter: number
 }
 
@@ -98,7 +101,8 @@ export interface Receipt {
   readonly retry?: "no" | "later" | "changed" | undefined
 }
 
-const path: Schema<string> = text(512)
+const path: Schema<string> = textThat(FIELD_PATH_BYTES_MAX, isPathForm, "not a field's path")
+const day: Schema<string> = textThat(10, isDay, "not a day")
 const value: Schema<JsonValue> = json(REGISTER_LIMITS)
 
 const rejectionCode: Schema<RejectionCode> = oneOf([
@@ -115,10 +119,14 @@ const rejectionCode: Schema<RejectionCode> = oneOf([
   "other",
 ])
 
-const put: Schema<Put> = struct({ path, value: optional(value), counter: uint() })
+const put: Schema<Put> = struct({
+  path,
+  value: optional(value),
+  counter: int(1, Number.MAX_SAFE_INTEGER),
+})
 const move: Schema<MoveNote> = struct({
   id: bytes(16),
-  from: optional(text(10)),
+  from: optional(day),
   zone: optional(text(64)),
   before: array(struct({ path, value: optional(value) }), 16),
 })
@@ -140,6 +148,19 @@ export type VendorItem =
   | { readonly kind: "agreed"; readonly value: Agreed }
   | { readonly kind: "refused"; readonly value: Refused }
   | { readonly kind: "receipt"; readonly value: Receipt }
+
+/** Text that meets a test, both ways. */
+function textThat(max: number, meets: (text: string) => boolean, fault: string): Schema<string> {
+  const plain = text(max)
+  const check = (read: string, path?: string): string => {
+    if (!meets(read)) throw new CodecError("SCHEMA_VALUE", fault, { path: path ?? "" })
+    return read
+  }
+  return {
+    encode: (value) => plain.encode(check(value)),
+    decode: (value, path) => check(plain.decode(value, path), path),
+  }
+}
 
 const limits = { itemsMax: LANE_ITEMS_MAX, bytesMax: LANE_BYTES_MAX } as const
 

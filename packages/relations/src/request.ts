@@ -119,13 +119,14 @@ export interface RequestDraft {
   readonly fields: readonly RequestField[]
 }
 
-const field: Shape<RequestField> = objectOf({
+const fieldShapes = {
   path: textOf(FIELD_PATH_BYTES_MAX, isFieldPath),
   purpose: textOf(256),
   retention: textOf(128),
   required: flag,
   why: textOf(500),
-})
+}
+const field: Shape<RequestField> = objectOf(fieldShapes)
 
 const draft: Shape<RequestDraft> = objectOf({
   name: textOf(100, isLine),
@@ -229,54 +230,91 @@ export function readRequest(
  * Looks a draft (or a whole request) over for its vendor. Never throws.
  *
  * @param json - From a file or a form.
+ * @returns Errors first, then warnings; none with `error`: it can be published.
  */
 export function lintRequest(json: unknown): readonly RequestFinding[] {
-  const findings: RequestFinding[] = []
-  const say = (severity: "error" | "warning", pointer: string, message: string): void => {
+  const errors: RequestFinding[] = []
+  const warnings: RequestFinding[] = []
+  const say: Say = (severity, pointer, message) => {
+    const findings = severity === "error" ? errors : warnings
     findings.push({ severity, pointer, message })
   }
   let written: JsonValue
   try {
     written = checked(json)
-    const isWhole = isObject(written) && Object.hasOwn(written, "v")
-    if (isWhole) readBody(written)
-    else for (const one of shaped(draft, written).agreements) findAgreement(one)
+  } catch (error) {
+    if (!(error instanceof RelationsError)) throw error
+    return [{ severity: "error", pointer: "", message: error.message }]
+  }
+  if (!isObject(written)) return [{ severity: "error", pointer: "", message: "not an object" }]
+  lintWhole(written, say)
+  if (!Object.hasOwn(written, "domain")) {
+    say("warning", "/domain", "without a domain nobody can check who asks")
+  }
+  lintFields(Array.isArray(written.fields) ? written.fields : [], say)
+  return [...errors, ...warnings]
+}
+
+type Say = (severity: "error" | "warning", pointer: string, message: string) => void
+
+/** All but the fields, whose faults are told one by one. */
+function lintWhole(written: { readonly [key: string]: JsonValue }, say: Say): void {
+  const fields = Array.isArray(written.fields) ? [] : (written.fields ?? null)
+  try {
+    if (Object.hasOwn(written, "v")) readBody({ ...written, fields })
+    else for (const one of shaped(draft, { ...written, fields }).agreements) findAgreement(one)
   } catch (error) {
     if (!(error instanceof RelationsError)) throw error
     const pointer = error.code === "AGREEMENT_UNKNOWN" ? "/agreements" : (error.pointer ?? "")
     say("error", pointer, error.message)
-    return findings
   }
-  const { domain, fields } = shaped(lintable, written)
-  if (domain === undefined) say("warning", "/domain", "without a domain nobody can check who asks")
-  for (const [i, asked] of fields.entries()) lintField(asked, `/fields/${i}`, fields, say)
-  if (fields.length > REQUEST_FIELDS_MANY) {
-    say("warning", "/fields", `${fields.length} fields: ask only for what the service needs`)
+}
+
+function lintFields(written: readonly JsonValue[], say: Say): void {
+  if (written.length > REQUEST_FIELDS_MAX) say("error", "/fields", "too many fields")
+  const paths = new Set<string>()
+  let required = 0
+  for (const [i, one] of written.entries()) {
+    const pointer = `/fields/${i}`
+    const asked = lintShape(one, pointer, say)
+    if (asked === undefined) continue
+    if (paths.has(asked.path)) say("error", `${pointer}/path`, "asked for twice")
+    paths.add(asked.path)
+    if (asked.required) required++
+    lintField(asked, pointer, say)
   }
-  if (fields.length > 0 && fields.every((one) => one.required)) {
+  if (written.length > REQUEST_FIELDS_MANY) {
+    say("warning", "/fields", `${written.length} fields: ask only for what the service needs`)
+  }
+  if (required > 1 && required === written.length) {
     say("warning", "/fields", "every field is required: nobody can begin with less")
   }
-  return findings
 }
 
-/** What linting looks at, of a request that has its shape. */
-const lintable: Shape<{
-  readonly domain: JsonValue | undefined
-  readonly fields: readonly RequestField[]
-}> = (value, pointer) => {
-  if (!isObject(value)) throw new ShapeFault(pointer, "not an object")
-  return {
-    domain: value.domain,
-    fields: arrayOf(field, { max: REQUEST_FIELDS_MAX })(value.fields, "/fields"),
+/** Tells each member that is missing or wrong; the field, if there is none. */
+function lintShape(value: JsonValue, pointer: string, say: Say): RequestField | undefined {
+  const members: { readonly [key: string]: JsonValue } = isObject(value) ? value : {}
+  const faults = Object.entries(fieldShapes).flatMap(([name, shape]) => {
+    try {
+      shape(Object.hasOwn(members, name) ? members[name] : undefined, `${pointer}/${name}`)
+      return []
+    } catch (error) {
+      if (error instanceof ShapeFault) return [error]
+      throw error
+    }
+  })
+  for (const fault of faults) say("error", fault.pointer, fault.message)
+  if (faults.length > 0) return undefined
+  try {
+    return field(value, pointer)
+  } catch (error) {
+    if (!(error instanceof ShapeFault)) throw error
+    say("error", error.pointer, error.message)
+    return undefined
   }
 }
 
-function lintField(
-  asked: RequestField,
-  pointer: string,
-  fields: readonly RequestField[],
-  say: (severity: "error" | "warning", pointer: string, message: string) => void,
-): void {
+function lintField(asked: RequestField, pointer: string, say: Say): void {
   try {
     parsePath(asked.path)
   } catch (error) {
@@ -286,8 +324,6 @@ function lintField(
   if (!asked.path.includes("/")) {
     say("warning", `${pointer}/path`, "a whole document: ask for the fields that are needed")
   }
-  const same = fields.filter((one) => one.path === asked.path)
-  if (same.length > 1 && same[0] === asked) say("error", `${pointer}/path`, "asked for twice")
   if (!isDpvTerm(asked.purpose)) {
     say("warning", `${pointer}/purpose`, "not a DPV term, such as dpv:ServiceProvision")
   }

@@ -7,11 +7,17 @@
  *
  * @module
  */
-import { base64urlToBytes, bytesToBase64url, bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
+import {
+  base64urlToBytes,
+  bytesToBase64url,
+  bytesToUtf8,
+  equalBytes,
+  utf8ToBytes,
+} from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { canonicalJson, type JsonLimits, type JsonValue, parseJson } from "@fulcrum/codec/json"
 import type { Context } from "@fulcrum/crypto/contexts"
-import { didKeyToPublicKey, publicKeyToDidKey } from "@fulcrum/crypto/didkey"
+import { DidKeyError, didKeyToPublicKey, publicKeyToDidKey } from "@fulcrum/crypto/didkey"
 import { type SigningKey, sign, verify } from "@fulcrum/crypto/ed25519"
 
 export interface DetachedSignature {
@@ -64,9 +70,10 @@ export function verifyDocument(
 ): boolean {
   try {
     const named = didKeyToPublicKey(signature.by)
-    if (named.some((byte, i) => byte !== publicKey[i])) return false
+    if (!equalBytes(named, publicKey)) return false
     return verify(context, publicKey, document, base64urlToBytes(signature.sig))
-  } catch {
-    return false
+  } catch (error) {
+    if (error instanceof CodecError || error instanceof DidKeyError) return false
+    throw error
   }
 }
