@@ -20,9 +20,14 @@
  *
  * @module
  */
+
+import type { AdmissionEvidence } from "@fulcrum/access/membership"
+import { bytesToHex, bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
+import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { AdmitResult, AdmittedEntry, Replica, StagedAppend } from "@fulcrum/log/replica"
+import type { VersionVector } from "@fulcrum/log/vector"
 import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
 import type { RecordChange } from "@fulcrum/record/record"
 import { RecordError } from "@fulcrum/record/record-error"
@@ -60,12 +65,13 @@ export interface Step {
 }
 
 const NOTHING = new Uint8Array(0)
+/** Why a removed device's entry is kept and not applied. */
+const STRANDED = "DEVICE_REMOVED"
 const arrivalSchema: Schema<number> = uint()
 
 export class Ledger {
   readonly record: Replica
   readonly membership: Membership
-  readonly state: RecordState = new RecordState()
   readonly documents: Documents
   readonly #vault: Vault
   readonly #cache: DocumentCache
@@ -75,8 +81,15 @@ export class Ledger {
   readonly #appliedTable: Table
   readonly #mutex = new Mutex()
   readonly #listeners = new Set<(change: LedgerChange) => void>()
+  #state = new RecordState()
+  /** Documents that may be in the worker's memory. */
+  readonly #used = new Set<DocumentId>()
   #applied = 0
   #quarantined = 0
+  /** How many of those are a removed device's: what comes later may yet admit them. */
+  #stranded = 0
+  /** The entries that a rebuild goes through, lest it begin again. */
+  #replayed: readonly AdmittedEntry[] | undefined
 
   private constructor(parts: {
     readonly vault: Vault
@@ -107,6 +120,11 @@ export class Ledger {
     const ledger = new Ledger({ ...parts, documents, cache })
     await ledger.#catchUp()
     return ledger
+  }
+
+  /** What the items add up to; another object after a removal had it made anew. */
+  get state(): RecordState {
+    return this.#state
   }
 
   /** Entries that are kept but not applied. */
@@ -147,7 +165,6 @@ export class Ledger {
   /** Takes spans of the record space from a peer, a relay or a file. */
   admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     return this.#mutex.run(async () => {
-      await this.membership.learnEpochs(spans)
       const results = await this.record.admit(spans)
       await this.#absorb(admittedEntries(results))
       return results
@@ -173,6 +190,7 @@ export class Ledger {
       ops.push(...this.#beginOps(entry))
       return this.#itemOps(entry, ops)
     })
+    ops.push(...this.membership.opsFor(own))
     const applied = own.at(-1)?.arrival ?? this.#applied
     if (applied !== this.#applied) ops.push(this.#appliedOp(applied))
     try {
@@ -183,8 +201,8 @@ export class Ledger {
     }
     step.commit()
     this.#applied = applied
-    for (const item of items) this.state.apply(item)
-    const membership = this.membership.absorb(own)
+    for (const item of items) this.#state.apply(item)
+    const membership = this.membership.absorb(own) !== "same"
     step.finish()
     await this.#compactDue()
     this.#tell({ documents: step.documentsEdited, items, membership, local: true })
@@ -195,9 +213,12 @@ export class Ledger {
     const stored = await this.#appliedTable.get(NOTHING)
     if (stored !== undefined) this.#applied = decodeAs(arrivalSchema, stored, { bytesMax: 16 })
     for await (const { value } of this.#items.list(NOTHING)) {
-      for (const item of recordItems.decode(value)) this.state.apply(item)
+      for (const item of recordItems.decode(value)) this.#state.apply(item)
     }
-    for await (const _ of this.#quarantine.list(NOTHING)) this.#quarantined++
+    for await (const { value } of this.#quarantine.list(NOTHING)) {
+      this.#quarantined++
+      if (bytesToUtf8(value) === STRANDED) this.#stranded++
+    }
     const missed: AdmittedEntry[] = []
     for await (const entry of this.record.entriesAfter(this.#applied)) missed.push(entry)
     await this.#absorb(missed)
@@ -210,34 +231,77 @@ export class Ledger {
     const ops: VaultOp[] = []
     const changed = this.membership.absorb(entries)
     ops.push(...this.membership.opsFor(entries))
+    if (changed === "removed" || (this.#stranded > 0 && entries !== this.#replayed)) {
+      // What a removed device wrote counts or not by what all logs together show.
+      return this.#rebuild(ops)
+    }
+    const evidence = await this.#evidence(entries)
     const items: RecordItem[] = []
     const documents = new Set<DocumentId>()
     for (const entry of entries) {
       ops.push(...this.#beginOps(entry))
       if (entry.kind !== "payload") continue
-      const refusal = await this.#apply(entry, ops, items, documents)
+      const refusal = await this.#apply(entry, evidence, ops, items, documents)
       if (refusal !== undefined) ops.push(this.#quarantineOp(entry, refusal))
     }
     ops.push(this.#appliedOp(last.arrival))
     await this.#vault.write(ops)
     this.#applied = last.arrival
-    for (const item of items) this.state.apply(item)
+    for (const item of items) this.#state.apply(item)
     await this.#compactDue()
-    this.#tell({ documents, items, membership: changed, local: false })
+    this.#tell({ documents, items, membership: changed !== "same", local: false })
+  }
+
+  /** Makes everything beside the log anew, from all of the log. */
+  async #rebuild(ops: readonly VaultOp[]): Promise<void> {
+    const cleared = [...ops, ...(await this.#cache.clear())]
+    for (const table of [this.#items, this.#quarantine]) {
+      for await (const { order } of table.list(NOTHING)) cleared.push(table.del(NOTHING, order))
+    }
+    await this.#vault.write([...cleared, this.#appliedOp(0)])
+    this.#state = new RecordState()
+    this.#quarantined = 0
+    this.#stranded = 0
+    for (const document of this.#used) await this.documents.forget(document)
+    const entries: AdmittedEntry[] = []
+    for await (const entry of this.record.entriesAfter(0)) entries.push(entry)
+    this.#replayed = entries
+    await this.#absorb(entries)
+  }
+
+  /** What decides about entries of removed devices; costs a read of the log if there are any. */
+  async #evidence(entries: readonly AdmittedEntry[]): Promise<AdmissionEvidence> {
+    const { tree } = this.record
+    const covers: AdmissionEvidence["covers"] = (vector, incarnation, sequence) =>
+      tree.covers(vector, incarnation, sequence)
+    if (entries.every(({ writer }) => this.membership.isMember(writer))) {
+      return { covers, written: [] }
+    }
+    const written: { readonly writer: PublicKey; readonly on: VersionVector }[] = []
+    const seen = new Map<string, VersionVector>()
+    for await (const { writer, incarnation, on } of this.record.entriesAfter(0)) {
+      const key = bytesToHex(incarnation)
+      const whole = tree.merge(seen.get(key) ?? [], on)
+      seen.set(key, whole)
+      if (on.length > 0) written.push({ writer, on: whole })
+    }
+    return { covers, written }
   }
 
   /** @returns Why the entry is not applied; `undefined` if it is. */
   async #apply(
     entry: AdmittedEntry,
+    evidence: AdmissionEvidence,
     ops: VaultOp[],
     items: RecordItem[],
     documents: Set<DocumentId>,
   ): Promise<string | undefined> {
-    if (!this.membership.admits(entry)) return "DEVICE_REMOVED"
+    if (!this.membership.admits(entry, evidence)) return STRANDED
     const applied: VaultOp[] = []
     try {
       const own = recordItems.decode(entry.body)
       for (const [document, changes] of changesByDocument(own)) {
+        this.#used.add(document)
         await this.documents.apply({ document, changes })
         documents.add(document)
       }
@@ -273,7 +337,8 @@ export class Ledger {
 
   #quarantineOp(entry: AdmittedEntry, code: string): VaultOp {
     this.#quarantined++
-    return this.#quarantine.put(NOTHING, entry.arrival, new TextEncoder().encode(code))
+    if (code === STRANDED) this.#stranded++
+    return this.#quarantine.put(NOTHING, entry.arrival, utf8ToBytes(code))
   }
 
   #appliedOp(arrival: number): VaultOp {
@@ -300,7 +365,6 @@ class OpenStep implements Step {
   readonly #items: RecordItem[] = []
   readonly #staged: { readonly replica: Replica; readonly append: StagedAppend }[] = []
   readonly #done: (() => void)[] = []
-  #own: StagedAppend | undefined
 
   constructor(record: Replica, documents: Documents) {
     this.#record = record
@@ -311,8 +375,11 @@ class OpenStep implements Step {
     return this.#record.nextWriter().actor
   }
 
+  /** What this step appends to the record's own log. */
   get recordEntries(): readonly AdmittedEntry[] {
-    return this.#own?.entries ?? []
+    return this.#staged.flatMap(({ replica, append }) =>
+      replica === this.#record ? append.entries : [],
+    )
   }
 
   keep(change: RecordChange | undefined): void {
@@ -351,8 +418,8 @@ class OpenStep implements Step {
       for (let at = 0; at < this.#items.length; at += ITEMS_PER_ENTRY_MAX) {
         bodies.push(recordItems.encode(this.#items.slice(at, at + ITEMS_PER_ENTRY_MAX)))
       }
-      this.#own = this.#record.stage(bodies.map((body) => ({ kind: "payload", body })))
-      this.#staged.push({ replica: this.#record, append: this.#own })
+      const append = this.#record.stage(bodies.map((body) => ({ kind: "payload", body })))
+      this.#staged.push({ replica: this.#record, append })
     }
     return this.#staged.map(({ append }) => append)
   }

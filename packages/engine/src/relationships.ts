@@ -239,11 +239,12 @@ export class Relationships {
    * Brings every share up to the record, as part of a step: what the step changed, what was
    * agreed since, and what concurrent edits left open. Nothing disclosed changed: nothing is added.
    *
+   * @param edited - Paths that the step set; empty when something arrived.
    * @param extra - Items that go with the puts of a relationship, such as a move's note.
    */
   async project(
     step: Step,
-    cause: "edit" | "merge",
+    edited: readonly string[],
     extra?: (relationship: OpenRelationship, paths: readonly string[]) => readonly PersonItem[],
   ): Promise<readonly ProjectedReach[]> {
     const reached: ProjectedReach[] = []
@@ -255,7 +256,7 @@ export class Relationships {
       for (const { path } of disclosures) values.set(path, await this.#valueOf(path))
       const { share, replica } = relationship.space
       const valueAt = (path: string) => values.get(path)
-      const { puts, updates } = project({ disclosures, valueAt, share, cause })
+      const { puts, updates } = project({ disclosures, valueAt, share, edited })
       if (puts.length === 0) continue
       const paths = puts.map(({ path }) => path)
       const items: PersonItem[] = puts.map((value) => ({ kind: "put", value }))
@@ -305,7 +306,7 @@ export class Relationships {
   async catchUp(): Promise<readonly ProjectedReach[]> {
     return this.#options.ledger.transact(async (step) => {
       for (const relationship of this.#open.values()) await this.#showState(step, relationship)
-      return this.project(step, "merge")
+      return this.project(step, [])
     })
   }
 
@@ -322,20 +323,28 @@ export class Relationships {
 
   async #openOne(secrets: RelationshipSecrets): Promise<OpenRelationship> {
     const { item } = secrets
-    const { vault, random, deflate } = this.#options
+    const { vault, random, deflate, ledger } = this.#options
     const key = signingKeyFromSeed(item.signingSeed)
+    const latest = () => ledger.state.relationships.get(secrets.id) ?? secrets
     const space = await ShareSpace.open({
       vault,
       spaceTag: item.spaceTag,
       chainKey: item.chainKey,
-      epochKey: (id) => secrets.epochKeys.get(id),
-      currentEpoch: () => newestEpoch(secrets),
+      epochKey: (id) => latest().epochKeys.get(id),
+      currentEpoch: () => newestEpoch(latest()),
       keys: { person: key.publicKey, vendor: item.vendor },
       own: { lane: "person", key },
       random,
       deflate,
     })
-    return { id: secrets.id, secrets, key, space }
+    return {
+      id: secrets.id,
+      key,
+      space,
+      get secrets() {
+        return latest()
+      },
+    }
   }
 
   #resumed(invitation: Invitation): OpenRelationship | undefined {

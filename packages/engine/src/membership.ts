@@ -1,0 +1,301 @@
+/**
+ * Membership of the record space as this device has it, and the keys that go with it.
+ *
+ * Key entries are kept beside the log, so that opening a record does not read all of it:
+ *
+ * | table               | group    | order   | value                                         |
+ * | ------------------- | -------- | ------- | --------------------------------------------- |
+ * | `engine.membership` | empty    | arrival | canonical CBOR of {@link StoredKeyEntry}      |
+ * | `engine.epochs`     | epoch id | 0       | the epoch's key                               |
+ *
+ * Who is a member is `access`'s to say, as a function of all key entries; nothing here depends on
+ * the order in which they came.
+ *
+ * @module
+ */
+
+import { AccessError } from "@fulcrum/access/access-error"
+import { type KeyBody, readKeyBody } from "@fulcrum/access/key-body"
+import type { MembershipEntry } from "@fulcrum/access/member-state"
+import {
+  type AdmissionEvidence,
+  findWriter,
+  isAdmitted,
+  type Membership as MembershipView,
+  reduceMembership,
+} from "@fulcrum/access/membership"
+import { openKeySpan } from "@fulcrum/access/rotation"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import {
+  array,
+  bytes,
+  bytesMax,
+  decodeAs,
+  encodeAs,
+  type Schema,
+  struct,
+  uint,
+} from "@fulcrum/codec/schema"
+import { isPublicKey } from "@fulcrum/crypto/ed25519"
+import { type WrapKey, wrapKeyFromSecret } from "@fulcrum/crypto/wrap"
+import {
+  type ChainKey,
+  chainKeySchema,
+  type EpochId,
+  type EpochKey,
+  epochIdSchema,
+  epochKeySchema,
+  type IncarnationId,
+  incarnationIdSchema,
+  type SpaceTag,
+  spaceTagSchema,
+} from "@fulcrum/log/ids"
+import type { AdmittedEntry } from "@fulcrum/log/replica"
+import type { CheckWriter, KeySpan, SpaceKeyring } from "@fulcrum/log/space-keyring"
+import { SPAN_KEY } from "@fulcrum/log/span"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import type { DeviceState } from "./device-state.ts"
+import { EngineError } from "./engine-error.ts"
+
+interface StoredKeyEntry {
+  readonly epoch: EpochId
+  readonly follows: EpochId
+  readonly writer: Uint8Array
+  readonly incarnation: IncarnationId
+  readonly sequence: number
+  readonly body: Uint8Array
+}
+
+const storedSchema: Schema<StoredKeyEntry> = struct({
+  epoch: epochIdSchema,
+  follows: epochIdSchema,
+  writer: bytes(32),
+  incarnation: incarnationIdSchema,
+  sequence: uint(),
+  body: bytesMax(2 * 1024 * 1024),
+})
+
+const NOTHING = new Uint8Array(0)
+
+/** An epoch's id with its key, as a pairing package or a key body brings it. */
+export interface EpochSecret {
+  readonly id: EpochId
+  readonly key: EpochKey
+}
+
+export const epochSecretsSchema: Schema<readonly EpochSecret[]> = array(
+  struct({ id: epochIdSchema, key: epochKeySchema }),
+  4096,
+)
+
+export class Membership implements SpaceKeyring {
+  readonly tag: SpaceTag
+  readonly chainKey: ChainKey
+  readonly #genesis: EpochId
+  readonly #wrapKey: WrapKey
+  readonly #table: Table
+  readonly #epochTable: Table
+  readonly #entries = new Map<string, MembershipEntry>()
+  readonly #keys = new Map<string, EpochSecret>()
+  /** Keys found in wraps; right only once the span that they open is admitted. */
+  readonly #found = new Map<string, EpochKey>()
+  #view: MembershipView
+
+  private constructor(vault: Vault, device: DeviceState) {
+    this.tag = spaceTagSchema.decode(device.spaceTag)
+    this.chainKey = chainKeySchema.decode(device.chainKey)
+    this.#genesis = epochIdSchema.decode(device.genesis)
+    this.#wrapKey = wrapKeyFromSecret(device.wrapSecret)
+    this.#table = vault.table("engine.membership")
+    this.#epochTable = vault.table("engine.epochs")
+    this.#view = reduceMembership([], this.#genesis)
+  }
+
+  static async open(vault: Vault, device: DeviceState): Promise<Membership> {
+    const membership = new Membership(vault, device)
+    for await (const { group, value } of membership.#epochTable.groups()) {
+      membership.#learn({ id: epochIdSchema.decode(group), key: epochKeySchema.decode(value) })
+    }
+    for await (const { value } of membership.#table.list(NOTHING)) {
+      membership.#take(decodeAs(storedSchema, value, { bytesMax: 4 * 1024 * 1024 }))
+    }
+    membership.#view = reduceMembership([...membership.#entries.values()], membership.#genesis)
+    return membership
+  }
+
+  get view(): MembershipView {
+    return this.#view
+  }
+
+  get current(): EpochSecret | undefined {
+    const { current } = this.#view
+    return current === undefined ? undefined : this.#keys.get(bytesToHex(current))
+  }
+
+  /** All epochs that this device has a key of: what a newcomer is given. */
+  get epochs(): readonly EpochSecret[] {
+    return [...this.#keys.values()]
+  }
+
+  /** The keys of what the next key entry follows. */
+  get headKeys(): readonly EpochSecret[] {
+    return this.#view.heads.map((id) => {
+      const known = this.#keys.get(bytesToHex(id))
+      if (known === undefined) throw new TypeError("a head of the membership log without its key")
+      return known
+    })
+  }
+
+  epochKey(id: EpochId): EpochKey | undefined {
+    const hex = bytesToHex(id)
+    return this.#keys.get(hex)?.key ?? this.#found.get(hex)
+  }
+
+  openKeySpan(span: KeySpan): EpochKey | undefined {
+    const found = openKeySpan({
+      clear: span.clear,
+      follows: span.header.epoch,
+      key: this.#wrapKey,
+    })
+    if (found !== undefined) this.#found.set(bytesToHex(span.epoch), found)
+    return found
+  }
+
+  /** The key of an epoch that is being announced here. */
+  expect(epoch: EpochId, key: EpochKey): void {
+    this.#found.set(bytesToHex(epoch), key)
+  }
+
+  /**
+   * Whoever is or was a member may have written a span; whether it counts is decided on the
+   * entries. A key span is let in while nobody is known yet: only the one that the record began
+   * with has any effect.
+   */
+  readonly checkWriter: CheckWriter = (header) => {
+    const { devices, removed } = this.#view
+    const isKnown =
+      findWriter(this.#view, header.writer) !== undefined ||
+      removed.some(({ writer }) => equalBytes(writer, header.writer))
+    if (isKnown) return "ok"
+    return header.kind === SPAN_KEY && devices.length === 0 ? "ok" : "unknown"
+  }
+
+  deviceByWriter(writer: Uint8Array): { readonly name: string } | undefined {
+    const known = findWriter(this.#view, writer)
+    if (known === "recovery") return { name: "recovery" }
+    return known ?? this.#view.removed.find((device) => equalBytes(device.writer, writer))
+  }
+
+  /** Whether entries of this writer count without looking at anything else. */
+  isMember(writer: Uint8Array): boolean {
+    return findWriter(this.#view, writer) !== undefined
+  }
+
+  /** Whether a removed device's entry counts, by what the logs show. */
+  admits(entry: AdmittedEntry, evidence: AdmissionEvidence): boolean {
+    return isAdmitted(this.#view, entry, evidence) === "admitted"
+  }
+
+  /**
+   * Takes the key entries among these; idempotent.
+   *
+   * @returns What it means: nothing, a change, or that somebody was removed.
+   */
+  absorb(entries: readonly AdmittedEntry[]): "same" | "changed" | "removed" {
+    const before = this.#view
+    let isNew = false
+    for (const entry of entries) {
+      const stored = storedOf(entry)
+      if (stored !== undefined && this.#take(stored)) isNew = true
+    }
+    if (!isNew) return "same"
+    this.#view = reduceMembership([...this.#entries.values()], this.#genesis)
+    const count = (view: MembershipView) =>
+      view.removed.reduce((sum, device) => sum + device.removals.length, 0)
+    return count(this.#view) === count(before) ? "changed" : "removed"
+  }
+
+  /** What keeps the key entries among these, and all keys that they brought. */
+  opsFor(entries: readonly AdmittedEntry[]): readonly VaultOp[] {
+    const ops: VaultOp[] = []
+    for (const entry of entries) {
+      const stored = storedOf(entry)
+      if (stored === undefined) continue
+      ops.push(this.#table.put(NOTHING, entry.arrival, encodeAs(storedSchema, stored)))
+      ops.push(...this.putEpochs([...readEpochs(stored), ...this.#secretOf(stored.epoch)]))
+    }
+    return ops
+  }
+
+  putEpochs(secrets: readonly EpochSecret[]): readonly VaultOp[] {
+    return secrets.map(({ id, key }) => this.#epochTable.put(id, 0, key))
+  }
+
+  /** @throws {EngineError} `DEVICE_UNKNOWN`. */
+  deviceNamed(wanted: string): MembershipView["devices"][number] {
+    const found = this.#view.devices.filter(
+      ({ name, id }) =>
+        name === wanted || (wanted.length >= 4 && bytesToHex(id).startsWith(wanted)),
+    )
+    const [only] = found
+    if (only === undefined || found.length > 1) {
+      throw new EngineError("DEVICE_UNKNOWN", "no device, or several, of that name: see `devices`")
+    }
+    return only
+  }
+
+  /** Whether a device was removed, by its id. */
+  isRemoved(id: Uint8Array): boolean {
+    return this.#view.removed.some((device) => equalBytes(device.id, id)) && !this.#isDevice(id)
+  }
+
+  #isDevice(id: Uint8Array): boolean {
+    return this.#view.devices.some((device) => equalBytes(device.id, id))
+  }
+
+  /** @returns Whether it was new. */
+  #take(stored: StoredKeyEntry): boolean {
+    const hex = bytesToHex(stored.epoch)
+    if (this.#entries.has(hex)) return false
+    const { epoch, incarnation, sequence, writer } = stored
+    if (!isPublicKey(writer)) throw new TypeError("a key entry by what is no key")
+    const body = readBody(stored)
+    if (body === undefined) return false
+    const follows = body.previousKeys.map(({ id }) => id)
+    this.#entries.set(hex, { epoch, follows, writer, incarnation, sequence, changes: body.changes })
+    for (const secret of [...body.previousKeys, ...this.#secretOf(epoch)]) this.#learn(secret)
+    return true
+  }
+
+  #secretOf(epoch: EpochId): readonly EpochSecret[] {
+    const key = this.epochKey(epoch)
+    return key === undefined ? [] : [{ id: epoch, key }]
+  }
+
+  #learn(secret: EpochSecret): void {
+    const hex = bytesToHex(secret.id)
+    if (!this.#keys.has(hex)) this.#keys.set(hex, secret)
+    this.#found.delete(hex)
+  }
+}
+
+function storedOf(entry: AdmittedEntry): StoredKeyEntry | undefined {
+  const { announces, kind, writer, incarnation, sequence, body } = entry
+  if (kind !== "key" || announces === undefined) return undefined
+  const { epoch, follows } = announces
+  return { epoch, follows, writer, incarnation, sequence, body }
+}
+
+function readEpochs(stored: StoredKeyEntry): readonly EpochSecret[] {
+  return readBody(stored)?.previousKeys ?? []
+}
+
+/** A member may write nonsense; then its key entry says nothing. */
+function readBody(stored: StoredKeyEntry): KeyBody | undefined {
+  try {
+    return readKeyBody(stored.body, stored.follows)
+  } catch (error) {
+    if (error instanceof AccessError) return undefined
+    throw error
+  }
+}
