@@ -1,0 +1,284 @@
+import { equalBytes } from "@fulcrum/codec/bytes"
+import { chainHashSchema } from "@fulcrum/log/ids"
+import type { VersionVector } from "@fulcrum/log/vector"
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import type { MembershipEntry } from "../src/member-state.ts"
+import { isAdmitted, reduceMembership } from "../src/membership.ts"
+import {
+  add,
+  device,
+  entry,
+  epoch,
+  incarnation,
+  namesOf,
+  remove,
+  rename,
+  rotate,
+  words,
+} from "./key-history.ts"
+
+const genesis = epoch("a")
+const reduce = (entries: readonly MembershipEntry[]) => reduceMembership(entries, genesis)
+const start = [
+  entry("a by phone", add("phone"), words("words one")),
+  entry("b < a by phone", add("laptop")),
+  entry("c < b by laptop", add("tablet")),
+]
+
+describe("along a line", () => {
+  test("[A1] devices join in order, under names that may change", () => {
+    const membership = reduce([...start, entry("d < c by tablet", rename("phone", "old phone"))])
+    expect(namesOf(membership)).toEqual(["old phone", "laptop", "tablet"])
+    expect(membership.heads).toEqual([epoch("d")])
+    expect(membership.current).toEqual(epoch("d"))
+    expect(membership.epochs).toEqual(["a", "b", "c", "d"].map(epoch))
+    expect(membership.concurrent).toBe(false)
+  })
+
+  test("[A1] what a stranger or a removed device writes has no effect", () => {
+    const entries = [
+      ...start,
+      entry("d < c by laptop", remove("tablet")),
+      entry("e < d by tablet", add("spy")),
+      entry("f < d by spy", add("spy")),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.quarantined).toHaveLength(2)
+    expect(membership.heads).toEqual([epoch("d")])
+    expect(membership.removed.map(({ name }) => name)).toEqual(["tablet"])
+  })
+
+  test("[A1] another first epoch is no part of the record", () => {
+    const foreign = entry("z by spy", add("spy"))
+    const membership = reduce([...start, foreign, entry("y < z by spy", rotate)])
+    expect(namesOf(membership)).toEqual(["phone", "laptop", "tablet"])
+    expect(membership.waiting).toHaveLength(2)
+  })
+
+  test("[A1] an id or a key is never taken twice", () => {
+    const again = [...start, entry("d < c by phone", remove("tablet"))]
+    expect(namesOf(reduce([...again, entry("e < d by laptop", add("tablet"))]))).toEqual([
+      "phone",
+      "laptop",
+    ])
+  })
+
+  test("[A6] the recovery words bring a removed device back", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < d by words one", add("tablet"), remove("phone")),
+    ]
+    expect(namesOf(reduce(entries))).toEqual(["laptop", "tablet"])
+    const replaced = [...start, entry("d < c by phone", words("words two"))]
+    const late = entry("e < d by words one", remove("phone"))
+    expect(namesOf(reduce([...replaced, late]))).toHaveLength(3)
+  })
+
+  test("[A7] the least suite only rises", () => {
+    const raise = (least: number) => ({ kind: "suite", value: { least } }) as const
+    const entries = [entry("a by phone", add("phone"), raise(3)), entry("b < a by phone", raise(2))]
+    expect(reduce(entries).leastSuite).toBe(3)
+  })
+
+  test("an entry whose predecessors are not here waits", () => {
+    const membership = reduce([...start.slice(0, 1), ...start.slice(2)])
+    expect(namesOf(membership)).toEqual(["phone"])
+    expect(membership.waiting).toEqual([epoch("c")])
+  })
+
+  test("a thousand rotations are reduced quickly", () => {
+    const many = Array.from({ length: 1000 }, (_, i) =>
+      entry(`r${i} < ${i === 0 ? "c" : `r${i - 1}`} by phone`, rotate),
+    )
+    const membership = reduce([...start, ...many])
+    expect(membership.heads).toEqual([epoch("r999")])
+  })
+})
+
+describe("at the same time", () => {
+  test("[A3] of two that remove each other the one that joined earlier stays", () => {
+    const entries = [
+      ...start,
+      entry("d < c by laptop", remove("phone")),
+      entry("e < c by phone", remove("laptop")),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["phone", "tablet"])
+    expect(membership.quarantined).toEqual([epoch("d")])
+    expect(membership.current).toEqual(epoch("e"))
+    expect(membership.concurrent).toBe(true)
+    const after = reduce([...entries, entry("f < e by phone", rotate)])
+    expect(after.concurrent).toBe(false)
+    expect(after.current).toEqual(epoch("f"))
+  })
+
+  test("[A3] two removals of others both hold, and the next writer rotates first", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", add("watch")),
+      entry("e < d by phone", remove("tablet")),
+      entry("f < d by laptop", remove("watch")),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.current).toBeUndefined()
+    expect(membership.concurrent).toBe(true)
+    expect(membership.heads).toHaveLength(2)
+    const after = reduce([...entries, entry("g < e f by laptop", rotate)])
+    expect(after.current).toEqual(epoch("g"))
+    expect(after.concurrent).toBe(false)
+  })
+
+  test("[A3] what a removed device did meanwhile is void, with all that came of it", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", add("spy")),
+      entry("f < e by spy", remove("phone"), add("other spy")),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.quarantined).toHaveLength(2)
+    expect(membership.current).toEqual(epoch("d"))
+  })
+
+  test("[A4] it holds if a member followed it who did not know of the removal", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", add("watch")),
+      entry("f < e by laptop", rotate),
+    ]
+    expect(namesOf(reduce(entries))).toEqual(["phone", "laptop", "watch"])
+  })
+
+  test("[A6] the recovery words rank above every device", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", words("words two"), remove("laptop")),
+      entry("e < c by words one", remove("phone")),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["laptop", "tablet"])
+    expect(membership.current).toEqual(epoch("e"))
+  })
+
+  test("two rotations without a removal ask for nothing", () => {
+    const entries = [...start, entry("d < c by phone", rotate), entry("e < c by laptop", rotate)]
+    const membership = reduce(entries)
+    expect(membership.concurrent).toBe(false)
+    expect(membership.heads).toHaveLength(2)
+    expect(membership.current).toBeDefined()
+  })
+})
+
+/** Any history at all: each entry follows some earlier ones, by anybody, with any change. */
+const names = ["phone", "laptop", "tablet", "watch", "desk"]
+const anyChange = fc.oneof(
+  fc.constantFrom(...names).map(add),
+  fc.constantFrom(...names).map(remove),
+  fc.constantFrom(...names).map((name) => rename(name, `${name}'s new name`)),
+  fc.constant(rotate),
+)
+const anyHistory = fc
+  .array(
+    fc.record({
+      follows: fc.array(fc.nat({ max: 30 }), { minLength: 1, maxLength: 3 }),
+      by: fc.constantFrom(...names, "words one"),
+      changes: fc.array(anyChange, { maxLength: 2 }),
+    }),
+    { maxLength: 12 },
+  )
+  .map((steps) => {
+    const entries = [entry("a by phone", add("phone"), add("laptop"), words("words one"))]
+    for (const [i, { follows, by, changes }] of steps.entries()) {
+      const ids = [...new Set(follows.map((at) => (at % (i + 1) === 0 ? "a" : `n${at % (i + 1)}`)))]
+      entries.push(entry(`n${i + 1} < ${ids.join(" ")} by ${by}`, ...changes))
+    }
+    return entries
+  })
+
+describe("any history", () => {
+  test("[A2] gives the same membership in any order, however often entries came", () => {
+    const any = anyHistory.chain((entries) =>
+      fc.tuple(
+        fc.constant(entries),
+        fc.shuffledSubarray([...entries, ...entries], { minLength: 2 * entries.length }),
+      ),
+    )
+    fc.assert(
+      fc.property(any, ([entries, arrived]) => {
+        const { waiting, ...membership } = reduce(entries)
+        const { waiting: late, ...other } = reduce(arrived)
+        expect(other).toEqual(membership)
+        expect(late).toHaveLength(waiting.length)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  test("[A5] an epoch to write under is known to members only", () => {
+    fc.assert(
+      fc.property(anyHistory, (entries) => {
+        const membership = reduce(entries)
+        const { current } = membership
+        if (current === undefined) return
+        // Whoever was a member when that epoch was made got its key.
+        const follows = new Map(entries.map((it) => [it.epoch.join(), it]))
+        const seen: MembershipEntry[] = []
+        const queue = [follows.get(current.join())]
+        for (const it of queue) {
+          if (it === undefined || seen.includes(it)) continue
+          seen.push(it)
+          queue.push(...it.follows.map((id) => follows.get(id.join())))
+        }
+        for (const { id } of reduce(seen).devices) {
+          expect(membership.devices.some((member) => equalBytes(member.id, id))).toBe(true)
+        }
+      }),
+      { numRuns: 150 },
+    )
+  })
+})
+
+describe("what a removed device wrote", () => {
+  const on = (...rows: readonly (readonly [string, number])[]): VersionVector =>
+    rows.map(([name, sequence]) => ({
+      incarnation: incarnation(name),
+      sequence,
+      chain: chainHashSchema.decode(new Uint8Array(32)),
+    }))
+  const covers = (vector: VersionVector, id: Uint8Array, sequence: number) =>
+    vector.some((row) => equalBytes(row.incarnation, id) && row.sequence >= sequence)
+
+  test("[A4] is admitted by what the logs say alone", () => {
+    const removal = entry("d < c by phone", remove("tablet"))
+    const [change] = removal.changes
+    if (change?.kind !== "remove") throw new TypeError("no removal")
+    const removing: MembershipEntry = {
+      ...removal,
+      changes: [{ kind: "remove", value: { ...change.value, on: on(["tablet", 10]) } }],
+    }
+    const membership = reduce([...start, removing])
+    const written = (sequence: number) => ({
+      writer: device("tablet").writer.publicKey,
+      incarnation: incarnation("tablet"),
+      sequence,
+    })
+    const none = { covers, written: [] }
+    expect(isAdmitted(membership, written(10), none)).toBe("admitted")
+    expect(isAdmitted(membership, written(11), none)).toBe("quarantined")
+    const laptop = device("laptop").writer.publicKey
+    const unknowing = { writer: laptop, on: on(["tablet", 12]) }
+    const knowing = { writer: laptop, on: on(["tablet", 12], ["phone", removal.sequence]) }
+    const removed = { writer: device("tablet").writer.publicKey, on: on(["tablet", 12]) }
+    expect(isAdmitted(membership, written(11), { covers, written: [unknowing] })).toBe("admitted")
+    expect(isAdmitted(membership, written(11), { covers, written: [knowing] })).toBe("quarantined")
+    expect(isAdmitted(membership, written(11), { covers, written: [removed] })).toBe("quarantined")
+    const stranger = { ...written(1), writer: device("spy").writer.publicKey }
+    expect(isAdmitted(membership, stranger, none)).toBe("unknown")
+  })
+})
