@@ -331,12 +331,19 @@ function fromAutomerge(type: string, value: unknown): JsonValue {
   if (type === "str" && typeof value === "string") return value
   if (type === "boolean" && typeof value === "boolean") return value
   const isNumber = type === "int" || type === "uint" || type === "f64"
+  // Automerge gives the largest integers as bigint.
+  if (isNumber && typeof value === "bigint") return fromAutomerge(type, safeNumber(value))
   if (isNumber && typeof value === "number" && Number.isFinite(value)) return value
   if (type === "bytes" && value instanceof Uint8Array) {
     const composite = refuseErrors(() => decodeComposite(value))
     if (composite !== undefined) return composite
   }
   throw new RecordError("RECORD_CHANGE_REFUSED", "a document with a value of another kind")
+}
+
+function safeNumber(value: bigint): number | undefined {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : undefined
 }
 
 function conflicts({ handle, registers }: OpenDocument): readonly Conflict[] {
