@@ -3,8 +3,8 @@
  * order they have, so that appending needs no look at the disk for what it might overwrite.
  *
  * A group is looked up once it is put to a second time, past the first: one written once costs
- * nothing. Orders beyond a tail stay absent when records are deleted, so a tail only ever grows.
- * After a write that failed, and may have landed, everything is forgotten.
+ * nothing. A tail may be too high, after a record was deleted or its write failed, and never too
+ * low: then a record is looked for that is not there, and nothing worse.
  *
  * @module
  */
@@ -44,9 +44,5 @@ export class GroupTails {
     if (tail.known === undefined || order <= tail.known) return false
     tail.known = order
     return true
-  }
-
-  forget(): void {
-    this.#tailsByGroup.clear()
   }
 }

@@ -299,12 +299,7 @@ class SealedVault implements Vault {
     )
     batch.push(rootOp(this.#cipher, next, this.#random))
     this.#root = undefined
-    try {
-      await this.#store.write(batch)
-    } catch (error) {
-      this.#tails.forget()
-      throw error
-    }
+    await this.#store.write(batch)
     this.#root = next
   }
 
