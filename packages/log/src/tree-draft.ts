@@ -18,8 +18,10 @@ export interface Head {
 
 export class TreeDraft {
   readonly #tree: IncarnationTree
-  readonly #begun = new Map<string, NewIncarnation>()
   readonly #heads = new Map<string, Head>()
+  /** What was done, in order: a child begins where its parent had come to by then. */
+  readonly #steps: (() => void)[] = []
+  #begunCount = 0
 
   constructor(tree: IncarnationTree) {
     this.#tree = tree
@@ -27,11 +29,11 @@ export class TreeDraft {
 
   /** Incarnations here, and how many of them this draft adds. */
   get size(): number {
-    return this.#tree.size + this.#begun.size
+    return this.#tree.size + this.#begunCount
   }
 
   get begunCount(): number {
-    return this.#begun.size
+    return this.#begunCount
   }
 
   head(key: string): Head | undefined {
@@ -41,7 +43,8 @@ export class TreeDraft {
   begin(start: NewIncarnation): void {
     const key = idKey(start.incarnation)
     const first = (start.parent?.sequence ?? 0) + 1
-    this.#begun.set(key, start)
+    this.#begunCount++
+    this.#steps.push(() => this.#tree.begin(start))
     this.#heads.set(key, { writer: start.writer, first, sequence: first, chain: start.chain })
   }
 
@@ -49,10 +52,10 @@ export class TreeDraft {
     const head = this.head(key)
     if (head === undefined) throw new RangeError("this incarnation has not begun")
     this.#heads.set(key, { ...head, sequence, chain })
+    this.#steps.push(() => this.#tree.advance(key, sequence, chain))
   }
 
   apply(): void {
-    for (const start of this.#begun.values()) this.#tree.begin(start)
-    for (const [key, { sequence, chain }] of this.#heads) this.#tree.advance(key, sequence, chain)
+    for (const step of this.#steps) step()
   }
 }
