@@ -8,6 +8,7 @@ import { SealError } from "@fulcrum/crypto/seal-error"
 import type { Store } from "./contract.ts"
 import { addToSum } from "./sum256.ts"
 import type { VaultCipher } from "./vault-cipher.ts"
+import type { VaultDamage } from "./vault-error.ts"
 import { CHECK_KEY, ROOT_KEY, tableIdOf } from "./vault-keys.ts"
 import { equalTallies, newTally, type Root, type Tally } from "./vault-root.ts"
 
@@ -16,22 +17,6 @@ const EVERYTHING = { gte: Uint8Array.of(0), lt: new Uint8Array(64).fill(0xff) }
 
 /** Records tried before a key is called wrong. */
 const KEY_PROBES = 64
-
-/** Where a vault does not add up. `table` is absent when it cannot be told. */
-export interface VaultDamage {
-  readonly table?: string
-  readonly what: /** The key check or the root itself does not open. */
-    | "check"
-    | "root"
-    /** Records are missing, or there are too many. */
-    | "count"
-    /** As many as there should be, but not the same: old, or put there. */
-    | "digest"
-    /** One does not open. */
-    | "record"
-    /** In no table, or in one that the root does not know. */
-    | "foreign"
-}
 
 export interface Inspection {
   /** What is there, counted. Broken records are not. */

@@ -4,7 +4,7 @@
  * A table holds records by group (any bytes, such as a document's id) and order (a number, such
  * as a sequence). On the disk are keyed hashes and ciphertext: what a table is called, what a
  * group is and what a value says can be read with the vault's key only. How many records there
- * are, how large, and which share a group can be seen.
+ * are, how large, their orders, and which share a group can be seen.
  *
  * Each batch carries the root with it: a count and a keyed digest of every table
  * (`vault-root.ts`). Opening compares them with what is there. A folder that was rolled back
@@ -14,36 +14,24 @@
  *
  * @module
  */
-import { bytesToHex, utf8Length } from "@fulcrum/codec/bytes"
+import { utf8Length } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { RECORD_NONCE_BYTES } from "@fulcrum/crypto/aead"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
-import {
-  type ListRange,
-  type Store,
-  VALUE_BYTES_MAX,
-  WRITE_BYTES_MAX,
-  type WriteOp,
-} from "./contract.ts"
+import { type Store, VALUE_BYTES_MAX, WRITE_BYTES_MAX, type WriteOp } from "./contract.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { GroupTails } from "./group-tails.ts"
+import { SealedTable } from "./sealed-table.ts"
 import { addToSum, takeFromSum } from "./sum256.ts"
-import {
-  decodeRecord,
-  drawnAtOnce,
-  encodeRecord,
-  type OpenedRecord,
-  VaultCipher,
-} from "./vault-cipher.ts"
-import { VaultError } from "./vault-error.ts"
+import { drawnAtOnce, encodeRecord, VaultCipher } from "./vault-cipher.ts"
+import { damaged, type VaultDamage, VaultError } from "./vault-error.ts"
 import {
   anyRecordOpens,
   compareToRoot,
   type Inspection,
   inspect,
   isEmpty,
-  type VaultDamage,
 } from "./vault-inspection.ts"
 import { CHECK_KEY, orderOf, ROOT_KEY, recordKeyIn, TableKeys, wholeGroup } from "./vault-keys.ts"
 import {
@@ -350,88 +338,6 @@ class SealedVault implements Vault {
   }
 }
 
-interface SealedTableParts {
-  readonly name: string
-  readonly keys: TableKeys
-  readonly store: Store
-  readonly cipher: VaultCipher
-}
-
-class SealedTable implements Table {
-  readonly name: string
-  /** In hex. */
-  readonly id: string
-  readonly keys: TableKeys
-  readonly #store: Store
-  readonly #cipher: VaultCipher
-
-  constructor({ name, keys, store, cipher }: SealedTableParts) {
-    this.name = name
-    this.id = bytesToHex(keys.id)
-    this.keys = keys
-    this.#store = store
-    this.#cipher = cipher
-  }
-
-  async get(group: Uint8Array, order = 0): Promise<Uint8Array | undefined> {
-    const key = this.keys.recordKey(group, order)
-    const sealed = await this.#store.get(key)
-    return sealed && this.#open(key, sealed).value
-  }
-
-  async getMany(
-    places: readonly { readonly group: Uint8Array; readonly order?: number | undefined }[],
-  ): Promise<readonly (Uint8Array | undefined)[]> {
-    const keys = places.map(({ group, order = 0 }) => this.keys.recordKey(group, order))
-    const values = await this.#store.getMany(keys)
-    return keys.map((key, at) => {
-      const sealed = values[at]
-      return sealed && this.#open(key, sealed).value
-    })
-  }
-
-  async *list(
-    group: Uint8Array,
-    range: TableRange = {},
-  ): AsyncGenerator<{ readonly order: number; readonly value: Uint8Array }, void, void> {
-    const { from = 0, to = Number.POSITIVE_INFINITY, reverse, limit } = range
-    const bounds = this.keys.groupRange(group, from, to)
-    for await (const { order, value } of this.#list({ ...bounds, reverse, limit })) {
-      yield { order, value }
-    }
-  }
-
-  groups(): AsyncIterable<TableRecord> {
-    return this.#list(this.keys.tableRange())
-  }
-
-  put(group: Uint8Array, order: number, value: Uint8Array): VaultOp {
-    return { type: "put", table: this.name, group, order, value }
-  }
-
-  del(group: Uint8Array, order: number): VaultOp {
-    return { type: "del", table: this.name, group, order }
-  }
-
-  async *#list(range: ListRange): AsyncGenerator<TableRecord, void, void> {
-    for await (const [key, sealed] of this.#store.list(range)) {
-      const { group, value } = this.#open(key, sealed)
-      yield { group, order: orderOf(key), value }
-    }
-  }
-
-  #open(key: Uint8Array, sealed: Uint8Array): OpenedRecord {
-    try {
-      const record = decodeRecord(this.#cipher.open(key, sealed))
-      if (record !== undefined) return record
-    } catch (error) {
-      if (!(error instanceof SealError)) throw error
-      throw damaged([{ table: this.name, what: "record" }], error)
-    }
-    throw damaged([{ table: this.name, what: "record" }])
-  }
-}
-
 /** What an empty or repaired vault begins with. */
 function beginning(cipher: VaultCipher, root: Root, random: Random): WriteOp[] {
   return [
@@ -481,14 +387,4 @@ function sealedBytes(ops: readonly SealedOp[]): number {
     throw new RangeError(`a write has ${bytes} bytes, at most ${WRITE_BYTES_MAX - ROOT_ROOM_BYTES}`)
   }
   return bytes
-}
-
-function damaged(damage: readonly VaultDamage[], cause?: unknown): VaultError {
-  const tables = [...new Set(damage.map(({ table }) => table ?? "").filter((name) => name !== ""))]
-  const where = tables.length > 0 ? `in ${tables.join(", ")}` : "and it cannot be told where"
-  return new VaultError(
-    "VAULT_DAMAGED",
-    `records are damaged, missing or not of this vault, ${where}; repair it, then sync`,
-    { tables, cause },
-  )
 }
