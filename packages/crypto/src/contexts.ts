@@ -87,6 +87,8 @@ export const contexts = {
   epochWrapRandom: "fulcrum/v1/epoch-wrap-random",
   /** The tag by which its addressee finds a wrap. */
   wrapTag: "fulcrum/v1/wrap-tag",
+  /** The channel of a pairing, with its nameplate. */
+  pairChannel: "fulcrum/v1/pair-channel",
   /** Commits a joining device to its part of the check words. */
   pairCommitment: "fulcrum/v1/pair-commitment",
   /** Seals what a joining device says of itself. */
