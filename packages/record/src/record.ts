@@ -1,5 +1,5 @@
 /**
- * The record's everyday acts: get, set, unset and undo by typed path.
+ * The record's everyday acts: get, set, unset, undo and import of a card.
  *
  * Each gives back what the engine makes an entry of: the change, and what `undo` will need. None
  * keeps anything itself.
@@ -17,8 +17,10 @@ import {
 } from "./documents.ts"
 import { KNOWN_PATHS, type KnownPaths } from "./known-paths.ts"
 import { checkValue, editsForSet, parsePath } from "./path.ts"
+import { RecordError } from "./record-error.ts"
 import { valueAt } from "./registers.ts"
 import { planUndo, type Undoable } from "./undo.ts"
+import { CARD_DOCUMENT, cardEdits, readCards } from "./vcard-import.ts"
 
 /** What one entry does to one document. */
 export interface RecordChange extends EditResult {
@@ -101,6 +103,39 @@ export async function undoEntry(
     if (change !== undefined) changes.push(change)
   }
   return changes
+}
+
+export interface CardImport {
+  /** `undefined` if the record has it all already. */
+  readonly change: RecordChange | undefined
+  /** The full name on each card of the file, to choose by. */
+  readonly names: readonly string[]
+  /** What was left out of the chosen card, and why. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Brings one card of a file into the record.
+ *
+ * @param input.index - Which of the file's cards; the first by default.
+ * @throws {RecordError} `VCARD_INVALID`, also if the file has no such card; `VCARD_TOO_LARGE`.
+ */
+export async function importCard(
+  documents: Documents,
+  input: { readonly bytes: Uint8Array; readonly index?: number; readonly actor: Uint8Array },
+): Promise<CardImport> {
+  const cards = readCards(input.bytes)
+  const chosen = cards[input.index ?? 0]
+  if (chosen === undefined) {
+    throw new RecordError("VCARD_INVALID", `the file has ${cards.length} cards; choose one of them`)
+  }
+  const edits = cardEdits(chosen.card, await documents.read(CARD_DOCUMENT))
+  const change = await editDocument(documents, {
+    document: CARD_DOCUMENT,
+    edits,
+    actor: input.actor,
+  })
+  return { change, names: cards.map(({ name }) => name), warnings: chosen.warnings }
 }
 
 /** One edit of one document, named. */

@@ -25,8 +25,8 @@ import { RecordError } from "./record-error.ts"
 
 /** Calls waiting for their turn. */
 export const CALLS_WAITING_MAX = 4096
-/** Changes of one document kept until the owner surely has them. */
-export const JOURNAL_CHANGES_MAX = 1024
+/** Changes of one document kept here; an owner is never further behind than that. */
+export const JOURNAL_CHANGES_MAX = 16_384
 
 /** Where the host is. */
 export interface HostLink extends AsyncDisposable {

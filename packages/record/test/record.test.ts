@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 import { documentId } from "../src/documents.ts"
 import { openInLineDocuments } from "../src/in-line.ts"
-import { getPath, setPath, undoEntry, unsetPath } from "../src/record.ts"
+import { getPath, importCard, setPath, undoEntry, unsetPath } from "../src/record.ts"
 
 const actor = new Uint8Array(16).fill(1)
 
@@ -37,4 +37,18 @@ test("set, get, unset and undo by typed path", async () => {
   expect(await documents.read(documentId("card"))).toBeUndefined()
   const late = undoEntry(documents, { entry: moved ? [moved] : [], actor })
   await expect(late).rejects.toMatchObject({ code: "UNDO_CHANGED", path: "card/addresses/home" })
+})
+
+test("[C8] a card of a file is chosen and imported, once", async () => {
+  await using documents = await openInLineDocuments()
+  const bytes = new TextEncoder().encode(
+    "BEGIN:VCARD\nFN:A\nEND:VCARD\nBEGIN:VCARD\nFN:B\nTEL;HOME:1\nEND:VCARD\n",
+  )
+  const done = await importCard(documents, { bytes, index: 1, actor })
+  expect(done).toMatchObject({ names: ["A", "B"], warnings: [], change: { document: "card" } })
+  expect(await getPath(documents, "card/phones/home/number")).toBe("1")
+  expect((await importCard(documents, { bytes, index: 1, actor })).change).toBeUndefined()
+  await expect(importCard(documents, { bytes, index: 2, actor })).rejects.toMatchObject({
+    code: "VCARD_INVALID",
+  })
 })

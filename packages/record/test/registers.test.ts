@@ -38,7 +38,7 @@ describe("registers", () => {
         }
         expect(await documents.conflicts(card)).toEqual([])
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     )
   })
 
@@ -84,7 +84,7 @@ describe("registers", () => {
         expect(states[1]).toEqual(states[0])
         expect(states[2]).toEqual(states[0])
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 
@@ -104,7 +104,7 @@ describe("registers", () => {
           expect(await documents.read(card)).toEqual(was)
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 40 },
     )
   })
 
