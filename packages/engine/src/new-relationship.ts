@@ -100,6 +100,7 @@ export async function newRelationship(input: {
       readCapability: capability("read"),
       keySpan: keySpanBytes,
       recoveryHash: hash(contexts.relationshipRecoveryHash, recovery.publicKey),
+      token: invitation.token,
       agreement,
       signature,
     },

@@ -19,6 +19,7 @@ import {
   bytesMax,
   decodeAs,
   encodeAs,
+  optional,
   type Schema,
   struct,
   text,
@@ -49,6 +50,8 @@ export interface ConnectBody {
   readonly keySpan: Uint8Array
   /** Hash of the relationship's recovery key. */
   readonly recoveryHash: Uint8Array
+  /** The invitation's one-time token: relays keep it to themselves, and the vendor checks it too. */
+  readonly token?: Uint8Array | undefined
   /** The proffered agreement in canonical JSON, and the person's signature over it. */
   readonly agreement: Uint8Array
   readonly signature: Uint8Array
@@ -71,6 +74,7 @@ const body: Schema<ConnectBody> = struct({
   readCapability: bytesMax(512),
   keySpan: bytesMax(24 * 1024),
   recoveryHash: bytes(32),
+  token: optional(bytes(32)),
   agreement: bytesMax(24 * 1024),
   signature: bytes(64),
 })
