@@ -23,6 +23,7 @@ import {
   openReplica,
   type Replica,
 } from "@fulcrum/log/replica"
+import type { SpaceKeyring } from "@fulcrum/log/space-keyring"
 import { certifyWriter, type Lane, type LaneKeys, writerLane } from "@fulcrum/relations/certificate"
 import {
   type MoveNote,
@@ -47,6 +48,10 @@ export interface ShareSpaceOptions {
   readonly keys: LaneKeys
   /** Which lane is ours, and the key that certifies our writers. */
   readonly own: { readonly lane: Lane; readonly key: SigningKey }
+  /** How a member that did not make an epoch's key finds it in its key span. */
+  readonly openKeySpan?: SpaceKeyring["openKeySpan"]
+  /** Told of each entry that is read, at opening too, in the order of arrival. */
+  readonly heard?: (entry: AdmittedEntry, lane: Lane | undefined) => void
   readonly random: Random
   readonly deflate: Deflate
 }
@@ -79,6 +84,7 @@ export class ShareSpace {
   readonly #receipts = new Map<string, SignedReceipt[]>()
   readonly #keys: LaneKeys
   readonly #tag: SpaceTag
+  readonly #heard: ShareSpaceOptions["heard"]
   #agreedSignature: Uint8Array | undefined
   #refused: Refused | undefined
   /** Entries whose writer's side said something that it may not say, or not in form. */
@@ -88,6 +94,7 @@ export class ShareSpace {
     this.replica = replica
     this.#keys = options.keys
     this.#tag = tag
+    this.#heard = options.heard
   }
 
   static async open(options: ShareSpaceOptions): Promise<ShareSpace> {
@@ -104,6 +111,7 @@ export class ShareSpace {
           const epochKey = id && epochKeyOf(options.epochKey, id)
           return id && epochKey ? { id: epochIdSchema.decode(id), key: epochKey } : undefined
         },
+        ...(options.openKeySpan && { openKeySpan: options.openKeySpan }),
       },
       writer: {
         begin(incarnation) {
@@ -159,6 +167,7 @@ export class ShareSpace {
   absorb(entries: readonly AdmittedEntry[]): void {
     for (const entry of entries) {
       if (entry.begin !== undefined) this.#learnLane(entry)
+      this.#heard?.(entry, this.#lanes.get(bytesToHex(entry.writer)))
       if (entry.kind !== "payload") continue
       try {
         this.#read(entry)
