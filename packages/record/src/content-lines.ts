@@ -46,6 +46,10 @@ const TAB = 0x09
 const EQUALS = 0x3d
 const COLON = 0x3a
 
+// Making a decoder costs more than most lines; these have no state between calls.
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const windows = new TextDecoder("windows-1252")
+
 interface LogicalLine {
   readonly parts: Uint8Array[]
   readonly isQuotedPrintable: boolean
@@ -355,12 +359,13 @@ function decodeText(bytes: Uint8Array, charset: string | undefined): string {
     const text = tryDecode(bytes, label)
     if (text !== undefined) return text
   }
-  return new TextDecoder("windows-1252").decode(bytes)
+  return windows.decode(bytes)
 }
 
 function tryDecode(bytes: Uint8Array, charset: string): string | undefined {
   try {
-    return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(bytes)
+    const isUtf8 = /^utf-?8$/i.test(charset)
+    return (isUtf8 ? utf8 : new TextDecoder(charset, { fatal: true })).decode(bytes)
   } catch {
     // An unknown charset, or bytes that are not of it: the next is tried.
     return undefined
@@ -380,5 +385,5 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 function ascii(bytes: Uint8Array): string {
-  return new TextDecoder("windows-1252").decode(bytes)
+  return windows.decode(bytes)
 }
