@@ -252,6 +252,7 @@ class Connection {
     const code = isRelayRefusal(known.code) ? known.code : "RELAY_STORE"
     this.#options.metrics.request(method, code)
     if (SUSPECT.has(code)) this.#refusals++
+    else this.#hasGreeted = true
     const retryAfterSeconds = known.retryAfterSeconds ?? RETRY_SECONDS[code]
     await this.#send(encodeFromRelay({ kind: "error", value: { id, code, retryAfterSeconds } }))
   }

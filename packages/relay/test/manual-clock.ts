@@ -8,6 +8,8 @@ import type { Clock } from "@fulcrum/crypto/clock"
 export interface ManualClock extends Clock {
   /** Moves time on, step by step from sleeper to sleeper, and lets each do what it then does. */
   advance(ms: number): Promise<void>
+  /** Moves time on at once: whoever sleeps and is due wakes late, and once. */
+  jump(ms: number): Promise<void>
 }
 
 export function manualClock(start: number = Date.UTC(2026, 5, 1)): ManualClock {
@@ -40,6 +42,11 @@ export function manualClock(start: number = Date.UTC(2026, 5, 1)): ManualClock {
         sleepers.add(sleeper)
         signal?.addEventListener("abort", abort, { once: true })
       })
+    },
+    async jump(ms) {
+      now += ms
+      for (const one of [...sleepers]) if (one.at <= now) one.wake()
+      await settle()
     },
     async advance(ms) {
       const until = now + ms
