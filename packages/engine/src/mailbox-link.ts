@@ -28,9 +28,7 @@ import type { Clock } from "@fulcrum/crypto/clock"
 import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
-import { LogError } from "@fulcrum/log/log-error"
 import type { Replica } from "@fulcrum/log/replica"
-import { readSpanHeader } from "@fulcrum/log/span"
 import { type VectorRow, type VersionVector, vectorSchema } from "@fulcrum/log/vector"
 import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
 import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
@@ -38,6 +36,7 @@ import type { RelayReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault } from "@fulcrum/store/vault"
 import { Signal } from "./signal.ts"
+import { spanEnd } from "./span-end.ts"
 
 /** Bytes of spans read or brought at a time. */
 const BATCH_BYTES_MAX: number = 1024 * 1024
@@ -98,6 +97,8 @@ export interface MailboxLinkOptions {
   readonly vault: Vault
   readonly clock: Clock
   readonly random: Random
+  /** How often the mailbox is read though nothing was said to be new; absent: {@link POLL_MS}. */
+  readonly pollMs?: number
 }
 
 export class MailboxLink {
@@ -113,6 +114,8 @@ export class MailboxLink {
   /** Rounds finished: everything that was new when one began was read and brought. */
   #rounds = 0
   #failures = 0
+  /** Up to where this connection's relay was told that it may forget. */
+  #acknowledged = 0
 
   constructor(options: MailboxLinkOptions) {
     this.address = options.address
@@ -171,6 +174,7 @@ export class MailboxLink {
     this.#show("working")
     const append = await this.#open(client, "append")
     const read = await this.#open(client, "read")
+    this.#acknowledged = 0
     await this.#align(read)
     await space.arrive?.(client)
     await read.watch(() => this.#wake.notify())
@@ -191,7 +195,7 @@ export class MailboxLink {
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
-    await this.#options.clock.sleep(POLL_MS, signal)
+    await this.#options.clock.sleep(this.#options.pollMs ?? POLL_MS, signal)
   }
 
   async #open(client: RelayClient, right: "append" | "read"): Promise<OpenMailbox> {
@@ -252,7 +256,9 @@ export class MailboxLink {
   async #acknowledge(read: OpenMailbox): Promise<void> {
     const { next } = this.#require()
     const upTo = await this.#options.space.mayAcknowledge?.(next)
-    if (upTo !== undefined && upTo > 0) await read.acknowledge(upTo)
+    if (upTo === undefined || upTo <= this.#acknowledged) return
+    await read.acknowledge(upTo)
+    this.#acknowledged = upTo
   }
 
   /** Notes what the relay holds, with its signature. */
@@ -260,7 +266,7 @@ export class MailboxLink {
     const { replica } = this.#options.space
     const rows: VectorRow[] = []
     for (const { span } of items) {
-      const row = endOf(span)
+      const row = spanEnd(span)
       if (row !== undefined) rows.push(row)
     }
     const cursor = this.#require()
@@ -294,16 +300,6 @@ export class MailboxLink {
   #show(state: LinkState): void {
     this.#state = state
     this.#changed.notify()
-  }
-}
-
-function endOf(span: Uint8Array): VectorRow | undefined {
-  try {
-    const { incarnation, end, chainEnd } = readSpanHeader(span)
-    return { incarnation, sequence: end, chain: chainEnd }
-  } catch (error) {
-    if (error instanceof LogError) return undefined
-    throw error
   }
 }
 

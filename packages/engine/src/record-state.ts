@@ -5,13 +5,16 @@
  * @module
  */
 import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { VectorRow } from "@fulcrum/log/vector"
 import type {
+  CarriedItem,
   MoveItem,
   RecordItem,
   RecordRelayItem,
   RelationshipItem,
   RelayReceiptItem,
 } from "./record-items.ts"
+import { spanEnd } from "./span-end.ts"
 
 /** A relationship as the log holds it: secrets, the pending connect message, relays' receipts. */
 export interface RelationshipSecrets {
@@ -36,6 +39,7 @@ export class RecordState {
   readonly #moves = new Map<string, MoveItem>()
   readonly #relays = new Map<string, RecordRelayItem>()
   readonly #addresses = new Map<string, readonly string[]>()
+  readonly #carried = new Map<string, VectorRow[]>()
   /** Items that speak of a relationship whose own item is not here yet. */
   readonly #early = new Map<string, RecordItem[]>()
 
@@ -61,7 +65,9 @@ export class RecordState {
   apply(item: RecordItem): void {
     switch (item.kind) {
       case "change":
+        return
       case "carried":
+        this.#carry(item.value)
         return
       case "relationship":
         this.#addRelationship(item.value)
@@ -82,6 +88,21 @@ export class RecordState {
       case "addresses":
         this.#addresses.set(bytesToHex(item.value.device), item.value.addresses)
     }
+  }
+
+  /** How far the record carries a share's spans; rows that others cover may be among them. */
+  carried(relationship: string): readonly VectorRow[] {
+    return this.#carried.get(relationship) ?? []
+  }
+
+  #carry({ relationship, spans }: CarriedItem): void {
+    const id = bytesToHex(relationship)
+    const rows = this.#carried.get(id) ?? []
+    for (const span of spans) {
+      const row = spanEnd(span)
+      if (row !== undefined) rows.push(row)
+    }
+    this.#carried.set(id, rows)
   }
 
   #addRelationship(item: RelationshipItem): void {

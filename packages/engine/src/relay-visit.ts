@@ -5,3 +5,63 @@
  *
  * @module
  */
+import type { Clock } from "@fulcrum/crypto/clock"
+import type { Network } from "@fulcrum/net/contract"
+import { connectRelay, type RelayClient } from "@fulcrum/relay/client"
+import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
+
+/** How long a relay may take to be reached. */
+export const DIAL_MS_MAX = 10_000
+
+export interface RelayVisitOptions {
+  readonly network: Network
+  readonly clock: Clock
+  readonly address: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * @returns What `work` returns; the connection is closed by then.
+ * @throws {NetError | RelayError} The relay cannot be reached, or says no.
+ */
+export async function visitRelay<T>(
+  { network, clock, address, signal }: RelayVisitOptions,
+  work: (client: RelayClient, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const host = await network.host()
+  try {
+    const dialing = deadline(clock, signal)
+    const channel = await host.dial(address, RELAY_PROTOCOL, { signal: dialing.signal })
+    const client = await connectRelay(channel, {
+      clock,
+      dialerKey: host.publicKey,
+      signal: dialing.signal,
+    })
+    dialing.done()
+    const leave = () => channel.abort(new Error("stopped"))
+    signal.addEventListener("abort", leave, { once: true })
+    try {
+      return await work(client, signal)
+    } finally {
+      signal.removeEventListener("abort", leave)
+      await client.close()
+    }
+  } finally {
+    await host.close()
+  }
+}
+
+/** Aborts after {@link DIAL_MS_MAX}, unless done before; also when `signal` does. */
+export function deadline(
+  clock: Clock,
+  signal: AbortSignal,
+  ms: number = DIAL_MS_MAX,
+): { readonly signal: AbortSignal; done(): void } {
+  const late = new AbortController()
+  const done = new AbortController()
+  clock.sleep(ms, AbortSignal.any([signal, done.signal])).then(
+    () => late.abort(new Error("took too long")),
+    () => undefined,
+  )
+  return { signal: AbortSignal.any([signal, late.signal]), done: () => done.abort() }
+}

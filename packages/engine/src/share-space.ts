@@ -24,12 +24,12 @@ import {
   type Replica,
 } from "@fulcrum/log/replica"
 import type { SpaceKeyring } from "@fulcrum/log/space-keyring"
+import type { VendorReceipt } from "@fulcrum/relations/board"
 import { certifyWriter, type Lane, type LaneKeys, writerLane } from "@fulcrum/relations/certificate"
 import {
   type MoveNote,
   type PersonItem,
   personLane,
-  type Receipt,
   type Refused,
   type VendorItem,
   vendorLane,
@@ -71,17 +71,12 @@ export interface VendorEntry {
   readonly items: readonly VendorItem[]
 }
 
-/** A receipt, with the key of the writer whose signature covers it. */
-export interface SignedReceipt extends Receipt {
-  readonly signedBy: Uint8Array
-}
-
 export class ShareSpace {
   readonly replica: Replica
   readonly share: Share = new Share()
   readonly personEntries: PersonEntry[] = []
   readonly #lanes = new Map<string, Lane>()
-  readonly #receipts = new Map<string, SignedReceipt[]>()
+  readonly #receipts = new Map<string, VendorReceipt[]>()
   readonly #keys: LaneKeys
   readonly #tag: SpaceTag
   readonly #heard: ShareSpaceOptions["heard"]
@@ -149,7 +144,7 @@ export class ShareSpace {
   }
 
   /** The vendor's receipts about the person's entry with this chain hash, as they came. */
-  receiptsAbout(chain: Uint8Array): readonly SignedReceipt[] {
+  receiptsAbout(chain: Uint8Array): readonly VendorReceipt[] {
     return this.#receipts.get(bytesToHex(chain)) ?? []
   }
 
@@ -194,19 +189,19 @@ export class ShareSpace {
       this.personEntries.push({ at, incarnation, arrival, items })
       for (const item of items) if (item.kind === "put") this.share.apply(item.value, at)
     } else if (lane === "vendor") {
-      for (const item of vendorLane.decode(entry.body)) this.#hear(item, writer)
+      for (const item of vendorLane.decode(entry.body)) this.#hear(item, sequence)
     } else {
       this.#refusedEntries++
     }
   }
 
-  #hear(item: VendorItem, signedBy: Uint8Array): void {
+  #hear(item: VendorItem, sequence: number): void {
     if (item.kind === "agreed") this.#agreedSignature ??= item.value.signature
     if (item.kind === "refused") this.#refused ??= item.value
     if (item.kind === "receipt") {
       const about = bytesToHex(item.value.about)
       const receipts = this.#receipts.get(about)
-      const receipt = { ...item.value, signedBy }
+      const receipt = { receipt: item.value, sequence, signedBy: this.#keys.vendor }
       if (receipts === undefined) this.#receipts.set(about, [receipt])
       else receipts.push(receipt)
     }

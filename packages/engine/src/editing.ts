@@ -1,0 +1,146 @@
+/**
+ * Reading and editing the record: import, get, set, unset, history, undo. Each edit is one step:
+ * the record's entry, the puts to every share that it reaches, and what undoes it.
+ *
+ * @module
+ */
+import { hexToBytes } from "@fulcrum/codec/bytes"
+import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { DOCUMENT_NAMES, type DocumentId, documentId } from "@fulcrum/record/documents"
+import { formatPath, parsePath } from "@fulcrum/record/path"
+import {
+  editDocument,
+  getPath,
+  type RecordChange,
+  setPath,
+  undoEntry,
+  unsetPath,
+} from "@fulcrum/record/record"
+import { writeJsContact, writeVcard } from "@fulcrum/record/vcard-export"
+import { CARD_DOCUMENT, cardEdits, readCards } from "@fulcrum/record/vcard-import"
+import { EngineError } from "./engine-error.ts"
+import type { Ledger, Step } from "./ledger.ts"
+import type { EditResult, FieldValue, HistoryRow, ImportResult } from "./person.ts"
+import { type Relationships, reachesOf } from "./relationships.ts"
+import { type UndoLog, undoableParts } from "./undo-log.ts"
+
+export interface EditingOptions {
+  readonly ledger: Ledger
+  readonly relationships: Relationships
+  readonly undoLog: UndoLog
+}
+
+export class Editing {
+  readonly #ledger: Ledger
+  readonly #relationships: Relationships
+  readonly #undoLog: UndoLog
+
+  constructor({ ledger, relationships, undoLog }: EditingOptions) {
+    this.#ledger = ledger
+    this.#relationships = relationships
+    this.#undoLog = undoLog
+  }
+
+  get(path?: string): Promise<JsonValue | undefined> {
+    return this.#ledger.still(() => getPath(this.#ledger.documents, path))
+  }
+
+  set(path: string, typed: string): Promise<EditResult> {
+    return this.#edit(async ({ documents, actor }) => {
+      const change = await setPath(documents, { path, value: { typed }, actor })
+      return change === undefined ? [] : [change]
+    })
+  }
+
+  unset(path: string): Promise<EditResult> {
+    return this.#edit(async ({ documents, actor }) => {
+      const change = await unsetPath(documents, { path, actor })
+      return change === undefined ? [] : [change]
+    })
+  }
+
+  async importFile(bytes: Uint8Array): Promise<ImportResult> {
+    const cards = readCards(bytes)
+    const [first] = cards
+    if (first === undefined) return { cards: 0, fields: [] }
+    let fields: readonly FieldValue[] = []
+    await this.#edit(async ({ documents, actor }) => {
+      const edits = cardEdits(first.card, await documents.read(CARD_DOCUMENT))
+      const change = await editDocument(documents, { document: CARD_DOCUMENT, edits, actor })
+      if (change === undefined) return []
+      fields = change.wrote.map(({ path, value }) => ({
+        path: formatPath({ document: CARD_DOCUMENT, path }),
+        value,
+      }))
+      return [change]
+    })
+    return { cards: cards.length, fields }
+  }
+
+  async exportRecord(options: {
+    readonly format: "json" | "jscontact" | "vcard"
+    readonly all: boolean
+  }): Promise<string> {
+    if (options.format === "json") {
+      const whole = await this.get(options.all ? undefined : "card")
+      return `${canonicalJson(whole ?? {})}\n`
+    }
+    const card = await this.get("card")
+    if (options.format === "vcard") return writeVcard(card)
+    return `${canonicalJson(writeJsContact(card))}\n`
+  }
+
+  async history(path?: string): Promise<readonly HistoryRow[]> {
+    const at = path === undefined ? undefined : parsePath(path)
+    const documents: readonly DocumentId[] =
+      at === undefined ? DOCUMENT_NAMES.map(documentId) : [at.document]
+    const rows: HistoryRow[] = []
+    for (const document of documents) {
+      const entries = await this.#ledger.still(() =>
+        this.#ledger.documents.history(document, at?.path),
+      )
+      for (const entry of entries) {
+        rows.push({
+          path: formatPath({ document, path: entry.path }),
+          value: entry.value,
+          device: await this.#ledger.deviceOfActor(hexToBytes(entry.actor)),
+          sequence: entry.seq,
+        })
+      }
+    }
+    return rows
+  }
+
+  /** @throws {EngineError} `UNDO_NOTHING`. @throws {RecordError} `UNDO_CHANGED`, with the path. */
+  undo(): Promise<EditResult> {
+    return this.#ledger.transact(async (step) => {
+      const newest = await this.#undoLog.newest()
+      if (newest === undefined) throw new EngineError("UNDO_NOTHING", "nothing to undo here")
+      if (newest.record.kind === "move") {
+        throw new EngineError("UNDO_NOTHING", "the newest change is a move: those are not undone")
+      }
+      const { documents, actor } = step
+      const changes = await undoEntry(documents, { entry: undoableParts(newest.record), actor })
+      step.write(...(await this.#undoLog.replace(newest.order, changes)))
+      return this.#finish(step, changes)
+    })
+  }
+
+  #edit(work: (step: Step) => Promise<readonly RecordChange[]>): Promise<EditResult> {
+    return this.#ledger.transact(async (step) => {
+      const changes = await work(step)
+      if (changes.length === 0) return { changed: [], reaches: [] }
+      step.write(...(await this.#undoLog.push("edit", changes)))
+      return this.#finish(step, changes)
+    })
+  }
+
+  async #finish(step: Step, changes: readonly RecordChange[]): Promise<EditResult> {
+    const changed = changes.flatMap(({ document, wrote }) =>
+      wrote.map(({ path }) => formatPath({ document, path })),
+    )
+    for (const change of changes) step.keep(change)
+    const projected = await this.#relationships.project(step, changed)
+    return { changed, reaches: await reachesOf(this.#relationships, projected) }
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * A person's links to relays: one for the record on each of its relays, one for each relationship.
+ * Each runs by itself, on a connection of its own, from when it is due until the record closes.
+ *
+ * Source: DESIGN, "Meeting" (a share's mailbox has two readers) and "Keys".
+ *
+ * @module
+ */
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
+import {
+  isPublicKey,
+  type PublicKey,
+  type SigningKey,
+  signingKeyFromSeed,
+} from "@fulcrum/crypto/ed25519"
+import type { Random } from "@fulcrum/crypto/random"
+import { mailboxNameSchema } from "@fulcrum/log/ids"
+import { capabilityEnd, signCapability } from "@fulcrum/log/mailbox"
+import { readSpanHeader } from "@fulcrum/log/span"
+import type { Network } from "@fulcrum/net/contract"
+import type { RelayClient } from "@fulcrum/relay/client"
+import type { Table, Vault } from "@fulcrum/store/vault"
+import { keepTrying } from "./keep-trying.ts"
+import type { Ledger } from "./ledger.ts"
+import {
+  type LinkedSpace,
+  type MailboxAccess,
+  MailboxLink,
+  type StoredSpan,
+} from "./mailbox-link.ts"
+import type { RelayReceiptItem } from "./record-items.ts"
+import type { OpenRelationship, Relationships } from "./relationships.ts"
+import { visitRelay } from "./relay-visit.ts"
+import { Signal } from "./signal.ts"
+
+/** Bytes of a share's spans that one entry of the record carries. */
+const CARRIED_BYTES_MAX: number = 512 * 1024
+
+export interface PersonLinksOptions {
+  readonly ledger: Ledger
+  readonly relationships: Relationships
+  readonly vault: Vault
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  /** The device's key in the record space, which opens the record's mailboxes. */
+  readonly writer: SigningKey
+  /** Whether every other own device is known to hold all of a share. */
+  devicesHold(relationship: OpenRelationship): boolean
+  changed(): void
+}
+
+interface RunningLink {
+  readonly link: MailboxLink
+  /** The relationship that it serves; absent: the record. */
+  readonly relationship: string | undefined
+  readonly wake: Signal
+  readonly stop: AbortController
+  readonly ended: Promise<void>
+}
+
+export class PersonLinks {
+  readonly #options: PersonLinksOptions
+  readonly #running = new Map<string, RunningLink>()
+  readonly #knocked: Table
+  #isOpen = false
+
+  constructor(options: PersonLinksOptions) {
+    this.#options = options
+    this.#knocked = options.vault.table("engine.knocked")
+  }
+
+  /** Starts every link that is due; more start as relationships and relays come. */
+  start(): void {
+    this.#isOpen = true
+    this.refresh()
+  }
+
+  /** Starts links for what is new, ends those of relays that were removed, and pokes all. */
+  refresh(): void {
+    if (!this.#isOpen) return
+    const due = new Set<string>()
+    for (const { address, mailboxSeed } of this.#options.ledger.state.relays) {
+      const key = `record ${bytesToHex(mailboxSeed)} ${address}`
+      due.add(key)
+      if (!this.#running.has(key)) this.#run(key, this.#recordLink(address, mailboxSeed), undefined)
+    }
+    for (const relationship of this.#options.relationships.all) {
+      for (const address of relationship.secrets.item.relays.slice(0, 1)) {
+        const key = `share ${relationship.id} ${address}`
+        due.add(key)
+        if (!this.#running.has(key)) {
+          this.#run(key, this.#shareLink(relationship, address), relationship.id)
+        }
+      }
+    }
+    for (const [key, running] of this.#running) {
+      if (due.has(key)) running.link.poke()
+      else running.stop.abort()
+      running.wake.notify()
+    }
+  }
+
+  /** The record's links, and how they stand. */
+  get record(): readonly MailboxLink[] {
+    return [...this.#running.values()].flatMap(({ link, relationship }) =>
+      relationship === undefined ? [link] : [],
+    )
+  }
+
+  of(relationship: string): readonly MailboxLink[] {
+    return [...this.#running.values()].flatMap((running) =>
+      running.relationship === relationship ? [running.link] : [],
+    )
+  }
+
+  /** Resolves when every link has finished a round that began now, or failed. */
+  async settled(signal: AbortSignal): Promise<void> {
+    this.refresh()
+    await Promise.all(
+      [...this.#running.values()].map(({ link, wake }) => {
+        const done = link.settled(signal)
+        wake.notify()
+        return done
+      }),
+    )
+  }
+
+  /** Whether the connect message of a relationship has not been left at its door yet. */
+  async isKnockDue(relationship: OpenRelationship): Promise<boolean> {
+    if (relationship.space.agreedSignature !== undefined) return false
+    return (await this.#knocked.get(relationship.secrets.item.id)) === undefined
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false
+    for (const { stop } of this.#running.values()) stop.abort()
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended))
+    this.#running.clear()
+  }
+
+  #run(key: string, link: MailboxLink, relationship: string | undefined): void {
+    const { network, clock, random } = this.#options
+    const stop = new AbortController()
+    const wake = new Signal()
+    const { address } = link
+    const ended = keepTrying({
+      clock,
+      random,
+      wake,
+      signal: stop.signal,
+      attempt: (signal) =>
+        visitRelay({ network, clock, address, signal }, (client, one) => link.serve(client, one)),
+      failed: (error) => {
+        link.failed(error)
+        this.#options.changed()
+      },
+    }).finally(() => this.#running.delete(key))
+    this.#running.set(key, { link, relationship, wake, stop, ended })
+  }
+
+  #recordLink(address: string, mailboxSeed: Uint8Array): MailboxLink {
+    const { ledger, vault, clock, random, writer } = this.#options
+    const mailboxKey = signingKeyFromSeed(mailboxSeed)
+    const space: LinkedSpace = {
+      replica: ledger.record,
+      admit: async (spans) => {
+        await ledger.admit(spans)
+      },
+      stored: async () => this.#options.changed(),
+    }
+    const access = this.#access(mailboxKey, writer, { key: mailboxKey, kind: "archive" })
+    return new MailboxLink({ address, access, space, vault, clock, random })
+  }
+
+  #shareLink(relationship: OpenRelationship, address: string): MailboxLink {
+    const { vault, clock, random, relationships } = this.#options
+    const { item } = relationship.secrets
+    const mailboxKey = signingKeyFromSeed(item.mailboxSeed)
+    const holder = signingKeyFromSeed(item.accessSeed)
+    const vendorAccess = signingPublicKey(item.vendorAccess)
+    const access = this.#access(mailboxKey, holder, {
+      key: mailboxKey,
+      kind: "drop",
+      readers: [holder.publicKey, vendorAccess],
+      ...(item.token && {
+        admission: { door: mailboxNameSchema.decode(item.door), token: item.token },
+      }),
+    })
+    const space: LinkedSpace = {
+      replica: relationship.space.replica,
+      admit: async (spans) => {
+        await relationships.admit(relationship, spans)
+        this.#options.changed()
+      },
+      stored: (items) => this.#keepReceipts(relationship, items),
+      mayAcknowledge: (next) => this.#mayAcknowledge(relationship, next),
+      arrive: (client) => this.#knock(relationship, client),
+    }
+    return new MailboxLink({ address, access, space, vault, clock, random })
+  }
+
+  #access(
+    mailboxKey: SigningKey,
+    holder: SigningKey,
+    create: MailboxAccess["create"],
+  ): MailboxAccess {
+    const { clock, random } = this.#options
+    return {
+      mailbox: mailboxKey.publicKey,
+      holder,
+      create,
+      capability: (right) =>
+        signCapability({
+          mailboxKey,
+          right,
+          holder: holder.publicKey,
+          notAfter: capabilityEnd(clock.now()),
+          serial: random.bytes(16),
+        }),
+    }
+  }
+
+  /** Leaves the connect message, the same bytes each time, until the relay's receipt is here. */
+  async #knock(relationship: OpenRelationship, client: RelayClient): Promise<void> {
+    const { item, connect } = relationship.secrets
+    if (connect === undefined || !(await this.isKnockDue(relationship))) return
+    const receipt = await client.knock({
+      door: mailboxNameSchema.decode(item.door),
+      message: connect,
+      ...(item.token && { token: item.token }),
+    })
+    await this.#options.vault.write([this.#knocked.put(item.id, 0, receipt.bytes)])
+    this.#options.changed()
+  }
+
+  /** Relays' receipts for entries of the person's lane become entries of the record. */
+  async #keepReceipts(relationship: OpenRelationship, items: readonly StoredSpan[]): Promise<void> {
+    const kept = relationship.secrets.relayReceipts
+    const due: RelayReceiptItem[] = []
+    for (const { span, receipt } of items) {
+      const { incarnation, start, end } = readSpanHeader(span)
+      const isOurs = relationship.space.personEntries.some(
+        ({ at, incarnation: one }) =>
+          at.sequence >= start && at.sequence <= end && equalBytes(one, incarnation),
+      )
+      const isKept = kept.some(
+        (one) => one.start === start && equalBytes(one.incarnation, incarnation),
+      )
+      if (!isOurs || isKept) continue
+      const id = relationship.secrets.item.id
+      due.push({ relationship: id, incarnation, start, end, receipt: receipt.bytes })
+    }
+    if (due.length === 0) return
+    await this.#options.ledger.transact(async (step) => {
+      for (const value of due) step.add({ kind: "relayReceipt", value })
+    })
+  }
+
+  /**
+   * A drop forgets only what every own device has, or what the record carries for them in an
+   * archive.
+   */
+  async #mayAcknowledge(relationship: OpenRelationship, next: number): Promise<number | undefined> {
+    const { ledger } = this.#options
+    const { devices } = ledger.membership.view
+    if (devices.length <= 1 || this.#options.devicesHold(relationship)) return next - 1
+    if (this.record.length === 0) return undefined
+    const { replica } = relationship.space
+    const held = replica.tree.merge(ledger.state.carried(relationship.id), [])
+    const { spans } = await replica.spansAfter(held, { bytesMax: CARRIED_BYTES_MAX })
+    if (spans.length > 0) {
+      const id = relationship.secrets.item.id
+      await ledger.transact(async (step) => {
+        step.add({ kind: "carried", value: { relationship: id, spans } })
+      })
+      return undefined
+    }
+    const behind = await Promise.all(this.record.map((link) => link.isBehind()))
+    return behind.every(Boolean) ? undefined : next - 1
+  }
+}
+
+function signingPublicKey(bytes: Uint8Array): PublicKey {
+  if (!isPublicKey(bytes)) throw new TypeError("a stored key that is no key")
+  return bytes
+}

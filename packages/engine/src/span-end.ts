@@ -1,0 +1,19 @@
+/**
+ * How far a span goes, read from its clear header.
+ *
+ * @module
+ */
+import { LogError } from "@fulcrum/log/log-error"
+import { readSpanHeader } from "@fulcrum/log/span"
+import type { VectorRow } from "@fulcrum/log/vector"
+
+/** `undefined` for bytes that are no span of this version. */
+export function spanEnd(span: Uint8Array): VectorRow | undefined {
+  try {
+    const { incarnation, end, chainEnd } = readSpanHeader(span)
+    return { incarnation, sequence: end, chain: chainEnd }
+  } catch (error) {
+    if (error instanceof LogError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * What this device's newest edits overwrote, so that `undo` works after a restart.
+ *
+ * Table `engine.undo`, group empty, order rising; value: canonical CBOR of {@link UndoRecord}. Only
+ * this device's own edits are here, and at most {@link UNDO_MAX} of them.
+ *
+ * @module
+ */
+import type { JsonValue } from "@fulcrum/codec/json"
+import {
+  array,
+  decodeAs,
+  encodeAs,
+  json,
+  oneOf,
+  optional,
+  type Schema,
+  struct,
+  text,
+} from "@fulcrum/codec/schema"
+import { documentId } from "@fulcrum/record/documents"
+import type { RecordChange } from "@fulcrum/record/record"
+import { REGISTER_LIMITS } from "@fulcrum/record/registers"
+import type { Undoable } from "@fulcrum/record/undo"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+
+/** Edits that can be undone, one after another. */
+export const UNDO_MAX = 200
+
+interface StoredRegister {
+  readonly path: readonly string[]
+  /** In an object of its own, since the value may be null. */
+  readonly value?: { readonly json: JsonValue } | undefined
+}
+
+interface StoredPart {
+  readonly document: string
+  readonly wrote: readonly StoredRegister[]
+  readonly overwrote: readonly StoredRegister[]
+}
+
+/** One edit; a move is there to say that it cannot be undone. */
+export interface UndoRecord {
+  readonly kind: "edit" | "move"
+  readonly parts: readonly StoredPart[]
+}
+
+const registers: Schema<readonly StoredRegister[]> = array(
+  struct({
+    path: array(text(1024), 16),
+    value: optional(struct({ json: json(REGISTER_LIMITS) })),
+  }),
+  20_000,
+)
+
+const schema: Schema<UndoRecord> = struct({
+  kind: oneOf(["edit", "move"]),
+  parts: array(struct({ document: text(200), wrote: registers, overwrote: registers }), 64),
+})
+
+const NOTHING = new Uint8Array(0)
+const RECORD_BYTES_MAX: number = 8 * 1024 * 1024
+
+export class UndoLog {
+  readonly #table: Table
+
+  constructor(vault: Vault) {
+    this.#table = vault.table("engine.undo")
+  }
+
+  /** The newest edit, and where it stands; `undefined` if there is none. */
+  async newest(): Promise<{ readonly order: number; readonly record: UndoRecord } | undefined> {
+    for await (const { order, value } of this.#table.list(NOTHING, { reverse: true, limit: 1 })) {
+      return { order, record: decodeAs(schema, value, { bytesMax: RECORD_BYTES_MAX }) }
+    }
+    return undefined
+  }
+
+  /** What notes an edit, and forgets the oldest. */
+  async push(
+    kind: UndoRecord["kind"],
+    changes: readonly RecordChange[],
+  ): Promise<readonly VaultOp[]> {
+    const order = ((await this.newest())?.order ?? 0) + 1
+    const parts = changes.map(({ document, wrote, overwrote }) => ({
+      document,
+      wrote: wrote.map(storedOf),
+      overwrote: overwrote.map(storedOf),
+    }))
+    const ops = [this.#table.put(NOTHING, order, encodeAs(schema, { kind, parts }))]
+    if (order > UNDO_MAX) ops.push(this.#table.del(NOTHING, order - UNDO_MAX))
+    return ops
+  }
+
+  /** What replaces an edit by the one that undid it. */
+  async replace(order: number, changes: readonly RecordChange[]): Promise<readonly VaultOp[]> {
+    return [this.#table.del(NOTHING, order), ...(await this.push("edit", changes))]
+  }
+}
+
+export function undoableParts(record: UndoRecord): readonly Undoable[] {
+  const open = ({ path, value }: StoredRegister) => ({ path, value: value?.json })
+  return record.parts.map(({ document, wrote, overwrote }) => ({
+    document: documentId(document),
+    wrote: wrote.map(open),
+    overwrote: overwrote.map(open),
+  }))
+}
+
+function storedOf(register: {
+  readonly path: readonly string[]
+  readonly value: JsonValue | undefined
+}): StoredRegister {
+  const { path, value } = register
+  return value === undefined ? { path } : { path, value: { json: value } }
+}
