@@ -1,0 +1,183 @@
+import { bytesToHex, compareBytes } from "@fulcrum/codec/bytes"
+import { encodeCbor } from "@fulcrum/codec/cbor"
+import { CodecError } from "@fulcrum/codec/codec-error"
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { certifyWriter, writerLane } from "../src/certificate.ts"
+import { type PersonItem, personLane, vendorLane } from "../src/lane.ts"
+import { Share } from "../src/share.ts"
+import { person, random, stranger, vendor } from "./parties.ts"
+
+const write = fc.record({
+  path: fc.constantFrom("card/emails/home", "card/phones/1"),
+  counter: fc.integer({ min: 1, max: 4 }),
+  writer: fc.nat(2),
+  sequence: fc.integer({ min: 1, max: 3 }),
+})
+
+function shareOf(
+  writes: readonly { path: string; counter: number; writer: number; sequence: number }[],
+) {
+  const share = new Share()
+  for (const { path, counter, writer, sequence } of writes) {
+    // One entry writes a register once, so what wrote it decides its value.
+    const value = `${writer}.${sequence}`
+    share.apply(
+      { path, value, counter },
+      { writer: Uint8Array.of(writer), sequence, chain: Uint8Array.of(writer, sequence) },
+    )
+  }
+  return [...share.registers.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+describe("a share", () => {
+  test("[RL12] is the same whatever order its entries arrive in, and however often", () => {
+    fc.assert(
+      fc.property(fc.array(write, { maxLength: 20 }), fc.array(fc.nat()), (drawn, order) => {
+        // An entry has one counter for a register.
+        const writes = [
+          ...new Map(
+            drawn.map((one) => [`${one.path} ${one.writer} ${one.sequence}`, one]),
+          ).values(),
+        ]
+        const shuffled = writes
+          .map((one, i) => ({ one, key: order[i % Math.max(1, order.length)] ?? 0 }))
+          .sort((a, b) => a.key - b.key)
+          .map(({ one }) => one)
+        expect(shareOf([...shuffled, ...shuffled.slice(0, 3)])).toEqual(shareOf(writes))
+      }),
+    )
+  })
+
+  test("[RL12] holds the greater counter, then the greater writer", () => {
+    const share = new Share()
+    const at = (writer: number) => ({
+      writer: Uint8Array.of(writer),
+      sequence: 1,
+      chain: Uint8Array.of(writer),
+    })
+    expect(share.apply({ path: "card", value: 1, counter: 2 }, at(1)).won).toBe(true)
+    expect(share.apply({ path: "card", value: 2, counter: 1 }, at(9)).won).toBe(false)
+    expect(share.apply({ path: "card", value: 3, counter: 2 }, at(2)).before?.value).toBe(1)
+    expect(share.registers.get("card")?.value).toBe(3)
+    expect(compareBytes(share.registers.get("card")?.by.writer ?? at(0).writer, at(2).writer)).toBe(
+      0,
+    )
+  })
+})
+
+const put = (value: unknown): PersonItem => ({
+  kind: "put",
+  value: { path: "card/emails/home", value: Object(value), counter: 1 },
+})
+
+describe("a lane", () => {
+  test("[RL13] reads back what was written", () => {
+    const items: PersonItem[] = [
+      { kind: "put", value: { path: "card/name", value: { full: "Ada" }, counter: 7 } },
+      { kind: "put", value: { path: "card/emails/home", counter: 8 } },
+      {
+        kind: "move",
+        value: {
+          id: random.bytes(16),
+          from: "2026-12-15",
+          zone: "Europe/Berlin",
+          before: [{ path: "card/name", value: { full: "Ida" } }],
+        },
+      },
+    ]
+    expect(personLane.decode(personLane.encode(items))).toEqual(items)
+  })
+
+  test.for(["__proto__", "constructor", "prototype"])(
+    "[RL13] refuses %s as a key at any depth",
+    (key) => {
+      const bad = JSON.parse(`{"a": [{"b": {"${key}": 1}}]}`)
+      expect(() => personLane.encode([put(bad)])).toThrow(CodecError)
+      const inside = new Map([["a", [new Map([["b", new Map([[key, 1]])]])]]])
+      const bytes = encodeCbor([[0, ["card/emails/home", inside, 1]]])
+      expect(() => personLane.decode(bytes)).toThrow(
+        expect.objectContaining({ code: "JSON_FORBIDDEN_KEY" }),
+      )
+      const path = encodeCbor([[0, [`card/${key}`, 1, 1]]])
+      expect(() => personLane.decode(path)).toThrow(
+        expect.objectContaining({ code: "SCHEMA_VALUE" }),
+      )
+    },
+  )
+
+  test.for<[string, () => unknown]>([
+    ["a path that is not canonical", () => personLane.decode(encodeCbor([[0, ["card//x", 1, 1]]]))],
+    ["a counter of zero", () => personLane.decode(encodeCbor([[0, ["card", 1, 0]]]))],
+    [
+      "a day that the calendar lacks",
+      () => personLane.decode(encodeCbor([[1, [new Uint8Array(16), "2026-02-30", null, []]]])),
+    ],
+    ["a value above its bounds", () => personLane.encode([put({ a: "x".repeat(70_000) })])],
+    ["a value too deep", () => personLane.encode([put([[[[[[[[[1]]]]]]]]])])],
+    [
+      "an unknown rejection",
+      () =>
+        vendorLane.decode(
+          encodeCbor([[2, [new Uint8Array(32), "rejected", "because", null, null]]]),
+        ),
+    ],
+    ["too many items", () => personLane.encode(Array.from({ length: 257 }, () => put(1)))],
+  ])("[RL13] refuses %s", ([, act]) => {
+    expect(act).toThrow(CodecError)
+  })
+
+  test("[RL13] passes over what a newer program says", () => {
+    const agreed = { kind: "agreed", value: { signature: random.bytes(64) } } as const
+    const bytes = encodeCbor([
+      [99, "later"],
+      [0, [agreed.value.signature]],
+    ])
+    expect(vendorLane.decode(bytes)).toEqual([agreed])
+  })
+
+  test("[RL7] reads any bytes or raises a coded error", () => {
+    for (const lane of [personLane, vendorLane]) {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+          try {
+            lane.decode(bytes)
+          } catch (error) {
+            expect(error).toBeInstanceOf(CodecError)
+          }
+        }),
+        { numRuns: 300 },
+      )
+    }
+  })
+})
+
+describe("a writer's certificate", () => {
+  const claim = {
+    spaceTag: random.bytes(32),
+    incarnation: random.bytes(16),
+    writer: stranger.publicKey,
+  }
+  const keys = { person: person.publicKey, vendor: vendor.publicKey }
+
+  test("[RL14] admits to its own side's lane", () => {
+    expect(writerLane(keys, claim, certifyWriter("person", person, claim))).toBe("person")
+    expect(writerLane(keys, claim, certifyWriter("vendor", vendor, claim))).toBe("vendor")
+  })
+
+  test("[RL14] is no use to anybody else, elsewhere, or in the other lane", () => {
+    const certificate = certifyWriter("person", person, claim)
+    const forged = [
+      writerLane(keys, claim, certifyWriter("person", stranger, claim)),
+      writerLane(keys, claim, certifyWriter("vendor", person, claim)),
+      writerLane({ ...keys, person: vendor.publicKey }, claim, certificate),
+      writerLane(keys, { ...claim, spaceTag: random.bytes(32) }, certificate),
+      writerLane(keys, { ...claim, incarnation: random.bytes(16) }, certificate),
+      writerLane(keys, { ...claim, writer: person.publicKey }, certificate),
+      writerLane(keys, claim, certificate.subarray(1)),
+      writerLane(keys, claim, new Uint8Array(0)),
+    ]
+    expect(forged).toEqual(forged.map(() => undefined))
+    expect(bytesToHex(certificate)).toHaveLength(128)
+  })
+})
