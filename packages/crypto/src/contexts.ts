@@ -161,6 +161,12 @@ export const contexts = {
   // engine
 
   // nodes
+  /** Seals a device's key under its stretched passphrase. */
+  deviceKey: "fulcrum/v1/device-key",
+  /** Seals what a device remembers for itself alone. */
+  deviceSettings: "fulcrum/v1/device-settings",
+  /** A running daemon's proof to a command that it is the one that wrote the token. */
+  daemonHello: "fulcrum/v1/daemon-hello",
   /** Derives a relay's transport key from its key file. */
   nodeRelayTransport: "fulcrum/v1/node-relay-transport",
   /** Derives the key of a relay's vault from its key file. */
