@@ -45,6 +45,7 @@ const SPACE = 0x20
 const TAB = 0x09
 const EQUALS = 0x3d
 const COLON = 0x3a
+const SEMICOLON = 0x3b
 
 // Making a decoder costs more than most lines; these have no state between calls.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
@@ -161,8 +162,9 @@ function fold(line: string): string {
 
 /** `BEGIN` or `END`, by how it starts. */
 function isFrame({ parts }: LogicalLine): boolean {
-  const start = ascii((parts[0] ?? new Uint8Array()).subarray(0, 4)).toUpperCase()
-  return start === "BEGI" || start === "END:"
+  const [first = 0, second = 0, third = 0] = parts[0] ?? []
+  const letters = (first << 16) | (second << 8) | third | 0x202020
+  return letters === 0x626567 || letters === 0x656e64
 }
 
 /** UTF-16 becomes UTF-8; a byte order mark goes. */
@@ -210,6 +212,11 @@ function continues(current: LogicalLine, line: Uint8Array): boolean {
 
 function startLine(line: Uint8Array): LogicalLine {
   const colon = line.indexOf(COLON)
+  const semicolon = line.indexOf(SEMICOLON)
+  // Most lines have no parameters.
+  if (semicolon < 0 || (colon >= 0 && colon < semicolon)) {
+    return { parts: [line], isQuotedPrintable: false, isBase64: false }
+  }
   const head = ascii(colon < 0 ? line : line.subarray(0, colon)).toUpperCase()
   return {
     parts: [line],

@@ -266,9 +266,9 @@ describe("vCard in", () => {
     } catch (error) {
       expect(error).toBeInstanceOf(RecordError)
     }
-    // Of this thread alone, since other tests run beside it; the first run compiles, too.
+    // Of this thread alone, since other tests run beside it; half as much again for slow machines.
     const { user, system } = process.threadCpuUsage(before)
-    expect((user + system) / 1000 / cardCount).toBeLessThan(200)
+    expect((user + system) / 1000 / cardCount).toBeLessThan(150)
   })
 })
 
