@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest"
 import { CONNECT_BYTES_MAX, type ConnectBody, openConnect, sealConnect } from "../src/connect.ts"
 import { decodeInvitation, encodeInvitation, type Invitation } from "../src/invitation.ts"
 import { RelationsError } from "../src/relations-error.ts"
+import { unwrapShareKey, wrapShareKey } from "../src/share-key.ts"
 import { person, random, stranger, vendor, vendorWrap } from "./parties.ts"
 
 const target = { door: random.bytes(32), requestHash: random.bytes(32) }
@@ -71,6 +72,20 @@ describe("a connect message", () => {
       }),
       { numRuns: 20 },
     )
+  })
+})
+
+describe("a share's key", () => {
+  const epochKey = random.bytes(32)
+  const { spaceTag } = body
+  const clear = wrapShareKey({ epochKey, spaceTag, to: vendorWrap.publicKey, random })
+
+  test("[RL15] reaches the vendor, in this space only", () => {
+    expect(unwrapShareKey({ clear, spaceTag, key: vendorWrap })).toEqual(epochKey)
+    const other = random.bytes(32)
+    expect(unwrapShareKey({ clear, spaceTag: other, key: vendorWrap })).toBeUndefined()
+    expect(unwrapShareKey({ clear, spaceTag, key: generateWrapKey(random) })).toBeUndefined()
+    expect(unwrapShareKey({ clear: clear.subarray(1), spaceTag, key: vendorWrap })).toBeUndefined()
   })
 })
 

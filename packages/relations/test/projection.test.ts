@@ -84,7 +84,7 @@ describe("a field is projected", () => {
     expect([puts, waits]).toEqual([[], [{ path: disclosure.path, for: "record" }]])
   })
 
-  test("[RL3] nothing at all is written for what is not disclosed", () => {
+  test("[RL3] [E11] nothing at all is written for what is not disclosed", () => {
     const leaf = fc.oneof(fc.string({ unit: "grapheme" }), fc.integer(), fc.boolean())
     const key = fc.stringMatching(/^[a-z]{1,4}$/)
     const json = fc.oneof(leaf, fc.array(leaf), fc.dictionary(key, leaf))

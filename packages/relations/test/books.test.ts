@@ -1,0 +1,244 @@
+import type { JsonValue } from "@fulcrum/codec/json"
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { type BookEntry, Books } from "../src/books.ts"
+import type { MoveNote, PersonItem, Receipt } from "../src/lane.ts"
+import { judgeEntry } from "../src/policy.ts"
+import type { EntryPosition } from "../src/share.ts"
+import { webhookEvent, webhookId } from "../src/webhook-event.ts"
+
+const PATH = "card/addresses/home"
+const at = (lane: number, sequence: number): EntryPosition => ({
+  writer: new Uint8Array(32).fill(lane),
+  sequence,
+  chain: new Uint8Array(32).fill(lane * 100 + sequence),
+})
+
+function write(
+  sequence: number,
+  value: JsonValue | undefined,
+  move?: { readonly from?: string; readonly zone?: string },
+): BookEntry {
+  const note: MoveNote = { id: new Uint8Array(16).fill(sequence), before: [], ...move }
+  const items: PersonItem[] = [{ kind: "put", value: { path: PATH, value, counter: sequence } }]
+  if (move !== undefined) items.push({ kind: "move", value: note })
+  return { lane: "person", by: at(1, sequence), items }
+}
+
+function answer(sequence: number, about: number, receipt: Omit<Receipt, "about">): BookEntry {
+  const value = { about: at(1, about).chain, ...receipt }
+  return { lane: "vendor", by: at(2, sequence), items: [{ kind: "receipt", value }] }
+}
+
+function booksOf(entries: readonly BookEntry[]): Books {
+  const books = new Books()
+  for (const entry of entries) books.apply(entry)
+  return books
+}
+
+const noon = (day: string): number => Date.parse(`${day}T12:00:00Z`)
+
+describe("a vendor's books", () => {
+  test("[RL17] hold the newest value, and know cleared from never there", () => {
+    const books = booksOf([write(1, "old"), write(2, "new")])
+    expect(books.registers(noon("2026-01-01")).get(PATH)).toMatchObject({
+      value: "new",
+      held: true,
+    })
+    books.apply(write(3, undefined))
+    expect(books.registers(noon("2026-01-01")).get(PATH)).toMatchObject({
+      value: undefined,
+      held: true,
+    })
+    expect(books.registers(noon("2026-01-01")).has("card/phones/1")).toBe(false)
+  })
+
+  test("[RL18] keep the old value until a move's day in the person's time zone", () => {
+    const move = { from: "2026-12-15", zone: "Pacific/Auckland" }
+    const books = booksOf([write(1, "old"), write(2, "new", move)])
+    const valueAt = (ms: number) => books.registers(ms).get(PATH)?.value
+    // Auckland is 13 hours ahead then.
+    expect(valueAt(Date.parse("2026-12-14T10:59:59Z"))).toBe("old")
+    expect(valueAt(Date.parse("2026-12-14T11:00:00Z"))).toBe("new")
+    expect(books.registers(noon("2026-12-01")).get(PATH)?.pending).toMatchObject([
+      { value: "new", from: "2026-12-15", zone: "Pacific/Auckland" },
+    ])
+    expect(books.changesOf(at(1, 2).chain, noon("2026-12-01"))).toEqual([
+      { path: PATH, value: "new", previous: "old", effective: "2026-12-15" },
+    ])
+  })
+
+  test("[RL18] let a later change take the place of a move that has not come", () => {
+    const books = booksOf([
+      write(1, "old"),
+      write(2, "new", { from: "2026-12-15" }),
+      write(3, "stay"),
+    ])
+    expect(books.registers(noon("2026-12-01")).get(PATH)).toMatchObject({
+      value: "stay",
+      pending: [],
+    })
+    expect(books.registers(noon("2026-12-20")).get(PATH)).toMatchObject({ value: "stay" })
+  })
+
+  test("[RL17] leave out what was rejected, until it is accepted after all", () => {
+    const entries = [
+      write(1, "old"),
+      write(2, "new"),
+      answer(1, 2, { state: "delivered" }),
+      answer(2, 2, { state: "rejected", code: "no_match", retry: "later" }),
+    ]
+    const books = booksOf(entries)
+    expect(books.registers(noon("2026-01-01")).get(PATH)?.value).toBe("old")
+    expect(books.unanswered("applied").map(({ by }) => by.sequence)).toEqual([1])
+    books.apply(answer(3, 2, { state: "accepted" }))
+    expect(books.registers(noon("2026-01-01")).get(PATH)?.value).toBe("new")
+  })
+
+  test("[RL19] name what is still to be answered", () => {
+    const books = booksOf([write(1, "a"), write(2, "b", { from: "2026-12-15" })])
+    const open = (state: "delivered" | "accepted" | "applied") =>
+      books.unanswered(state).map(({ by }) => by.sequence)
+    expect([open("delivered"), open("accepted"), open("applied")]).toEqual([
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ])
+    books.apply(answer(1, 1, { state: "delivered" }))
+    books.apply(answer(2, 1, { state: "accepted" }))
+    books.apply(answer(3, 2, { state: "accepted" }))
+    expect([open("delivered"), open("accepted"), open("applied")]).toEqual([[2], [], [1, 2]])
+    expect(books.due(noon("2026-12-01")).map(({ by }) => by.sequence)).toEqual([1])
+    expect(books.due(noon("2026-12-15")).map(({ by }) => by.sequence)).toEqual([1, 2])
+    books.apply(answer(4, 1, { state: "applied" }))
+    expect(open("applied")).toEqual([2])
+  })
+
+  test("[RL12] are the same whatever order the entries arrive in, and however often", () => {
+    const entries = [
+      write(1, "a"),
+      write(2, "b", { from: "2026-12-15" }),
+      write(3, "c"),
+      answer(1, 1, { state: "delivered" }),
+      answer(2, 3, { state: "rejected", code: "other" }),
+      answer(3, 3, { state: "accepted" }),
+      answer(4, 2, { state: "accepted" }),
+      answer(5, 1, { state: "rejected", code: "no_match" }),
+    ]
+    const view = (books: Books) => [
+      books.state,
+      [...books.registers(noon("2026-12-01"))],
+      [...books.registers(noon("2026-12-20"))],
+      books.personEntries().map(({ by, states }) => [by.sequence, [...states].sort()]),
+    ]
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(entries, { minLength: entries.length }),
+        fc.subarray(entries),
+        (shuffled, again) => {
+          expect(view(booksOf([...shuffled, ...again]))).toEqual(view(booksOf(entries)))
+        },
+      ),
+    )
+  })
+
+  test("[RL20] say agreed or refused as the vendor's lane does", () => {
+    const signature = new Uint8Array(64)
+    const agreed: BookEntry = {
+      lane: "vendor",
+      by: at(2, 1),
+      items: [{ kind: "agreed", value: { signature } }],
+    }
+    const refused: BookEntry = {
+      lane: "vendor",
+      by: at(2, 1),
+      items: [{ kind: "refused", value: { code: "terms_not_accepted", reason: "" } }],
+    }
+    expect(new Books().state).toBe("proffered")
+    expect(booksOf([agreed]).state).toBe("agreed")
+    expect(booksOf([refused]).state).toBe("refused")
+    expect(booksOf([agreed]).apply(agreed)).toBe(false)
+  })
+})
+
+describe("judging an entry", () => {
+  const agreement = {
+    v: 1,
+    agreement: "",
+    person: "",
+    vendor: "",
+    request: "",
+    from: "2026-01-01",
+    until: "2026-12-31",
+    nonce: "",
+    fields: [
+      { path: PATH, purpose: "p", retention: "r", until: "2026-06-30", follow: true },
+      { path: "card/name", purpose: "p", retention: "r", until: "2026-12-31", follow: true },
+    ],
+  } as const
+  const judge = (path: string, today: string) => {
+    const items: PersonItem[] = [{ kind: "put", value: { path, value: 1, counter: 1 } }]
+    const judgement = judgeEntry({ agreement, items, today })
+    return judgement.outcome === "accepted" ? "accepted" : judgement.code
+  }
+
+  test("[RL11] accepts agreed fields while they last", () => {
+    expect(judge(PATH, "2026-06-30")).toBe("accepted")
+    expect(judge(PATH, "2026-07-01")).toBe("terms_expired")
+    expect(judge("card/name", "2026-07-01")).toBe("accepted")
+    expect(judge("card/name", "2027-01-01")).toBe("terms_expired")
+    expect(judge("card/phones/1", "2026-01-01")).toBe("field_not_agreed")
+    expect(judge(`${PATH}/street`, "2026-01-01")).toBe("field_not_agreed")
+  })
+})
+
+describe("a webhook event", () => {
+  const cause = {
+    type: "share.changed",
+    relationship: new Uint8Array(16).fill(1),
+    writer: new Uint8Array(32).fill(2),
+    sequence: 7,
+    agreement: "https://w3id.org/dpv/standards/ieee/7012#SD-BASE",
+    timestampMs: Date.parse("2026-12-01T09:30:00Z"),
+    changes: [
+      {
+        path: PATH,
+        value: { full: "New 1" },
+        previous: { full: "Old 1" },
+        effective: "2026-12-15",
+      },
+      { path: "card/phones/1", value: undefined, previous: undefined, effective: undefined },
+    ],
+    move: new Uint8Array(16).fill(3),
+  } as const
+
+  test("[RL21] is the JSON that other systems rely on", () => {
+    expect(JSON.parse(webhookEvent(cause).body)).toEqual({
+      type: "share.changed",
+      timestamp: "2026-12-01T09:30:00.000Z",
+      data: {
+        relationship: "01".repeat(16),
+        agreement: "https://w3id.org/dpv/standards/ieee/7012#SD-BASE",
+        changes: [
+          {
+            path: PATH,
+            value: { full: "New 1" },
+            previous: { full: "Old 1" },
+            effective: "2026-12-15",
+          },
+          { path: "card/phones/1", value: null },
+        ],
+        move: "03".repeat(16),
+      },
+    })
+  })
+
+  test("[RL21] has one id for one entry, whenever it is sent", () => {
+    const { id } = webhookEvent(cause)
+    expect(id).toMatch(/^[\w-]{43}$/)
+    expect(webhookEvent({ ...cause, timestampMs: 0, changes: [] }).id).toBe(id)
+    expect(webhookId({ ...cause, sequence: 8 })).not.toBe(id)
+    expect(webhookId({ ...cause, writer: new Uint8Array(32) })).not.toBe(id)
+    expect(webhookId({ ...cause, relationship: new Uint8Array(16) })).not.toBe(id)
+  })
+})
