@@ -215,11 +215,12 @@ export class IncarnationTree {
     const trail: Waypoint[] = []
     let parent = this.#nodes.get(idKey(row.incarnation))?.parent
     for (let distance = 1, next = 1; parent && trail.length < TRAIL_WAYPOINTS_MAX; distance++) {
-      if (distance === next) {
+      const before = this.#nodes.get(idKey(parent.incarnation))?.parent
+      if (distance === next || before === undefined) {
         trail.push({ incarnation: parent.incarnation, sequence: parent.sequence })
-        next *= 2
+        next = distance + Math.max(1, Math.floor(distance / 4))
       }
-      parent = this.#nodes.get(idKey(parent.incarnation))?.parent
+      parent = before
     }
     return trail
   }

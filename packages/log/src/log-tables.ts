@@ -9,7 +9,6 @@
  * | `log.waiting`  | tag               | 1, 2, …            | the span                             |
  * | `log.forks`    | tag               | 1, 2, …            | the span that contradicts ours       |
  * | `log.writer`   | tag               | 0                  | `[incarnation, seed]`                |
- * | `log.snapshots`| tag ‖ document    | 0, 1, …            | `[writer, span]`                     |
  *
  * Entries are numbered in the order in which they arrived, from 1; a span's record stands under
  * its last entry's number. Entries are skipped that were here already when the span came. An

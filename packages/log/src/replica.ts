@@ -11,34 +11,30 @@
  *
  * @module
  */
-import { equalBytes } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
-import { Admission, type AdmitResult, type Judgement, openStored } from "./admission.ts"
+import { Admission, type AdmitResult, openStored } from "./admission.ts"
+import { AdmissionBatch } from "./admission-batch.ts"
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
 import type { Deflate } from "./deflate.ts"
 import { type ActorId, type EpochId, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
-import { IncarnationTree, type TreeNode } from "./incarnation-tree.ts"
+import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
-import { LogTables, type SpanRecord } from "./log-tables.ts"
+import { type LogState, loadState } from "./log-state.ts"
+import { LogTables } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
 import { Mutex } from "./mutex.ts"
 import { type MadeSpan, OwnLine } from "./own-line.ts"
 import type { CheckWriter, SpaceKeyring, WriterSource } from "./space-keyring.ts"
-import { epochIdOf, followsDigest, readSpan, spanHash } from "./span.ts"
-import { type VectorRow, type VersionVector, vectorDigest } from "./vector.ts"
-import { WaitingRoom, type WaitingSpan } from "./waiting-room.ts"
+import { epochIdOf, followsDigest, readSpan } from "./span.ts"
+import { type SpansAfter, selectSpans } from "./span-selection.ts"
+import { type VersionVector, vectorDigest } from "./vector.ts"
+import type { WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 
 export type { AdmitResult } from "./admission.ts"
 export type { AdmittedEntry } from "./admitted-entry.ts"
 
 /** Most bytes of spans that one write makes durable: a batch above it takes several. */
 const WRITE_BYTES_MAX: number = 8 * 1024 * 1024
-
-/** Index records read at a time, for each incarnation of which something lacks. */
-const LISTED_SPANS_MAX = 512
-
-/** Most proofs of forks that are kept: the first ones say what there is to say. */
-export const FORKS_MAX = 256
 
 export interface ReplicaOptions {
   readonly vault: LogVault
@@ -81,25 +77,10 @@ export interface ForkProof {
   readonly span: Uint8Array
 }
 
-export interface SpansAfter {
-  readonly spans: readonly Uint8Array[]
-  /** What whoever had the vector asked for has with these spans too. */
-  readonly reached: VersionVector
-}
-
 /** Opens a space's log in a vault; it may be empty. @throws {VaultError} */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const tables = new LogTables(options.vault, options.keyring.tag)
-  return new Replica(options, tables, await load(tables))
-}
-
-interface Loaded {
-  readonly tree: IncarnationTree
-  readonly waiting: WaitingRoom
-  readonly forks: Set<string>
-  readonly lastArrival: number
-  /** Where this device's own line has come to. */
-  readonly ownKey: string | undefined
+  return new Replica(options, tables, await loadState(tables))
 }
 
 export class Replica {
@@ -115,7 +96,7 @@ export class Replica {
   #ownKey: string | undefined
   #staged: ArrivalRange | undefined
   /** The batch being admitted. */
-  #batch: Batch | undefined
+  #batch: AdmissionBatch | undefined
   #batchFrom = 0
   /** Whether what waits was read from the disk and not looked at yet. */
   #hasUnsorted: boolean
@@ -123,7 +104,7 @@ export class Replica {
   /** Arrivals handed out to writes that failed, so that they may have landed or not. */
   #uncertain: ArrivalRange[] = []
 
-  constructor(options: ReplicaOptions, tables: LogTables, loaded: Loaded) {
+  constructor(options: ReplicaOptions, tables: LogTables, loaded: LogState) {
     this.#options = options
     this.#tables = tables
     this.#tree = loaded.tree
@@ -238,17 +219,7 @@ export class Replica {
     vector: VersionVector,
     limit: { readonly bytesMax: number },
   ): Promise<SpansAfter> {
-    const lacking = await this.#lacking(vector)
-    const chosen = await this.#choose(lacking, limit.bytesMax)
-    if (chosen.length === 0) return { spans: [], reached: vector }
-    const stored = await this.#tables.spansAt(chosen.map((span) => span.arrival))
-    const rows = new Map<string, VectorRow>()
-    for (const { node, end, chainEnd } of chosen) {
-      const { incarnation } = node
-      rows.set(node.key, { incarnation, sequence: end, chain: chainEnd })
-    }
-    const reached = this.#tree.merge(vector, [...rows.values()])
-    return { spans: stored.map((span) => span.bytes), reached }
+    return selectSpans(this.#tables, this.#tree, vector, limit.bytesMax)
   }
 
   /**
@@ -370,7 +341,7 @@ export class Replica {
     return [...results, ...released]
   }
 
-  #beginBatch(): Batch {
+  #beginBatch(): AdmissionBatch {
     const { keyring, deflate, checkWriter = () => "ok" as const } = this.#options
     const admission = new Admission({
       tables: this.#tables,
@@ -382,13 +353,13 @@ export class Replica {
       isBusy: (key) => this.#staged !== undefined && key === this.#own?.key,
     })
     if (this.#own) admission.progress.set(this.#own.key, this.#own.sequence)
-    this.#batch = new Batch(admission, this.#tables, this.#waiting, this.#forks)
+    this.#batch = new AdmissionBatch(admission, this.#tables, this.#waiting, this.#forks)
     this.#batchFrom = this.#lastArrival + 1
     return this.#batch
   }
 
   /** Lets in what waited for this batch, makes all of it durable, then shows it. */
-  async #finishBatch(batch: Batch, extraOps: readonly LogOp[]): Promise<AdmitResult[]> {
+  async #finishBatch(batch: AdmissionBatch, extraOps: readonly LogOp[]): Promise<AdmitResult[]> {
     const { admission } = batch
     const released: AdmitResult[] = []
     for (;;) {
@@ -429,7 +400,7 @@ export class Replica {
   }
 
   /** @returns What became of a waiting span; `undefined` if it goes on waiting. */
-  async #retry(batch: Batch, span: WaitingSpan): Promise<AdmitResult | undefined> {
+  async #retry(batch: AdmissionBatch, span: WaitingSpan): Promise<AdmitResult | undefined> {
     if (!this.#waiting.find(span.bytes)) return undefined
     const judgement = await batch.admission.judge(span.bytes)
     const result = batch.settle(span.bytes, judgement)
@@ -437,7 +408,7 @@ export class Replica {
   }
 
   /** Somebody else goes on with our incarnation: a copy of this machine. We begin another. */
-  #giveUpIfContinued(batch: Batch): void {
+  #giveUpIfContinued(batch: AdmissionBatch): void {
     if (this.#own && batch.admitted.has(this.#own.key)) {
       this.#ownKey = this.#own.key
       this.#own = undefined
@@ -446,7 +417,7 @@ export class Replica {
 
   /** After failed writes: reads again what is there, and gives what had landed unnoticed. */
   async #refresh(): Promise<AdmitResult[]> {
-    const loaded = await load(this.#tables)
+    const loaded = await loadState(this.#tables)
     const landed: AdmitResult[] = []
     for (const { from, to } of this.#uncertain) {
       for await (const stored of this.#tables.spansByArrival(from, to)) {
@@ -478,154 +449,10 @@ export class Replica {
     const from = { incarnation, writer, end, lastArrival: stored.arrival, announces }
     return admittedEntries(from, entries.slice(stored.skipped))
   }
-
-  /** Incarnations of which the vector's owner lacks something, and from which sequence on. */
-  async #lacking(vector: VersionVector): Promise<readonly Lacking[]> {
-    const covered = new Map(this.#tree.coveredBy(vector))
-    for (const row of vector) {
-      const node = this.#tree.get(row.incarnation)
-      if (node === undefined || row.sequence < node.first || row.sequence > node.sequence) continue
-      const forkedAt = await this.#forkedAt(node, row)
-      if (forkedAt !== undefined) covered.set(node.key, forkedAt - 1)
-    }
-    const lacking: Lacking[] = []
-    for (const node of this.#tree.nodes()) {
-      const from = Math.max(node.first, (covered.get(node.key) ?? 0) + 1)
-      if (from <= node.sequence) lacking.push({ node, from })
-    }
-    return lacking.sort((a, b) => a.node.arrival - b.node.arrival)
-  }
-
-  /** Start of the span in which a row differs from what is here. */
-  async #forkedAt(node: TreeNode, row: VectorRow): Promise<number | undefined> {
-    if (row.sequence === node.sequence && equalBytes(row.chain, node.chain)) return undefined
-    const [record] = await this.#tables.spansFrom(node.incarnation, row.sequence, 1)
-    if (record?.end !== row.sequence || equalBytes(record.chainEnd, row.chain)) return undefined
-    return record.start
-  }
-
-  async #choose(lacking: readonly Lacking[], bytesMax: number): Promise<readonly Chosen[]> {
-    const found: Chosen[] = []
-    // Spans that arrived after this may come after some that were not listed.
-    let listedUpTo = Number.POSITIVE_INFINITY
-    for (const [i, { node, from }] of lacking.entries()) {
-      if (node.arrival > listedUpTo) break
-      const records = await this.#tables.spansFrom(node.incarnation, from, LISTED_SPANS_MAX)
-      for (const record of records) found.push({ ...record, node })
-      const last = records.at(-1)
-      if (last && records.length === LISTED_SPANS_MAX) {
-        listedUpTo = Math.min(listedUpTo, last.arrival)
-      }
-      const next = lacking[i + 1]?.node.arrival
-      // Whatever the incarnations after this one have arrived later than all these.
-      if (next !== undefined && i % 16 === 15) {
-        const before = found.filter(({ arrival }) => arrival < next && arrival <= listedUpTo)
-        if (before.reduce((sum, { size }) => sum + size, 0) >= bytesMax) break
-      }
-    }
-    const ordered = found
-      .filter(({ arrival }) => arrival <= listedUpTo)
-      .sort((a, b) => a.arrival - b.arrival)
-    let bytes = 0
-    const end = ordered.findIndex(({ size }, i) => {
-      bytes += size
-      return bytes > bytesMax && i > 0
-    })
-    return end < 0 ? ordered : ordered.slice(0, end)
-  }
 }
 
 /** Arrival numbers `from` on, before `to`. */
 interface ArrivalRange {
   readonly from: number
   readonly to: number
-}
-
-interface Lacking {
-  readonly node: TreeNode
-  readonly from: number
-}
-
-interface Chosen extends SpanRecord {
-  readonly node: TreeNode
-  readonly end: number
-}
-
-/** What one write will make durable of admitted, waiting and contradicting spans. */
-class Batch {
-  readonly admission: Admission
-  /** Incarnations that went on in this batch. */
-  readonly admitted = new Set<string>()
-  readonly #tables: LogTables
-  readonly #waiting: WaitingRoom
-  readonly #forks: Set<string>
-  /** Waiting spans that came in this batch. */
-  readonly #arrived = new Map<string, WaitingSpan>()
-  readonly #ops: LogOp[] = []
-
-  constructor(admission: Admission, tables: LogTables, waiting: WaitingRoom, forks: Set<string>) {
-    this.admission = admission
-    this.#tables = tables
-    this.#waiting = waiting
-    this.#forks = forks
-  }
-
-  /** Notes what becomes of a span, be it new or one that waited. */
-  settle(bytes: Uint8Array, judgement: Judgement): AdmitResult {
-    const present = this.#waiting.find(bytes)
-    if (judgement.outcome !== "waiting") {
-      if (present) this.#leave(present)
-      if (judgement.outcome === "fork") this.#keepProof(bytes)
-      if (judgement.outcome === "admitted") {
-        const entry = judgement.entries[0]
-        if (entry) this.admitted.add(idKey(entry.incarnation))
-      }
-      return judgement
-    }
-    const span = this.#waiting.add(bytes, judgement.need)
-    if (span === undefined) return { outcome: "refused", code: "LOG_WAITING_FULL" }
-    if (present === undefined || this.#arrived.has(span.hash)) this.#arrived.set(span.hash, span)
-    return { outcome: "waiting", why: judgement.need.why }
-  }
-
-  ops(): readonly LogOp[] {
-    const arrived = [...this.#arrived.values()]
-    return [
-      ...this.admission.ops,
-      ...this.#ops,
-      ...arrived.map(({ order, bytes }) => this.#tables.putWaiting(order, bytes)),
-    ]
-  }
-
-  #leave(span: WaitingSpan): void {
-    this.#waiting.remove(span)
-    if (!this.#arrived.delete(span.hash)) this.#ops.push(this.#tables.dropWaiting(span.order))
-  }
-
-  #keepProof(bytes: Uint8Array): void {
-    const hash = idKey(spanHash(bytes))
-    if (this.#forks.size >= FORKS_MAX || this.#forks.has(hash)) return
-    this.#forks.add(hash)
-    this.#ops.push(this.#tables.putFork(this.#forks.size, bytes))
-  }
-}
-
-async function load(tables: LogTables): Promise<Loaded> {
-  const tree = new IncarnationTree()
-  for await (const record of tables.incarnations()) {
-    const last = await tables.lastSpan(record.incarnation)
-    if (last === undefined) throw new LogError("LOG_CHAIN", "an incarnation without its first span")
-    const { incarnation, writer, parent, arrival } = record
-    tree.begin({ incarnation, writer, arrival, ...(parent && { parent }), chain: last.chainEnd })
-    tree.advance(idKey(incarnation), last.end, last.chainEnd)
-  }
-  const waiting = new WaitingRoom()
-  for await (const { order, value } of tables.waiting()) {
-    waiting.add(value, { why: "writer" }, order)
-  }
-  const forks = new Set<string>()
-  for await (const { value } of tables.forks()) forks.add(idKey(spanHash(value)))
-  const writer = await tables.writer()
-  const lastArrival = await tables.lastArrival()
-  return { tree, waiting, forks, lastArrival, ownKey: writer && idKey(writer.incarnation) }
 }

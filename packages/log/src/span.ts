@@ -179,6 +179,7 @@ const entriesSchema: Schema<readonly Uint8Array[]> = array(
 )
 
 const EMPTY = new Uint8Array(0)
+const EMPTY_CLEAR_HASH = hash(contexts.spanClear, EMPTY)
 
 /** The tier of a span with this many entries. */
 export function tierOf(count: number): number {
@@ -383,7 +384,8 @@ function contentContext(kind: SpanKind): Context {
 }
 
 function sealedHeader(headerBytes: Uint8Array, clear: Uint8Array): Uint8Array {
-  return concatBytes([headerBytes, hash(contexts.spanClear, clear)])
+  const clearHash = clear.length === 0 ? EMPTY_CLEAR_HASH : hash(contexts.spanClear, clear)
+  return concatBytes([headerBytes, clearHash])
 }
 
 function malformed(): LogError {

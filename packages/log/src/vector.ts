@@ -25,8 +25,8 @@ import {
 /** Most rows: each is a device's line, or a branch that a copied folder began. */
 export const VECTOR_ROWS_MAX = 1024
 
-/** Longest trail, in waypoints: their distances double. */
-export const TRAIL_WAYPOINTS_MAX = 40
+/** Longest trail, in waypoints: enough for a line of 65,536 incarnations. */
+export const TRAIL_WAYPOINTS_MAX = 64
 
 /** How far a line goes, and the chain hash there. */
 export interface VectorRow {
@@ -38,8 +38,9 @@ export interface VectorRow {
 
 /**
  * An ancestor of a row's incarnation and how far the row's line goes there. A peer that has never
- * heard of the incarnation finds by these what it has in common with the row. Ancestors are
- * given at distances 1, 2, 4, 8 and so on, so a trail stays short however long the line.
+ * heard of the incarnation finds by these what it has in common with the row. The nearest eight
+ * ancestors are given, then ones at distances that grow by a quarter, and the first of the line: a
+ * trail stays short however long the line, and little is sent in vain.
  */
 export interface Waypoint {
   readonly incarnation: IncarnationId

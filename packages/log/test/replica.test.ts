@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { append, carry, entriesOf, openDevice, textsOf } from "./device.ts"
+import { append, carry, type Device, entriesOf, openDevice, textsOf } from "./device.ts"
 import { spaceSecrets } from "./fixture.ts"
 
 const space = spaceSecrets("replica")
@@ -38,4 +38,40 @@ test("[L5] two replicas that carried everything have one vector, one digest, the
   expect(aBegin?.begin?.parent).toBeUndefined()
   expect(a1?.on).toEqual([])
   expect(a2?.on.map((row) => row.sequence)).toEqual([3])
+})
+
+test("[L17] a cold clone of many incarnations comes in the order of arrival, piece by piece", async () => {
+  let a: Device = await openDevice(space, "a")
+  let b: Device = await openDevice(space, "b")
+  for (let i = 0; i < 40; i++) {
+    await append(a, `a${i}`)
+    await carry(a.replica, b.replica)
+    await append(b, `b${i}`)
+    await carry(b.replica, a.replica)
+    await a.vault.close()
+    await b.vault.close()
+    a = await openDevice(space, "a", { disk: a.disk })
+    b = await openDevice(space, "b", { disk: b.disk })
+  }
+  expect(a.replica.tree.size).toBe(80)
+  expect(a.replica.vector).toHaveLength(2)
+  for (const bytesMax of [1, 3000, 20_000, 10_000_000]) {
+    const clone = await openDevice(space, "clone")
+    for (let reached = clone.replica.vector; ; ) {
+      const next = await a.replica.spansAfter(reached, { bytesMax })
+      if (next.spans.length === 0) break
+      const results = await clone.replica.admit(next.spans)
+      expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set(["admitted"]))
+      reached = next.reached
+      expect(reached).toEqual(clone.replica.vector)
+    }
+    expect(await textsOf(clone.replica)).toEqual(await textsOf(a.replica))
+    expect(clone.replica.digest).toEqual(a.replica.digest)
+  }
+  // One who knows half of the lines, and none of the incarnations since, sends little in vain.
+  const old = await openDevice(space, "old")
+  const { spans } = await a.replica.spansAfter([], { bytesMax: 1_000_000 })
+  await old.replica.admit(spans.slice(0, 40))
+  const back = await old.replica.spansAfter(a.replica.tree.trailed(), { bytesMax: 1_000_000 })
+  expect(back.spans.length).toBeLessThanOrEqual(8)
 })

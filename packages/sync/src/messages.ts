@@ -7,8 +7,8 @@
  * | --: | ------ | -------------------------------------------------------------------------- |
  * |   0 | hello  | version, least version understood; the first item of each side, and only that |
  * |   1 | have   | space, digest of the sender's vector, the vector with trails or null        |
- * |   2 | spans  | space, spans, the rows with trails that they and what went before come to   |
- * |   3 | stored | space, rows of the sender's vector, with trails, that changed: durable there |
+ * |   2 | spans  | space, spans, the rows that changed by them                                 |
+ * |   3 | stored | space, the rows of the sender's vector that changed: durable there          |
  * |   4 | credit | bytes of spans that the peer may send besides                               |
  * |   5 | bye    | code: why the sender ends the session                                       |
  *
@@ -36,7 +36,7 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import { hmac } from "@fulcrum/crypto/hash"
 import type { ChainKey, SpaceTag } from "@fulcrum/log/ids"
 import { SPAN_BYTES_MAX } from "@fulcrum/log/span"
-import { trailedVectorSchema, type VersionVector } from "@fulcrum/log/vector"
+import { trailedVectorSchema, type VersionVector, vectorSchema } from "@fulcrum/log/vector"
 
 export const SYNC_VERSION = 1
 
@@ -93,10 +93,10 @@ const itemSchema: Schema<SyncItem> = variant({
     struct({
       space: spaceRef,
       spans: array(bytesMax(SPAN_BYTES_MAX), MESSAGE_SPANS_MAX),
-      rows: trailedVectorSchema,
+      rows: vectorSchema,
     }),
   ],
-  stored: [3, struct({ space: spaceRef, rows: trailedVectorSchema })],
+  stored: [3, struct({ space: spaceRef, rows: vectorSchema })],
   credit: [4, struct({ bytes: int(1, MESSAGE_BYTES_MAX) })],
   bye: [5, struct({ code: text(CODE_BYTES_MAX) })],
 })

@@ -20,7 +20,12 @@ import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import type { ChainKey, SpaceTag } from "@fulcrum/log/ids"
 import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
-import { type VersionVector, vectorDifference, vectorDigest } from "@fulcrum/log/vector"
+import {
+  VECTOR_ROWS_MAX,
+  type VersionVector,
+  vectorDifference,
+  vectorDigest,
+} from "@fulcrum/log/vector"
 import {
   decodeMessage,
   encodeMessage,
@@ -47,6 +52,9 @@ export const HELLO_TIMEOUT_MS = 10_000
 
 /** How long a peer may leave what was sent to it unacknowledged, in milliseconds. */
 export const STALL_TIMEOUT_MS = 60_000
+
+/** Most rows known of a peer: a whole vector, and as many that are not known to be old yet. */
+const KNOWN_ROWS_MAX: number = 2 * VECTOR_ROWS_MAX
 
 /** Items gathered in one message, by their size: `have` with many rows is large. */
 const GATHERED_ROWS_MAX = 1024
@@ -324,7 +332,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     }
     this.#owed += bytes
     this.#admitting.push({ state, bytes })
-    this.#merge(state, rows)
+    if (!this.#merge(state, rows)) return
     this.#actions.push({ type: "admit", space: state.space, spans })
   }
 
@@ -332,15 +340,18 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     const state = this.#find(reference)
     // Rows that changed say nothing without those that they changed from.
     if (state?.theirs === undefined || state.sent === undefined) return
-    const { tree } = state.space.log
-    this.#peerHas(state, tree.merge(state.theirs, rows), tree.merge(state.sent, rows))
+    if (!this.#merge(state, rows)) return
+    this.#peerHas(state, state.theirs, state.sent)
   }
 
-  /** Rows that the peer has, as the spans it sent show. */
-  #merge(state: SpaceState<S>, rows: VersionVector): void {
+  /** Adds rows to what the peer is known to have; `false`: they were too many. */
+  #merge(state: SpaceState<S>, rows: VersionVector): boolean {
     const { tree } = state.space.log
     if (state.theirs) state.theirs = tree.merge(state.theirs, rows)
     if (state.sent) state.sent = tree.merge(state.sent, rows)
+    const isTooMany = (state.theirs?.length ?? 0) > KNOWN_ROWS_MAX
+    if (isTooMany) this.#fail("SYNC_MALFORMED")
+    return !isTooMany
   }
 
   #peerHas(state: SpaceState<S>, theirs: VersionVector, sent: VersionVector): void {
@@ -358,8 +369,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     this.#reading = undefined
     if (spans.length === 0 || state.sent === undefined) return
     if (spans.length > MESSAGE_SPANS_MAX) throw new RangeError("more spans than a message takes")
-    const { tree } = space.log
-    const rows = tree.trailed(vectorDifference(reached, state.sent))
+    const rows = vectorDifference(reached, state.sent)
     state.sent = reached
     this.#held = { state, value: { space: state.reference, spans, rows }, size: bytesOf(spans) }
     this.#consider(state)
@@ -370,11 +380,11 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     const [admission] = at < 0 ? [] : this.#admitting.splice(at, 1)
     if (admission === undefined) throw new TypeError("nothing was to be admitted to this space")
     const { state, bytes } = admission
-    const { vector, tree } = space.log
+    const { vector } = space.log
     const rows = vectorDifference(vector, state.storedTold)
     state.storedTold = vector
     if (rows.length > 0) {
-      const value = { space: state.reference, rows: tree.trailed(rows) }
+      const value = { space: state.reference, rows }
       this.#say({ kind: "stored", value }, rows.length)
     }
     this.#owed -= bytes

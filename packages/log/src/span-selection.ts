@@ -1,0 +1,121 @@
+/**
+ * What to send: the spans that the owner of a version vector lacks, in the order of arrival.
+ *
+ * Read from the index of those incarnations of which something lacks, so that what it costs goes
+ * by what is sent, not by what there is.
+ *
+ * @module
+ */
+import { equalBytes } from "@fulcrum/codec/bytes"
+import type { IncarnationTree, TreeNode } from "./incarnation-tree.ts"
+import type { LogTables, SpanRecord } from "./log-tables.ts"
+import type { VectorRow, VersionVector } from "./vector.ts"
+
+/** Index records read at a time, for each incarnation of which something lacks. */
+const LISTED_SPANS_MAX = 512
+
+export interface SpansAfter {
+  readonly spans: readonly Uint8Array[]
+  /** What whoever had the vector asked for has with these spans too. */
+  readonly reached: VersionVector
+}
+
+interface Lacking {
+  readonly node: TreeNode
+  readonly from: number
+}
+
+interface Chosen extends SpanRecord {
+  readonly node: TreeNode
+  readonly end: number
+}
+
+/** @param bytesMax - About how much, but at least one span. */
+export async function selectSpans(
+  tables: LogTables,
+  tree: IncarnationTree,
+  vector: VersionVector,
+  bytesMax: number,
+): Promise<SpansAfter> {
+  const lacking = await lackingIn(tables, tree, vector)
+  const chosen = await choose(tables, lacking, bytesMax)
+  if (chosen.length === 0) return { spans: [], reached: vector }
+  const stored = await tables.spansAt(chosen.map((span) => span.arrival))
+  const rows = new Map<string, VectorRow>()
+  for (const { node, end, chainEnd } of chosen) {
+    const { incarnation } = node
+    rows.set(node.key, { incarnation, sequence: end, chain: chainEnd })
+  }
+  const reached = tree.merge(vector, [...rows.values()])
+  return { spans: stored.map((span) => span.bytes), reached }
+}
+
+/** Incarnations of which the vector's owner lacks something, and from which sequence on. */
+async function lackingIn(
+  tables: LogTables,
+  tree: IncarnationTree,
+  vector: VersionVector,
+): Promise<readonly Lacking[]> {
+  const covered = new Map(tree.coveredBy(vector))
+  for (const row of vector) {
+    const node = tree.get(row.incarnation)
+    if (node === undefined || row.sequence < node.first || row.sequence > node.sequence) continue
+    const start = await forkedAt(tables, node, row)
+    if (start !== undefined) covered.set(node.key, start - 1)
+  }
+  const lacking: Lacking[] = []
+  for (const node of tree.nodes()) {
+    const from = Math.max(node.first, (covered.get(node.key) ?? 0) + 1)
+    if (from <= node.sequence) lacking.push({ node, from })
+  }
+  return lacking.sort((a, b) => a.node.arrival - b.node.arrival)
+}
+
+/** Start of the span in which a row differs from what is here. */
+async function forkedAt(
+  tables: LogTables,
+  node: TreeNode,
+  row: VectorRow,
+): Promise<number | undefined> {
+  if (row.sequence === node.sequence && equalBytes(row.chain, node.chain)) return undefined
+  const [record] = await tables.spansFrom(node.incarnation, row.sequence, 1)
+  if (record?.end !== row.sequence || equalBytes(record.chainEnd, row.chain)) return undefined
+  return record.start
+}
+
+async function choose(
+  tables: LogTables,
+  lacking: readonly Lacking[],
+  bytesMax: number,
+): Promise<readonly Chosen[]> {
+  const found: Chosen[] = []
+  // Spans that arrived after this may come after some that were not listed.
+  let listedUpTo = Number.POSITIVE_INFINITY
+  for (const [i, { node, from }] of lacking.entries()) {
+    if (node.arrival > listedUpTo) break
+    const records = await tables.spansFrom(node.incarnation, from, LISTED_SPANS_MAX)
+    for (const record of records) found.push({ ...record, node })
+    const last = records.at(-1)
+    if (last && records.length === LISTED_SPANS_MAX) {
+      listedUpTo = Math.min(listedUpTo, last.arrival)
+    }
+    const next = lacking[i + 1]?.node.arrival
+    // Whatever the incarnations after this one have arrived later than all these.
+    if (next !== undefined && i % 16 === 15) {
+      const before = found.filter(({ arrival }) => arrival < next && arrival <= listedUpTo)
+      if (before.reduce((sum, { size }) => sum + size, 0) >= bytesMax) {
+        listedUpTo = Math.min(listedUpTo, next - 1)
+        break
+      }
+    }
+  }
+  const ordered = found
+    .filter(({ arrival }) => arrival <= listedUpTo)
+    .sort((a, b) => a.arrival - b.arrival)
+  let bytes = 0
+  const end = ordered.findIndex(({ size }, i) => {
+    bytes += size
+    return bytes > bytesMax && i > 0
+  })
+  return end < 0 ? ordered : ordered.slice(0, end)
+}
