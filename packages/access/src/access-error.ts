@@ -6,7 +6,7 @@
  */
 
 /** How a pairing ends otherwise than well. */
-export type PairingCode =
+export type PairingFailure =
   /** What was typed is no number and three words. */
   | "PAIR_CODE_MALFORMED"
   /** A word is not on the list; the error's `position` and `nearest` say which and what is. */
@@ -27,7 +27,7 @@ export type PairingCode =
   | "PAIR_REFUSED"
 
 export type AccessErrorCode =
-  | PairingCode
+  | PairingFailure
   /** What was typed is not 24 words. */
   | "RECOVERY_WORDS_COUNT"
   /** A word is not on the list; the error's `position` and `nearest` say which and what is. */

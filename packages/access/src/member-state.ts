@@ -27,6 +27,8 @@ export interface MemberDevice {
   readonly name: string
   readonly writer: PublicKey
   readonly wrap: WrapPublicKey
+  /** What it said of itself when it joined; its name may have changed since. */
+  readonly certificate: DeviceCertificate
   /** The epoch that added it. */
   readonly addedIn: EpochId
 }
@@ -171,9 +173,12 @@ function rename(state: MemberState, key: string, name: string): MemberState {
   return { ...state, devices: new Map(state.devices).set(key, { ...device, name }) }
 }
 
-function memberOf(certificate: DeviceCertificate, entry: ChangingEntry): MemberDevice {
+export function memberOf(
+  certificate: DeviceCertificate,
+  { epoch }: Pick<MembershipEntry, "epoch">,
+): MemberDevice {
   const { id, name, writer, wrap } = certificate
-  return { id, name, writer, wrap, addedIn: entry.epoch }
+  return { id, name, writer, wrap, certificate, addedIn: epoch }
 }
 
 function isSameDevice(device: MemberDevice, certificate: DeviceCertificate): boolean {

@@ -20,9 +20,15 @@ import { compareBytes, equalBytes } from "@fulcrum/codec/bytes"
 import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { EpochId, IncarnationId } from "@fulcrum/log/ids"
 import type { VersionVector } from "@fulcrum/log/vector"
-import type { DeviceId, RecoveryCertificate } from "./device.ts"
+import type { DeviceCertificate, DeviceId, RecoveryCertificate } from "./device.ts"
 import { areConcurrent, graphOf, type KeyNode, mergedHeads, sees } from "./key-graph.ts"
-import type { MemberDevice, MemberState, MembershipEntry, RemovedDevice } from "./member-state.ts"
+import {
+  type MemberDevice,
+  type MemberState,
+  type MembershipEntry,
+  memberOf,
+  type RemovedDevice,
+} from "./member-state.ts"
 
 export interface Membership {
   /** In the order in which they joined. */
@@ -88,6 +94,18 @@ export function reduceMembership(
     quarantined: nodes.filter((node) => !effective.includes(node)).map(({ entry }) => entry.epoch),
     waiting,
   }
+}
+
+/**
+ * What a new device knows before it has the log: whom its pairing package names. Good for meeting
+ * them, and for nothing that is written.
+ */
+export function provisionalMembership(
+  members: readonly DeviceCertificate[],
+  genesis: EpochId,
+): Membership {
+  const devices = members.map((certificate) => memberOf(certificate, { epoch: genesis }))
+  return { ...reduceMembership([], genesis), devices }
 }
 
 /** Which member writes under this key: a device, or the recovery words. */

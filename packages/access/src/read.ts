@@ -5,7 +5,9 @@
  */
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { bytes, decodeAs, type Schema } from "@fulcrum/codec/schema"
+import { CpaceError } from "@fulcrum/crypto/cpace"
 import { isPublicKey, PUBLIC_KEY_BYTES, type PublicKey } from "@fulcrum/crypto/ed25519"
+import { SealError } from "@fulcrum/crypto/seal-error"
 import { isWrapPublicKey, WRAP_PUBLIC_KEY_BYTES, type WrapPublicKey } from "@fulcrum/crypto/wrap"
 import { AccessError, type AccessErrorCode } from "./access-error.ts"
 
@@ -20,6 +22,18 @@ export function readAs<T>(
   } catch (cause) {
     if (!(cause instanceof CodecError)) throw cause
     throw new AccessError(limits.code ?? "ACCESS_MALFORMED", "bytes of another format", { cause })
+  }
+}
+
+/** What foreign bytes or a wrong word make fail is `undefined`; our own mistakes stay errors. */
+export function orRefuse<T>(attempt: () => T): T | undefined {
+  try {
+    return attempt()
+  } catch (error) {
+    const isForeign =
+      error instanceof AccessError || error instanceof CpaceError || error instanceof SealError
+    if (isForeign) return undefined
+    throw error
   }
 }
 
