@@ -1,0 +1,299 @@
+/**
+ * Every command as data: its arguments, its help, and where its code is. The command line and the
+ * daemon's API both read it; nothing here imports what a command needs.
+ *
+ * @module
+ */
+import type { Parameter } from "./args.ts"
+import { type Command, WAIT_SECONDS_DEFAULT } from "./command.ts"
+
+export interface CatalogParameter extends Parameter {
+  /** As commander writes it: `<path>`, `[path]`, `<file...>` or `--from <date>`. */
+  readonly syntax: string
+  readonly help: string
+  /** Shown in help as the default. */
+  readonly default?: string
+}
+
+export interface CatalogCommand {
+  /** As typed, such as `relay add`; in the API with hyphens. */
+  readonly name: string
+  readonly summary: string
+  readonly parameters: readonly CatalogParameter[]
+  readonly examples: readonly string[]
+  /**
+   * - `record`: needs an open record; the daemon runs it if there is one.
+   * - `folder`: works on the data folder itself, always in this process.
+   * - `not-yet`: described, and not built.
+   */
+  readonly where: "record" | "folder" | "not-yet"
+  readonly load?: () => Promise<Command>
+}
+
+/** Commands that only group others. */
+export const GROUPS: ReadonlyMap<string, string> = new Map([
+  ["relay", "The relays that keep your record for devices that are off."],
+  ["terms", "The terms that you can proffer."],
+  ["intent", "What you want, told to many companies without saying who you are. (not yet)"],
+])
+
+const WAIT = option("number", "wait", "--wait <seconds>", "how long to try to send", {
+  default: String(WAIT_SECONDS_DEFAULT),
+})
+const YES = option("flag", "yes", "--yes", "take the default of every question")
+const WATCH = option("flag", "watch", "--watch", "go on, and show every change")
+const VENDOR = operand("text", "vendor", "<vendor>", "the company's name, or the relationship's id")
+const NO_PASSPHRASE = option(
+  "flag",
+  "noPassphrase",
+  "--no-passphrase",
+  "keep this device's key in the clear, for scripts and machines without a screen",
+)
+const NAME = option("text", "name", "--name <name>", "this device's name (default: the machine's)")
+const RELAYS = option("texts", "relay", "--relay <addr...>", "a relay; may be given again")
+
+export const CATALOG: readonly CatalogCommand[] = [
+  {
+    name: "init",
+    summary: "Begin a new record on this device; prints the 24 words once.",
+    parameters: [NAME, RELAYS, NO_PASSPHRASE, YES, WAIT],
+    examples: ["fulcrum init --name laptop --relay /dns4/relay.example/tcp/4001/p2p/12D3KooW…"],
+    where: "folder",
+  },
+  record("relay add", "Add a relay to the record.", {
+    parameters: [operand("text", "address", "<addr>", "multiaddr ending in /p2p/ID"), WAIT],
+    examples: ["fulcrum relay add /dns4/relay.example/tcp/4001/p2p/12D3KooW…"],
+    load: async () => (await import("./commands/relay.ts")).relayAdd,
+  }),
+  record("relay remove", "Remove a relay from the record.", {
+    parameters: [operand("text", "address", "<addr>", "as `fulcrum relay list` shows it"), WAIT],
+    examples: ["fulcrum relay remove /dns4/relay.example/tcp/4001/p2p/12D3KooW…"],
+    load: async () => (await import("./commands/relay.ts")).relayRemove,
+  }),
+  record("relay list", "List the record's relays.", {
+    parameters: [],
+    examples: ["fulcrum relay list"],
+    load: async () => (await import("./commands/relay.ts")).relayList,
+  }),
+  record("import", "Take in a contact card: vCard 2.1 to 4.0, jCard or JSContact.", {
+    parameters: [operand("files", "files", "<file...>", "files to read"), WAIT],
+    examples: ["fulcrum import me.vcf"],
+    load: async () => (await import("./commands/import.ts")).importFiles,
+  }),
+  record("export", "Write the record in an open format.", {
+    parameters: [
+      option("text", "format", "--format <format>", "json, jscontact or vcard", {
+        default: "json",
+      }),
+      option("flag", "all", "--all", "everything, relationships and history too"),
+    ],
+    examples: ["fulcrum export --format vcard > me.vcf"],
+    load: async () => (await import("./commands/export.ts")).exportRecord,
+  }),
+  record("get", "Show the record, or one part of it.", {
+    parameters: [operand("text", "path", "[path]", "such as card/addresses/home")],
+    examples: ["fulcrum get card/addresses/home"],
+    load: async () => (await import("./commands/edit.ts")).get,
+  }),
+  record("set", "Set one field; says whom it reaches.", {
+    parameters: [
+      operand("text", "path", "<path>", "such as card/phones/home"),
+      operand(
+        "text",
+        "value",
+        "<value>",
+        "text, or JSON if it is an object, array or quoted string",
+      ),
+      WAIT,
+    ],
+    examples: [
+      'fulcrum set card/phones/home "+49 30 901820"',
+      `fulcrum set card/name '{"full":"Ada Blume"}'`,
+    ],
+    load: async () => (await import("./commands/edit.ts")).set,
+  }),
+  record("unset", "Remove one field; says whom it reaches.", {
+    parameters: [operand("text", "path", "<path>", "such as card/phones/home"), WAIT],
+    examples: ["fulcrum unset card/phones/home"],
+    load: async () => (await import("./commands/edit.ts")).unset,
+  }),
+  record("history", "Show what was written, newest first, and on which device.", {
+    parameters: [operand("text", "path", "[path]", "such as card/phones/home")],
+    examples: ["fulcrum history card/phones/home"],
+    load: async () => (await import("./commands/edit.ts")).history,
+  }),
+  record("undo", "Undo this device's newest edit; undo that to have it again.", {
+    parameters: [WAIT],
+    examples: ["fulcrum undo"],
+    load: async () => (await import("./commands/edit.ts")).undo,
+  }),
+  {
+    name: "up",
+    summary: "Stay up: keep in step with your other devices, relays and companies.",
+    parameters: [
+      option("texts", "listen", "--listen <addr...>", "multiaddr to listen at; may be given again"),
+    ],
+    examples: ["fulcrum up", "fulcrum up --listen /ip4/0.0.0.0/tcp/4101 --json"],
+    where: "folder",
+  },
+  record("pair", "Show a code that adds another device.", {
+    parameters: [YES],
+    examples: ["fulcrum pair"],
+    load: async () => (await import("./commands/pair.ts")).pair,
+  }),
+  {
+    name: "join",
+    summary: "Join the record of the device that shows a code.",
+    parameters: [
+      operand("text", "code", "<code>", "as `fulcrum pair` shows it"),
+      option("text", "relay", "--relay <addr>", "the relay that the code was made at"),
+      option("text", "at", "--at <addr>", "the other device's own address"),
+      NAME,
+      NO_PASSPHRASE,
+      YES,
+      WAIT,
+    ],
+    examples: ["fulcrum join 4711-copper-lantern-orbit --relay /dns4/relay.example/tcp/4001/p2p/…"],
+    where: "folder",
+  },
+  record("devices", "List your devices.", {
+    parameters: [],
+    examples: ["fulcrum devices", 'fulcrum devices revoke "old phone"'],
+    load: async () => (await import("./commands/devices.ts")).devices,
+  }),
+  record("devices revoke", "Remove a device: it reads nothing that is written from now on.", {
+    parameters: [operand("text", "name", "<name>", "the device's name"), YES, WAIT],
+    examples: ['fulcrum devices revoke "old phone"'],
+    load: async () => (await import("./commands/devices.ts")).revoke,
+  }),
+  record("connect", "Follow a company's invitation; shows first what it would get.", {
+    parameters: [
+      operand("text", "invitation", "<invitation>", "begins with fulcrum:"),
+      option("text", "disclose", "--disclose <path,...>", "fields to give; PATH:once for just now"),
+      option("text", "terms", "--terms <id>", "the agreement that you proffer"),
+      option("number", "wait", "--wait <seconds>", "wait for the company's answer"),
+      YES,
+    ],
+    examples: ["fulcrum connect fulcrum:1.o2F… --disclose card/name,card/emails/home --wait 30"],
+    load: async () => (await import("./commands/connect.ts")).connect,
+  }),
+  notYet("open", "Open the page in a browser.", "fulcrum open"),
+  record("relationships", "List the companies that you deal with.", {
+    parameters: [],
+    examples: ["fulcrum relationships"],
+    load: async () => (await import("./commands/relationships.ts")).relationships,
+  }),
+  record("show", "Show a relationship: what it holds, under which terms.", {
+    parameters: [VENDOR],
+    examples: ["fulcrum show acme"],
+    load: async () => (await import("./commands/relationships.ts")).show,
+  }),
+  record("disclose", "Give a company more fields.", {
+    parameters: [
+      VENDOR,
+      operand("texts", "paths", "<path...>", "fields to give; PATH:once for just now"),
+      YES,
+      WAIT,
+    ],
+    examples: ["fulcrum disclose acme card/phones/home"],
+    load: async () => (await import("./commands/relationships.ts")).disclose,
+  }),
+  notYet("withdraw", "Take back fields from a company.", "fulcrum withdraw acme card/phones/home"),
+  notYet("leave", "End a relationship.", "fulcrum leave acme --delete"),
+  record("who-has", "Show which companies hold a field, and what proves it.", {
+    parameters: [operand("text", "path", "<path>", "such as card/phones/home")],
+    examples: ["fulcrum who-has card/phones/home"],
+    load: async () => (await import("./commands/relationships.ts")).whoHas,
+  }),
+  record("terms list", "List the terms that you can proffer.", {
+    parameters: [],
+    examples: ["fulcrum terms list"],
+    load: async () => (await import("./commands/terms.ts")).termsList,
+  }),
+  notYet("terms policy", "Say which terms you accept where.", "fulcrum terms policy"),
+  record("move", "Tell every company of a change in one move; shows first who gets what.", {
+    parameters: [
+      operand("texts", "assignments", "<path=value...>", "what changes, and to what"),
+      option("text", "from", "--from <date>", "the day from which it holds, as 2026-12-15"),
+      option("flag", "dryRun", "--dry-run", "only show who would get what"),
+      YES,
+      WAIT,
+    ],
+    examples: [
+      'fulcrum move "card/addresses/home=Seestrasse 2, 8002 Zurich" --from 2026-12-15',
+      "fulcrum move card/phones/home=+41441234567 --dry-run",
+    ],
+    load: async () => (await import("./commands/move.ts")).move,
+  }),
+  record("board", "Show how far a move has got with each company.", {
+    parameters: [
+      operand("text", "move", "[move]", "a move's id (default: the newest)"),
+      option("flag", "watch", "--watch", "go on until every company has answered"),
+    ],
+    examples: ["fulcrum board --watch"],
+    load: async () => (await import("./commands/board.ts")).board,
+  }),
+  notYet("intent new", "Make an intent known.", 'fulcrum intent new "hiking boots, size 44"'),
+  notYet("intent list", "List your intents.", "fulcrum intent list"),
+  notYet("intent withdraw", "Take back an intent.", "fulcrum intent withdraw boots"),
+  notYet("offers", "List the offers that answer an intent.", "fulcrum offers boots"),
+  notYet("accept", "Accept an offer.", "fulcrum accept 3f2a"),
+  record("status", "Show what is in step, and what still waits here.", {
+    parameters: [WATCH],
+    examples: ["fulcrum status"],
+    load: async () => (await import("./commands/status.ts")).status,
+  }),
+  record("sync", "Fetch and send what there is, then end.", {
+    parameters: [WAIT],
+    examples: ["fulcrum sync --wait 30"],
+    load: async () => (await import("./commands/status.ts")).sync,
+  }),
+  notYet("log", "Show the audit log.", "fulcrum log"),
+  record("doctor", "Check the folder, the record and the network.", {
+    parameters: [],
+    examples: ["fulcrum doctor"],
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  }),
+  notYet("recover", "Recover the record from the 24 words.", "fulcrum recover --relay ADDR"),
+  notYet("recovery-drill", "Try whether recovery would work.", "fulcrum recovery-drill"),
+  notYet("backup", "Write a sealed copy of the record.", "fulcrum backup record.age"),
+  notYet("restore", "Restore a sealed copy.", "fulcrum restore record.age"),
+]
+
+/** A command's name in the daemon's API. */
+export function apiName(command: CatalogCommand): string {
+  return command.name.replaceAll(" ", "-")
+}
+
+function record(
+  name: string,
+  summary: string,
+  rest: Pick<CatalogCommand, "parameters" | "examples"> & {
+    readonly load: () => Promise<Command>
+  },
+): CatalogCommand {
+  return { name, summary, where: "record", ...rest }
+}
+
+function notYet(name: string, summary: string, example: string): CatalogCommand {
+  return { name, summary, parameters: [], examples: [example], where: "not-yet" }
+}
+
+function operand(
+  kind: Parameter["kind"],
+  name: string,
+  syntax: string,
+  help: string,
+): CatalogParameter {
+  return { kind, name, syntax, help, isRequired: syntax.startsWith("<") }
+}
+
+function option(
+  kind: Parameter["kind"],
+  name: string,
+  syntax: string,
+  help: string,
+  rest: { readonly default?: string } = {},
+): CatalogParameter {
+  return { kind, name, syntax, help, isRequired: false, ...rest }
+}

@@ -1,0 +1,82 @@
+/**
+ * What a command is: one function over an open record and whoever asked. It never prints; the
+ * same function runs in the command line's own process and in the daemon.
+ *
+ * @module
+ */
+import type { Clock } from "@fulcrum/crypto/clock"
+import type { Person } from "@fulcrum/engine/person"
+import type { Args } from "./args.ts"
+
+/** How long a command without a daemon keeps the network open, unless told. */
+export const WAIT_SECONDS_DEFAULT = 10
+
+/** Whatever `JSON.stringify` writes; what is `undefined` inside is left out. */
+export type Document = object | string | number | boolean | null
+
+/** What a command answers, for programs and for people. */
+export interface Outcome {
+  /** What `--json` prints. */
+  readonly document: Document
+  /** What people read, with the marks of `paint`; empty: nothing is printed. */
+  readonly text: string
+  /** The text is a file's content, to be written byte for byte. */
+  readonly exact?: boolean
+  /** It was answered, and the answer is bad news: exit status 1. */
+  readonly failed?: boolean
+}
+
+export interface Question {
+  readonly text: string
+  readonly kind: "yes-no" | "text"
+  /** What Enter, and `--yes`, answer. */
+  readonly default: string
+  /** The same question for programs. */
+  readonly document?: Document
+}
+
+/** Whoever asked, at a terminal or behind the daemon's API. */
+export interface Io {
+  /** Somebody is there to be asked what need not be asked. */
+  readonly interactive: boolean
+  /** Passing news of long work, such as `3 of 12 files`. */
+  progress(text: string): void
+  /** One line that must be read whatever becomes of the output. */
+  note(text: string): void
+  /** What has to be seen before the next question. */
+  show(shown: Outcome): void
+  /** One of several answers of a command that goes on. */
+  emit(outcome: Outcome): void
+  /** @throws {ProgramError} `ANSWER_ABSENT`: nobody is there. */
+  ask(question: Question): Promise<string>
+}
+
+export interface CommandContext {
+  readonly person: Person
+  readonly args: Args
+  readonly io: Io
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /**
+   * Brings what is to be sent to whoever can be reached, for as long as was asked.
+   *
+   * @returns What is still held here; `undefined` where the daemon goes on sending by itself.
+   */
+  settle(): Promise<readonly string[] | undefined>
+  /** For commands that watch: opens connections unless they are open. */
+  goOnline(): Promise<void>
+}
+
+/** `undefined`: all that it had to say was emitted. */
+export type Command = (context: CommandContext) => Promise<Outcome | undefined>
+
+/** @returns Whether the answer was yes; the default is yes. */
+export async function confirm(io: Io, text: string, document?: Document): Promise<boolean> {
+  const answer = await io.ask({
+    text,
+    kind: "yes-no",
+    default: "yes",
+    ...(document !== undefined && { document }),
+  })
+  return answer === "yes"
+}

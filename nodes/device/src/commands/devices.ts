@@ -1,0 +1,43 @@
+/**
+ * `fulcrum devices [revoke NAME]`.
+ *
+ * @module
+ */
+import type { DeviceRow } from "@fulcrum/engine/person"
+import { type CommandContext, confirm, type Outcome } from "../command.ts"
+import { lines, table, tone } from "../text.ts"
+import { declined } from "./declined.ts"
+import { stillHere } from "./held.ts"
+
+export async function devices({ person }: CommandContext): Promise<Outcome> {
+  const rows = await person.devices()
+  return { document: rows, text: deviceTable(rows) }
+}
+
+export async function revoke({ person, args, io, settle }: CommandContext): Promise<Outcome> {
+  const name = args.text("name")
+  const question = `Remove ${name}? It keeps what it has, and reads nothing written from now on.`
+  if (!(await confirm(io, question, { revoke: name }))) throw declined("the device stays")
+  await person.revokeDevice(name)
+  const held = await settle()
+  const rows = await person.devices()
+  return {
+    document: { removed: name, devices: rows, held },
+    text: lines(`${tone("strong", name)} is removed.`, stillHere(held)),
+  }
+}
+
+export function deviceTable(rows: readonly DeviceRow[]): string {
+  return table(
+    rows.map(({ name, isThis, state, connected, hasEverything }) => [
+      isThis ? tone("strong", name) : name,
+      state === "removed" ? tone("bad", "removed") : presence({ isThis, connected }),
+      state === "removed" || isThis ? "" : hasEverything ? "in step" : "behind",
+    ]),
+  )
+}
+
+function presence({ isThis, connected }: { isThis: boolean; connected: boolean }): string {
+  if (isThis) return "this device"
+  return connected ? tone("good", "connected") : tone("quiet", "away")
+}

@@ -1,0 +1,49 @@
+/**
+ * `fulcrum doctor`: what is well and what is not. A folder that does not open is its first answer,
+ * not its failure.
+ *
+ * @module
+ */
+import type { CommandContext, Outcome } from "../command.ts"
+import { failureOf } from "../program-error.ts"
+import { table, tone } from "../text.ts"
+
+interface Check {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+export async function doctor({ person, io }: CommandContext): Promise<Outcome> {
+  io.progress("Checking")
+  const opened = { check: "folder", ok: true, detail: "opens with its key" }
+  return outcomeOf([opened, ...(await person.doctor())])
+}
+
+/** @param run - Opens the folder and runs {@link doctor}. */
+export async function orFailure(
+  run: () => Promise<Outcome | undefined>,
+): Promise<Outcome | undefined> {
+  try {
+    return await run()
+  } catch (error) {
+    const { code, message, todo } = failureOf(error)
+    if (code === "INTERNAL" || code === "INTERRUPTED") throw error
+    return outcomeOf([{ check: "folder", ok: false, detail: `${message} (${code}): ${todo}` }])
+  }
+}
+
+function outcomeOf(checks: readonly Check[]): Outcome {
+  const ok = checks.every((check) => check.ok)
+  return {
+    document: { ok, checks },
+    text: table(
+      checks.map((check) => [
+        check.ok ? tone("good", "ok") : tone("bad", "not ok"),
+        check.check,
+        check.detail,
+      ]),
+    ),
+    failed: !ok,
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * `fulcrum get`, `set`, `unset`, `history` and `undo`.
+ *
+ * @module
+ */
+import type { JsonValue } from "@fulcrum/codec/json"
+import type { EditResult, Reach } from "@fulcrum/engine/person"
+import type { CommandContext, Outcome } from "../command.ts"
+import { lines, listed, table, tone, valueText } from "../text.ts"
+import { stillHere } from "./held.ts"
+
+export async function get({ person, args, io }: CommandContext): Promise<Outcome> {
+  const path = args.optionalText("path")
+  const value = await person.get(path)
+  if (value === undefined) {
+    io.note(path === undefined ? "The record is empty so far." : "Nothing is there.")
+    return { document: null, text: "" }
+  }
+  if (typeof value === "string") return { document: value, text: `${value}\n`, exact: true }
+  return { document: value, text: table(leaves(value, path)) }
+}
+
+export async function set({ person, args, settle }: CommandContext): Promise<Outcome> {
+  const edit = await person.set(args.text("path"), args.text("value"))
+  return edited("Set", edit, await settle())
+}
+
+export async function unset({ person, args, settle }: CommandContext): Promise<Outcome> {
+  const edit = await person.unset(args.text("path"))
+  return edited("Removed", edit, await settle())
+}
+
+export async function undo({ person, settle }: CommandContext): Promise<Outcome> {
+  const edit = await person.undo()
+  return edited("Undone:", edit, await settle())
+}
+
+export async function history({ person, args }: CommandContext): Promise<Outcome> {
+  const rows = await person.history(args.optionalText("path"))
+  if (rows.length === 0) return { document: rows, text: "Nothing was written there yet." }
+  return {
+    document: rows,
+    text: table(
+      rows.map(({ path, value, device, sequence }) => [
+        path,
+        valueText(value),
+        device ?? tone("quiet", "not known"),
+        String(sequence),
+      ]),
+      { head: ["path", "value", "device", "entry"] },
+    ),
+  }
+}
+
+/** Each value with its whole path, as `fulcrum set` takes it. */
+function leaves(value: JsonValue, path: string | undefined): readonly (readonly string[])[] {
+  if (typeof value !== "object" || value === null) return [[path ?? "", valueText(value)]]
+  const members = Object.entries(value)
+  if (members.length === 0) return path === undefined ? [] : [[path, tone("quiet", "(empty)")]]
+  if (Array.isArray(value)) return [[path ?? "", JSON.stringify(value)]]
+  return members.flatMap(([name, member]) => {
+    const segment = name.replaceAll("~", "~0").replaceAll("/", "~1")
+    // A document's own name may hold a slash: it is no segment yet.
+    return leaves(member, path === undefined ? name : `${path}/${segment}`)
+  })
+}
+
+function edited(verb: string, edit: EditResult, held: readonly string[] | undefined): Outcome {
+  const { changed, reaches } = edit
+  return {
+    document: { changed, reaches, held },
+    text: lines(
+      changed.length === 0 ? "That was so already." : `${verb} ${listed(changed)}.`,
+      reachText(reaches),
+      stillHere(held),
+    ),
+  }
+}
+
+function reachText(reaches: readonly Reach[]): string {
+  if (reaches.length === 0) return ""
+  const vendors = new Set(reaches.map(({ vendor }) => vendor))
+  return lines(
+    `Reaches ${listed([...vendors])}:`,
+    table(
+      reaches.map(({ vendor, path }) => [vendor, path]),
+      { indent: "  " },
+    ),
+  )
+}

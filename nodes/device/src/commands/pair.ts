@@ -1,0 +1,63 @@
+/**
+ * `fulcrum pair`: shows a code, and adds whoever types it once you have compared the check words.
+ *
+ * With `--json`: `{"ready":true,"addresses":[…],"code","lanOnly","expiresAt"}`, then
+ * `{"asking":{"words","name"}}`, then `{"device"}`, one a line.
+ *
+ * @module
+ */
+import { type CommandContext, confirm, type Outcome } from "../command.ts"
+import { ProgramError } from "../program-error.ts"
+import { lines, tone } from "../text.ts"
+
+export async function pair(context: CommandContext): Promise<Outcome> {
+  const { person, io, clock, signal } = context
+  let isDeclined = false
+  const paired = person.pair(
+    {
+      code({ code, lanOnly, expiresAtMs, addresses }) {
+        const seconds = Math.max(0, Math.round((expiresAtMs - clock.now()) / 1000))
+        io.emit({
+          document: {
+            ready: true,
+            addresses,
+            code,
+            lanOnly,
+            expiresAt: new Date(expiresAtMs).toISOString(),
+          },
+          text: lines(
+            "On the other device:\n",
+            `  fulcrum join ${tone("strong", code)}\n`,
+            `It works once, for ${seconds} seconds${lanOnly ? ", on this network only" : ""}.`,
+          ),
+        })
+      },
+      async approve({ words, name }) {
+        io.emit({
+          document: { asking: { words, name } },
+          text: `${tone("strong", name)} wants to join. Check words: ${tone("strong", words.join(" "))}`,
+        })
+        const asked = { words, name }
+        const approved = await confirm(io, `Does ${name} show the same words? Add it?`, asked)
+        isDeclined = !approved
+        return approved
+      },
+      resumed: (device) => io.note(`Going on to add ${device}, which you approved before.`),
+    },
+    signal,
+  )
+  try {
+    const { device } = await paired
+    return { document: { device }, text: `${tone("strong", device)} is one of your devices now.` }
+  } catch (error) {
+    if (!isDeclined) throw error
+    throw new ProgramError(
+      "PAIR_DECLINED",
+      "the device was not added",
+      "start again with a new code",
+      {
+        cause: error,
+      },
+    )
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * `fulcrum relationships`, `show`, `disclose` and `who-has`.
+ *
+ * @module
+ */
+import type {
+  LineState,
+  RelationshipRow,
+  RelationshipState,
+  RelationshipView,
+} from "@fulcrum/engine/person"
+import { type CommandContext, confirm, type Outcome } from "../command.ts"
+import { counted, lines, type Tone, table, tone, valueText } from "../text.ts"
+import { stateTone } from "./board.ts"
+import { declined } from "./declined.ts"
+import { stillHere } from "./held.ts"
+
+const LEVELS = ["nameless", "pseudonym", "contactable", "deliverable", "identified", "continuous"]
+const TONES: Readonly<Record<RelationshipState, Tone>> = {
+  proffered: "busy",
+  agreed: "good",
+  refused: "bad",
+  left: "quiet",
+}
+const ID_CHARS = 8
+
+export async function relationships({ person }: CommandContext): Promise<Outcome> {
+  const rows = await person.relationships()
+  if (rows.length === 0) {
+    return { document: rows, text: "None yet: follow an invitation with `fulcrum connect`." }
+  }
+  return {
+    document: rows,
+    text: table(
+      rows.map((row) => [
+        row.id.slice(0, ID_CHARS),
+        row.vendor,
+        row.domain ?? tone("quiet", "no domain"),
+        tone(TONES[row.state], row.state),
+        levelText(row),
+        row.terms,
+        counted(row.fields.length, "field"),
+      ]),
+    ),
+  }
+}
+
+export async function show({ person, args }: CommandContext): Promise<Outcome> {
+  const view = await person.show(args.text("vendor"))
+  return { document: view, text: viewText(view) }
+}
+
+export async function disclose({ person, args, io, settle }: CommandContext): Promise<Outcome> {
+  const vendor = args.text("vendor")
+  const paths = args.texts("paths")
+  const before = await person.show(vendor)
+  const gives = await Promise.all(
+    paths.map(async (typed) => {
+      const once = typed.endsWith(":once")
+      const path = once ? typed.slice(0, -":once".length) : typed
+      return { path, value: await person.get(path), follows: !once }
+    }),
+  )
+  io.show({
+    document: { vendor: before.vendor, gives },
+    text: lines(
+      `${tone("strong", before.vendor)} (${before.domain ?? "no domain"}) gets:`,
+      table(
+        gives.map(({ path, value, follows }) => [
+          path,
+          valueText(value),
+          follows ? "and later changes" : "just once",
+        ]),
+        { indent: "  " },
+      ),
+    ),
+  })
+  if (!(await confirm(io, "Give it these?", { gives }))) throw declined("nothing was sent")
+  await person.disclose(vendor, paths)
+  const held = await settle()
+  const view = await person.show(before.id)
+  return { document: { ...view, held }, text: viewText({ ...view, held: held ?? view.held }) }
+}
+
+export async function whoHas({ person, args }: CommandContext): Promise<Outcome> {
+  const rows = await person.whoHas(args.text("path"))
+  if (rows.length === 0) return { document: rows, text: "No company has it from you." }
+  return {
+    document: rows,
+    text: table(
+      rows.map((row) => [
+        row.vendor,
+        row.path,
+        valueText(row.value),
+        row.purpose,
+        row.until,
+        row.evidence === undefined
+          ? tone("quiet", "not confirmed")
+          : tone(stateTone(row.evidence), row.evidence),
+      ]),
+      { head: ["company", "path", "value", "purpose", "until", "proof"] },
+    ),
+  }
+}
+
+function viewText(view: RelationshipView): string {
+  const { vendor, domain, state, terms, did, id, disclosures, refusal, held } = view
+  return lines(
+    `${tone("strong", vendor)} (${domain ?? "no domain"}), ${tone(TONES[state], state)}`,
+    table([
+      ["terms", terms],
+      ["level", levelText(view)],
+      ["you appear as", did],
+      ["relationship", id],
+      ...(refusal === undefined ? [] : [["it says", refusal]]),
+    ]),
+    disclosures.length === 0 ? "\nIt has no field." : "",
+    disclosures.length === 0
+      ? ""
+      : `\n${table(
+          disclosures.map((row) => [
+            row.path,
+            valueText(row.value),
+            stateCell(row.state),
+            row.follows ? "follows" : "once",
+            row.purpose,
+            row.retention,
+            row.until,
+          ]),
+          { head: ["path", "value", "state", "changes", "purpose", "kept for", "until"] },
+        )}`,
+    stillHere(held),
+  )
+}
+
+function stateCell(state: LineState | "held"): string {
+  return state === "held" ? tone("quiet", "held") : tone(stateTone(state), state)
+}
+
+function levelText({ level }: RelationshipRow): string {
+  return `${level} ${LEVELS[level] ?? ""}`.trim()
+}

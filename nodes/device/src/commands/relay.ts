@@ -1,0 +1,53 @@
+/**
+ * `fulcrum relay add|remove|list`.
+ *
+ * @module
+ */
+import type { RelayRow } from "@fulcrum/engine/person"
+import type { CommandContext, Outcome } from "../command.ts"
+import { lines, type Tone, table, tone } from "../text.ts"
+import { stillHere } from "./held.ts"
+
+const TONES: Readonly<Record<RelayRow["state"], Tone>> = {
+  reachable: "good",
+  unreachable: "bad",
+  full: "bad",
+  untried: "quiet",
+}
+
+export async function relayAdd({ person, args, settle }: CommandContext): Promise<Outcome> {
+  const address = args.text("address")
+  await person.addRelay(address)
+  const held = await settle()
+  const relays = await person.relays()
+  return {
+    document: { added: address, relays, held },
+    text: lines("Added. Write it below your 24 words.", relayTable(relays), stillHere(held)),
+  }
+}
+
+export async function relayRemove({ person, args, settle }: CommandContext): Promise<Outcome> {
+  const address = args.text("address")
+  await person.removeRelay(address)
+  const held = await settle()
+  const relays = await person.relays()
+  return {
+    document: { removed: address, relays, held },
+    text: lines("Removed. Strike it out below your 24 words.", stillHere(held)),
+  }
+}
+
+export async function relayList({ person }: CommandContext): Promise<Outcome> {
+  const relays = await person.relays()
+  return { document: relays, text: relayTable(relays) || "No relay yet: `fulcrum relay add ADDR`." }
+}
+
+export function relayTable(relays: readonly RelayRow[]): string {
+  return table(
+    relays.map(({ address, state, pending }) => [
+      tone(TONES[state], state),
+      pending === 0 ? "holds everything" : `${pending} to send`,
+      address,
+    ]),
+  )
+}

@@ -1,0 +1,71 @@
+/**
+ * `fulcrum status` and `fulcrum sync`.
+ *
+ * @module
+ */
+import type { StatusView } from "@fulcrum/engine/person"
+import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "../command.ts"
+import { counted, lines, table, tone } from "../text.ts"
+import { deviceTable } from "./devices.ts"
+import { stillHere } from "./held.ts"
+import { relayTable } from "./relay.ts"
+import { watch } from "./watch.ts"
+
+export async function status(context: CommandContext): Promise<Outcome | undefined> {
+  const { person, args } = context
+  const look = async (): Promise<Outcome> => {
+    const view = await person.status()
+    return { document: view, text: statusText(view) }
+  }
+  if (!args.flag("watch")) return await look()
+  await watch(context, {
+    events: ["record", "devices", "relationships", "board", "network"],
+    look: async () => ({ outcome: await look(), isLast: false }),
+  })
+  return undefined
+}
+
+export async function sync({ person, args, io }: CommandContext): Promise<Outcome> {
+  io.progress("Fetching and sending")
+  const seconds = args.number("wait") ?? WAIT_SECONDS_DEFAULT
+  const held = await person.settle(seconds * 1000)
+  const view = await person.status()
+  return {
+    document: { ...view, held },
+    text: held.length === 0 ? "Everything is in step." : stillHere(held),
+  }
+}
+
+function statusText(view: StatusView): string {
+  const { device, documents, entries, relationships, relays, devices, held } = view
+  const counts = [
+    counted(documents, "document"),
+    counted(entries, "entry", "entries"),
+    counted(relationships, "relationship"),
+  ].join(", ")
+  return lines(
+    `${tone("strong", device)}: ${counts}`,
+    section("Devices", deviceTable(devices)),
+    section("Relays", relayTable(relays)),
+    held.length === 0
+      ? "\nNothing waits to be sent."
+      : `\n${section("Waits here", table(held.map((line) => [line])))}`,
+    view.quarantined === 0
+      ? undefined
+      : tone(
+          "bad",
+          `${counted(view.quarantined, "entry", "entries")} set aside; see \`fulcrum doctor\``,
+        ),
+    view.forks === 0
+      ? undefined
+      : tone(
+          "bad",
+          `${counted(view.forks, "fork")}: was a folder copied or restored? See \`fulcrum doctor\``,
+        ),
+  )
+}
+
+function section(title: string, body: string): string {
+  if (body === "") return ""
+  return lines(tone("quiet", title), ...body.split("\n").map((line) => `  ${line}`))
+}

@@ -1,0 +1,189 @@
+/**
+ * A command's side of the daemon's API.
+ *
+ * @module
+ */
+import { Agent, type IncomingMessage, request as startRequest } from "node:http"
+import { createInterface } from "node:readline"
+import { bytesToHex, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { type JsonValue, parseJson } from "@fulcrum/codec/json"
+import type { Random } from "@fulcrum/crypto/random"
+import { API_PATH, helloProof, memberOf, NONCE_BYTES, textOf } from "./api.ts"
+import type { Document, Io, Outcome } from "./command.ts"
+import type { DaemonFile } from "./daemon-file.ts"
+import { ProgramError } from "./program-error.ts"
+
+export interface DaemonCall {
+  /** The command's name in the API. */
+  readonly command: string
+  readonly args: JsonValue
+  readonly io: Io
+  readonly signal: AbortSignal
+}
+
+/** Answers are large when they are an export. */
+const LINE_LIMITS = { bytesMax: 256 << 20, depthMax: 128, itemsMax: 10_000_000 }
+const HELLO_MS_MAX = 2_000
+
+export class DaemonClient {
+  readonly #daemon: DaemonFile
+  /** One connection: the port that proved itself is the one that hears the token. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  /** Answers to questions go beside the answer that is being read. */
+  readonly #answers = new Agent({ keepAlive: true, maxSockets: 1 })
+  readonly #random: Random
+
+  constructor(daemon: DaemonFile, random: Random) {
+    this.#daemon = daemon
+    this.#random = random
+  }
+
+  /** Whether the port is the daemon's that wrote the token. */
+  async isThere(): Promise<boolean> {
+    return await this.#proves(this.#agent)
+  }
+
+  /**
+   * @returns What the command answered; `undefined` if all of it was emitted.
+   * @throws {ProgramError} What the command failed with, or `DAEMON_ENDED`.
+   */
+  async call({ command, args, io, signal }: DaemonCall): Promise<Outcome | undefined> {
+    const body = { args, interactive: io.interactive }
+    const response = await this.#post(this.#agent, command, body, { signal }).catch((error) => {
+      throw signal.aborted ? signal.reason : error
+    })
+    try {
+      for await (const line of createInterface({ input: response })) {
+        const last = await this.#hear(parseJson(line, LINE_LIMITS), io)
+        if (last !== undefined) return last.outcome
+      }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      throw error instanceof ProgramError ? error : ended(error)
+    }
+    throw signal.aborted ? signal.reason : ended()
+  }
+
+  close(): void {
+    this.#agent.destroy()
+    this.#answers.destroy()
+  }
+
+  async #proves(agent: Agent): Promise<boolean> {
+    const nonce = bytesToHex(this.#random.bytes(NONCE_BYTES))
+    try {
+      const signal = AbortSignal.timeout(HELLO_MS_MAX)
+      const response = await this.#post(agent, "hello", { nonce }, { signal, secret: false })
+      const proof = textOf(await readAnswer(response), "proof") ?? ""
+      return equalBytes(utf8ToBytes(proof), utf8ToBytes(helloProof(this.#daemon.token, nonce)))
+    } catch {
+      // Nobody listens, or somebody who speaks otherwise: either way it is not the daemon.
+      return false
+    }
+  }
+
+  /** @returns The outcome, once the line is the last. */
+  async #hear(
+    line: JsonValue,
+    io: Io,
+  ): Promise<{ readonly outcome: Outcome | undefined } | undefined> {
+    const progress = textOf(line, "progress")
+    if (progress !== undefined) io.progress(progress)
+    const note = textOf(line, "note")
+    if (note !== undefined) io.note(note)
+    const show = memberOf(line, "show")
+    if (show !== undefined) io.show(readOutcome(show))
+    const emit = memberOf(line, "emit")
+    if (emit !== undefined) io.emit(readOutcome(emit))
+    const prompt = memberOf(line, "prompt")
+    if (prompt !== undefined) await this.#answer(prompt, io)
+    const error = memberOf(line, "error")
+    if (error !== undefined) throw readFailure(error)
+    const result = memberOf(line, "result")
+    if (result === undefined) return undefined
+    return { outcome: result === null ? undefined : readOutcome(result) }
+  }
+
+  async #answer(prompt: JsonValue, io: Io): Promise<void> {
+    const id = textOf(prompt, "id") ?? ""
+    const document = memberOf(prompt, "document")
+    const answer = await io.ask({
+      text: textOf(prompt, "text") ?? "",
+      kind: textOf(prompt, "kind") === "text" ? "text" : "yes-no",
+      default: textOf(prompt, "default") ?? "",
+      ...(document !== undefined && { document }),
+    })
+    if (!(await this.#proves(this.#answers))) throw ended()
+    const response = await this.#post(this.#answers, `answers/${id}`, { answer }, {})
+    response.resume()
+  }
+
+  #post(
+    agent: Agent,
+    path: string,
+    body: object,
+    options: { readonly signal?: AbortSignal; readonly secret?: boolean },
+  ): Promise<IncomingMessage> {
+    const { signal, secret = true } = options
+    const text = utf8ToBytes(JSON.stringify(body))
+    return new Promise((resolve, reject) => {
+      const request = startRequest(
+        {
+          agent,
+          host: "127.0.0.1",
+          port: this.#daemon.port,
+          method: "POST",
+          path: `${API_PATH}${path}`,
+          headers: {
+            "Content-Type": "application/json",
+            "Content-Length": text.length,
+            ...(secret && { Authorization: `Bearer ${this.#daemon.token}` }),
+          },
+          ...(signal && { signal }),
+        },
+        (response) => {
+          if ((response.statusCode ?? 500) < 300) return resolve(response)
+          readAnswer(response).then(
+            (answer) => reject(readFailure(memberOf(answer, "error") ?? null)),
+            reject,
+          )
+        },
+      )
+      request.on("error", reject)
+      request.end(text)
+    })
+  }
+}
+
+async function readAnswer(response: IncomingMessage): Promise<JsonValue> {
+  const parts: Uint8Array[] = []
+  for await (const part of response) parts.push(part)
+  return parseJson(new Uint8Array(Buffer.concat(parts)), LINE_LIMITS)
+}
+
+function readOutcome(value: JsonValue): Outcome {
+  const document: Document = memberOf(value, "document") ?? null
+  return {
+    document,
+    text: textOf(value, "text") ?? "",
+    exact: memberOf(value, "exact") === true,
+    failed: memberOf(value, "failed") === true,
+  }
+}
+
+function readFailure(value: JsonValue): ProgramError {
+  return new ProgramError(
+    textOf(value, "code") ?? "DAEMON_ENDED",
+    textOf(value, "message") ?? "the daemon gave no answer",
+    textOf(value, "todo") ?? "try again",
+  )
+}
+
+function ended(cause?: unknown): ProgramError {
+  return new ProgramError(
+    "DAEMON_ENDED",
+    "the daemon ended before the command was done",
+    "run the command again",
+    { cause },
+  )
+}

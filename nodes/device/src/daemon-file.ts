@@ -1,0 +1,59 @@
+/**
+ * `daemon.json`: where a running `fulcrum up` is, and the token of this start. Mode 0600, written
+ * anew at each start, removed at its end: `{"pid":…,"port":…,"token":"hex"}`.
+ *
+ * @module
+ */
+import { rm } from "node:fs/promises"
+import { utf8ToBytes } from "@fulcrum/codec/bytes"
+import { parseJson } from "@fulcrum/codec/json"
+import { memberOf, textOf } from "./api.ts"
+import type { Home } from "./home.ts"
+import { readPrivateFile, writePrivateFile } from "./private-file.ts"
+
+export interface DaemonFile {
+  readonly pid: number
+  readonly port: number
+  readonly token: string
+}
+
+const FILE_LIMITS = { bytesMax: 4096, depthMax: 2, itemsMax: 16 }
+
+/** @returns `undefined` if there is none, it cannot be read, or its process has ended. */
+export async function findDaemon(home: Home): Promise<DaemonFile | undefined> {
+  const bytes = await readPrivateFile(home.daemonFile)
+  const daemon = bytes && decode(bytes)
+  return daemon !== undefined && isAlive(daemon.pid) ? daemon : undefined
+}
+
+export async function writeDaemonFile(home: Home, daemon: DaemonFile): Promise<void> {
+  await writePrivateFile(home.daemonFile, utf8ToBytes(JSON.stringify(daemon)))
+}
+
+export async function removeDaemonFile(home: Home): Promise<void> {
+  await rm(home.daemonFile, { force: true })
+}
+
+function decode(bytes: Uint8Array): DaemonFile | undefined {
+  try {
+    const value = parseJson(bytes, FILE_LIMITS)
+    const pid = memberOf(value, "pid")
+    const port = memberOf(value, "port")
+    const token = textOf(value, "token")
+    if (typeof pid !== "number" || typeof port !== "number" || token === undefined) return undefined
+    if (!Number.isInteger(pid) || pid < 1 || port < 1 || port > 65_535) return undefined
+    return { pid, port, token }
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // There, and somebody else's.
+    return error instanceof Error && "code" in error && error.code === "EPERM"
+  }
+}

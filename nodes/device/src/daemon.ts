@@ -1,0 +1,317 @@
+/**
+ * The daemon's API on loopback, as `api.ts` describes it, for this machine's own commands.
+ *
+ * A page in a browser cannot use it: its Host would have to be ours, its Origin is refused, and it
+ * knows no token. Every request is held to that before anything of it is read.
+ *
+ * @module
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { bytesToHex, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { type JsonValue, parseJson } from "@fulcrum/codec/json"
+import type { Clock } from "@fulcrum/crypto/clock"
+import { sha256 } from "@fulcrum/crypto/hash"
+import type { Random } from "@fulcrum/crypto/random"
+import type { Person } from "@fulcrum/engine/person"
+import {
+  ANSWER_CHARS_MAX,
+  API_PATH,
+  type ApiLine,
+  BODY_BYTES_MAX,
+  bodyLimits,
+  helloProof,
+  memberOf,
+  NONCE_BYTES,
+  SMALL_BODY_BYTES_MAX,
+  textOf,
+} from "./api.ts"
+import { Args } from "./args.ts"
+import { apiName, CATALOG, type CatalogCommand } from "./catalog.ts"
+import type { Io, Question } from "./command.ts"
+import { failureOf, ProgramError } from "./program-error.ts"
+
+export interface DaemonOptions {
+  readonly person: Person
+  readonly random: Random
+  readonly clock: Clock
+  /** For tests; default: a free one. */
+  readonly port?: number
+}
+
+export interface Daemon extends AsyncDisposable {
+  readonly port: number
+  readonly token: string
+  readonly url: string
+  /** Ends every command that runs, and listens no more. */
+  close(): Promise<void>
+}
+
+const TOKEN_BYTES = 32
+const CONNECTIONS_MAX = 64
+const COMMANDS_MAX = 32
+/** How long a request may take to arrive. */
+const REQUEST_MS_MAX = 10_000
+
+const HEADERS = {
+  "Cache-Control": "no-store",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+}
+
+/** A request that is refused before a command runs. */
+class Refusal extends Error {
+  override readonly name = "Refusal"
+  readonly status: number
+  readonly code: string
+
+  constructor(status: number, code: string, message: string) {
+    super(message)
+    this.status = status
+    this.code = code
+  }
+}
+
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const token = bytesToHex(options.random.bytes(TOKEN_BYTES))
+  const server = createServer({ requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX })
+  server.maxConnections = CONNECTIONS_MAX
+  const port = await listen(server, options.port ?? 0)
+  const api = new Api(options, token, port)
+  server.on("request", (request, response) => {
+    api.serve(request, response).catch((error: unknown) => response.destroy(asError(error)))
+  })
+  const close = async (): Promise<void> => {
+    await api.close()
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  }
+  return {
+    port,
+    token,
+    url: `http://127.0.0.1:${port}`,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(port, "127.0.0.1", () => {
+      server.off("error", reject)
+      const address = server.address()
+      if (typeof address === "object" && address !== null) resolve(address.port)
+      else reject(new TypeError("a listening server without a port"))
+    })
+  })
+}
+
+class Api {
+  readonly #options: DaemonOptions
+  readonly #tokenHash: Uint8Array
+  readonly #token: string
+  readonly #hosts: ReadonlySet<string>
+  readonly #origins: ReadonlySet<string>
+  readonly #prompts = new Map<string, (answer: string) => void>()
+  readonly #running = new Map<AbortController, Promise<void>>()
+
+  constructor(options: DaemonOptions, token: string, port: number) {
+    this.#options = options
+    this.#token = token
+    this.#tokenHash = sha256(utf8ToBytes(token))
+    this.#hosts = new Set([`127.0.0.1:${port}`, `localhost:${port}`])
+    this.#origins = new Set([...this.#hosts].map((host) => `http://${host}`))
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const path = this.#check(request)
+      if (path === "hello") return await this.#hello(request, response)
+      this.#authorize(request)
+      const answered = /^answers\/([0-9a-f]{32})$/.exec(path)
+      if (answered?.[1] !== undefined) return await this.#answer(answered[1], request, response)
+      const command = CATALOG.find((known) => apiName(known) === path && known.where === "record")
+      if (command === undefined) throw new Refusal(404, "COMMAND_UNKNOWN", "no such command")
+      await this.#command(command, request, response)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      const { status, code, message } = error
+      const body = { error: { code, message, todo: "see the daemon's API" } }
+      response.writeHead(status, { ...HEADERS, "Content-Type": "application/json" })
+      response.end(`${JSON.stringify(body)}\n`)
+      // What was not read of a body is not waited for.
+      request.resume()
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const controller of this.#running.keys()) {
+      controller.abort(new ProgramError("DAEMON_ENDED", "the daemon is ending", "try again"))
+    }
+    await Promise.allSettled(this.#running.values())
+  }
+
+  /** @returns The path below `/api/v1/`. */
+  #check(request: IncomingMessage): string {
+    const { headers, method, url = "" } = request
+    if (!this.#hosts.has(headers.host ?? "")) {
+      throw new Refusal(403, "HOST_REFUSED", "not for this host")
+    }
+    if (headers.origin !== undefined && !this.#origins.has(headers.origin)) {
+      throw new Refusal(403, "ORIGIN_REFUSED", "not from that origin")
+    }
+    const site = headers["sec-fetch-site"]
+    if (site !== undefined && site !== "same-origin" && site !== "none") {
+      throw new Refusal(403, "ORIGIN_REFUSED", "not from another site")
+    }
+    if (!url.startsWith(API_PATH)) throw new Refusal(404, "COMMAND_UNKNOWN", "no such path")
+    if (method !== "POST") throw new Refusal(405, "METHOD_REFUSED", "only POST")
+    if (!/^application\/json(; ?charset=utf-8)?$/i.test(headers["content-type"] ?? "")) {
+      throw new Refusal(415, "TYPE_REFUSED", "only JSON")
+    }
+    return url.slice(API_PATH.length)
+  }
+
+  #authorize(request: IncomingMessage): void {
+    const [scheme, token = ""] = (request.headers.authorization ?? "").split(" ")
+    // Hashes of equal length, so that comparing tells nothing about the token.
+    if (scheme === "Bearer" && equalBytes(sha256(utf8ToBytes(token)), this.#tokenHash)) return
+    throw new Refusal(401, "TOKEN_REFUSED", "the token is not this start's")
+  }
+
+  async #hello(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const nonce = textOf(await readBody(request, SMALL_BODY_BYTES_MAX), "nonce") ?? ""
+    if (!new RegExp(`^[0-9a-f]{${NONCE_BYTES * 2}}$`).test(nonce)) {
+      throw new Refusal(400, "BODY_REFUSED", "no nonce")
+    }
+    response.writeHead(200, { ...HEADERS, "Content-Type": "application/json" })
+    response.end(`${JSON.stringify({ proof: helloProof(this.#token, nonce) })}\n`)
+  }
+
+  async #answer(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = textOf(await readBody(request, SMALL_BODY_BYTES_MAX), "answer")
+    if (answer === undefined || answer.length > ANSWER_CHARS_MAX) {
+      throw new Refusal(400, "BODY_REFUSED", "no answer")
+    }
+    const take = this.#prompts.get(id)
+    if (take === undefined) throw new Refusal(404, "PROMPT_UNKNOWN", "nobody waits for that")
+    this.#prompts.delete(id)
+    take(answer)
+    response.writeHead(204, HEADERS).end()
+  }
+
+  async #command(
+    command: CatalogCommand,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    if (this.#running.size >= COMMANDS_MAX) {
+      throw new Refusal(503, "DAEMON_BUSY", "too many commands at once")
+    }
+    const takesFiles = command.parameters.some(({ kind }) => kind === "files")
+    const body = await readBody(request, takesFiles ? BODY_BYTES_MAX : SMALL_BODY_BYTES_MAX)
+    const controller = new AbortController()
+    response.on("close", () => controller.abort(interrupted()))
+    response.writeHead(200, { ...HEADERS, "Content-Type": "application/x-ndjson" })
+    const write = (line: ApiLine): void => {
+      if (!response.writableEnded) response.write(`${JSON.stringify(line)}\n`)
+    }
+    const running = this.#run(command, body, write, controller.signal).finally(() => {
+      this.#running.delete(controller)
+      response.end()
+    })
+    this.#running.set(controller, running)
+    await running
+  }
+
+  async #run(
+    command: CatalogCommand,
+    body: JsonValue,
+    write: (line: ApiLine) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const args = Args.read(memberOf(body, "args") ?? {}, command.parameters)
+      const { person, clock } = this.#options
+      const wait = args.has("wait") ? args.number("wait") : undefined
+      const run = await command.load?.()
+      const outcome = await run?.({
+        person,
+        args,
+        clock,
+        signal,
+        io: this.#ioOf(write, memberOf(body, "interactive") === true, signal),
+        // The daemon is connected and goes on sending: nobody waits for it unless asked to.
+        settle: async () => (wait === undefined ? undefined : await person.settle(wait * 1000)),
+        goOnline: async () => undefined,
+      })
+      // A command that goes on ends quietly when it is told to; whoever asked is told why.
+      signal.throwIfAborted()
+      write({ result: outcome ?? null })
+    } catch (error) {
+      write({ error: plainFailure(signal.aborted ? signal.reason : error) })
+    }
+  }
+
+  #ioOf(write: (line: ApiLine) => void, interactive: boolean, signal: AbortSignal): Io {
+    return {
+      interactive,
+      progress: (progress) => write({ progress }),
+      note: (note) => write({ note }),
+      show: (show) => write({ show }),
+      emit: (emit) => write({ emit }),
+      ask: (question) => this.#ask(question, write, signal),
+    }
+  }
+
+  #ask(question: Question, write: (line: ApiLine) => void, signal: AbortSignal): Promise<string> {
+    const id = bytesToHex(this.#options.random.bytes(16))
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        this.#prompts.delete(id)
+        reject(signal.reason)
+      }
+      if (signal.aborted) return stop()
+      signal.addEventListener("abort", stop, { once: true })
+      this.#prompts.set(id, (answer) => {
+        signal.removeEventListener("abort", stop)
+        resolve(answer)
+      })
+      write({ prompt: { ...question, id } })
+    })
+  }
+}
+
+async function readBody(request: IncomingMessage, bytesMax: number): Promise<JsonValue> {
+  const tooLarge = new Refusal(413, "BODY_TOO_LARGE", "more than is taken")
+  if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of request) {
+    bytes += part.length
+    if (bytes > bytesMax) throw tooLarge
+    parts.push(part)
+  }
+  try {
+    return parseJson(new Uint8Array(Buffer.concat(parts)), bodyLimits(bytesMax))
+  } catch {
+    throw new Refusal(400, "BODY_REFUSED", "not the JSON that is taken")
+  }
+}
+
+function plainFailure(error: unknown) {
+  const { code, message, todo } = failureOf(error)
+  return { code, message, todo }
+}
+
+function interrupted(): ProgramError {
+  return new ProgramError("INTERRUPTED", "the command was interrupted", "run it again")
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new TypeError("something thrown that is no error")
+}

@@ -1,0 +1,51 @@
+/**
+ * This machine's own parts: disk, network, clock, randomness, keychain. Chosen here and nowhere
+ * else.
+ *
+ * @module
+ */
+import { systemClock } from "@fulcrum/crypto/clock"
+import { systemRandom } from "@fulcrum/crypto/random"
+import { systemDeflate } from "@fulcrum/log/deflate"
+import { openLevelStore } from "@fulcrum/store/level"
+import { engineRecords } from "./engine-records.ts"
+import type { Home } from "./home.ts"
+import { systemKeychain } from "./keychain.ts"
+import { lazyDiscovery, lazyNetwork, openWorkerThread } from "./lazy-adapters.ts"
+import type { DeviceParts } from "./open-device.ts"
+import { passphraseSource } from "./passphrase.ts"
+
+export function machineParts(options: {
+  readonly home: Home
+  /** Look for own devices on the local network. */
+  readonly mdns: boolean
+  note(text: string): void
+}): DeviceParts {
+  const { home, mdns, note } = options
+  const random = systemRandom()
+  const { stdin, stderr, env } = process
+  const hasTerminal = stdin.isTTY && stderr.isTTY
+  return {
+    home,
+    records: engineRecords,
+    network: lazyNetwork(),
+    ...(mdns && { discovery: lazyDiscovery() }),
+    openDocuments: openWorkerThread,
+    openStore: (folder) => openLevelStore({ folder }),
+    random,
+    clock: systemClock(),
+    deflate: systemDeflate(),
+    zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    keepers: {
+      random,
+      keychain: systemKeychain(),
+      note,
+      passphrase: passphraseSource({
+        file: env.FULCRUM_PASSPHRASE_FILE || undefined,
+        terminal: hasTerminal
+          ? { input: stdin, write: (text) => void stderr.write(text) }
+          : undefined,
+      }),
+    },
+  }
+}

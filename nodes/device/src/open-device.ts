@@ -1,0 +1,133 @@
+/**
+ * Opens the data folder: the lock, the key, then the record.
+ *
+ * @module
+ */
+import type { Person } from "@fulcrum/engine/person"
+import type { Store } from "@fulcrum/store"
+import { createDeviceKey, type KeyKeepers, readDeviceKey } from "./device-key.ts"
+import { type SettingsKeeper, settingsKeeper } from "./device-settings.ts"
+import { type Home, makeHome } from "./home.ts"
+import { codeOf, ProgramError } from "./program-error.ts"
+import type { CreateRequest, JoinRequest, RecordMaker, RecordParts } from "./record-maker.ts"
+
+export interface DeviceParts extends Omit<RecordParts, "store" | "vaultKey"> {
+  readonly home: Home
+  readonly keepers: KeyKeepers
+  readonly records: RecordMaker
+  openStore(folder: string): Promise<Store>
+}
+
+export interface OpenDevice {
+  readonly person: Person
+  readonly settings: SettingsKeeper
+}
+
+/** Another command may just be ending. */
+const LOCK_WAIT_MS = 3_000
+const LOCK_RETRY_MS = 100
+
+/**
+ * @throws {ProgramError} `RECORD_ABSENT`, `STORE_LOCKED`, and what `readDeviceKey` says.
+ * @throws What store, vault and engine say.
+ */
+export async function openDevice(parts: DeviceParts): Promise<OpenDevice> {
+  const key = await readDeviceKey(parts.home.keyFile, parts.keepers)
+  if (key === undefined) {
+    throw new ProgramError(
+      "RECORD_ABSENT",
+      "there is no record in this folder yet",
+      "begin with `fulcrum init`, or `fulcrum join CODE` on a second device",
+    )
+  }
+  const store = await lockStore(parts)
+  return await withStore(parts, store, key, (record) => parts.records.open(record))
+}
+
+/** Makes the folder and its key where there are none, and begins a record in it. */
+export async function createDevice(
+  parts: DeviceParts,
+  request: CreateRequest,
+  options: { readonly plainKey: boolean },
+): Promise<OpenDevice & { readonly words: readonly string[] }> {
+  let words: readonly string[] = []
+  const device = await beginDevice(parts, options, async (record) => {
+    const created = await parts.records.create(record, request)
+    words = created.words
+    return created.person
+  })
+  return { ...device, words }
+}
+
+/** Likewise, with the record of another device. */
+export async function joinDevice(
+  parts: DeviceParts,
+  request: JoinRequest,
+  options: { readonly plainKey: boolean },
+): Promise<OpenDevice> {
+  return await beginDevice(parts, options, (record) => parts.records.join(record, request))
+}
+
+async function beginDevice(
+  parts: DeviceParts,
+  options: { readonly plainKey: boolean },
+  begin: (record: RecordParts) => Promise<Person>,
+): Promise<OpenDevice> {
+  const { home, keepers } = parts
+  await makeHome(home)
+  // The lock first: of two that begin at once only one draws a key.
+  const store = await lockStore(parts)
+  try {
+    const key =
+      (await readDeviceKey(home.keyFile, keepers)) ??
+      (await createDeviceKey(home.keyFile, keepers, { plain: options.plainKey }))
+    return await withStore(parts, store, key, begin)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function withStore(
+  parts: DeviceParts,
+  store: Store,
+  key: Uint8Array,
+  use: (record: RecordParts) => Promise<Person>,
+): Promise<OpenDevice> {
+  const { home, network, discovery, openDocuments, random, clock, deflate, zone } = parts
+  const adapters = { network, openDocuments, random, clock, deflate, zone }
+  try {
+    const person = await use({
+      ...adapters,
+      ...(discovery !== undefined && { discovery }),
+      store,
+      vaultKey: key,
+    })
+    return { person, settings: settingsKeeper({ file: home.settingsFile, key, random }) }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function lockStore({ home, clock, openStore }: DeviceParts): Promise<Store> {
+  const deadline = clock.now() + LOCK_WAIT_MS
+  for (;;) {
+    try {
+      return await openStore(home.storeFolder)
+    } catch (error) {
+      if (codeOf(error) !== "STORE_LOCKED") throw error
+      if (clock.now() >= deadline) throw inUse(error)
+      await clock.sleep(LOCK_RETRY_MS)
+    }
+  }
+}
+
+function inUse(cause: unknown): ProgramError {
+  return new ProgramError(
+    "STORE_LOCKED",
+    "this folder is in use by `fulcrum up` or by another command",
+    "wait for it or end it, then try again",
+    { cause },
+  )
+}

@@ -1,0 +1,93 @@
+/**
+ * Where a passphrase comes from: the file that FULCRUM_PASSPHRASE_FILE names (its first line), else
+ * somebody at a terminal, without echo. Never an argument, never the environment itself.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises"
+import type { ReadStream } from "node:tty"
+import type { PassphraseSource } from "./device-key.ts"
+import { ProgramError } from "./program-error.ts"
+
+/** Longer ones are somebody's mistake, such as the wrong file. */
+export const PASSPHRASE_CHARS_MAX = 1024
+
+const ATTEMPTS = 3
+
+/** A terminal's two ends; what is asked goes to standard error. */
+export interface Terminal {
+  readonly input: ReadStream
+  write(text: string): void
+}
+
+export function passphraseSource(options: {
+  readonly file: string | undefined
+  readonly terminal: Terminal | undefined
+}): PassphraseSource {
+  const { file, terminal } = options
+  return {
+    isFile: file !== undefined,
+    async read(purpose) {
+      if (file !== undefined) return await readPassphraseFile(file)
+      if (terminal === undefined) return undefined
+      return purpose === "new" ? await askTwice(terminal) : await ask(terminal, "Passphrase: ")
+    },
+  }
+}
+
+async function readPassphraseFile(path: string): Promise<string> {
+  const passphrase = (await readFile(path, "utf8")).split(/\r?\n/, 1)[0] ?? ""
+  if (passphrase === "" || passphrase.length > PASSPHRASE_CHARS_MAX) {
+    throw new ProgramError(
+      "PASSPHRASE_FILE_INVALID",
+      "the passphrase file's first line is empty or too long",
+      "put the passphrase on its first line",
+    )
+  }
+  return passphrase
+}
+
+async function askTwice(terminal: Terminal): Promise<string> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const passphrase = await ask(terminal, "Choose a passphrase for this device: ")
+    if (passphrase === "") terminal.write("An empty one protects nothing.\n")
+    else if (passphrase === (await ask(terminal, "Once more: "))) return passphrase
+    else terminal.write("Those two differ.\n")
+  }
+  throw new ProgramError("PASSPHRASE_NEEDED", "no passphrase was chosen", "try again")
+}
+
+function ask(terminal: Terminal, prompt: string): Promise<string> {
+  const { input } = terminal
+  terminal.write(prompt)
+  return new Promise((resolve, reject) => {
+    const typed: string[] = []
+    const wasRaw = input.isRaw
+    const end = (): void => {
+      input.off("data", hear)
+      input.setRawMode(wasRaw)
+      input.pause()
+      terminal.write("\n")
+    }
+    const hear = (data: Buffer | string): void => {
+      for (const character of data.toString()) {
+        if (character === "\r" || character === "\n" || character === "\u0004") {
+          end()
+          resolve(typed.join(""))
+          return
+        }
+        if (character === "\u0003") {
+          end()
+          reject(new ProgramError("INTERRUPTED", "interrupted", "run it again"))
+          return
+        }
+        if (character === "\u007f" || character === "\b") typed.pop()
+        else if (character >= " " && typed.length < PASSPHRASE_CHARS_MAX) typed.push(character)
+      }
+    }
+    input.setRawMode(true)
+    input.setEncoding("utf8")
+    input.on("data", hear)
+    input.resume()
+  })
+}

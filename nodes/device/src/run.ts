@@ -1,0 +1,191 @@
+/**
+ * Runs one command of the command line: in the daemon if there is one, else here.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises"
+import { basename } from "node:path"
+import { bytesToBase64url } from "@fulcrum/codec/bytes"
+import type { JsonValue } from "@fulcrum/codec/json"
+import { systemClock } from "@fulcrum/crypto/clock"
+import { systemRandom } from "@fulcrum/crypto/random"
+import { Args } from "./args.ts"
+import { apiName, type CatalogCommand } from "./catalog.ts"
+import { type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
+import { DaemonClient } from "./daemon-client.ts"
+import { findDaemon } from "./daemon-file.ts"
+import { type FolderContext, settleHere } from "./folder-command.ts"
+import { findHome } from "./home.ts"
+import {
+  DONE,
+  describeFailure,
+  FAILED,
+  failureOf,
+  ProgramError,
+  WRONG_USAGE,
+} from "./program-error.ts"
+import { Terminal } from "./terminal.ts"
+
+export interface CommandLine {
+  readonly command: CatalogCommand
+  /** In the order of the catalog's operands, as commander gives them. */
+  readonly operands: readonly unknown[]
+  readonly options: Readonly<Record<string, unknown>>
+  readonly home: string | undefined
+  readonly json: boolean
+  readonly mdns: boolean
+}
+
+type Run = FolderContext & { readonly command: CatalogCommand; readonly rawArgs: JsonValue }
+
+/** Past this the process ends, whatever still hangs. */
+const GOODBYE_MS = 1_500
+
+/** @returns The exit status; never throws. */
+export async function runFromCommandLine(line: CommandLine): Promise<number> {
+  const { json, mdns, command } = line
+  const { stdin, stdout, stderr, env } = process
+  // Whoever reads no more, as `head`, is no failure of ours.
+  stdout.on("error", () => process.exit(DONE))
+  const yes = line.options.yes === true
+  const io = new Terminal({ input: stdin, output: stdout, errors: stderr, json, yes, env })
+  const signal = abortOnSignals()
+  let status: number
+  try {
+    const rawArgs = await collectArgs(line)
+    const args = Args.read(rawArgs, command.parameters)
+    const home = findHome(line.home)
+    const outcome = await run({ command, rawArgs, home, args, io, json, mdns, signal })
+    if (outcome !== undefined) io.print(outcome)
+    status = outcome?.failed === true ? FAILED : DONE
+  } catch (error) {
+    status = statusOf(signal.aborted ? signal.reason : error, line)
+  }
+  io.close()
+  setTimeout(() => process.exit(status), GOODBYE_MS).unref()
+  return status
+}
+
+/** Tells a failure; to be ended is none for a command that goes on until it is. */
+function statusOf(error: unknown, { options, json }: CommandLine): number {
+  const failure = failureOf(error)
+  if (failure.code === "INTERRUPTED" && options.watch === true) return DONE
+  process.stderr.write(`${describeFailure(failure, json)}\n`)
+  return failure.code === "USAGE" ? WRONG_USAGE : FAILED
+}
+
+async function run(context: Run): Promise<Outcome | undefined> {
+  switch (context.command.name) {
+    case "init":
+      return await (await import("./init.ts")).init(context)
+    case "join":
+      return await (await import("./join.ts")).join(context)
+    case "up":
+      return await (await import("./up.ts")).up(context)
+    case "doctor":
+      return await (await import("./commands/doctor.ts")).orFailure(() => runOnRecord(context))
+    default:
+      return await runOnRecord(context)
+  }
+}
+
+async function runOnRecord(context: Run): Promise<Outcome | undefined> {
+  const daemon = await findDaemon(context.home)
+  if (daemon !== undefined) {
+    const client = new DaemonClient(daemon, systemRandom())
+    try {
+      if (await client.isThere()) {
+        const { command, rawArgs, io, signal } = context
+        return await client.call({ command: apiName(command), args: rawArgs, io, signal })
+      }
+    } finally {
+      client.close()
+    }
+  }
+  return await runHere(context)
+}
+
+async function runHere(context: Run): Promise<Outcome | undefined> {
+  const { command, home, args, io, mdns, signal } = context
+  const [{ openDevice }, { machineParts }, runCommand] = await Promise.all([
+    import("./open-device.ts"),
+    import("./machine.ts"),
+    command.load?.(),
+  ])
+  const note = (text: string): void => io.note(text)
+  const { person } = await openDevice(machineParts({ home, mdns, note }))
+  try {
+    return await raced(
+      runCommand?.({
+        person,
+        args,
+        io,
+        signal,
+        clock: systemClock(),
+        settle: () => settleHere(person, io, waitSeconds(command, args)),
+        goOnline: async () => void (await person.start({ listen: [] })),
+      }),
+      signal,
+    )
+  } finally {
+    await person.close()
+  }
+}
+
+function waitSeconds(command: CatalogCommand, args: Args): number {
+  const takesWait = command.parameters.some(({ name }) => name === "wait")
+  return (takesWait ? args.number("wait") : undefined) ?? WAIT_SECONDS_DEFAULT
+}
+
+/** A command that does not hear its signal is left behind; what it wrote was durable or was not. */
+function raced<T>(running: Promise<T> | undefined, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason)
+    if (signal.aborted) return stop()
+    signal.addEventListener("abort", stop, { once: true })
+    Promise.resolve(running).then(resolve, reject)
+  })
+}
+
+function abortOnSignals(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      controller.abort(new ProgramError("INTERRUPTED", "interrupted", "run it again to go on"))
+      setTimeout(() => process.exit(FAILED), GOODBYE_MS).unref()
+    })
+  }
+  return controller.signal
+}
+
+/** The arguments as the API takes them; files are read here. */
+async function collectArgs(line: CommandLine): Promise<JsonValue> {
+  const args: Record<string, JsonValue> = {}
+  const operands = [...line.operands]
+  for (const { name, kind, syntax } of line.command.parameters) {
+    const given = syntax.startsWith("-") ? line.options[optionName(syntax)] : operands.shift()
+    if (name === "yes" || given === undefined) continue
+    // Commander gives `--no-passphrase` as `passphrase: false`.
+    if (syntax.startsWith("--no-")) args[name] = given === false
+    else if (kind === "files") args[name] = await readFiles(given)
+    else if (Array.isArray(given)) args[name] = given.map(String)
+    else if (typeof given === "number" || typeof given === "boolean") args[name] = given
+    else args[name] = String(given)
+  }
+  return args
+}
+
+/** `--dry-run` is `dryRun`; `--no-passphrase` is `passphrase`. */
+function optionName(syntax: string): string {
+  const long = /^--(?:no-)?([a-z-]+)/.exec(syntax)?.[1] ?? ""
+  return long.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+async function readFiles(paths: unknown): Promise<JsonValue> {
+  const files: JsonValue[] = []
+  for (const path of Array.isArray(paths) ? paths.map(String) : []) {
+    const bytes = new Uint8Array(await readFile(path))
+    files.push({ name: basename(path), bytes: bytesToBase64url(bytes) })
+  }
+  return files
+}

@@ -1,0 +1,148 @@
+/**
+ * Whoever runs a command: standard input, output and error.
+ *
+ * Results go to standard output; questions, progress and notes to standard error. With `--json`
+ * standard output carries documents alone, one a line.
+ *
+ * @module
+ */
+import { createInterface, type Interface } from "node:readline"
+import type { Readable } from "node:stream"
+import type { Io, Outcome, Question } from "./command.ts"
+import { ProgramError } from "./program-error.ts"
+import { paint } from "./text.ts"
+
+export interface TerminalOptions {
+  readonly input: Readable & { readonly isTTY?: boolean }
+  readonly output: Sink
+  readonly errors: Sink
+  readonly json: boolean
+  /** Take each question's default. */
+  readonly yes: boolean
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** The little that is needed of a stream to write to. */
+export interface Sink {
+  readonly isTTY?: boolean
+  write(text: string): unknown
+}
+
+const ANSWERS = new Map([
+  ["y", "yes"],
+  ["yes", "yes"],
+  ["n", "no"],
+  ["no", "no"],
+])
+/** Times that a yes-or-no question is asked. */
+const ASK_TIMES = 3
+
+export class Terminal implements Io {
+  readonly interactive: boolean
+  readonly #options: TerminalOptions
+  readonly #lines: string[] = []
+  readonly #waiting: ((line: string | undefined) => void)[] = []
+  #reader: Interface | undefined
+  #ended = false
+
+  constructor(options: TerminalOptions) {
+    this.#options = options
+    this.interactive = options.input.isTTY === true && !options.yes && !options.json
+  }
+
+  progress(text: string): void {
+    if (this.#options.errors.isTTY) this.#say(`${text}…`)
+  }
+
+  note(text: string): void {
+    this.#say(text)
+  }
+
+  show(shown: Outcome): void {
+    if (this.#options.json) this.#say(shown.text)
+    else this.print(shown)
+  }
+
+  emit(outcome: Outcome): void {
+    const { output, json } = this.#options
+    // A watched table is drawn over the one before.
+    if (!json && output.isTTY) output.write("\u001b[H\u001b[2J")
+    this.print(outcome)
+  }
+
+  /** Writes a command's answer. */
+  print(outcome: Outcome): void {
+    const { output, json } = this.#options
+    if (json) output.write(`${JSON.stringify(outcome.document)}\n`)
+    else if (outcome.exact && !output.isTTY) output.write(outcome.text)
+    else if (outcome.text !== "") {
+      output.write(`${paint(outcome.text, { color: this.#hasColor(output) }).trimEnd()}\n`)
+    }
+  }
+
+  async ask(question: Question): Promise<string> {
+    const { yes } = this.#options
+    if (yes) {
+      this.#say(`${prompt(question)}${question.default}`)
+      return question.default
+    }
+    for (let asked = 0; asked < ASK_TIMES; asked++) {
+      this.#options.errors.write(paint(prompt(question), { color: false }))
+      const typed = (await this.#line())?.trim()
+      if (!this.#options.input.isTTY) this.#options.errors.write("\n")
+      if (typed === undefined) break
+      if (typed === "") return question.default
+      if (question.kind === "text") return typed
+      const answer = ANSWERS.get(typed.toLowerCase())
+      if (answer !== undefined) return answer
+      this.#say("Please answer y or n.")
+    }
+    throw new ProgramError(
+      "ANSWER_ABSENT",
+      "a question got no answer",
+      "answer on standard input, or take every default with --yes",
+    )
+  }
+
+  /** Lets go of standard input, so that the process can end. */
+  close(): void {
+    this.#reader?.close()
+    this.#options.input.pause()
+  }
+
+  #say(text: string): void {
+    const { errors } = this.#options
+    errors.write(`${paint(text, { color: this.#hasColor(errors) })}\n`)
+  }
+
+  #hasColor(sink: Sink): boolean {
+    const { env } = this.#options
+    return sink.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb"
+  }
+
+  #line(): Promise<string | undefined> {
+    this.#reader ??= this.#read()
+    const line = this.#lines.shift()
+    if (line !== undefined || this.#ended) return Promise.resolve(line)
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  #read(): Interface {
+    const reader = createInterface({ input: this.#options.input, terminal: false })
+    reader.on("line", (line) => {
+      const waiting = this.#waiting.shift()
+      if (waiting) waiting(line)
+      else this.#lines.push(line)
+    })
+    reader.on("close", () => {
+      this.#ended = true
+      for (const waiting of this.#waiting.splice(0)) waiting(undefined)
+    })
+    return reader
+  }
+}
+
+function prompt({ text, kind, default: fallback }: Question): string {
+  if (kind === "text") return fallback === "" ? `${text} ` : `${text} [${fallback}] `
+  return fallback === "yes" ? `${text} [Y/n] ` : `${text} [y/N] `
+}

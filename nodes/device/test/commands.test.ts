@@ -1,0 +1,314 @@
+import { bytesToBase64url, utf8ToBytes } from "@fulcrum/codec/bytes"
+import type { JsonValue } from "@fulcrum/codec/json"
+import { describe, expect, test } from "vitest"
+import { Args } from "../src/args.ts"
+import { CATALOG } from "../src/catalog.ts"
+import type { Outcome } from "../src/command.ts"
+import { paint } from "../src/text.ts"
+import { MemoryIo } from "./memory-io.ts"
+import { MemoryPerson } from "./memory-person.ts"
+
+interface Ran {
+  readonly person: MemoryPerson
+  readonly io: MemoryIo
+  readonly outcome: Outcome | undefined
+  readonly text: string
+}
+
+async function run(
+  name: string,
+  given: JsonValue = {},
+  options: {
+    readonly person?: MemoryPerson
+    readonly io?: MemoryIo
+    readonly signal?: AbortSignal
+    readonly held?: readonly string[]
+  } = {},
+): Promise<Ran> {
+  const { person = new MemoryPerson(), io = new MemoryIo(), held = [] } = options
+  const command = CATALOG.find((known) => known.name === name)
+  const load = await command?.load?.()
+  if (command === undefined || load === undefined) throw new TypeError(`no command ${name}`)
+  const outcome = await load({
+    person,
+    io,
+    args: Args.read(given, command.parameters),
+    clock: { now: () => 0, sleep: async () => undefined },
+    signal: options.signal ?? new AbortController().signal,
+    settle: async () => held,
+    goOnline: async () => void (await person.start({ listen: [] })),
+  })
+  return { person, io, outcome, text: paint(outcome?.text ?? "", { color: false }) }
+}
+
+describe("the record", () => {
+  test("set says what changed, whom it reaches, and what still waits here", async () => {
+    const ran = await run(
+      "set",
+      { path: "card/phones/home", value: "+49 1" },
+      { held: ["1 entry for relay R"] },
+    )
+    expect(ran.outcome?.document).toEqual({
+      changed: ["card/phones/home"],
+      reaches: [{ relationship: "b3f19c02aa", vendor: "Acme", path: "card/phones/home" }],
+      held: ["1 entry for relay R"],
+    })
+    expect(ran.text).toBe(
+      [
+        "Set card/phones/home.",
+        "Reaches Acme:",
+        "  Acme  card/phones/home",
+        "Kept here until the next `fulcrum up` or `fulcrum sync`:",
+        "  1 entry for relay R",
+      ].join("\n"),
+    )
+  })
+
+  test("get prints text as it is, and the rest by path", async () => {
+    const person = new MemoryPerson()
+    person.values.set("card/name", "Ada\nBlume")
+    const { outcome } = await run("get", { path: "card/name" }, { person })
+    expect(outcome).toEqual({ document: "Ada\nBlume", text: "Ada\nBlume\n", exact: true })
+    person.values.set("card", { phones: { "a/b": { number: "1" } }, tags: ["x"] })
+    expect((await run("get", { path: "card" }, { person })).text).toBe(
+      'card/phones/a~1b/number  1\ncard/tags                ["x"]',
+    )
+  })
+
+  test("nothing there is null, and a note", async () => {
+    const { outcome, io } = await run("get", { path: "card/name" })
+    expect(outcome).toEqual({ document: null, text: "" })
+    expect(io.notes).toEqual(["Nothing is there."])
+  })
+
+  test("unset, undo and history", async () => {
+    const person = new MemoryPerson()
+    await run("set", { path: "card/name", value: "Ada" }, { person })
+    expect((await run("history", {}, { person })).text).toContain("card/name  Ada    laptop  1")
+    expect((await run("unset", { path: "card/name" }, { person })).text).toBe("Removed card/name.")
+    expect((await run("unset", { path: "card/name" }, { person })).text).toBe(
+      "That was so already.",
+    )
+    expect((await run("undo", {}, { person })).text).toBe("Undone: card/name.")
+    expect(person.values.get("card/name")).toBe("Ada")
+  })
+
+  test("import shows what it took from each file", async () => {
+    const bytes = bytesToBase64url(utf8ToBytes("BEGIN:VCARD"))
+    const { outcome, text } = await run("import", { files: [{ name: "me.vcf", bytes }] })
+    expect(outcome?.document).toMatchObject({ files: [{ file: "me.vcf", cards: 2 }], held: [] })
+    expect(text).toContain("me.vcf: 1 field, from the first of 2 cards\n  card/name  11 bytes")
+  })
+
+  test("export gives the file itself, and with --json one document", async () => {
+    const { outcome } = await run("export", { format: "vcard" })
+    expect(outcome).toEqual({
+      document: { format: "vcard", text: "BEGIN:VCARD\r\nEND:VCARD\r\n" },
+      text: "BEGIN:VCARD\r\nEND:VCARD\r\n",
+      exact: true,
+    })
+    expect((await run("export")).outcome?.document).toEqual({})
+    await expect(run("export", { format: "pdf" })).rejects.toMatchObject({ code: "USAGE" })
+  })
+})
+
+describe("devices and relays", () => {
+  test("pair shows the code, then the check words, and asks", async () => {
+    const io = new MemoryIo(["yes"])
+    const { outcome, person } = await run("pair", {}, { io })
+    expect(person.approved).toBe(true)
+    expect(io.emitted.map(({ document }) => document)).toEqual([
+      {
+        ready: true,
+        addresses: [],
+        code: "4711-copper-lantern-orbit",
+        lanOnly: false,
+        expiresAt: "1970-01-01T00:02:00.000Z",
+      },
+      { asking: { words: ["apple", "river"], name: "phone" } },
+    ])
+    expect(outcome?.document).toEqual({ device: "phone" })
+  })
+
+  test("a device that you do not approve is not added", async () => {
+    const ran = run("pair", {}, { io: new MemoryIo(["no"]) })
+    await expect(ran).rejects.toMatchObject({ code: "PAIR_DECLINED" })
+  })
+
+  test("a device is removed once you said yes", async () => {
+    const no = run("devices revoke", { name: "phone" }, { io: new MemoryIo(["no"]) })
+    await expect(no).rejects.toMatchObject({ code: "DECLINED" })
+    const { text } = await run("devices revoke", { name: "phone" }, { io: new MemoryIo(["yes"]) })
+    expect(text).toBe("phone is removed.")
+    expect((await run("devices")).text).toContain("phone   away         behind")
+  })
+
+  test("relays are added, listed and removed", async () => {
+    const person = new MemoryPerson()
+    await run("relay add", { address: "/ip4/127.0.0.1/tcp/1/p2p/x" }, { person })
+    expect((await run("relay list", {}, { person })).text).toBe(
+      "untried  1 to send  /ip4/127.0.0.1/tcp/1/p2p/x",
+    )
+    await run("relay remove", { address: "/ip4/127.0.0.1/tcp/1/p2p/x" }, { person })
+    expect((await run("relay list", {}, { person })).outcome?.document).toEqual([])
+  })
+})
+
+describe("relationships", () => {
+  test("[R10] connect shows who gets what before it asks, and gives nothing by default", async () => {
+    const io = new MemoryIo(["yes"])
+    const { person, outcome } = await run("connect", { invitation: "fulcrum:1.x" }, { io })
+    expect(person.connected).toEqual([{ invitation: "fulcrum:1.x", disclose: [] }])
+    const shown = paint(io.shown[0]?.text ?? "", { color: false })
+    expect(shown).toContain("Acme (acme.example), not checked")
+    expect(shown).toContain("It gets no field: you stay nameless.")
+    expect(shown).toContain("card/phones/home  optional  delivery  P1Y  to call you")
+    expect(shown).toContain("made for one person")
+    expect(outcome?.document).toMatchObject({ state: "proffered", held: [] })
+  })
+
+  test("connect with --wait goes on until the company has answered", async () => {
+    const given = {
+      invitation: "fulcrum:1.x",
+      disclose: "card/name, card/phones/home:once",
+      wait: 5,
+    }
+    const { person, outcome, text } = await run("connect", given, { io: new MemoryIo(["yes"]) })
+    expect(person.connected[0]?.disclose).toEqual(["card/name", "card/phones/home:once"])
+    expect(outcome?.document).toMatchObject({ state: "agreed" })
+    expect(text).toBe("Agreed with Acme on SD-BASE.")
+  })
+
+  test("somebody at a terminal is asked which fields to give", async () => {
+    const io = new MemoryIo(["card/name", "yes"], { interactive: true })
+    const { person } = await run("connect", { invitation: "fulcrum:1.x" }, { io })
+    expect(person.connected[0]?.disclose).toEqual(["card/name"])
+    expect(io.asked[0]?.default).toBe("none")
+  })
+
+  test("a no sends nothing", async () => {
+    const person = new MemoryPerson()
+    const io = new MemoryIo(["no"])
+    const ran = run("connect", { invitation: "fulcrum:1.x" }, { io, person })
+    await expect(ran).rejects.toMatchObject({ code: "DECLINED" })
+    expect(person.connected).toEqual([])
+  })
+
+  test("disclose shows the values first", async () => {
+    const person = new MemoryPerson()
+    person.values.set("card/phones/home", "+49 1")
+    const io = new MemoryIo(["yes"])
+    const given = { vendor: "Acme", paths: ["card/phones/home:once"] }
+    await run("disclose", given, { person, io })
+    expect(paint(io.shown[0]?.text ?? "", { color: false })).toBe(
+      "Acme (acme.example) gets:\n  card/phones/home  +49 1  just once",
+    )
+  })
+
+  test("show, relationships, who-has and terms read well", async () => {
+    expect((await run("relationships")).text).toBe(
+      "b3f19c02  Acme  acme.example  agreed  3 deliverable  SD-BASE  1 field",
+    )
+    expect((await run("show", { vendor: "Acme" })).text).toContain(
+      "card/phones/home  +49 1  applied  follows  delivery  P1Y",
+    )
+    expect((await run("who-has", { path: "card/phones/home" })).text).toContain("applied")
+    expect((await run("who-has", { path: "card/name" })).text).toBe("No company has it from you.")
+    expect((await run("terms list")).text).toBe("SD-BASE  Service, no more")
+  })
+})
+
+describe("moves", () => {
+  const given = { assignments: ["card/phones/home=+41 = 2"], from: "2026-12-15" }
+
+  test("a dry run shows who would get what, and changes nothing", async () => {
+    const { person, text } = await run("move", { ...given, dryRun: true })
+    expect(person.moves).toEqual([])
+    expect(text).toBe(
+      [
+        "From 2026-12-15:",
+        "  card/phones/home  (nothing)  →  +41 = 2",
+        "",
+        "Who is told:",
+        "  Acme  card/phones/home",
+        "Not told: Other",
+      ].join("\n"),
+    )
+  })
+
+  test("[R10] the preview comes first, always; then the board", async () => {
+    const io = new MemoryIo(["yes"])
+    const { outcome, text } = await run("move", given, { io })
+    expect(io.shown).toHaveLength(1)
+    expect(outcome?.document).toMatchObject({ move: "77aa01", held: [] })
+    expect(text).toContain("  Acme  sealed → relayed\n0 of 1 done")
+  })
+
+  test("a no changes nothing", async () => {
+    const person = new MemoryPerson()
+    const ran = run("move", given, { io: new MemoryIo(["no"]), person })
+    await expect(ran).rejects.toMatchObject({ code: "DECLINED" })
+    expect(person.moves).toEqual([])
+  })
+
+  test("a change without a value is wrong usage", async () => {
+    const ran = run("move", { assignments: ["card/name"] })
+    await expect(ran).rejects.toMatchObject({ code: "USAGE" })
+  })
+
+  test("the board is watched until every company has answered", async () => {
+    const person = new MemoryPerson()
+    const io = new MemoryIo()
+    const begun = await person.move({ assignments: [{ path: "card/name", value: "A" }] })
+    const watching = run("board", { watch: true }, { person, io })
+    await expect.poll(() => io.emitted.length).toBe(2)
+    person.changed("network")
+    person.moves.push({ ...begun, done: true })
+    person.changed("board")
+    expect((await watching).outcome).toBeUndefined()
+    expect(io.emitted.map(({ document }) => document)).toEqual([
+      { ready: true, addresses: [] },
+      begun,
+      { ...begun, done: true },
+    ])
+    expect(person.listeners.size).toBe(0)
+  })
+
+  test("without a move there is no board", async () => {
+    expect((await run("board")).outcome?.document).toBeNull()
+  })
+})
+
+describe("in step", () => {
+  test("status tells devices, relays and what waits", async () => {
+    const person = new MemoryPerson()
+    person.held = ["2 entries for your other devices"]
+    const { text } = await run("status", {}, { person })
+    expect(text).toContain("laptop: 1 document, 0 entries, 1 relationship")
+    expect(text).toContain("Waits here\n  2 entries for your other devices")
+  })
+
+  test("status is watched until interrupted", async () => {
+    const controller = new AbortController()
+    const io = new MemoryIo()
+    const watching = run("status", { watch: true }, { io, signal: controller.signal })
+    await expect.poll(() => io.emitted.length).toBe(2)
+    controller.abort()
+    await watching
+  })
+
+  test("sync settles for as long as it is told", async () => {
+    const { person, text } = await run("sync", { wait: 3 })
+    expect(person.settled).toEqual([3000])
+    expect(text).toBe("Everything is in step.")
+  })
+
+  test("doctor fails when something is not well", async () => {
+    const person = new MemoryPerson()
+    expect((await run("doctor", {}, { person })).outcome?.failed).toBe(false)
+    person.doctor = async () => [{ check: "record", ok: false, detail: "a hole" }]
+    const { outcome, text } = await run("doctor", {}, { person })
+    expect(outcome).toMatchObject({ failed: true, document: { ok: false } })
+    expect(text).toContain("not ok  record  a hole")
+  })
+})

@@ -1,0 +1,223 @@
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises"
+import { request as startRequest } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { systemClock } from "@fulcrum/crypto/clock"
+import { seededRandom, systemRandom } from "@fulcrum/crypto/random"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { type Daemon, startDaemon } from "../src/daemon.ts"
+import { DaemonClient } from "../src/daemon-client.ts"
+import { findDaemon, removeDaemonFile, writeDaemonFile } from "../src/daemon-file.ts"
+import { findHome } from "../src/home.ts"
+import { MemoryIo } from "./memory-io.ts"
+import { MemoryPerson } from "./memory-person.ts"
+
+let person: MemoryPerson
+let daemon: Daemon
+let client: DaemonClient
+
+beforeEach(async () => {
+  person = new MemoryPerson()
+  daemon = await startDaemon({ person, random: systemRandom(), clock: systemClock() })
+  client = clientOf(daemon)
+})
+
+afterEach(async () => {
+  client.close()
+  await daemon.close()
+})
+
+function clientOf({ port, token }: { readonly port: number; readonly token: string }) {
+  return new DaemonClient({ pid: process.pid, port, token }, seededRandom("client"))
+}
+
+function call(
+  command: string,
+  args: Readonly<Record<string, string | number | string[] | boolean>>,
+) {
+  const io = new MemoryIo(["yes"])
+  const signal = new AbortController().signal
+  return { io, answered: client.call({ command, args, io, signal }) }
+}
+
+interface Raw {
+  readonly status: number
+  readonly body: string
+}
+
+/** One request with headers as a stranger might send them. */
+function send(
+  path: string,
+  options: {
+    readonly method?: string
+    readonly headers?: Readonly<Record<string, string>>
+    readonly body?: string
+  } = {},
+): Promise<Raw> {
+  const { method = "POST", headers = {}, body = '{"args":{}}' } = options
+  return new Promise((resolve, reject) => {
+    const request = startRequest(
+      {
+        host: "127.0.0.1",
+        port: daemon.port,
+        method,
+        path,
+        headers: {
+          "Content-Type": "application/json",
+          Authorization: `Bearer ${daemon.token}`,
+          ...headers,
+        },
+      },
+      (response) => {
+        let text = ""
+        response.setEncoding("utf8").on("data", (part: string) => {
+          text += part
+        })
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text }))
+      },
+    )
+    request.on("error", reject)
+    request.end(body)
+  })
+}
+
+describe("a command", () => {
+  test("answers as it would here", async () => {
+    expect(await client.isThere()).toBe(true)
+    const { answered } = call("set", { path: "card/name", value: "Ada" })
+    expect(await answered).toMatchObject({
+      document: { changed: ["card/name"], reaches: [] },
+      text: "Set card/name.",
+    })
+    expect(person.values.get("card/name")).toBe("Ada")
+  })
+
+  test("waits for sending only when it is told to: the daemon goes on by itself", async () => {
+    await call("set", { path: "card/name", value: "Ada" }).answered
+    expect(person.settled).toEqual([])
+    await call("set", { path: "card/name", value: "Bo", wait: 2 }).answered
+    expect(person.settled).toEqual([2000])
+  })
+
+  test("asks its questions back", async () => {
+    const { io, answered } = call("move", { assignments: ["card/name=Bo"] })
+    expect(await answered).toMatchObject({ document: { move: "77aa01" } })
+    expect(io.shown).toHaveLength(1)
+    expect(io.asked[0]?.text).toBe("Change your record and tell 1 company?")
+  })
+
+  test("fails with the same code", async () => {
+    await expect(call("set", { path: "nowhere", value: "x" }).answered).rejects.toMatchObject({
+      code: "PATH_UNKNOWN",
+    })
+    await expect(call("set", { path: "card/name" }).answered).rejects.toMatchObject({
+      code: "USAGE",
+    })
+  })
+
+  test("that is interrupted ends in the daemon too", async () => {
+    const controller = new AbortController()
+    const io = new MemoryIo()
+    const args = { watch: true }
+    const watching = client.call({ command: "status", args, io, signal: controller.signal })
+    await expect.poll(() => io.emitted.length).toBe(2)
+    controller.abort(new Error("enough"))
+    await expect(watching).rejects.toThrow("enough")
+    await expect.poll(() => person.listeners.size).toBe(0)
+  })
+
+  test("is told when the daemon ends under it, at once", async () => {
+    const io = new MemoryIo()
+    const signal = new AbortController().signal
+    const watching = client.call({ command: "status", args: { watch: true }, io, signal })
+    watching.catch(() => undefined)
+    await expect.poll(() => io.emitted.length).toBe(2)
+    await daemon.close()
+    await expect(watching).rejects.toMatchObject({ code: "DAEMON_ENDED" })
+  })
+})
+
+describe("[R28] the API", () => {
+  test("serves this host and its own origin alone", async () => {
+    const own = `127.0.0.1:${daemon.port}`
+    expect((await send("/api/v1/get", { headers: { Host: own } })).status).toBe(200)
+    expect((await send("/api/v1/get", { headers: { Origin: `http://${own}` } })).status).toBe(200)
+    for (const headers of [
+      { Host: "evil.example" },
+      { Host: `evil.example:${daemon.port}` },
+      { Host: "127.0.0.1" },
+      { Origin: "https://evil.example" },
+      { Origin: "null" },
+      { Origin: "http://127.0.0.1" },
+      { "Sec-Fetch-Site": "cross-site" },
+      { "Sec-Fetch-Site": "same-site" },
+    ]) {
+      expect((await send("/api/v1/get", { headers })).status, JSON.stringify(headers)).toBe(403)
+    }
+  })
+
+  test("wants this start's token", async () => {
+    for (const Authorization of ["", "Bearer ", "Bearer 00", `Basic ${daemon.token}`]) {
+      expect((await send("/api/v1/get", { headers: { Authorization } })).status).toBe(401)
+    }
+    const other = await startDaemon({ person, random: systemRandom(), clock: systemClock() })
+    expect(other.token).not.toBe(daemon.token)
+    await other.close()
+  })
+
+  test("takes POST with JSON alone, and never says that another origin may", async () => {
+    expect((await send("/api/v1/get", { method: "GET", body: "" })).status).toBe(405)
+    expect((await send("/api/v1/get", { method: "OPTIONS", body: "" })).status).toBe(405)
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", ""]) {
+      expect((await send("/api/v1/get", { headers: { "Content-Type": type } })).status).toBe(415)
+    }
+    const answer = await fetch(`${daemon.url}/api/v1/get`, { method: "OPTIONS" })
+    expect(answer.headers.get("access-control-allow-origin")).toBeNull()
+  })
+
+  test("bounds what it reads", async () => {
+    const body = JSON.stringify({ args: { path: "x".repeat(300 << 10) } })
+    expect((await send("/api/v1/get", { body })).status).toBe(413)
+    const chunked = { "Transfer-Encoding": "chunked" }
+    expect((await send("/api/v1/get", { body, headers: chunked })).status).toBe(413)
+    for (const bad of ["", "{", '{"args":{"__proto__":{}}}', "[".repeat(100)]) {
+      expect((await send("/api/v1/get", { body: bad })).status).toBe(400)
+    }
+  })
+
+  test("knows its commands alone, none that works on the folder itself", async () => {
+    for (const path of ["/api/v1/init", "/api/v1/up", "/api/v1/nothing", "/", "/api/v1/withdraw"]) {
+      expect((await send(path)).status, path).toBe(404)
+    }
+    expect(
+      (await send(`/api/v1/answers/${"0".repeat(32)}`, { body: '{"answer":"yes"}' })).status,
+    ).toBe(404)
+  })
+
+  test("proves itself before the token is shown", async () => {
+    const stranger = clientOf({ port: daemon.port, token: "00".repeat(32) })
+    expect(await stranger.isThere()).toBe(false)
+    stranger.close()
+    expect((await send("/api/v1/hello", { body: '{"nonce":"00"}' })).status).toBe(400)
+  })
+})
+
+describe("daemon.json", () => {
+  test("[R19] is its owner's alone, names a live process, and is removed", async () => {
+    const home = findHome(await mkdtemp(join(tmpdir(), "fulcrum-daemon-")))
+    const written = { pid: process.pid, port: 4711, token: "ab" }
+    await writeDaemonFile(home, written)
+    expect(await findDaemon(home)).toEqual(written)
+    if (process.platform !== "win32") {
+      expect((await stat(home.daemonFile)).mode & 0o777).toBe(0o600)
+    }
+    // No process has a number above the largest there can be.
+    await writeDaemonFile(home, { ...written, pid: 2 ** 31 - 1 })
+    expect(await findDaemon(home)).toBeUndefined()
+    await writeFile(home.daemonFile, '{"pid":1')
+    expect(await findDaemon(home)).toBeUndefined()
+    await removeDaemonFile(home)
+    expect(await findDaemon(home)).toBeUndefined()
+    await rm(home.folder, { recursive: true })
+  })
+})

@@ -1,0 +1,122 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { seededRandom } from "@fulcrum/crypto/random"
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { createDeviceKey, type KeyKeepers, readDeviceKey } from "../src/device-key.ts"
+import type { Keychain } from "../src/keychain.ts"
+import { passphraseSource } from "../src/passphrase.ts"
+
+let folder: string
+let files = 0
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "fulcrum-key-"))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+const headless: Keychain = { keep: async () => false, find: async () => undefined }
+
+function memoryKeychain(): Keychain & { readonly kept: Map<string, Uint8Array> } {
+  const kept = new Map<string, Uint8Array>()
+  return {
+    kept,
+    async keep(account, key) {
+      kept.set(account, key)
+      return true
+    },
+    find: async (account) => kept.get(account),
+  }
+}
+
+function keepers(given: {
+  readonly passphrase?: string
+  readonly keychain?: Keychain
+  readonly isFile?: boolean
+}): KeyKeepers & { readonly notes: string[] } {
+  const notes: string[] = []
+  return {
+    notes,
+    note: (text) => notes.push(text),
+    random: seededRandom("device key"),
+    keychain: given.keychain ?? headless,
+    passphrase: { isFile: given.isFile ?? true, read: async () => given.passphrase },
+  }
+}
+
+const newPath = (): string => join(folder, `device-${files++}.key`)
+
+test("[R19] a key sealed by a passphrase opens with that passphrase alone", async () => {
+  const path = newPath()
+  const key = await createDeviceKey(path, keepers({ passphrase: "blue moon" }), { plain: false })
+  expect(key).toHaveLength(32)
+  expect(await readDeviceKey(path, keepers({ passphrase: "blue moon" }))).toEqual(key)
+  await expect(readDeviceKey(path, keepers({ passphrase: "red moon" }))).rejects.toMatchObject({
+    code: "KEY_WRONG",
+  })
+  expect((await readFile(path)).includes(Buffer.from(key))).toBe(false)
+})
+
+test("[R19] a keychain that fails means a passphrase, never silently plain", async () => {
+  const path = newPath()
+  const headlessKeepers = keepers({ isFile: false, keychain: headless })
+  await expect(createDeviceKey(path, headlessKeepers, { plain: false })).rejects.toMatchObject({
+    code: "PASSPHRASE_NEEDED",
+  })
+  await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" })
+  const asked = keepers({ isFile: false, keychain: headless, passphrase: "blue moon" })
+  const key = await createDeviceKey(path, asked, { plain: false })
+  expect((await readFile(path)).includes(Buffer.from(key))).toBe(false)
+})
+
+test("[R19] the keychain holds the key, and the file none of it", async () => {
+  const path = newPath()
+  const keychain = memoryKeychain()
+  const given = keepers({ isFile: false, keychain })
+  const key = await createDeviceKey(path, given, { plain: false })
+  expect([...keychain.kept.values()]).toEqual([key])
+  expect(given.notes).toEqual(["The key of this folder is in your system's keychain."])
+  expect(await readDeviceKey(path, keepers({ keychain }))).toEqual(key)
+  expect((await readFile(path)).includes(Buffer.from(key))).toBe(false)
+  await expect(readDeviceKey(path, keepers({}))).rejects.toMatchObject({ code: "KEYCHAIN_FAILED" })
+})
+
+test("a passphrase file counts more than a keychain", async () => {
+  const keychain = memoryKeychain()
+  await createDeviceKey(newPath(), keepers({ passphrase: "blue moon", keychain }), { plain: false })
+  expect(keychain.kept.size).toBe(0)
+})
+
+test("[R19] a plain key is only made on request, with a warning, for its owner alone", async () => {
+  const path = newPath()
+  const given = keepers({})
+  const key = await createDeviceKey(path, given, { plain: true })
+  expect(given.notes[0]).toContain("No passphrase")
+  expect(await readDeviceKey(path, keepers({}))).toEqual(key)
+  if (process.platform !== "win32") expect((await stat(path)).mode & 0o777).toBe(0o600)
+})
+
+test("no file is no key; a damaged one is told as such", async () => {
+  expect(await readDeviceKey(newPath(), keepers({}))).toBeUndefined()
+  const path = newPath()
+  await createDeviceKey(path, keepers({ passphrase: "blue moon" }), { plain: false })
+  const whole = await readFile(path)
+  for (const bytes of [whole.subarray(0, 40), Buffer.alloc(0), Buffer.concat([whole, whole])]) {
+    await writeFile(path, bytes)
+    await expect(readDeviceKey(path, keepers({ passphrase: "blue moon" }))).rejects.toMatchObject({
+      code: "KEY_FILE_DAMAGED",
+    })
+  }
+})
+
+test("a passphrase is a file's first line", async () => {
+  const file = join(folder, "passphrase")
+  await writeFile(file, "blue moon\r\nand more\n")
+  const source = passphraseSource({ file, terminal: undefined })
+  expect(await source.read("known")).toBe("blue moon")
+  await writeFile(file, "\n")
+  await expect(source.read("new")).rejects.toMatchObject({ code: "PASSPHRASE_FILE_INVALID" })
+  expect(await passphraseSource({ file: undefined, terminal: undefined }).read("new")).toBe(
+    undefined,
+  )
+})

@@ -1,0 +1,323 @@
+/**
+ * A record in memory, for testing the program above it: it keeps flat values, has one company, and
+ * sends nothing.
+ *
+ * @module
+ */
+import type { JsonValue } from "@fulcrum/codec/json"
+import type {
+  BoardView,
+  ConnectPreview,
+  ConnectRequest,
+  DeviceRow,
+  EditResult,
+  FieldValue,
+  HistoryRow,
+  ImportResult,
+  MovePreview,
+  MoveRequest,
+  PairPrompts,
+  PairResult,
+  Person,
+  PersonEvent,
+  RelationshipRow,
+  RelationshipView,
+  RelayRow,
+  StatusView,
+  WhoHasRow,
+} from "@fulcrum/engine/person"
+
+/** Like the engine's own: what matters is the code. */
+export class CodedError extends Error {
+  override readonly name = "CodedError"
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+const RELATIONSHIP: RelationshipRow = {
+  id: "b3f19c02aa",
+  vendor: "Acme",
+  domain: "acme.example",
+  state: "agreed",
+  level: 3,
+  terms: "SD-BASE",
+  fields: ["card/phones/home"],
+}
+
+export class MemoryPerson implements Person {
+  readonly device: Person["device"] = { id: "d1", name: "laptop" }
+  readonly values: Map<string, JsonValue> = new Map()
+  readonly relayAddresses: Set<string> = new Set()
+  readonly listeners: Set<(event: PersonEvent) => void> = new Set()
+  readonly settled: number[] = []
+  readonly connected: ConnectRequest[] = []
+  held: readonly string[] = []
+  moves: BoardView[] = []
+  started = 0
+  isClosed = false
+  approved: boolean | undefined
+  #undo: [string, JsonValue | undefined][] = []
+
+  async importFile(bytes: Uint8Array): Promise<ImportResult> {
+    const fields: FieldValue[] = [{ path: "card/name", value: `${bytes.length} bytes` }]
+    for (const { path, value } of fields) if (value !== undefined) this.values.set(path, value)
+    return { cards: 2, fields }
+  }
+
+  async exportRecord(options: {
+    readonly format: "json" | "jscontact" | "vcard"
+  }): Promise<string> {
+    if (options.format === "vcard") return "BEGIN:VCARD\r\nEND:VCARD\r\n"
+    return JSON.stringify(Object.fromEntries(this.values))
+  }
+
+  async get(path?: string): Promise<JsonValue | undefined> {
+    if (path !== undefined) return this.values.get(path)
+    return this.values.size === 0 ? undefined : Object.fromEntries(this.values)
+  }
+
+  async set(path: string, value: string): Promise<EditResult> {
+    if (path.startsWith("nowhere")) throw new CodedError("PATH_UNKNOWN", `no such path: ${path}`)
+    this.#undo.push([path, this.values.get(path)])
+    this.values.set(path, value)
+    this.changed("record")
+    return this.#edited(path)
+  }
+
+  async unset(path: string): Promise<EditResult> {
+    if (!this.values.has(path)) return { changed: [], reaches: [] }
+    this.#undo.push([path, this.values.get(path)])
+    this.values.delete(path)
+    return this.#edited(path)
+  }
+
+  async history(path?: string): Promise<readonly HistoryRow[]> {
+    return [...this.values]
+      .filter(([at]) => path === undefined || at === path)
+      .map(([at, value], i) => ({ path: at, value, device: "laptop", sequence: i + 1 }))
+  }
+
+  async undo(): Promise<EditResult> {
+    const last = this.#undo.pop()
+    if (last === undefined) throw new CodedError("UNDO_NOTHING", "nothing to undo")
+    const [path, before] = last
+    if (before === undefined) this.values.delete(path)
+    else this.values.set(path, before)
+    return this.#edited(path)
+  }
+
+  async relays(): Promise<readonly RelayRow[]> {
+    return [...this.relayAddresses].map((address) => ({ address, state: "untried", pending: 1 }))
+  }
+
+  async addRelay(address: string): Promise<void> {
+    this.relayAddresses.add(address)
+  }
+
+  async removeRelay(address: string): Promise<void> {
+    this.relayAddresses.delete(address)
+  }
+
+  async devices(): Promise<readonly DeviceRow[]> {
+    const row = { isThis: true, state: "member", connected: true, hasEverything: true } as const
+    return [
+      { ...row, ...this.device },
+      { ...row, id: "d2", name: "phone", isThis: false, connected: false, hasEverything: false },
+    ]
+  }
+
+  async revokeDevice(name: string): Promise<void> {
+    if (name !== "phone") throw new CodedError("DEVICE_UNKNOWN", "no device goes by that name")
+  }
+
+  async pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
+    signal.throwIfAborted()
+    const code = "4711-copper-lantern-orbit"
+    prompts.code({ code, lanOnly: false, expiresAtMs: 120_000, addresses: [] })
+    this.approved = await prompts.approve({ words: ["apple", "river"], name: "phone" })
+    if (!this.approved) throw new CodedError("PAIR_REFUSED", "refused here")
+    return { device: "phone" }
+  }
+
+  async previewConnect(request: ConnectRequest): Promise<ConnectPreview> {
+    const follows = request.disclose.map((path) => ({ path, value: "1", follows: true }))
+    return {
+      vendor: { name: "Acme", domain: "acme.example", checked: "not checked" },
+      did: "did:key:z6MkExample",
+      terms: request.terms ?? "SD-BASE",
+      requested: [
+        {
+          path: "card/phones/home",
+          purpose: "delivery",
+          retention: "P1Y",
+          required: false,
+          why: "to call you",
+        },
+      ],
+      disclosed: follows,
+      missing: [],
+      personal: true,
+      relays: ["/ip4/127.0.0.1/tcp/4001"],
+      resumes: undefined,
+    }
+  }
+
+  async connect(request: ConnectRequest): Promise<RelationshipRow> {
+    this.connected.push(request)
+    return { ...RELATIONSHIP, state: "proffered" }
+  }
+
+  async waitForAgreement(): Promise<RelationshipRow> {
+    return RELATIONSHIP
+  }
+
+  async relationships(): Promise<readonly RelationshipRow[]> {
+    return [RELATIONSHIP]
+  }
+
+  async show(vendor: string): Promise<RelationshipView> {
+    if (vendor !== "Acme" && !RELATIONSHIP.id.startsWith(vendor)) {
+      throw new CodedError("VENDOR_UNKNOWN", "no relationship goes by that name")
+    }
+    return {
+      ...RELATIONSHIP,
+      did: "did:key:z6MkExample",
+      agreement: {},
+      disclosures: [
+        {
+          path: "card/phones/home",
+          purpose: "delivery",
+          retention: "P1Y",
+          until: "2027-12-31",
+          follows: true,
+          value: "+49 1",
+          counter: 1,
+          state: "applied",
+        },
+      ],
+      refusal: undefined,
+      held: this.held,
+    }
+  }
+
+  async disclose(vendor: string): Promise<RelationshipView> {
+    return await this.show(vendor)
+  }
+
+  async whoHas(path: string): Promise<readonly WhoHasRow[]> {
+    if (path !== "card/phones/home") return []
+    return [
+      {
+        vendor: "Acme",
+        relationship: RELATIONSHIP.id,
+        path,
+        value: "+49 1",
+        purpose: "delivery",
+        until: "2027-12-31",
+        evidence: "applied",
+      },
+    ]
+  }
+
+  async terms(): ReturnType<Person["terms"]> {
+    return [{ id: "SD-BASE", iri: "https://example/SD-BASE", summary: "Service, no more" }]
+  }
+
+  async planMove(request: MoveRequest): Promise<MovePreview> {
+    return {
+      changes: request.assignments.map(({ path, value }) => ({
+        path,
+        before: this.values.get(path),
+        after: value,
+      })),
+      gets: [{ relationship: RELATIONSHIP.id, vendor: "Acme", paths: ["card/phones/home"] }],
+      unaffected: [{ relationship: "x", vendor: "Other" }],
+      from: request.from,
+    }
+  }
+
+  async move(request: MoveRequest): Promise<BoardView> {
+    const board: BoardView = {
+      move: "77aa01",
+      changes: request.assignments.map(({ path, value }) => ({ path, after: value })),
+      from: request.from,
+      lines: [
+        {
+          relationship: RELATIONSHIP.id,
+          vendor: "Acme",
+          paths: ["card/phones/home"],
+          state: "relayed",
+          steps: [
+            { state: "sealed", signedBy: undefined },
+            { state: "relayed", signedBy: "aa" },
+          ],
+          code: undefined,
+        },
+      ],
+      done: false,
+    }
+    this.moves.push(board)
+    return board
+  }
+
+  async board(): Promise<BoardView | undefined> {
+    return this.moves.at(-1)
+  }
+
+  async status(): Promise<StatusView> {
+    return {
+      device: this.device.name,
+      documents: 1,
+      entries: this.values.size,
+      vector: "00",
+      relays: await this.relays(),
+      devices: await this.devices(),
+      relationships: 1,
+      held: this.held,
+      quarantined: 0,
+      forks: 0,
+    }
+  }
+
+  async start(options: { readonly listen: readonly string[] }): Promise<readonly string[]> {
+    this.started++
+    return options.listen
+  }
+
+  async settle(timeoutMs: number): Promise<readonly string[]> {
+    this.settled.push(timeoutMs)
+    return this.held
+  }
+
+  async doctor(): ReturnType<Person["doctor"]> {
+    return [{ check: "record", ok: true, detail: "every entry is there" }]
+  }
+
+  onChange(listener: (event: PersonEvent) => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  /** Tells whoever listens. */
+  changed(event: PersonEvent): void {
+    for (const listener of this.listeners) listener(event)
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #edited(path: string): EditResult {
+    const isShared = path === "card/phones/home"
+    const reach = { relationship: RELATIONSHIP.id, vendor: "Acme", path }
+    return { changed: [path], reaches: isShared ? [reach] : [] }
+  }
+}

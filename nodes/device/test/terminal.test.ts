@@ -1,0 +1,84 @@
+import { PassThrough } from "node:stream"
+import { expect, test } from "vitest"
+import { Terminal } from "../src/terminal.ts"
+import { tone } from "../src/text.ts"
+
+function terminal(options: {
+  readonly input?: string
+  readonly json?: boolean
+  readonly yes?: boolean
+  readonly isTTY?: boolean
+  readonly env?: Readonly<Record<string, string>>
+}) {
+  const { json = false, yes = false, isTTY = false, env = {} } = options
+  const written = { output: "", errors: "" }
+  const sink = (name: "output" | "errors") => ({
+    isTTY,
+    write: (text: string) => {
+      written[name] += text
+    },
+  })
+  const input = Object.assign(new PassThrough(), { isTTY })
+  input.end(options.input ?? "")
+  const io = new Terminal({
+    input,
+    output: sink("output"),
+    errors: sink("errors"),
+    json,
+    yes,
+    env,
+  })
+  return { io, written }
+}
+
+test("with --json standard output has documents and nothing else", async () => {
+  const { io, written } = terminal({ json: true, input: "y\n" })
+  io.note("a note")
+  io.progress("working")
+  io.show({ document: { preview: 1 }, text: "preview" })
+  await io.ask({ text: "Go on?", kind: "yes-no", default: "yes" })
+  io.print({ document: { a: undefined, b: 1 }, text: "text" })
+  expect(written.output).toBe('{"b":1}\n')
+  expect(written.errors).toBe("a note\npreview\nGo on? [Y/n] \n")
+})
+
+test("colour is for a terminal that wants it", () => {
+  const outcome = { document: null, text: tone("good", "ok") }
+  const colours = [
+    terminal({ isTTY: true }),
+    terminal({ isTTY: true, env: { NO_COLOR: "1" } }),
+    terminal({ isTTY: true, env: { TERM: "dumb" } }),
+    terminal({}),
+  ].map(({ io, written }) => {
+    io.print(outcome)
+    return written.output.includes("\u001b")
+  })
+  expect(colours).toEqual([true, false, false, false])
+})
+
+test("a file's content goes out byte for byte, but not to a terminal", () => {
+  const outcome = { document: null, text: "BEGIN\r\n\u001b[2JEND\r\n", exact: true }
+  const file = terminal({})
+  file.io.print(outcome)
+  expect(file.written.output).toBe("BEGIN\r\n\u001b[2JEND\r\n")
+  const screen = terminal({ isTTY: true })
+  screen.io.print(outcome)
+  expect(screen.written.output).toBe("BEGIN\n\\u{1b}[2JEND\n")
+})
+
+test("answers come from standard input; Enter and --yes take the default", async () => {
+  const yesNo = { text: "Add it?", kind: "yes-no", default: "yes" } as const
+  const { io } = terminal({ input: "\nmaybe\nN\n" })
+  expect(await io.ask(yesNo)).toBe("yes")
+  expect(await io.ask(yesNo)).toBe("no")
+  expect(await terminal({ yes: true }).io.ask({ ...yesNo, default: "no" })).toBe("no")
+  const text = { text: "Which?", kind: "text", default: "none" } as const
+  expect(await terminal({ input: " a, b \n" }).io.ask(text)).toBe("a, b")
+})
+
+test("a question that nobody answers is a failure, not a yes", async () => {
+  const { io } = terminal({ input: "" })
+  await expect(io.ask({ text: "Add?", kind: "yes-no", default: "yes" })).rejects.toMatchObject({
+    code: "ANSWER_ABSENT",
+  })
+})

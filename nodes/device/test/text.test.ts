@@ -1,0 +1,35 @@
+import { expect, test } from "vitest"
+import { counted, listed, paint, table, tone, valueText } from "../src/text.ts"
+
+test("columns align by what is seen, not by the marks of colours", () => {
+  const text = table([
+    [tone("good", "ok"), "first"],
+    ["not ok", "second"],
+  ])
+  expect(paint(text, { color: false })).toBe("ok      first\nnot ok  second")
+})
+
+test("colours appear only where they are asked for", () => {
+  expect(paint(tone("bad", "no"), { color: true })).toBe("\u001b[31mno\u001b[0m")
+  expect(paint(tone("bad", "no"), { color: false })).toBe("no")
+})
+
+test("a company's name cannot move the cursor, start a line or turn the text around", () => {
+  const text = paint(table([["Evil\u001b[2JCo\r\nfulcrum: \u202eok"]]), { color: true })
+  expect(text).toBe("Evil\\u{1b}[2JCo fulcrum: \\u{202e}ok")
+})
+
+test("values are short: a name or an address by its full form, the rest as JSON", () => {
+  expect(valueText("+49 1")).toBe("+49 1")
+  expect(valueText({ full: "Seestrasse 2", components: [] })).toBe("Seestrasse 2")
+  expect(valueText({ address: "a@example.org" })).toBe("a@example.org")
+  expect(valueText({ a: 1, b: [true] })).toBe('{"a":1,"b":[true]}')
+  expect(valueText(["a"])).toBe('["a"]')
+  expect(paint(valueText(undefined), { color: false })).toBe("(nothing)")
+})
+
+test("counts and lists read as sentences", () => {
+  expect([counted(1, "device"), counted(2, "entry", "entries")]).toEqual(["1 device", "2 entries"])
+  expect(listed(["a", "b", "c"])).toBe("a, b and c")
+  expect(listed([])).toBe("")
+})
