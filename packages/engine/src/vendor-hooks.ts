@@ -1,0 +1,641 @@
+/**
+ * Webhooks: a durable queue of events for each customer and hook, posted in order.
+ *
+ * An event is queued in the same write as what it tells of, and deleted in the same write as what
+ * follows from its delivery. Its id and body never change; each attempt has its own time. What
+ * fails is tried again after the waits below, each stretched or shortened by up to a fifth so that
+ * customers do not come back in step; after {@link GIVE_UP_MS} it becomes a dead letter, which
+ * somebody may replay. An answer of 410 disables the hook, and what waited for it is dead.
+ *
+ * Values are canonical CBOR arrays of the schemas below; groups of the queue are the customer's
+ * id and the hook's, orders rise over the whole queue.
+ *
+ * Source: DESIGN, "Relations" (webhooks) and "Vendor side"; Standard Webhooks.
+ *
+ * @module
+ */
+import {
+  bytesToBase64url,
+  bytesToHex,
+  bytesToUtf8,
+  concatBytes,
+  equalBytes,
+  utf8ToBytes,
+} from "@fulcrum/codec/bytes"
+import {
+  bool,
+  bytes,
+  bytesMax,
+  optional,
+  type Schema,
+  struct,
+  text,
+  uint,
+} from "@fulcrum/codec/schema"
+import type { Clock } from "@fulcrum/crypto/clock"
+import { type Random, randomBelow } from "@fulcrum/crypto/random"
+import type { WebhookEvent } from "@fulcrum/relations/webhook-event"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import { errorCode } from "./error-code.ts"
+import { Mutex } from "./mutex.ts"
+import { Signal } from "./signal.ts"
+import { VendorError } from "./vendor-error.ts"
+import { decodeStored, encodeStored } from "./vendor-records.ts"
+
+/** Waits after the first failure, the second and so on; the last one repeats. */
+export const RETRY_SECONDS: readonly number[] = [1, 5, 30, 120, 600, 1800, 3600]
+/** How long an event is tried before it is a dead letter. */
+export const GIVE_UP_MS: number = 7 * 86_400_000
+/** How long an endpoint may take to answer. */
+export const ATTEMPT_MS_MAX = 20_000
+/** Hooks of one vendor: each gets every event. */
+export const HOOKS_MAX = 16
+/** Events on their way to one hook for one customer, dead ones included. */
+export const LINE_EVENTS_MAX = 1024
+/** Posts under way to one hook: neighbours of a slow customer's events get their turn. */
+const POSTS_PER_HOOK_MAX = 8
+/** Bytes of one event: an entry's values and those before it. */
+const EVENT_BYTES_MAX: number = 4 * 1024 * 1024
+/** Records moved in one write when a hook is disabled. */
+const MOVED_MAX = 64
+
+/** Posts one event; signed by the adapter, as Standard Webhooks says. */
+export interface WebhookPost {
+  /** @throws Anything: the event is tried again; an error's `code` is shown. */
+  post(request: {
+    readonly url: string
+    readonly id: string
+    /** Seconds since 1970, of this attempt. */
+    readonly timestamp: number
+    readonly body: string
+    /** `whsec_…` */
+    readonly secret: string
+    readonly signal: AbortSignal
+  }): Promise<{ readonly status: number }>
+}
+
+export interface Hook {
+  readonly id: string
+  readonly url: string
+  readonly isDisabled: boolean
+}
+
+/** An event that is on its way or was given up. */
+export interface QueuedEvent {
+  readonly id: string
+  readonly customer: string
+  readonly hook: string
+  readonly url: string
+  readonly queuedMs: number
+  readonly attempts: number
+  /** When it is tried next; absent: it waits for the one before it, or is a dead letter. */
+  readonly nextMs?: number | undefined
+  /** What the last attempt came to: an error's code, or `HTTP_` and the status. */
+  readonly lastCode?: string | undefined
+}
+
+interface StoredHook {
+  readonly id: Uint8Array
+  readonly url: string
+  readonly secret: string
+  readonly isDisabled: boolean
+}
+
+interface StoredEvent {
+  readonly id: string
+  /** The entry of the person's that it tells of; absent: it tells of the agreement. */
+  readonly about?: Uint8Array | undefined
+  readonly queuedMs: number
+  readonly body: Uint8Array
+  /** Of a dead letter: what the last attempt came to. */
+  readonly code?: string | undefined
+}
+
+const hookSchema: Schema<StoredHook> = struct({
+  id: bytes(8),
+  url: text(2048),
+  secret: text(128),
+  isDisabled: bool,
+})
+
+const eventSchema: Schema<StoredEvent> = struct({
+  id: text(64),
+  about: optional(bytes(32)),
+  queuedMs: uint(),
+  body: bytesMax(EVENT_BYTES_MAX),
+  code: optional(text(64)),
+})
+
+const CUSTOMER_ID_BYTES = 16
+
+/** An event, without its body. */
+interface Waiting {
+  readonly order: number
+  readonly id: string
+  readonly about: string | undefined
+  readonly queuedMs: number
+  readonly code?: string | undefined
+}
+
+/** What one hook is to get about one customer. */
+interface Line {
+  readonly key: string
+  readonly group: Uint8Array
+  readonly customer: Uint8Array
+  readonly hook: StoredHook
+  waiting: Waiting[]
+  dead: Waiting[]
+  attempts: number
+  nextMs: number
+  isPosting: boolean
+  lastCode: string | undefined
+}
+
+/** What is to be written for an event, and what to do once it is. */
+export interface StagedEvent {
+  readonly ops: readonly VaultOp[]
+  commit(): void
+}
+
+export interface VendorHooksOptions {
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly random: Random
+  readonly post: WebhookPost
+  readonly changed: () => void
+  /** Told of faults that are this program's own. */
+  readonly onFault: (error: unknown) => void
+}
+
+/**
+ * Asked to write `ops`, which delete a delivered event; nothing else is due about its entry if
+ * `isLast`.
+ */
+export type Delivered = (delivered: {
+  readonly customer: Uint8Array
+  readonly about: Uint8Array | undefined
+  readonly isLast: boolean
+  readonly ops: readonly VaultOp[]
+}) => Promise<void>
+
+export class VendorHooks {
+  readonly #options: VendorHooksOptions
+  readonly #hooksTable: Table
+  readonly #queue: Table
+  readonly #deadTable: Table
+  readonly #hooks = new Map<string, StoredHook>()
+  readonly #lines = new Map<string, Line>()
+  readonly #posting = new Map<string, number>()
+  readonly #wake = new Signal()
+  readonly #mutex = new Mutex()
+  #lastOrder = 0
+
+  private constructor(options: VendorHooksOptions) {
+    this.#options = options
+    this.#hooksTable = options.vault.table("vendor.hooks")
+    this.#queue = options.vault.table("vendor.queue")
+    this.#deadTable = options.vault.table("vendor.dead")
+  }
+
+  static async open(options: VendorHooksOptions): Promise<VendorHooks> {
+    const hooks = new VendorHooks(options)
+    await hooks.#load()
+    return hooks
+  }
+
+  get all(): readonly Hook[] {
+    return [...this.#hooks.values()].map(shown)
+  }
+
+  /**
+   * @returns The hook and its secret. A disabled one of this address is enabled again, under the
+   * secret that it had.
+   * @throws {VendorError} `HOOK_URL_INVALID`, `HOOK_EXISTS`, `HOOK_LIMIT`.
+   */
+  add(url: string): Promise<{ readonly hook: Hook; readonly secret: string }> {
+    return this.#mutex.run(async () => {
+      const target = hookUrl(url)
+      const there = [...this.#hooks.values()].find((hook) => hook.url === target)
+      if (there !== undefined && !there.isDisabled) {
+        throw new VendorError("HOOK_EXISTS", "this address gets every event already")
+      }
+      if (there === undefined && this.#hooks.size >= HOOKS_MAX) {
+        throw new VendorError("HOOK_LIMIT", `at most ${HOOKS_MAX} hooks`)
+      }
+      const { random } = this.#options
+      const hook: StoredHook =
+        there === undefined
+          ? { id: random.bytes(8), url: target, secret: newSecret(random), isDisabled: false }
+          : { ...there, isDisabled: false }
+      await this.#saveHook(hook)
+      return { hook: shown(hook), secret: hook.secret }
+    })
+  }
+
+  /** Whether an event about this entry is on its way or was given up. */
+  isPending(customer: Uint8Array, about: Uint8Array): boolean {
+    const chain = bytesToHex(about)
+    for (const hook of this.#hooks.values()) {
+      const line = this.#lines.get(lineKey(customer, hook.id))
+      if (line?.waiting.some((one) => one.about === chain)) return true
+      if (line?.dead.some((one) => one.about === chain)) return true
+    }
+    return false
+  }
+
+  /** Whether each enabled hook takes one more event about this customer. */
+  hasRoom(customer: Uint8Array): boolean {
+    return this.#enabled().every((hook) => {
+      const line = this.#lines.get(lineKey(customer, hook.id))
+      return line === undefined || line.waiting.length + line.dead.length < LINE_EVENTS_MAX
+    })
+  }
+
+  /** To be written together with what the event tells of. `undefined`: there are no hooks. */
+  stage(
+    customer: Uint8Array,
+    event: WebhookEvent,
+    about: Uint8Array | undefined,
+  ): StagedEvent | undefined {
+    const enabled = this.#enabled()
+    if (enabled.length === 0) return undefined
+    const queuedMs = this.#options.clock.now()
+    const staged = enabled.map((hook) => ({ hook, order: ++this.#lastOrder }))
+    const value = encodeStored(eventSchema, {
+      id: event.id,
+      about,
+      queuedMs,
+      body: utf8ToBytes(event.body),
+    })
+    const chain = about && bytesToHex(about)
+    return {
+      ops: staged.map(({ hook, order }) =>
+        this.#queue.put(concatBytes([customer, hook.id]), order, value),
+      ),
+      commit: () => {
+        for (const { hook, order } of staged) {
+          this.#line(customer, hook).waiting.push({ order, id: event.id, about: chain, queuedMs })
+        }
+        this.#wake.notify()
+      },
+    }
+  }
+
+  get queued(): readonly QueuedEvent[] {
+    return [...this.#lines.values()].flatMap((line) =>
+      line.waiting.map((one, i) => ({
+        ...told(line, one),
+        attempts: i === 0 ? line.attempts : 0,
+        nextMs: i === 0 ? line.nextMs : undefined,
+        lastCode: i === 0 ? line.lastCode : undefined,
+      })),
+    )
+  }
+
+  get dead(): readonly QueuedEvent[] {
+    return [...this.#lines.values()].flatMap((line) =>
+      line.dead.map((one) => ({ ...told(line, one), attempts: 0, lastCode: one.code })),
+    )
+  }
+
+  /**
+   * Tries again at once: a dead letter, or what waits for its next attempt.
+   *
+   * @param id - Of the event; absent: all of them.
+   * @returns How many are tried.
+   * @throws {VendorError} `EVENT_UNKNOWN`, `HOOK_DISABLED`.
+   */
+  replay(id: string | undefined): Promise<number> {
+    return this.#mutex.run(async () => {
+      let count = 0
+      let isDisabled = false
+      for (const line of [...this.#lines.values()]) {
+        const { hook } = line
+        const dead = line.dead.filter((one) => id === undefined || one.id === id)
+        const isWaiting = line.waiting.some((one) => id === undefined || one.id === id)
+        if (this.#hooks.get(bytesToHex(hook.id))?.isDisabled) {
+          isDisabled ||= dead.length > 0
+          continue
+        }
+        for (const one of dead) await this.#revive(line, one)
+        if (dead.length > 0 || isWaiting) line.nextMs = 0
+        count += dead.length + (isWaiting ? 1 : 0)
+      }
+      if (count === 0 && isDisabled) {
+        throw new VendorError("HOOK_DISABLED", "its hook answered 410: add the hook again first")
+      }
+      if (count === 0 && id !== undefined) {
+        throw new VendorError("EVENT_UNKNOWN", "no event of that id waits or was given up")
+      }
+      this.#wake.notify()
+      return count
+    })
+  }
+
+  /** Posts until `signal` fires; resolves once what was under way has ended. */
+  async run(signal: AbortSignal, delivered: Delivered): Promise<void> {
+    const posting = new Set<Promise<void>>()
+    while (!signal.aborted) {
+      const armed = this.#wake.arm()
+      const now = this.#options.clock.now()
+      let soonest = Number.POSITIVE_INFINITY
+      for (const line of [...this.#lines.values()]) {
+        if (line.isPosting || line.waiting.length === 0) continue
+        if (line.nextMs > now) {
+          soonest = Math.min(soonest, line.nextMs)
+          continue
+        }
+        const id = bytesToHex(line.hook.id)
+        const busy = this.#posting.get(id) ?? 0
+        if (busy >= POSTS_PER_HOOK_MAX) continue
+        this.#posting.set(id, busy + 1)
+        line.isPosting = true
+        // Whoever was served goes to the end.
+        this.#lines.delete(line.key)
+        this.#lines.set(line.key, line)
+        const task = this.#serve(line, signal, delivered).finally(() => {
+          posting.delete(task)
+          line.isPosting = false
+          this.#posting.set(id, (this.#posting.get(id) ?? 1) - 1)
+          this.#forget(line)
+          this.#wake.notify()
+        })
+        posting.add(task)
+      }
+      await this.#pause(armed, soonest, signal)
+    }
+    await Promise.all(posting)
+  }
+
+  async #pause(armed: Promise<void>, untilMs: number, signal: AbortSignal): Promise<void> {
+    const stop = new AbortController()
+    const either = AbortSignal.any([signal, stop.signal])
+    const stopped = new Promise<void>((resolve) => {
+      either.addEventListener("abort", () => resolve(), { once: true })
+    })
+    const waits = [armed, stopped]
+    if (untilMs !== Number.POSITIVE_INFINITY) {
+      const ms = Math.max(0, untilMs - this.#options.clock.now())
+      waits.push(this.#options.clock.sleep(ms, either).catch(() => undefined))
+    }
+    await Promise.race(waits)
+    stop.abort()
+  }
+
+  /** One attempt at a line's first event. */
+  async #serve(line: Line, signal: AbortSignal, delivered: Delivered): Promise<void> {
+    const [first] = line.waiting
+    if (first === undefined) return
+    try {
+      const stored = await this.#queue.get(line.group, first.order)
+      if (stored === undefined) throw new TypeError("a queued event that is not there")
+      const event = decodeStored(eventSchema, stored, EVENT_BYTES_MAX * 2)
+      const code = await this.#attempt(line.hook, event, signal)
+      if (signal.aborted && code !== undefined) return
+      if (code === undefined) await this.#succeed(line, first, event, delivered)
+      else if (code === "HTTP_410") await this.#disable(line)
+      else await this.#fail(line, first, event, code)
+    } catch (error) {
+      // The vault failed, or this program: the event stays, and is tried again later.
+      this.#postpone(line, errorCode(error) ?? "FAULT")
+      if (errorCode(error) === undefined) this.#options.onFault(error)
+    }
+    this.#options.changed()
+  }
+
+  /** @returns `undefined` for an answer of 2xx, else what it came to. */
+  async #attempt(
+    hook: StoredHook,
+    event: StoredEvent,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { clock, post } = this.#options
+    const done = new AbortController()
+    const late = new AbortController()
+    clock.sleep(ATTEMPT_MS_MAX, AbortSignal.any([signal, done.signal])).then(
+      () => late.abort(new Error("no answer in time")),
+      () => undefined,
+    )
+    try {
+      const { status } = await post.post({
+        url: hook.url,
+        id: event.id,
+        timestamp: Math.floor(clock.now() / 1000),
+        body: bytesToUtf8(event.body),
+        secret: hook.secret,
+        signal: AbortSignal.any([signal, late.signal]),
+      })
+      return status >= 200 && status < 300 ? undefined : `HTTP_${status}`
+    } catch (error) {
+      return late.signal.aborted ? "WEBHOOK_TIMEOUT" : (errorCode(error) ?? "WEBHOOK_FAILED")
+    } finally {
+      done.abort(new Error("answered"))
+    }
+  }
+
+  async #succeed(
+    line: Line,
+    first: Waiting,
+    event: StoredEvent,
+    delivered: Delivered,
+  ): Promise<void> {
+    const { customer } = line
+    const { about } = event
+    await delivered({
+      customer,
+      about,
+      isLast: about !== undefined && !this.#isElsewhere(line, first),
+      ops: [this.#queue.del(line.group, first.order)],
+    })
+    line.waiting = line.waiting.filter((one) => one !== first)
+    line.attempts = 0
+    line.nextMs = 0
+    line.lastCode = undefined
+  }
+
+  /** Whether an event about the same entry is on its way to another hook, or was given up. */
+  #isElsewhere(line: Line, first: Waiting): boolean {
+    for (const hook of this.#hooks.values()) {
+      const other = this.#lines.get(lineKey(line.customer, hook.id))
+      const others = [...(other?.waiting ?? []), ...(other?.dead ?? [])]
+      if (others.some((one) => one !== first && one.about === first.about)) return true
+    }
+    return false
+  }
+
+  async #fail(line: Line, first: Waiting, event: StoredEvent, code: string): Promise<void> {
+    const { clock } = this.#options
+    if (clock.now() - first.queuedMs < GIVE_UP_MS) {
+      this.#postpone(line, code)
+      return
+    }
+    await this.#bury(line, [{ waiting: first, event }], code)
+    line.attempts = 0
+    line.nextMs = 0
+  }
+
+  #postpone(line: Line, code: string): void {
+    const { clock, random } = this.#options
+    const seconds = RETRY_SECONDS[Math.min(line.attempts, RETRY_SECONDS.length - 1)] ?? 1
+    line.attempts++
+    line.lastCode = code
+    // Between four and six fifths of it.
+    line.nextMs = clock.now() + Math.floor(seconds * (800 + randomBelow(random, 401)))
+  }
+
+  /** Moves events to the dead letters. */
+  async #bury(
+    line: Line,
+    events: readonly { readonly waiting: Waiting; readonly event: StoredEvent }[],
+    code: string,
+  ): Promise<void> {
+    const { group } = line
+    const short = code.slice(0, 64)
+    await this.#options.vault.write(
+      events.flatMap(({ waiting: { order }, event }) => [
+        this.#queue.del(group, order),
+        this.#deadTable.put(group, order, encodeStored(eventSchema, { ...event, code: short })),
+      ]),
+    )
+    const buried = new Set(events.map(({ waiting }) => waiting))
+    line.waiting = line.waiting.filter((one) => !buried.has(one))
+    line.dead.push(...[...buried].map((one) => ({ ...one, code: short })))
+  }
+
+  async #revive(line: Line, one: Waiting): Promise<void> {
+    const stored = await this.#deadTable.get(line.group, one.order)
+    if (stored === undefined) throw new TypeError("a dead letter that is not there")
+    const { code: _, ...event } = decodeStored(eventSchema, stored, EVENT_BYTES_MAX * 2)
+    const queuedMs = this.#options.clock.now()
+    await this.#options.vault.write([
+      this.#deadTable.del(line.group, one.order),
+      this.#queue.put(line.group, one.order, encodeStored(eventSchema, { ...event, queuedMs })),
+    ])
+    line.dead = line.dead.filter((other) => other !== one)
+    const { order, id, about } = one
+    line.waiting.push({ order, id, about, queuedMs })
+    line.waiting.sort((a, b) => a.order - b.order)
+  }
+
+  /** 410: nobody is there any more. What is being posted meanwhile gets an answer of its own. */
+  async #disable(answered: Line): Promise<void> {
+    const { hook } = answered
+    await this.#saveHook({ ...hook, isDisabled: true })
+    for (const line of [...this.#lines.values()]) {
+      if (!equalBytes(line.hook.id, hook.id)) continue
+      for (;;) {
+        const from = line.isPosting && line !== answered ? 1 : 0
+        const some = line.waiting.slice(from, from + MOVED_MAX)
+        if (some.length === 0) break
+        const stored = await this.#queue.getMany(
+          some.map(({ order }) => ({ group: line.group, order })),
+        )
+        const events = some.flatMap((waiting, i) => {
+          const value = stored[i]
+          if (value === undefined) return []
+          return [{ waiting, event: decodeStored(eventSchema, value, EVENT_BYTES_MAX * 2) }]
+        })
+        await this.#bury(line, events, "HTTP_410")
+      }
+    }
+  }
+
+  async #saveHook(hook: StoredHook): Promise<void> {
+    await this.#options.vault.write([
+      this.#hooksTable.put(hook.id, 0, encodeStored(hookSchema, hook)),
+    ])
+    this.#hooks.set(bytesToHex(hook.id), hook)
+    this.#options.changed()
+  }
+
+  async #load(): Promise<void> {
+    for await (const { value } of this.#hooksTable.groups()) {
+      const hook = decodeStored(hookSchema, value)
+      this.#hooks.set(bytesToHex(hook.id), hook)
+    }
+    for (const [table, list] of [
+      [this.#queue, "waiting"],
+      [this.#deadTable, "dead"],
+    ] as const) {
+      for await (const { group, order, value } of table.groups()) {
+        const { id, about, queuedMs, code } = decodeStored(eventSchema, value, EVENT_BYTES_MAX * 2)
+        const hook = this.#hooks.get(bytesToHex(group.subarray(CUSTOMER_ID_BYTES)))
+        if (hook === undefined) throw new VendorError("VENDOR_DAMAGED", "an event without its hook")
+        const line = this.#line(group.slice(0, CUSTOMER_ID_BYTES), hook)
+        line[list].push({ order, id, about: about && bytesToHex(about), queuedMs, code })
+        this.#lastOrder = Math.max(this.#lastOrder, order)
+      }
+    }
+  }
+
+  #line(customer: Uint8Array, hook: StoredHook): Line {
+    const key = lineKey(customer, hook.id)
+    const there = this.#lines.get(key)
+    if (there !== undefined) return there
+    const line: Line = {
+      key,
+      group: concatBytes([customer, hook.id]),
+      customer,
+      hook,
+      waiting: [],
+      dead: [],
+      attempts: 0,
+      nextMs: 0,
+      isPosting: false,
+      lastCode: undefined,
+    }
+    this.#lines.set(key, line)
+    return line
+  }
+
+  #forget(line: Line): void {
+    if (line.waiting.length === 0 && line.dead.length === 0) this.#lines.delete(line.key)
+  }
+
+  #enabled(): readonly StoredHook[] {
+    return [...this.#hooks.values()].filter(({ isDisabled }) => !isDisabled)
+  }
+}
+
+function shown({ id, url, isDisabled }: StoredHook): Hook {
+  return { id: bytesToHex(id), url, isDisabled }
+}
+
+function told(
+  { customer, hook }: Line,
+  { id, queuedMs }: Waiting,
+): Pick<QueuedEvent, "id" | "customer" | "hook" | "url" | "queuedMs"> {
+  return {
+    id,
+    customer: bytesToHex(customer),
+    hook: bytesToHex(hook.id),
+    url: hook.url,
+    queuedMs,
+  }
+}
+
+function lineKey(customer: Uint8Array, hook: Uint8Array): string {
+  return bytesToHex(customer) + bytesToHex(hook)
+}
+
+/** `whsec_` and base64, as Standard Webhooks writes them. */
+function newSecret(random: Random): string {
+  const url = bytesToBase64url(random.bytes(32))
+  return `whsec_${url.replaceAll("-", "+").replaceAll("_", "/")}=`
+}
+
+/** @throws {VendorError} `HOOK_URL_INVALID`. */
+function hookUrl(text: string): string {
+  const url = URL.parse(text)
+  const isHere =
+    url?.hostname === "localhost" || /^(?:127(?:\.\d+){3}|\[::1\])$/.test(url?.hostname ?? "")
+  const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isHere)
+  if (url === null || !isSafe || url.username !== "" || url.password !== "" || url.hash !== "") {
+    throw new VendorError(
+      "HOOK_URL_INVALID",
+      "a hook is an https address, or http on this machine; without a password in it",
+    )
+  }
+  if (url.href.length > 2048) throw new VendorError("HOOK_URL_INVALID", "this address is too long")
+  return url.href
+}
