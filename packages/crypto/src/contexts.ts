@@ -159,6 +159,8 @@ export const contexts = {
   webhookEvent: "fulcrum/v1/webhook-event",
 
   // engine
+  /** Names the meeting at which a pairing that was cut off goes on. */
+  pairResume: "fulcrum/v1/pair-resume",
 
   // nodes
   /** Seals a device's key under its stretched passphrase. */

@@ -15,6 +15,7 @@
  */
 
 import { AccessError } from "@fulcrum/access/access-error"
+import type { DeviceCertificate } from "@fulcrum/access/device"
 import { type KeyBody, readKeyBody } from "@fulcrum/access/key-body"
 import type { MembershipEntry } from "@fulcrum/access/member-state"
 import {
@@ -184,6 +185,11 @@ export class Membership implements SpaceKeyring {
     const known = findWriter(this.#view, writer)
     if (known === "recovery") return { name: "recovery" }
     return known ?? this.#view.removed.find((device) => equalBytes(device.writer, writer))
+  }
+
+  /** What each member says of itself, signed: a new device meets them by it. */
+  get certificates(): readonly DeviceCertificate[] {
+    return this.#view.devices.map(({ certificate }) => certificate)
   }
 
   /** Whether entries of this writer count without looking at anything else. */

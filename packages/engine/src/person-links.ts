@@ -29,7 +29,7 @@ import {
   MailboxLink,
   type StoredSpan,
 } from "./mailbox-link.ts"
-import type { RelayReceiptItem } from "./record-items.ts"
+import type { RecordRelayItem, RelayReceiptItem } from "./record-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import { visitRelay } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
@@ -49,6 +49,8 @@ export interface PersonLinksOptions {
   /** Whether every other own device is known to hold all of a share. */
   devicesHold(relationship: OpenRelationship): boolean
   changed(): void
+  /** Relays that keep the record, with the mailbox on each. */
+  relays(): readonly RecordRelayItem[]
 }
 
 interface RunningLink {
@@ -81,7 +83,7 @@ export class PersonLinks {
   refresh(): void {
     if (!this.#isOpen) return
     const due = new Set<string>()
-    for (const { address, mailboxSeed } of this.#options.ledger.state.relays) {
+    for (const { address, mailboxSeed } of this.#options.relays()) {
       const key = `record ${bytesToHex(mailboxSeed)} ${address}`
       due.add(key)
       if (!this.#running.has(key)) this.#run(key, this.#recordLink(address, mailboxSeed), undefined)

@@ -68,11 +68,15 @@ export interface PairPrompts {
     readonly code: string
     readonly lanOnly: boolean
     readonly expiresAtMs: number
+    /** Where `join --at` finds this device. */
+    readonly addresses: readonly string[]
   }): void
   /** Check words of both sides, and the newcomer's name; `true` adds it. */
   approve(asked: { readonly words: readonly string[]; readonly name: string }): Promise<boolean>
   /** A pairing that was approved before a restart goes on by itself. */
   resumed?(device: string): void
+  /** The code that was shown before a restart was claimed then, so it is used up. */
+  burned?(): void
 }
 
 export interface PairResult {

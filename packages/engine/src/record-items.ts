@@ -13,6 +13,7 @@
  * |   6 | recordRelay   | a relay that keeps the record, with the mailbox there; or its end |
  * |   7 | addresses     | where a device listens                                            |
  * |   8 | shareEpoch    | the next key of a share space                                     |
+ * |   9 | removalDone   | what follows a removal was done: new mailboxes, new share keys    |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -51,6 +52,7 @@ export type RecordItem =
   | { readonly kind: "recordRelay"; readonly value: RecordRelayItem }
   | { readonly kind: "addresses"; readonly value: AddressesItem }
   | { readonly kind: "shareEpoch"; readonly value: ShareEpochItem }
+  | { readonly kind: "removalDone"; readonly value: RemovalDoneItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -142,6 +144,11 @@ export interface AddressesItem {
   readonly addresses: readonly string[]
 }
 
+export interface RemovalDoneItem {
+  /** The epoch that removed a device. */
+  readonly epoch: Uint8Array
+}
+
 export interface ShareEpochItem {
   readonly relationship: Uint8Array
   readonly epoch: Uint8Array
@@ -231,6 +238,8 @@ const shareEpoch: Schema<ShareEpochItem> = struct({
   epochKey: bytes(32),
 })
 
+const removalDone: Schema<RemovalDoneItem> = struct({ epoch: bytes(32) })
+
 /** The format of a payload entry's body in the record space. */
 export const recordItems: ItemList<RecordItem> = itemList(
   {
@@ -243,6 +252,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     recordRelay: [6, recordRelay],
     addresses: [7, addresses],
     shareEpoch: [8, shareEpoch],
+    removalDone: [9, removalDone],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

@@ -39,6 +39,7 @@ export class RecordState {
   readonly #moves = new Map<string, MoveItem>()
   readonly #relays = new Map<string, RecordRelayItem>()
   readonly #addresses = new Map<string, readonly string[]>()
+  readonly #removalsDone = new Set<string>()
   readonly #carried = new Map<string, VectorRow[]>()
   /** Items that speak of a relationship whose own item is not here yet. */
   readonly #early = new Map<string, RecordItem[]>()
@@ -55,6 +56,11 @@ export class RecordState {
   /** Listening addresses by device id in hex. */
   get addresses(): ReadonlyMap<string, readonly string[]> {
     return this.#addresses
+  }
+
+  /** Epochs, in hex, whose removals were followed up on. */
+  get removalsDone(): ReadonlySet<string> {
+    return this.#removalsDone
   }
 
   /** Relays that keep the record now. */
@@ -85,6 +91,9 @@ export class RecordState {
         if (this.#relays.get(key)?.removed !== true) this.#relays.set(key, item.value)
         return
       }
+      case "removalDone":
+        this.#removalsDone.add(bytesToHex(item.value.epoch))
+        return
       case "addresses":
         this.#addresses.set(bytesToHex(item.value.device), item.value.addresses)
     }

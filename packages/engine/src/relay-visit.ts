@@ -6,9 +6,12 @@
  * @module
  */
 import type { Clock } from "@fulcrum/crypto/clock"
-import type { Network } from "@fulcrum/net/contract"
+import { mailboxNameSchema } from "@fulcrum/log/ids"
+import { NetError, type Network } from "@fulcrum/net/contract"
 import { connectRelay, type RelayClient } from "@fulcrum/relay/client"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
+import { RelayError } from "@fulcrum/relay/relay-error"
+import { EngineError } from "./engine-error.ts"
 
 /** How long a relay may take to be reached. */
 export const DIAL_MS_MAX = 10_000
@@ -49,6 +52,34 @@ export async function visitRelay<T>(
   } finally {
     await host.close()
   }
+}
+
+/**
+ * What a door pins, from the first relay that answers.
+ *
+ * @returns `undefined` if no relay that answers has it.
+ * @throws {EngineError} `CONNECT_UNREACHABLE`: no relay answers.
+ */
+export async function fetchPinned(
+  { network, clock }: Pick<RelayVisitOptions, "network" | "clock">,
+  relays: readonly string[],
+  door: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  const mailbox = mailboxNameSchema.decode(door)
+  let failure: unknown
+  for (const address of relays) {
+    const { signal } = new AbortController()
+    try {
+      const visit = { network, clock, address, signal }
+      return await visitRelay(visit, async (client) => (await client.pinned(mailbox)).object)
+    } catch (error) {
+      if (!(error instanceof NetError || error instanceof RelayError)) throw error
+      if (error.code === "RELAY_UNKNOWN_MAILBOX" || error.code === "RELAY_GONE") return undefined
+      failure = error
+    }
+  }
+  const message = "neither the vendor nor its relay can be reached: try again later"
+  throw new EngineError("CONNECT_UNREACHABLE", message, { cause: failure })
 }
 
 /** Aborts after {@link DIAL_MS_MAX}, unless done before; also when `signal` does. */

@@ -11,6 +11,7 @@ import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "@fulcrum/log/deflate"
 import {
   chainKeySchema,
+  type EpochId,
   type EpochKey,
   epochIdSchema,
   epochKeySchema,
@@ -79,6 +80,7 @@ export class ShareSpace {
   readonly #receipts = new Map<string, VendorReceipt[]>()
   readonly #keys: LaneKeys
   readonly #tag: SpaceTag
+  readonly #currentEpoch: () => Uint8Array | undefined
   readonly #heard: ShareSpaceOptions["heard"]
   #agreedSignature: Uint8Array | undefined
   #refused: Refused | undefined
@@ -89,6 +91,7 @@ export class ShareSpace {
     this.replica = replica
     this.#keys = options.keys
     this.#tag = tag
+    this.#currentEpoch = options.currentEpoch
     this.#heard = options.heard
   }
 
@@ -128,6 +131,12 @@ export class ShareSpace {
     for await (const entry of replica.entriesAfter(0)) entries.push(entry)
     space.absorb(entries)
     return space
+  }
+
+  /** The epoch that new entries are sealed under. */
+  get currentEpoch(): EpochId | undefined {
+    const id = this.#currentEpoch()
+    return id === undefined ? undefined : epochIdSchema.decode(id)
   }
 
   /** The vendor's signature over the agreement, once its lane holds one. */

@@ -1,0 +1,241 @@
+/**
+ * Links between own devices: each dials the others it knows addresses of; both sides prove that
+ * they are members before anything else is said, and then keep all spaces in step.
+ *
+ * Addresses come from the record (each device writes its own), from the package that a new device
+ * was given, and from discovery on the local network. Transport ids change at every start, so they
+ * are left out when dialing: who answers proves itself inside.
+ *
+ * Source: DESIGN, "Keys" (who speaks is proved inside) and "Meeting" (how own devices meet again).
+ *
+ * @module
+ */
+import type { DeviceSecrets } from "@fulcrum/access/device"
+import type { MemberDevice } from "@fulcrum/access/member-state"
+import type { Membership as MembershipView } from "@fulcrum/access/membership"
+import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
+import type { Random } from "@fulcrum/crypto/random"
+import type { Channel, Host } from "@fulcrum/net/contract"
+import { keepTrying } from "./keep-trying.ts"
+import { meet } from "./own-meeting.ts"
+import { deadline } from "./relay-visit.ts"
+import { Signal } from "./signal.ts"
+import { type PeerSpace, SYNC_PROTOCOL, SyncLink } from "./sync-link.ts"
+
+export interface DeviceLinksOptions {
+  readonly self: Pick<DeviceSecrets, "id" | "writer">
+  readonly meetingKey: Uint8Array
+  readonly clock: Clock
+  readonly random: Random
+  membership(): MembershipView
+  /** Where a device may be reached, newest knowledge first. */
+  addressesOf(device: MemberDevice): readonly string[]
+  /** The record's space first, then the shares'. */
+  spaces(): readonly PeerSpace[]
+  changed(): void
+  /** Another end with this device's own keys was met, or one that says it was removed. */
+  alarm(what: "copied" | "removed"): void
+}
+
+interface LiveLink {
+  readonly device: string
+  readonly link: SyncLink
+  readonly channel: Channel
+  readonly isOurs: boolean
+}
+
+export class DeviceLinks {
+  readonly #options: DeviceLinksOptions
+  readonly #live = new Set<LiveLink>()
+  readonly #dialing = new Map<string, { readonly wake: Signal; readonly ended: Promise<void> }>()
+  /** Dials that failed, by device. */
+  readonly #failures = new Map<string, number>()
+  readonly #changed = new Signal()
+  readonly #stop = new AbortController()
+  #host: Host | undefined
+
+  constructor(options: DeviceLinksOptions) {
+    this.#options = options
+  }
+
+  /** Serves own devices at this host, and dials from it. */
+  open(host: Host): void {
+    if (this.#host === undefined) {
+      this.#host = host
+      host.handle(SYNC_PROTOCOL, (channel) => this.#run(channel))
+    }
+    this.refresh()
+  }
+
+  isConnected(device: Uint8Array): boolean {
+    return this.#linksOf(bytesToHex(device)).length > 0
+  }
+
+  /** Whether a device is known to hold all that is here of a space. */
+  holds(device: Uint8Array, space: PeerSpace): boolean {
+    return this.#linksOf(bytesToHex(device)).some(({ link }) => {
+      const has = link.has(space)
+      if (has === undefined) return false
+      const covered = space.log.tree.coveredBy(has)
+      return space.log.vector.every(
+        ({ incarnation, sequence }) => (covered.get(bytesToHex(incarnation)) ?? 0) >= sequence,
+      )
+    })
+  }
+
+  /** Something new is durable here: every peer is told. */
+  local(space: PeerSpace): void {
+    for (const { link } of this.#live) link.local(space)
+  }
+
+  /** Dials devices that were added or have new addresses. */
+  refresh(): void {
+    const host = this.#host
+    if (host === undefined || this.#stop.signal.aborted) return
+    for (const device of this.#options.membership().devices) {
+      const id = bytesToHex(device.id)
+      if (equalBytes(device.id, this.#options.self.id) || this.#dialing.has(id)) continue
+      const wake = new Signal()
+      this.#dialing.set(id, { wake, ended: this.#keepDialing(host, device, wake) })
+    }
+    for (const { wake } of this.#dialing.values()) wake.notify()
+  }
+
+  /**
+   * Resolves when every other device either is connected and holds everything, or could not be
+   * reached since this was called; or when `signal` fires.
+   */
+  async settled(signal: AbortSignal): Promise<void> {
+    const { self, addressesOf, membership } = this.#options
+    const before = new Map(this.#failures)
+    const isDone = (device: MemberDevice) => {
+      const id = bytesToHex(device.id)
+      if (this.isConnected(device.id)) return this.#holdsAll(id)
+      const hasFailed = (this.#failures.get(id) ?? 0) > (before.get(id) ?? 0)
+      return hasFailed || addressesOf(device).length === 0
+    }
+    this.refresh()
+    while (!signal.aborted) {
+      const others = membership().devices.filter(({ id }) => !equalBytes(id, self.id))
+      if (others.every(isDone)) return
+      await this.#changed.wait(signal)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    for (const { channel } of this.#live) channel.abort(new Error("closing"))
+    await Promise.all([...this.#dialing.values()].map(({ ended }) => ended))
+  }
+
+  #holdsAll(device: string): boolean {
+    const [first] = this.#linksOf(device)
+    if (first === undefined) return false
+    return this.#options
+      .spaces()
+      .every(
+        (space) => this.holds(hexToBytes(device), space) && first.link.has(space) !== undefined,
+      )
+  }
+
+  #linksOf(device: string): readonly LiveLink[] {
+    return [...this.#live].filter((live) => live.device === device)
+  }
+
+  async #keepDialing(host: Host, device: MemberDevice, wake: Signal): Promise<void> {
+    const { clock, random } = this.#options
+    const id = bytesToHex(device.id)
+    await keepTrying({
+      clock,
+      random,
+      wake,
+      signal: this.#stop.signal,
+      attempt: async (signal) => {
+        if (this.isConnected(device.id)) return this.#untilGone(device.id, signal)
+        const channel = await this.#dial(host, device, signal)
+        if (channel !== undefined) await this.#run(channel)
+      },
+      failed: () => {
+        this.#failures.set(id, (this.#failures.get(id) ?? 0) + 1)
+        this.#changed.notify()
+      },
+    })
+  }
+
+  async #untilGone(device: Uint8Array, signal: AbortSignal): Promise<void> {
+    while (this.isConnected(device) && !signal.aborted) await this.#changed.wait(signal)
+  }
+
+  /** The first address that answers. @throws {NetError} of the last one that does not. */
+  async #dial(host: Host, device: MemberDevice, signal: AbortSignal): Promise<Channel | undefined> {
+    let failure: unknown
+    for (const address of this.#options.addressesOf(device)) {
+      const dialing = deadline(this.#options.clock, signal)
+      try {
+        const withoutId = address.replace(/\/p2p\/[^/]+$/, "")
+        return await host.dial(withoutId, SYNC_PROTOCOL, { signal: dialing.signal })
+      } catch (error) {
+        failure = error
+      } finally {
+        dialing.done()
+      }
+    }
+    if (failure !== undefined) throw failure
+    return undefined
+  }
+
+  /** One connection with an own device, from meeting to its end. */
+  async #run(channel: Channel): Promise<void> {
+    const { self, meetingKey, clock } = this.#options
+    const host = this.#host
+    if (host === undefined) return channel.close()
+    const met = await meet(
+      channel,
+      {
+        meetingKey,
+        self,
+        localTransport: host.publicKey,
+        membership: this.#options.membership(),
+        noticeFor: () => undefined,
+      },
+      clock,
+    )
+    if (met.kind === "self") this.#options.alarm("copied")
+    if (met.kind === "told-removed") this.#options.alarm("removed")
+    if (met.kind !== "met") return
+    const device = bytesToHex(met.device.id)
+    const link = new SyncLink({
+      channel,
+      clock,
+      spaces: this.#options.spaces(),
+      peerHas: () => this.#notify(),
+    })
+    const live: LiveLink = { device, link, channel, isOurs: channel.outbound }
+    if (!this.#isWanted(live)) return channel.close()
+    this.#live.add(live)
+    this.#notify()
+    try {
+      await link.run(this.#stop.signal)
+    } finally {
+      this.#live.delete(live)
+      this.#notify()
+    }
+  }
+
+  /** Of two connections between the same two, the one that the smaller id dialed stays. */
+  #isWanted({ device, isOurs }: LiveLink): boolean {
+    const [other] = this.#linksOf(device)
+    if (other === undefined) return true
+    if (other.isOurs === isOurs) return false
+    const isSmaller = bytesToHex(this.#options.self.id) < device
+    if (isOurs !== isSmaller) return false
+    other.channel.abort(new Error("a second connection"))
+    return true
+  }
+
+  #notify(): void {
+    this.#changed.notify()
+    this.#options.changed()
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * A person's devices as she sees them, and adding one.
+ *
+ * @module
+ */
+import type { Membership as MembershipView } from "@fulcrum/access/membership"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
+import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
+import { chainKeySchema, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
+import type { DeviceState } from "./device-state.ts"
+import type { Ledger } from "./ledger.ts"
+import { changeMembership } from "./membership-writes.ts"
+import { type PairHostOptions, pairAsHost } from "./pair-host.ts"
+import type { DeviceRow, PairPrompts, PairResult } from "./person.ts"
+import type { Signal } from "./signal.ts"
+
+/** How long a new device is waited for after its pairing, to have the record at once. */
+const FIRST_SYNC_MS = 10_000
+
+/** How the devices stand, from this one. */
+export interface DeviceStanding {
+  readonly self: Uint8Array
+  isConnected(id: Uint8Array): boolean
+  holdsAll(id: Uint8Array): boolean
+}
+
+export function listDevices(
+  { devices, removed }: MembershipView,
+  standing: DeviceStanding,
+): readonly DeviceRow[] {
+  const row = (
+    { id, name }: { readonly id: Uint8Array; readonly name: string },
+    state: DeviceRow["state"],
+  ): DeviceRow => {
+    const isThis = equalBytes(id, standing.self)
+    return {
+      id: bytesToHex(id),
+      name,
+      isThis,
+      state,
+      connected: !isThis && standing.isConnected(id),
+      hasEverything: isThis || (state === "member" && standing.holdsAll(id)),
+    }
+  }
+  return [
+    ...devices.map((device) => row(device, "member")),
+    ...removed.map((device) => row(device, "removed")),
+  ]
+}
+
+export interface PairingRun extends Omit<PairHostOptions, "name" | "addDevice" | "untilMet"> {
+  readonly device: DeviceState
+  readonly ledger: Ledger
+  readonly prompts: PairPrompts
+  readonly signal: AbortSignal
+  isConnected(device: Uint8Array): boolean
+  /** Notified when devices come, go or catch up. */
+  readonly changed: Signal
+}
+
+/** Adds one device, and waits a little for it to have the record. */
+export async function runPairing(run: PairingRun): Promise<PairResult> {
+  const { ledger, device, random, addresses, clock, signal, changed } = run
+  const until = async (id: Uint8Array, stop: AbortSignal) => {
+    while (!run.isConnected(id) && !stop.aborted) await changed.wait(stop)
+    stop.throwIfAborted()
+  }
+  let added: Uint8Array | undefined
+  const paired = await pairAsHost(
+    {
+      ...run,
+      name: device.name,
+      untilMet: until,
+      addDevice: (certificate, keep) => {
+        added = certificate.id
+        return changeMembership(
+          { ledger, random },
+          () => [{ kind: "add", value: { certificate } }],
+          (step, epoch) => {
+            const { membership } = ledger
+            step.write(
+              ...keep({
+                space: spaceTagSchema.decode(device.spaceTag),
+                chainKey: chainKeySchema.decode(device.chainKey),
+                meetingKey: device.meetingKey,
+                genesis: epochIdSchema.decode(device.genesis),
+                epochs: [...membership.epochs, epoch],
+                members: [...membership.certificates, certificate],
+                mailboxes: ledger.state.relays.map(({ address, mailboxSeed }) => ({
+                  relays: [address],
+                  publicKey: signingKeyFromSeed(mailboxSeed).publicKey,
+                  seed: mailboxSeed,
+                  capabilities: [],
+                })),
+                addresses,
+              }),
+            )
+          },
+        )
+      },
+    },
+    run.prompts,
+    signal,
+  )
+  const id = added
+  if (id !== undefined) await untilOrLate(clock, signal, (stop) => until(id, stop))
+  return paired
+}
+
+async function untilOrLate(
+  clock: Clock,
+  signal: AbortSignal,
+  work: (stop: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const done = new AbortController()
+  const late = new AbortController()
+  clock.sleep(FIRST_SYNC_MS, AbortSignal.any([signal, done.signal])).then(
+    () => late.abort(),
+    () => undefined,
+  )
+  await work(AbortSignal.any([signal, late.signal])).catch(() => undefined)
+  done.abort()
+}

@@ -1,0 +1,294 @@
+/**
+ * Making this folder a device of a record that exists elsewhere.
+ *
+ * State is in table `engine.pairing`, group `guest`: the same command again goes on where it was
+ * cut off, once the existing device had approved.
+ *
+ * @module
+ */
+import { AccessError, type PairingFailure } from "@fulcrum/access/access-error"
+import { type DeviceSecrets, generateDevice } from "@fulcrum/access/device"
+import { type PairingCode, parsePairingCode } from "@fulcrum/access/pairing-code"
+import {
+  createPairingGuest,
+  type GuestAction,
+  type GuestEvent,
+  type PairingGuest,
+  resumeGuest,
+} from "@fulcrum/access/pairing-guest"
+import type { PairingPackage } from "@fulcrum/access/pairing-package"
+import { utf8ToBytes } from "@fulcrum/codec/bytes"
+import { NetError } from "@fulcrum/net/contract"
+import { openVault, type Table, type Vault } from "@fulcrum/store/vault"
+import { putDeviceState, readDeviceState } from "./device-state.ts"
+import { EngineError } from "./engine-error.ts"
+import { putHints } from "./hints.ts"
+import { Mutex } from "./mutex.ts"
+import type { PersonOptions } from "./open-person.ts"
+import { pairingTag, resumeName, WHAT_TO_DO } from "./pair-host.ts"
+import {
+  channelLine,
+  meetingLine,
+  PAIRING_PROTOCOL,
+  type PairingLine,
+  pairingError,
+} from "./pairing-line.ts"
+import type { Person } from "./person.ts"
+import { PersonEngine } from "./person-engine.ts"
+import { deadline, visitRelay } from "./relay-visit.ts"
+
+const GROUP: Uint8Array = utf8ToBytes("guest")
+/** The id that the device drew, by which both find each other again. */
+const DEVICE: Uint8Array = utf8ToBytes("guest device")
+const TICK_MS = 1000
+/** How long the other device is looked for on the local network. */
+const FIND_MS = 15_000
+
+export interface JoinOptions extends PersonOptions {
+  readonly name: string
+  readonly code: string
+  /** The relay that gave the nameplate. */
+  readonly relay?: string | undefined
+  /** The existing device's address. */
+  readonly at?: string | undefined
+  /** Check words to compare with the other screen; `false` gives up. */
+  confirm(words: readonly string[]): Promise<boolean>
+  readonly signal: AbortSignal
+}
+
+/**
+ * @throws {AccessError} `PAIR_…`. @throws {EngineError} `RECORD_EXISTS`.
+ */
+export async function joinPerson(options: JoinOptions): Promise<Person> {
+  const { store, vaultKey, random } = options
+  const vault = await openVault({ store, key: vaultKey, random })
+  try {
+    if ((await readDeviceState(vault)) !== undefined) {
+      throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
+    }
+    const code = parsePairingCode(options.code)
+    const { device, made } = await new GuestRun(vault, code, options).join()
+    const state = {
+      id: device.id,
+      name: device.name,
+      writerSeed: device.writer.seed,
+      wrapSecret: device.wrap.secret,
+      spaceTag: made.space,
+      chainKey: made.chainKey,
+      meetingKey: made.meetingKey,
+      genesis: made.genesis,
+    }
+    const table = vault.table("engine.pairing")
+    await vault.write([
+      putDeviceState(vault, state),
+      ...made.epochs.map(({ id, key }) => vault.table("engine.epochs").put(id, 0, key)),
+      putHints(vault, made),
+      table.del(GROUP, 0),
+    ])
+    return await PersonEngine.open({ ...options, vault, device: state })
+  } catch (error) {
+    await vault.close()
+    throw pairingError(error)
+  }
+}
+
+interface Joined {
+  readonly device: DeviceSecrets
+  readonly made: PairingPackage
+}
+
+class GuestRun {
+  readonly #vault: Vault
+  readonly #table: Table
+  readonly #code: PairingCode
+  readonly #options: JoinOptions
+  readonly #mutex = new Mutex()
+  readonly #result = Promise.withResolvers<Joined>()
+  readonly #stop = new AbortController()
+  #guest: PairingGuest | undefined
+  #line: PairingLine | undefined
+  #deviceId: Uint8Array = new Uint8Array()
+  #isResumed = false
+  #hasStored = false
+
+  constructor(vault: Vault, code: PairingCode, options: JoinOptions) {
+    this.#vault = vault
+    this.#table = vault.table("engine.pairing")
+    this.#code = code
+    this.#options = options
+    this.#result.promise.catch(() => undefined)
+  }
+
+  async join(): Promise<Joined> {
+    const give = () => this.#fail("PAIR_REFUSED")
+    this.#options.signal.addEventListener("abort", give, { once: true })
+    try {
+      await this.#begin()
+      void this.#tick()
+      this.#keepConnected().catch((error: unknown) => this.#result.reject(pairingError(error)))
+      return await this.#result.promise
+    } finally {
+      this.#options.signal.removeEventListener("abort", give)
+      this.#stop.abort()
+      await this.#line?.close().catch(() => undefined)
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const stored = await this.#table.get(GROUP)
+    const { random, name } = this.#options
+    if (stored === undefined) {
+      const device = generateDevice({ name, random })
+      this.#deviceId = device.id
+      this.#guest = createPairingGuest({ code: this.#code, device, random })
+      return
+    }
+    this.#isResumed = true
+    this.#deviceId = (await this.#table.get(DEVICE)) ?? this.#deviceId
+    const { guest, actions } = resumeGuest(stored)
+    this.#guest = guest
+    for (const action of actions) await this.#carryOut(action)
+  }
+
+  /** A first attempt has one guess; one that goes on tries until somebody answers. */
+  async #keepConnected(): Promise<void> {
+    const { clock } = this.#options
+    const { signal } = this.#stop
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        await this.#connect()
+      } catch (error) {
+        if (attempt >= RECONNECTS_MAX || !this.#isClaimed()) throw error
+      }
+      if (!this.#isClaimed()) await this.#feed({ kind: "disconnected" })
+      await clock.sleep(TICK_MS, signal).catch(() => undefined)
+    }
+  }
+
+  #isClaimed(): boolean {
+    return this.#isResumed || this.#hasStored
+  }
+
+  async #connect(): Promise<void> {
+    const { relay, at, network, clock } = this.#options
+    const { signal } = this.#stop
+    const addresses = [...(at === undefined ? [] : [at]), ...(this.#guest?.host?.addresses ?? [])]
+    if (relay !== undefined) {
+      await visitRelay({ network, clock, address: relay, signal }, async (client) => {
+        const meeting = await client.join(
+          this.#isClaimed()
+            ? { kind: "name", value: resumeName(this.#deviceId) }
+            : { kind: "nameplate", value: this.#code.nameplate },
+        )
+        await this.#speak(meetingLine(meeting))
+      })
+      return
+    }
+    if (addresses.length > 0) return this.#dialFirst(addresses)
+    await this.#dialFirst(await this.#find())
+  }
+
+  async #find(): Promise<readonly string[]> {
+    const { discovery, clock } = this.#options
+    if (discovery === undefined) throw absent()
+    const looking = deadline(clock, this.#stop.signal, FIND_MS)
+    try {
+      const tag = pairingTag(this.#code.nameplate)
+      for await (const address of discovery.find(tag, { signal: looking.signal })) return [address]
+    } finally {
+      looking.done()
+    }
+    throw absent()
+  }
+
+  async #dialFirst(addresses: readonly string[]): Promise<void> {
+    const { network, clock } = this.#options
+    await using host = await network.host()
+    let failure: unknown = absent()
+    for (const address of addresses) {
+      const dialing = deadline(clock, this.#stop.signal)
+      try {
+        const { signal } = dialing
+        const withoutId = this.#isResumed ? address.replace(/\/p2p\/[^/]+$/, "") : address
+        const channel = await host.dial(withoutId, PAIRING_PROTOCOL, { signal })
+        return await this.#speak(channelLine(channel))
+      } catch (error) {
+        failure = error instanceof NetError ? absent(error) : error
+      } finally {
+        dialing.done()
+      }
+    }
+    throw failure
+  }
+
+  async #speak(line: PairingLine): Promise<void> {
+    this.#line = line
+    try {
+      await this.#feed({ kind: "connected" })
+      for await (const bytes of line.messages()) await this.#feed({ kind: "message", bytes })
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error
+    } finally {
+      this.#line = undefined
+      await line.close().catch(() => undefined)
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(TICK_MS, signal).catch(() => undefined)
+      if (!signal.aborted) await this.#feed({ kind: "tick" })
+    }
+  }
+
+  #feed(event: GuestEvent): Promise<void> {
+    return this.#mutex
+      .run(async () => {
+        const actions = this.#guest?.step(event, this.#options.clock.now()) ?? []
+        for (const action of actions) await this.#carryOut(action)
+      })
+      .catch((error: unknown) => this.#result.reject(error))
+  }
+
+  async #carryOut(action: GuestAction): Promise<void> {
+    switch (action.kind) {
+      case "send":
+        await this.#line?.send(action.bytes).catch(() => undefined)
+        return
+      case "store-state":
+        await this.#vault.write([
+          this.#table.put(GROUP, 0, action.state),
+          this.#table.put(DEVICE, 0, this.#deviceId),
+        ])
+        this.#hasStored = true
+        return
+      case "show-check-words":
+        this.#options.confirm(action.words).then(
+          (isRight) => (isRight ? undefined : this.#fail("PAIR_REFUSED")),
+          (error: unknown) => this.#result.reject(error),
+        )
+        return
+      case "waiting-for-approval":
+        return
+      case "done":
+        this.#result.resolve({ device: action.device, made: action.package })
+        return
+      case "fail":
+        await this.#vault.write([this.#table.del(GROUP, 0)])
+        this.#fail(action.code)
+    }
+  }
+
+  #fail(code: PairingFailure): void {
+    this.#result.reject(new AccessError(code, WHAT_TO_DO[code]))
+  }
+}
+
+/** How often a guest that was cut off looks for the host again, a second apart. */
+const RECONNECTS_MAX = 60
+
+function absent(cause?: unknown): AccessError {
+  const message = "nobody there: is `fulcrum pair` running on the other device, and in reach?"
+  return new AccessError("PAIR_PEER_ABSENT", message, { cause })
+}

@@ -1,0 +1,140 @@
+/**
+ * Makes, or opens, a person's record in a store.
+ *
+ * @module
+ */
+import { certifyDevice, certifyRecovery, generateDevice } from "@fulcrum/access/device"
+import { reduceMembership } from "@fulcrum/access/membership"
+import {
+  generateRecoveryEntropy,
+  recoveryKeysFromEntropy,
+  recoveryWordsFromEntropy,
+} from "@fulcrum/access/recovery-words"
+import { makeKeySpanParts } from "@fulcrum/access/rotation"
+import type { Clock } from "@fulcrum/crypto/clock"
+import type { Random } from "@fulcrum/crypto/random"
+import type { Deflate } from "@fulcrum/log/deflate"
+import { chainKeySchema, epochKeySchema, NO_EPOCH, spaceTagSchema } from "@fulcrum/log/ids"
+import { openReplica } from "@fulcrum/log/replica"
+import type { Network } from "@fulcrum/net/contract"
+import type { Discovery } from "@fulcrum/net/discovery"
+import type { Documents, Reload } from "@fulcrum/record/documents"
+import type { Store } from "@fulcrum/store"
+import { openVault, type Vault } from "@fulcrum/store/vault"
+import { type DeviceState, putDeviceState, readDeviceState } from "./device-state.ts"
+import { EngineError } from "./engine-error.ts"
+import type { Person } from "./person.ts"
+import { PersonEngine } from "./person-engine.ts"
+
+export interface PersonOptions {
+  readonly store: Store
+  /** 32 bytes that seal everything in the store. */
+  readonly vaultKey: Uint8Array
+  readonly network: Network
+  /** How own devices find each other on a local network; absent: not that way. */
+  readonly discovery?: Discovery
+  readonly openDocuments: (reload: Reload) => Promise<Documents>
+  readonly random: Random
+  readonly clock: Clock
+  readonly deflate: Deflate
+  /** IANA name of the person's time zone. */
+  readonly zone: string
+}
+
+export interface NewPerson {
+  readonly person: Person
+  /** The 24 recovery words, shown once and kept nowhere. */
+  readonly words: readonly string[]
+}
+
+/**
+ * Opens the record that a store holds.
+ *
+ * @throws {EngineError} `RECORD_ABSENT`. @throws {VaultError | StoreError}
+ */
+export async function openPerson(options: PersonOptions): Promise<Person> {
+  const { store, vaultKey, random } = options
+  const vault = await openVault({ store, key: vaultKey, random })
+  const device = await readDeviceState(vault)
+  if (device === undefined) {
+    await vault.close()
+    throw new EngineError(
+      "RECORD_ABSENT",
+      "no record here yet: begin with `fulcrum init` or `join`",
+    )
+  }
+  return PersonEngine.open({ ...options, vault, device })
+}
+
+/**
+ * Makes a new record, with this as its first device.
+ *
+ * @param options.relays - Relays that keep the record.
+ * @throws {EngineError} `RECORD_EXISTS`, `RELAY_ADDRESS_INVALID`.
+ */
+export async function createPerson(
+  options: PersonOptions & { readonly name: string; readonly relays: readonly string[] },
+): Promise<NewPerson> {
+  const { store, vaultKey, random } = options
+  const vault = await openVault({ store, key: vaultKey, random })
+  if ((await readDeviceState(vault)) !== undefined) {
+    await vault.close()
+    throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
+  }
+  const entropy = generateRecoveryEntropy(random)
+  const device = await found(vault, entropy, options)
+  const person = await PersonEngine.open({ ...options, vault, device })
+  for (const address of options.relays) await person.addRelay(address)
+  return { person, words: recoveryWordsFromEntropy(entropy) }
+}
+
+/** Writes the first key span and the device's state, in one batch. */
+async function found(
+  vault: Vault,
+  entropy: Uint8Array,
+  options: { readonly name: string; readonly random: Random; readonly deflate: Deflate },
+): Promise<DeviceState> {
+  const { name, random, deflate } = options
+  const secrets = generateDevice({ name, random })
+  const tag = spaceTagSchema.decode(random.bytes(32))
+  const chainKey = chainKeySchema.decode(random.bytes(32))
+  const epochKey = epochKeySchema.decode(random.bytes(32))
+  const replica = await openReplica({
+    vault,
+    keyring: { tag, chainKey, epochKey: () => undefined, current: undefined },
+    writer: { begin: () => ({ key: secrets.writer, certificate: new Uint8Array() }) },
+    random,
+    deflate,
+  })
+  const parts = makeKeySpanParts({
+    membership: reduceMembership([], NO_EPOCH),
+    changes: [
+      { kind: "add", value: { certificate: certifyDevice(secrets) } },
+      {
+        kind: "recovery",
+        value: { certificate: certifyRecovery(recoveryKeysFromEntropy(entropy)) },
+      },
+    ],
+    epochKey,
+    previousKeys: [],
+    random,
+  })
+  const staged = replica.stageKey({ epoch: { key: epochKey }, ...parts })
+  const device: DeviceState = {
+    id: secrets.id,
+    name,
+    writerSeed: secrets.writer.seed,
+    wrapSecret: secrets.wrap.secret,
+    spaceTag: tag,
+    chainKey,
+    meetingKey: random.bytes(32),
+    genesis: staged.epochId,
+  }
+  await vault.write([
+    ...staged.ops,
+    vault.table("engine.epochs").put(staged.epochId, 0, epochKey),
+    putDeviceState(vault, device),
+  ])
+  staged.commit()
+  return device
+}

@@ -1,0 +1,315 @@
+/**
+ * Adding a device, on the device that has the record: drives `access`'s machine over whatever lines
+ * a guest may come by, and commits the new member.
+ *
+ * State is in table `engine.pairing`, group `host`: after a restart an approved guest still gets its
+ * package, and a code that was claimed is used up.
+ *
+ * @module
+ */
+import { AccessError, type PairingFailure } from "@fulcrum/access/access-error"
+import type { DeviceCertificate, DeviceId } from "@fulcrum/access/device"
+import { formatPairingCode, generatePairingCode, NAMEPLATE_MAX } from "@fulcrum/access/pairing-code"
+import {
+  createPairingHost,
+  type HostAction,
+  type HostEvent,
+  type PairingHost,
+  resumeHost,
+} from "@fulcrum/access/pairing-host"
+import type { PairingPackage } from "@fulcrum/access/pairing-package"
+import { utf8ToBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
+import { contexts } from "@fulcrum/crypto/contexts"
+import { hash } from "@fulcrum/crypto/hash"
+import { type Random, randomBelow } from "@fulcrum/crypto/random"
+import type { Channel, Network } from "@fulcrum/net/contract"
+import type { Discovery } from "@fulcrum/net/discovery"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import { Mutex } from "./mutex.ts"
+import { channelLine, meetingLine, type PairingLine, pairingError } from "./pairing-line.ts"
+import type { PairPrompts, PairResult } from "./person.ts"
+import { visitRelay } from "./relay-visit.ts"
+
+/** How often deadlines are looked at. */
+const TICK_MS = 1000
+
+const GROUP: Uint8Array = utf8ToBytes("host")
+
+export interface PairHostOptions {
+  readonly vault: Vault
+  readonly network: Network
+  readonly discovery: Discovery | undefined
+  readonly clock: Clock
+  readonly random: Random
+  readonly name: string
+  /** Relays of the record: the first that answers gives the nameplate. */
+  readonly relays: readonly string[]
+  /** Where guests on this network can come to. */
+  readonly addresses: readonly string[]
+  /** Hands over guests that come directly, until the returned function is called. */
+  serveDirect(handler: (channel: Channel) => void): () => void
+  /**
+   * Commits the new member and what `keep` makes of its package in one atomic write, so that there
+   * is never a member without its package.
+   */
+  addDevice(
+    certificate: DeviceCertificate,
+    keep: (made: PairingPackage) => readonly VaultOp[],
+  ): Promise<void>
+  /** Resolves once the device was met in the record space. */
+  untilMet(device: DeviceId, signal: AbortSignal): Promise<void>
+}
+
+/** Where both find each other again after an approved pairing was cut off. */
+export function resumeName(device: Uint8Array): Uint8Array {
+  return hash(contexts.pairResume, device)
+}
+
+/** @throws {AccessError} `PAIR_…`, each with what to do. */
+export async function pairAsHost(
+  options: PairHostOptions,
+  prompts: PairPrompts,
+  signal: AbortSignal,
+): Promise<PairResult> {
+  await using run = new HostRun(options, prompts)
+  return run.pair(signal)
+}
+
+class HostRun implements AsyncDisposable {
+  readonly #options: PairHostOptions
+  readonly #prompts: PairPrompts
+  readonly #table: Table
+  readonly #mutex = new Mutex()
+  readonly #lines = new Map<string, PairingLine>()
+  readonly #stop = new AbortController()
+  readonly #result = Promise.withResolvers<PairResult>()
+  #host: PairingHost | undefined
+  #peers = 0
+  #words: readonly string[] = []
+
+  constructor(options: PairHostOptions, prompts: PairPrompts) {
+    this.#options = options
+    this.#prompts = prompts
+    this.#table = options.vault.table("engine.pairing")
+    this.#result.promise.catch(() => undefined)
+  }
+
+  async pair(signal: AbortSignal): Promise<PairResult> {
+    const abort = () => {
+      const error = new AccessError("PAIR_REFUSED", "pairing was given up here")
+      this.#result.reject(error)
+    }
+    signal.addEventListener("abort", abort, { once: true })
+    const stopServing = this.#options.serveDirect((channel) => {
+      void this.#serve(channelLine(channel))
+    })
+    try {
+      const approved = await this.#resume()
+      if (approved === undefined) await this.#open()
+      else this.#awaitGuest(approved)
+      void this.#tick()
+      return await this.#result.promise
+    } finally {
+      stopServing()
+      signal.removeEventListener("abort", abort)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    for (const line of this.#lines.values()) await line.close().catch(() => undefined)
+  }
+
+  /** @returns The device that was approved before a restart. */
+  async #resume(): Promise<DeviceId | undefined> {
+    const stored = await this.#table.get(GROUP)
+    if (stored === undefined) return undefined
+    const { host, actions } = resumeHost(stored)
+    const { approved } = host
+    if (approved !== undefined) {
+      this.#host = host
+      this.#prompts.resumed?.(approved.name)
+      return approved.device
+    }
+    // A code that was claimed when this stopped is used up: say so, and begin with a new one.
+    for (const action of actions) {
+      if (action.kind === "clear-state") await this.#clear()
+    }
+    this.#prompts.burned?.()
+    return undefined
+  }
+
+  async #open(): Promise<void> {
+    const { relays, random } = this.#options
+    for (const address of relays) {
+      const nameplate = await this.#meetOn(address)
+      if (nameplate === undefined) continue
+      this.#show(nameplate, false)
+      return
+    }
+    this.#show(randomBelow(random, NAMEPLATE_MAX + 1), true)
+  }
+
+  #show(nameplate: number, lanOnly: boolean): void {
+    const { random, clock, name, addresses, discovery } = this.#options
+    const code = generatePairingCode({ nameplate, random })
+    const nowMs = clock.now()
+    this.#host = createPairingHost({ code, random, nowMs, info: { name, addresses } })
+    if (discovery !== undefined && addresses.length > 0) {
+      const announced = discovery.announce(pairingTag(nameplate), addresses)
+      this.#stop.signal.addEventListener("abort", () => {
+        announced[Symbol.asyncDispose]().then(undefined, () => undefined)
+      })
+    }
+    const expiresAtMs = nowMs + 120_000
+    this.#prompts.code({ code: formatPairingCode(code), lanOnly, expiresAtMs, addresses })
+  }
+
+  /** @returns The nameplate, while the meeting goes on; `undefined`: this relay does not answer. */
+  #meetOn(address: string, name?: Uint8Array): Promise<number | undefined> {
+    const { network, clock } = this.#options
+    const { signal } = this.#stop
+    const drawn = Promise.withResolvers<number | undefined>()
+    visitRelay({ network, clock, address, signal }, async (client) => {
+      const meeting = await client.meet(name)
+      drawn.resolve(meeting.nameplate)
+      await meeting.joined
+      await this.#serve(meetingLine(meeting))
+    }).then(
+      () => drawn.resolve(undefined),
+      () => drawn.resolve(undefined),
+    )
+    return drawn.promise
+  }
+
+  /** After approval the guest may come back by any way that it knows. */
+  #awaitGuest(device: DeviceId): void {
+    const { relays, untilMet, clock } = this.#options
+    const { signal } = this.#stop
+    untilMet(device, signal).then(
+      () => this.#feed({ kind: "met" }),
+      () => undefined,
+    )
+    for (const address of relays) {
+      void (async () => {
+        while (!signal.aborted) {
+          await this.#meetOn(address, resumeName(device))
+          await clock.sleep(TICK_MS, signal).catch(() => undefined)
+        }
+      })()
+    }
+  }
+
+  async #serve(line: PairingLine): Promise<void> {
+    const peer = String(this.#peers++)
+    this.#lines.set(peer, line)
+    try {
+      for await (const bytes of line.messages()) {
+        await this.#feed({ kind: "message", peer, bytes })
+      }
+    } catch {
+      // The line broke: the guest comes back, or the deadline passes.
+    } finally {
+      this.#lines.delete(peer)
+      await this.#feed({ kind: "disconnected", peer })
+      await line.close().catch(() => undefined)
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(TICK_MS, signal).catch(() => undefined)
+      if (!signal.aborted) await this.#feed({ kind: "tick" })
+    }
+  }
+
+  /** One event at a time, each with all that it leads to. */
+  #feed(event: HostEvent): Promise<void> {
+    return this.#mutex
+      .run(async () => {
+        const actions = this.#host?.step(event, this.#options.clock.now()) ?? []
+        for (const action of actions) await this.#carryOut(action)
+      })
+      .catch((error: unknown) => this.#result.reject(error))
+  }
+
+  async #carryOut(action: HostAction): Promise<void> {
+    switch (action.kind) {
+      case "send":
+        await this.#lines
+          .get(action.peer)
+          ?.send(action.bytes)
+          .catch(() => undefined)
+        return
+      case "store-state":
+        await this.#options.vault.write([this.#table.put(GROUP, 0, action.state)])
+        return
+      case "clear-state":
+        return this.#clear()
+      case "show-check-words":
+        this.#words = action.words
+        return
+      case "ask-approval":
+        this.#ask(action.certificate)
+        return
+      case "done":
+        this.#result.resolve({ device: action.name })
+        return
+      case "fail":
+        this.#result.reject(new AccessError(action.code, WHAT_TO_DO[action.code]))
+    }
+  }
+
+  /** The person takes her time; meanwhile the line is served. */
+  #ask(certificate: DeviceCertificate): void {
+    const { name, id } = certificate
+    this.#prompts
+      .approve({ words: this.#words, name })
+      .then(async (isApproved) => {
+        if (!isApproved) return this.#feed({ kind: "refused" })
+        await this.#mutex.run(() => this.#approve(certificate))
+        this.#awaitGuest(id)
+      })
+      .catch((error: unknown) => this.#result.reject(pairingError(error)))
+  }
+
+  async #approve(certificate: DeviceCertificate): Promise<void> {
+    let actions: readonly HostAction[] = []
+    await this.#options.addDevice(certificate, (made) => {
+      const event = { kind: "approved", package: made } as const
+      actions = this.#host?.step(event, this.#options.clock.now()) ?? []
+      const ops = actions.flatMap((action) =>
+        action.kind === "store-state" ? [this.#table.put(GROUP, 0, action.state)] : [],
+      )
+      // The guest gave up, or time ran out, while the person was asked: nobody is added.
+      if (ops.length === 0) throw new AccessError("PAIR_PEER_ABSENT", WHAT_TO_DO.PAIR_PEER_ABSENT)
+      return ops
+    })
+    for (const action of actions) if (action.kind !== "store-state") await this.#carryOut(action)
+  }
+
+  async #clear(): Promise<void> {
+    await this.#options.vault.write([this.#table.del(GROUP, 0)])
+  }
+}
+
+/** What a code is announced by on the local network. */
+export function pairingTag(nameplate: number): string {
+  return `pair-${nameplate}`
+}
+
+/** What a person does about each way that a pairing fails. */
+export const WHAT_TO_DO: Readonly<Record<PairingFailure, string>> = {
+  PAIR_CODE_MALFORMED: "a pairing code is a number and three words",
+  PAIR_WORD_UNKNOWN: "a word of the code is on no list",
+  PAIR_CODE_WRONG:
+    "the words do not match, or somebody is in between; the code is used up: run `fulcrum pair` again",
+  PAIR_CODE_USED: "this code was used: run `fulcrum pair` again for a new one",
+  PAIR_CODE_EXPIRED: "nobody typed the code within two minutes: run `fulcrum pair` again",
+  PAIR_PEER_ABSENT: "the other device does not answer: check that both are on and try again",
+  PAIR_VERSION: "the two programs do not fit: update the older one",
+  PAIR_RELAY_FULL: "the relay has no room: try again later, or use another relay",
+  PAIR_REFUSED: "the existing device said no: nothing was added",
+}

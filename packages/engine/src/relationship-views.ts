@@ -1,0 +1,115 @@
+/**
+ * What a person sees of her relationships: rows, one in full, and who has what. Nothing is shown as
+ * done that somebody else did not sign.
+ *
+ * @module
+ */
+import { equalBytes } from "@fulcrum/codec/bytes"
+import { publicKeyToDidKey } from "@fulcrum/crypto/didkey"
+import { formatPath, parsePath } from "@fulcrum/record/path"
+import { readAgreement } from "@fulcrum/relations/agreement"
+import { agreementNamed } from "@fulcrum/relations/agreements"
+import type { LineState } from "@fulcrum/relations/board"
+import { levelOf } from "@fulcrum/relations/levels"
+import { type Evidence, whoHas } from "@fulcrum/relations/who-has"
+import type { Moves } from "./moves.ts"
+import type { RelationshipRow, RelationshipState, RelationshipView, WhoHasRow } from "./person.ts"
+import type { OpenRelationship, Relationships } from "./relationships.ts"
+
+export class RelationshipViews {
+  readonly #relationships: Relationships
+  readonly #moves: Moves
+
+  constructor(relationships: Relationships, moves: Moves) {
+    this.#relationships = relationships
+    this.#moves = moves
+  }
+
+  async rows(): Promise<readonly RelationshipRow[]> {
+    const rows = await Promise.all(this.#relationships.all.map((one) => this.row(one)))
+    return rows.toSorted((a, b) => (a.vendor < b.vendor ? -1 : 1))
+  }
+
+  async row(relationship: OpenRelationship): Promise<RelationshipRow> {
+    const { id } = relationship
+    const document = await this.#relationships.document(id)
+    const { name, domain, disclosures, terms } = document
+    const state = this.#stateOf(relationship, document.state)
+    return {
+      id,
+      vendor: name,
+      domain,
+      state,
+      level: levelOf({ agreed: state === "agreed", disclosures }),
+      terms: agreementNamed(terms)?.id ?? terms,
+      fields: disclosures.map(({ path }) => path),
+    }
+  }
+
+  async view(relationship: OpenRelationship): Promise<RelationshipView> {
+    const row = await this.row(relationship)
+    const { disclosures } = await this.#relationships.document(relationship.id)
+    const { registers } = relationship.space.share
+    const { secrets, key, space } = relationship
+    const agreement = readAgreement(secrets.item.agreement)
+    return {
+      ...row,
+      did: publicKeyToDidKey(key.publicKey),
+      agreement: { ...agreement, fields: agreement.fields.map((field) => ({ ...field })) },
+      disclosures: disclosures.map(({ path, purpose, retention, until, follows, counter }) => {
+        const register = registers.get(path)
+        const reached = register && this.#reached(relationship, register.by.chain)
+        const isShown = reached !== undefined && reached !== "planned"
+        return {
+          path,
+          purpose,
+          retention,
+          until,
+          follows,
+          value: register?.value,
+          counter: register?.counter ?? counter,
+          state: isShown ? reached : "held",
+        }
+      }),
+      refusal: space.refused && `${space.refused.code}: ${space.refused.reason}`,
+      held: [],
+    }
+  }
+
+  async whoHas(path: string): Promise<readonly WhoHasRow[]> {
+    const wanted = formatPath(parsePath(path))
+    const known = await Promise.all(
+      this.#relationships.all.map(async (relationship) => {
+        const { name, disclosures } = await this.#relationships.document(relationship.id)
+        return {
+          id: relationship.id,
+          vendor: name,
+          disclosures,
+          share: relationship.space.share,
+          evidence: (chain: Uint8Array) => evidenceOf(this.#reached(relationship, chain)),
+        }
+      }),
+    )
+    return whoHas(wanted, known)
+  }
+
+  /** The vendor's word counts as soon as it is here, also before the document shows it. */
+  #stateOf(relationship: OpenRelationship, shown: RelationshipState): RelationshipState {
+    if (shown === "left") return "left"
+    if (this.#relationships.isAgreed(relationship)) return "agreed"
+    return relationship.space.refused === undefined ? "proffered" : "refused"
+  }
+
+  #reached(relationship: OpenRelationship, chain: Uint8Array): LineState | undefined {
+    const entry = relationship.space.personEntries.find(({ at }) => equalBytes(at.chain, chain))
+    if (entry === undefined) return undefined
+    const { incarnation, at } = entry
+    return this.#moves.progress(relationship, { incarnation, sequence: at.sequence, chain }).state
+  }
+}
+
+function evidenceOf(state: LineState | undefined): Evidence | undefined {
+  return state === "applied" || state === "accepted" || state === "delivered" || state === "relayed"
+    ? state
+    : undefined
+}
