@@ -103,15 +103,15 @@ export class DeviceLinks {
   }
 
   /**
-   * Resolves when every other device either is connected and holds everything, or could not be
-   * reached since this was called; or when `signal` fires.
+   * Resolves when every other device either is connected and in step, or could not be reached since
+   * this was called; or when `signal` fires.
    */
   async settled(signal: AbortSignal): Promise<void> {
     const { self, addressesOf, membership } = this.#options
     const before = new Map(this.#failures)
     const isDone = (device: MemberDevice) => {
       const id = bytesToHex(device.id)
-      if (this.isConnected(device.id)) return this.#holdsAll(id)
+      if (this.isConnected(device.id)) return this.#isInStep(id)
       const hasFailed = (this.#failures.get(id) ?? 0) > (before.get(id) ?? 0)
       return hasFailed || addressesOf(device).length === 0
     }
@@ -129,14 +129,18 @@ export class DeviceLinks {
     await Promise.all([...this.#dialing.values()].map(({ ended }) => ended))
   }
 
-  #holdsAll(device: string): boolean {
+  /** Whether a device and this one have the same, as far as either said. */
+  #isInStep(device: string): boolean {
     const [first] = this.#linksOf(device)
     if (first === undefined) return false
-    return this.#options
-      .spaces()
-      .every(
-        (space) => this.holds(hexToBytes(device), space) && first.link.has(space) !== undefined,
-      )
+    return this.#options.spaces().every((space) => {
+      const theirs = first.link.has(space)
+      if (theirs === undefined || !this.holds(hexToBytes(device), space)) return false
+      return theirs.every(({ incarnation, sequence }) => {
+        const node = space.log.tree.get(incarnation)
+        return node !== undefined && node.sequence >= sequence
+      })
+    })
   }
 
   #linksOf(device: string): readonly LiveLink[] {

@@ -166,7 +166,13 @@ export class Ledger {
   admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     return this.#mutex.run(async () => {
       const results = await this.record.admit(spans)
-      await this.#absorb(admittedEntries(results))
+      let admitted = admittedEntries(results)
+      while (await this.#absorb(admitted)) {
+        // New members and keys: what waited for them may come in now.
+        const released = await this.record.retryWaiting()
+        results.push(...released)
+        admitted = admittedEntries(released)
+      }
       return results
     })
   }
@@ -224,16 +230,21 @@ export class Ledger {
     await this.#absorb(missed)
   }
 
-  /** Applies entries that are in the log already, in the order of their arrival. */
-  async #absorb(entries: readonly AdmittedEntry[]): Promise<void> {
+  /**
+   * Applies entries that are in the log already, in the order of their arrival.
+   *
+   * @returns Whether membership changed.
+   */
+  async #absorb(entries: readonly AdmittedEntry[]): Promise<boolean> {
     const last = entries.at(-1)
-    if (last === undefined) return
+    if (last === undefined) return false
     const ops: VaultOp[] = []
     const changed = this.membership.absorb(entries)
     ops.push(...this.membership.opsFor(entries))
     if (changed === "removed" || (this.#stranded > 0 && entries !== this.#replayed)) {
       // What a removed device wrote counts or not by what all logs together show.
-      return this.#rebuild(ops)
+      await this.#rebuild(ops)
+      return changed !== "same"
     }
     const evidence = await this.#evidence(entries)
     const items: RecordItem[] = []
@@ -250,6 +261,7 @@ export class Ledger {
     for (const item of items) this.#state.apply(item)
     await this.#compactDue()
     this.#tell({ documents, items, membership: changed !== "same", local: false })
+    return changed !== "same"
   }
 
   /** Makes everything beside the log anew, from all of the log. */

@@ -72,6 +72,7 @@ async function pair(host: Person, folder: Folder, name: string, at: string): Pro
     confirm: async () => true,
     signal,
   })
+  await joined.settle(5000)
   expect((await added).device).toBe(name)
   return keep(joined)
 }
@@ -102,8 +103,8 @@ describe("two devices", () => {
     await phone.set("card/name/full", "Ada Example")
     const [at = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
     const laptop = await pair(phone, two, "laptop", at)
+    expect(await laptop.get("card/name/full")).toBe("Ada Example")
     await laptop.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
-    await reaches(async () => (await laptop.get("card/name/full")) === "Ada Example")
     await laptop.set("card/emails/home/address", "ada@example.org")
     await reaches(async () => (await phone.get("card/emails/home/address")) === "ada@example.org")
     await phone.set("card/nicknames/1/name", "ada")
