@@ -51,9 +51,13 @@ export class Stage implements AsyncDisposable {
     program: ProgramName,
     home: string,
     args: readonly string[],
-    options: { readonly input?: string; readonly onStart?: (running: Running) => void } = {},
+    options: {
+      readonly input?: string
+      readonly env?: Readonly<Record<string, string>>
+      readonly onStart?: (running: Running) => void
+    } = {},
   ): Promise<Finished> {
-    const running = await this.start(program, home, args)
+    const running = await this.start(program, home, args, options)
     options.onStart?.(running)
     running.write(options.input ?? "", { end: true })
     const timer = setTimeout(() => running.kill("SIGKILL"), COMMAND_MS_MAX)
@@ -66,13 +70,20 @@ export class Stage implements AsyncDisposable {
   async json(program: ProgramName, home: string, args: readonly string[]): Promise<unknown> {
     const finished = await this.run(program, home, [...args, "--json"])
     if (finished.status !== 0) {
-      throw new Error(`${program} ${args[0] ?? ""} ended with ${finished.status}: ${finished.stderr}`)
+      throw new Error(
+        `${program} ${args[0] ?? ""} ended with ${finished.status}: ${finished.stderr}`,
+      )
     }
     return JSON.parse(finished.stdout)
   }
 
   /** Starts a command that goes on; see {@link Running.ready}. */
-  async start(program: ProgramName, home: string, args: readonly string[]): Promise<Running> {
+  async start(
+    program: ProgramName,
+    home: string,
+    args: readonly string[],
+    options: { readonly env?: Readonly<Record<string, string>> } = {},
+  ): Promise<Running> {
     const folder = this.home(home)
     await mkdir(join(this.folder, "user"), { recursive: true })
     const child = spawn(join(repository, "node_modules", ".bin", program), args, {
@@ -83,6 +94,7 @@ export class Stage implements AsyncDisposable {
         TMPDIR: tmpdir(),
         FULCRUM_HOME: folder,
         ...(process.env.NODE_V8_COVERAGE && { NODE_V8_COVERAGE: process.env.NODE_V8_COVERAGE }),
+        ...options.env,
       },
       stdio: ["pipe", "pipe", "pipe"],
     })

@@ -63,8 +63,8 @@ export interface CommandContext {
    * @returns What is still held here; `undefined` where the daemon goes on sending by itself.
    */
   settle(): Promise<readonly string[] | undefined>
-  /** For commands that watch: opens connections unless they are open. */
-  goOnline(): Promise<void>
+  /** Opens connections unless they are open, and listens for own devices if asked to. */
+  goOnline(options: { readonly listen: boolean }): Promise<void>
 }
 
 /** `undefined`: all that it had to say was emitted. */

@@ -107,13 +107,15 @@ async function runOnRecord(context: Run): Promise<Outcome | undefined> {
 
 async function runHere(context: Run): Promise<Outcome | undefined> {
   const { command, home, args, io, mdns, signal } = context
-  const [{ openDevice }, { machineParts }, runCommand] = await Promise.all([
-    import("./open-device.ts"),
-    import("./machine.ts"),
-    command.load?.(),
-  ])
+  const [{ openDevice }, { machineParts }, { LISTEN_DEFAULT, listen }, runCommand] =
+    await Promise.all([
+      import("./open-device.ts"),
+      import("./machine.ts"),
+      import("./listening.ts"),
+      command.load?.(),
+    ])
   const note = (text: string): void => io.note(text)
-  const { person } = await openDevice(machineParts({ home, mdns, note }))
+  const { person, settings } = await openDevice(machineParts({ home, mdns, note }))
   try {
     return await raced(
       runCommand?.({
@@ -123,7 +125,10 @@ async function runHere(context: Run): Promise<Outcome | undefined> {
         signal,
         clock: systemClock(),
         settle: () => settleHere(person, io, waitSeconds(command, args)),
-        goOnline: async () => void (await person.start({ listen: [] })),
+        async goOnline(online) {
+          if (online.listen) await listen(person, LISTEN_DEFAULT, settings)
+          else await person.start({ listen: [] })
+        },
       }),
       signal,
     )

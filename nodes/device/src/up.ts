@@ -9,14 +9,12 @@ import type { Outcome } from "./command.ts"
 import { startDaemon } from "./daemon.ts"
 import { DaemonClient } from "./daemon-client.ts"
 import { findDaemon, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts"
-import { portsOf, type SettingsKeeper, withKnownPorts } from "./device-settings.ts"
 import type { FolderContext } from "./folder-command.ts"
+import { LISTEN_DEFAULT, listen } from "./listening.ts"
 import { machineParts } from "./machine.ts"
 import { openDevice } from "./open-device.ts"
-import { codeOf, ProgramError } from "./program-error.ts"
+import { ProgramError } from "./program-error.ts"
 import { lines, tone } from "./text.ts"
-
-const LISTEN_DEFAULT: readonly string[] = ["/ip4/0.0.0.0/tcp/0"]
 
 export async function up(context: FolderContext): Promise<Outcome | undefined> {
   const { home, args, io, json, mdns, signal } = context
@@ -48,26 +46,6 @@ export async function up(context: FolderContext): Promise<Outcome | undefined> {
     await person.close()
   }
   return undefined
-}
-
-/** Listens where it listened before; a port that somebody else took meanwhile is drawn anew. */
-async function listen(
-  person: Person,
-  asked: readonly string[],
-  settings: SettingsKeeper,
-): Promise<readonly string[]> {
-  const known = await settings.read()
-  const wanted = withKnownPorts(asked, known)
-  const addresses = await person.start({ listen: wanted }).catch((error: unknown) => {
-    const isTaken = codeOf(error) === "NET_ADDRESS_IN_USE"
-    if (!isTaken || wanted.every((address, i) => address === asked[i])) throw error
-    return person.start({ listen: asked })
-  })
-  const ports = new Map([...known.ports, ...portsOf(asked, addresses)])
-  if ([...ports].some(([address, port]) => known.ports.get(address) !== port)) {
-    await settings.write({ version: 1, ports })
-  }
-  return addresses
 }
 
 function readyOutcome(person: Person, addresses: readonly string[], http: string): Outcome {

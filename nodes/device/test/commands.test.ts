@@ -155,7 +155,7 @@ describe("devices and relays", () => {
 })
 
 describe("relationships", () => {
-  test("[R10] connect shows who gets what before it asks, and gives nothing by default", async () => {
+  test("connect shows who gets what before it asks, and gives nothing by default", async () => {
     const io = new MemoryIo(["yes"])
     const { person, outcome } = await run("connect", { invitation: "fulcrum:1.x" }, { io })
     expect(person.connected).toEqual([{ invitation: "fulcrum:1.x", disclose: [] }])
@@ -236,7 +236,7 @@ describe("moves", () => {
     )
   })
 
-  test("[R10] the preview comes first, always; then the board", async () => {
+  test("the preview comes first, always; then the board", async () => {
     const io = new MemoryIo(["yes"])
     const { outcome, text } = await run("move", given, { io })
     expect(io.shown).toHaveLength(1)

@@ -11,8 +11,9 @@ import { ProgramError } from "../program-error.ts"
 import { lines, tone } from "../text.ts"
 
 export async function pair(context: CommandContext): Promise<Outcome> {
-  const { person, io, clock, signal } = context
+  const { person, io, clock, signal, goOnline } = context
   let isDeclined = false
+  await goOnline({ listen: true })
   const paired = person.pair(
     {
       code({ code, lanOnly, expiresAtMs, addresses }) {
@@ -29,6 +30,7 @@ export async function pair(context: CommandContext): Promise<Outcome> {
             "On the other device:\n",
             `  fulcrum join ${tone("strong", code)}\n`,
             `It works once, for ${seconds} seconds${lanOnly ? ", on this network only" : ""}.`,
+            ...addresses.map((address) => tone("quiet", `If it is not found: --at ${address}`)),
           ),
         })
       },

@@ -29,7 +29,7 @@ export async function watch(context: CommandContext, watched: Watched): Promise<
   const interrupt = (): void => wake?.()
   signal.addEventListener("abort", interrupt)
   try {
-    await goOnline()
+    await goOnline({ listen: false })
     io.emit({ document: { ready: true, addresses: [] }, text: "" })
     let shown: string | undefined
     while (!signal.aborted) {

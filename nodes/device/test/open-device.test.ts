@@ -1,0 +1,132 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { seededRandom } from "@fulcrum/crypto/random"
+import { portableDeflate } from "@fulcrum/log/deflate"
+import { type Store, StoreError } from "@fulcrum/store"
+import { openMemoryStore } from "@fulcrum/store/memory"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { findHome } from "../src/home.ts"
+import { createDevice, type DeviceParts, joinDevice, openDevice } from "../src/open-device.ts"
+import { CodedError, MemoryPerson } from "./memory-person.ts"
+
+let folder: string
+let now: number
+/** Every store that was opened, and how many of them are closed. */
+let stores: { opened: number; closed: number }
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "fulcrum-open-"))
+  now = 0
+  stores = { opened: 0, closed: 0 }
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+function parts(changes: Partial<DeviceParts> = {}): DeviceParts {
+  const random = seededRandom("open device")
+  return {
+    home: findHome(join(folder, "home")),
+    random,
+    deflate: portableDeflate(),
+    zone: "Europe/Berlin",
+    clock: {
+      now: () => now,
+      async sleep(ms) {
+        now += ms
+      },
+    },
+    network: { host: async () => Promise.reject(new TypeError("no network here")) },
+    openDocuments: async () => Promise.reject(new TypeError("no documents here")),
+    openStore: countedStore,
+    keepers: {
+      random,
+      note: () => undefined,
+      keychain: { keep: async () => false, find: async () => undefined },
+      passphrase: { isFile: false, read: async () => undefined },
+    },
+    records: {
+      open: async () => new MemoryPerson(),
+      create: async () => ({ person: new MemoryPerson(), words: ["apple"] }),
+      join: async () => new MemoryPerson(),
+    },
+    ...changes,
+  }
+}
+
+async function countedStore(): Promise<Store> {
+  const store = await openMemoryStore()
+  stores.opened++
+  const close = store.close.bind(store)
+  store.close = async () => {
+    stores.closed++
+    await close()
+  }
+  return store
+}
+
+test("a record begun here opens again with the same key", async () => {
+  const keys: Uint8Array[] = []
+  const { records } = parts()
+  const given = parts({
+    records: {
+      ...records,
+      async create(record) {
+        keys.push(record.vaultKey)
+        return { person: new MemoryPerson(), words: ["apple"] }
+      },
+      async open(record) {
+        keys.push(record.vaultKey)
+        return new MemoryPerson()
+      },
+    },
+  })
+  const begun = await createDevice(given, { name: "laptop", relays: [] }, { plainKey: true })
+  expect(begun.words).toEqual(["apple"])
+  await openDevice(given)
+  expect(keys[0]).toHaveLength(32)
+  expect(keys[0]).toEqual(keys[1])
+})
+
+test("where there is no record nothing is made", async () => {
+  await expect(openDevice(parts())).rejects.toMatchObject({ code: "RECORD_ABSENT" })
+  expect(await readdir(folder)).toEqual([])
+})
+
+test("without passphrase, keychain or terminal nothing is begun, and the folder is let go", async () => {
+  const begun = createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: false })
+  await expect(begun).rejects.toMatchObject({ code: "PASSPHRASE_NEEDED" })
+  expect(stores).toEqual({ opened: 1, closed: 1 })
+  await expect(openDevice(parts())).rejects.toMatchObject({ code: "RECORD_ABSENT" })
+})
+
+test("a join that fails lets go of the folder, and the next one goes on with its key", async () => {
+  const { records } = parts()
+  const wrong = new CodedError("PAIR_CODE_WRONG", "the code is not the one shown")
+  const request = {
+    name: "phone",
+    code: "1-a-b-c",
+    confirm: async () => true,
+    signal: new AbortController().signal,
+  }
+  const failing = parts({ records: { ...records, join: async () => Promise.reject(wrong) } })
+  await expect(joinDevice(failing, request, { plainKey: true })).rejects.toBe(wrong)
+  expect(stores.closed).toBeGreaterThan(0)
+  await joinDevice(parts(), request, { plainKey: true })
+})
+
+test("a folder in use is waited for a little, then told", async () => {
+  let attempts = 0
+  const locked = async (): Promise<Store> => {
+    attempts++
+    throw new StoreError("STORE_LOCKED", "locked")
+  }
+  await createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: true })
+  await expect(openDevice(parts({ openStore: locked }))).rejects.toMatchObject({
+    code: "STORE_LOCKED",
+    message: "this folder is in use by `fulcrum up` or by another command",
+  })
+  expect(attempts).toBeGreaterThan(10)
+  attempts = 0
+  const freed = async (): Promise<Store> => (attempts++ < 3 ? await locked() : await countedStore())
+  await openDevice(parts({ openStore: freed }))
+})

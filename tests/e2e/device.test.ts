@@ -1,0 +1,183 @@
+/**
+ * One device alone, as its owner uses it: real folders, real processes, no network but loopback.
+ *
+ * @module
+ */
+import { readdir, readFile, stat, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { Stage } from "../harness/programs.ts"
+
+const VCARD = [
+  "BEGIN:VCARD",
+  "VERSION:4.0",
+  "FN:Ada Quillfeather",
+  "TEL;TYPE=home:+49 30 901820",
+  "EMAIL;TYPE=home:ada@quillfeather.example",
+  "END:VCARD",
+  "",
+].join("\r\n")
+
+let stage: Stage
+
+beforeAll(async () => {
+  stage = await Stage.create()
+  await writeFile(join(stage.folder, "me.vcf"), VCARD)
+})
+afterAll(() => stage[Symbol.asyncDispose]())
+
+const json = (home: string, ...args: string[]): Promise<unknown> =>
+  stage.json("fulcrum", home, [...args, "--no-mdns"])
+
+const fulcrum = (home: string, ...args: string[]) =>
+  stage.run("fulcrum", home, [...args, "--no-mdns"])
+
+async function begin(home: string): Promise<void> {
+  expect(await json(home, "init", "--name", "laptop", "--no-passphrase")).toMatchObject({
+    device: { name: "laptop" },
+    relays: [],
+    held: [],
+  })
+}
+
+describe("a record on one device", () => {
+  test("init tells 24 words once, in text too, and warns of a plain key", async () => {
+    const { status, stdout, stderr } = await fulcrum(
+      "words",
+      "init",
+      "--name",
+      "laptop",
+      "--no-passphrase",
+    )
+    expect({ status, stderr }).toMatchObject({ status: 0 })
+    expect(stdout.match(/\b\d{1,2} {2}[a-z]+\b/g)).toHaveLength(24)
+    expect(stderr).toContain("No passphrase")
+    const again = await fulcrum("words", "init", "--no-passphrase")
+    expect(again.status).toBe(1)
+    expect(again.stderr).toContain("(RECORD_EXISTS)")
+    expect(again.stdout).toBe("")
+  })
+
+  test("import, get, set, unset, history and undo, each in a process of its own", async () => {
+    await begin("edits")
+    expect(await json("edits", "import", "me.vcf")).toMatchObject({
+      files: [{ file: "me.vcf", cards: 1 }],
+    })
+    expect(await json("edits", "get", "card/name/full")).toBe("Ada Quillfeather")
+    const phone = "card/phones/home/number"
+    expect(await json("edits", "set", phone, "+41 44 123 45 67")).toMatchObject({
+      changed: [phone],
+      reaches: [],
+    })
+    expect((await fulcrum("edits", "get", phone)).stdout).toBe("+41 44 123 45 67\n")
+    expect(await json("edits", "undo")).toMatchObject({ changed: [phone] })
+    expect(await json("edits", "get", phone)).toBe("+49 30 901820")
+    await json("edits", "unset", phone)
+    expect(await json("edits", "get", phone)).toBeNull()
+    await json("edits", "undo")
+    const rows = await json("edits", "history", phone)
+    expect(rows).toMatchObject(
+      expect.arrayContaining([expect.objectContaining({ path: phone, device: "laptop" })]),
+    )
+  })
+
+  test("an unknown path names the nearest, with status 1", async () => {
+    const { status, stdout, stderr } = await fulcrum("edits", "set", "card/phnes/home", "1")
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" })
+    expect(stderr).toMatch(/^fulcrum: .*card\/phones.* \(PATH_UNKNOWN\): .+\n$/)
+  })
+
+  test("export gives back what was imported", async () => {
+    const { stdout } = await fulcrum("edits", "export", "--format", "vcard")
+    expect(stdout).toContain("FN:Ada Quillfeather\r\n")
+    expect(await json("edits", "export", "--format", "jscontact")).toMatchObject({
+      name: { full: "Ada Quillfeather" },
+    })
+  })
+
+  test("doctor and status are content", async () => {
+    expect(await json("edits", "doctor")).toMatchObject({ ok: true })
+    expect(await json("edits", "status")).toMatchObject({ device: "laptop", held: [] })
+  })
+
+  test("[R19] nothing in the folder is plaintext", async () => {
+    const home = stage.home("edits")
+    const names = await readdir(home, { recursive: true })
+    for (const name of names) {
+      const path = join(home, name)
+      if (!(await stat(path)).isFile()) continue
+      const bytes = await readFile(path)
+      for (const needle of ["Quillfeather", "901820", "card", "phones", "laptop"]) {
+        expect(bytes.includes(needle), `${needle} in ${name}`).toBe(false)
+      }
+    }
+  })
+})
+
+describe("the daemon", () => {
+  test("serves every command, keeps its port, and goes within two seconds", async () => {
+    await begin("daemon")
+    const listen = ["up", "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns", "--json"]
+    const daemon = await stage.start("fulcrum", "daemon", listen)
+    const { addresses, http } = await daemon.ready()
+    expect(addresses[0]).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW/)
+    expect(http).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+
+    expect(await json("daemon", "set", "card/name/full", "Ada")).toEqual({
+      changed: ["card/name"],
+      reaches: [],
+    })
+    expect((await fulcrum("daemon", "get", "card/name/full")).stdout).toBe("Ada\n")
+    const missing = await fulcrum("daemon", "set", "card/nme", "x")
+    expect(missing.status).toBe(1)
+    expect(missing.stderr).toContain("(PATH_UNKNOWN)")
+    const second = await fulcrum("daemon", "up")
+    expect(second.stderr).toContain("(DAEMON_RUNNING)")
+
+    const begun = performance.now()
+    expect((await daemon.stop()).status).toBe(0)
+    expect(performance.now() - begun).toBeLessThan(2_000)
+    await expect(stat(join(stage.home("daemon"), "daemon.json"))).rejects.toMatchObject({
+      code: "ENOENT",
+    })
+
+    const again = await stage.start("fulcrum", "daemon", listen)
+    const portOf = (address: string | undefined) => address?.split("/")[4]
+    expect(portOf((await again.ready()).addresses[0])).toBe(portOf(addresses[0]))
+    await again.stop()
+    expect(await json("daemon", "get", "card/name/full")).toBe("Ada")
+  })
+
+  test("killed at once, it leaves a stale file that no command minds", async () => {
+    await begin("killed")
+    const listen = ["up", "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns", "--json"]
+    const daemon = await stage.start("fulcrum", "killed", listen)
+    await daemon.ready()
+    expect(await json("killed", "set", "card/name/full", "Ada")).toMatchObject({
+      changed: ["card/name"],
+    })
+    daemon.kill("SIGKILL")
+    await daemon.finished
+    expect(await json("killed", "get", "card/name/full")).toBe("Ada")
+  })
+})
+
+describe("a passphrase", () => {
+  test("from a file opens the record, and a wrong one does not", async () => {
+    const run = async (file: string, ...args: string[]) => {
+      const path = join(stage.folder, file)
+      return await stage.run("fulcrum", "sealed", [...args, "--no-mdns"], {
+        env: { FULCRUM_PASSPHRASE_FILE: path },
+      })
+    }
+    await writeFile(join(stage.folder, "right"), "correct horse\n")
+    await writeFile(join(stage.folder, "wrong"), "battery staple\n")
+    expect((await run("right", "init", "--name", "laptop", "--yes")).status).toBe(0)
+    expect((await run("right", "set", "card/name/full", "Ada")).status).toBe(0)
+    const wrong = await run("wrong", "get")
+    expect({ status: wrong.status, stdout: wrong.stdout }).toEqual({ status: 1, stdout: "" })
+    expect(wrong.stderr).toMatch(/^fulcrum: .+ \(KEY_WRONG\): .+\n$/)
+    const none = await fulcrum("sealed", "get")
+    expect(none.stderr).toContain("(PASSPHRASE_NEEDED)")
+  })
+})
