@@ -87,6 +87,7 @@ export class DeviceLinks {
   /** Something new is durable here: every peer is told. */
   local(space: PeerSpace): void {
     for (const { link } of this.#live) link.local(space)
+    this.#changed.notify()
   }
 
   /** Dials devices that were added or have new addresses. */
