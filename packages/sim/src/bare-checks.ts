@@ -1,0 +1,167 @@
+/**
+ * What must hold of bare replicas at every step, and what must be so in the end.
+ *
+ * What is found wrong is kept and thrown by `throwIfFailed`: it is found deep inside of code that
+ * deals with failures of its own.
+ *
+ * @module
+ */
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import { idKey } from "@fulcrum/log/ids"
+import type { AdmitResult, AdmittedEntry } from "@fulcrum/log/replica"
+import type { VersionVector } from "@fulcrum/log/vector"
+import { NetError } from "@fulcrum/net/contract"
+import { StoreError } from "@fulcrum/store"
+import type { BareReplica } from "./bare-replica.ts"
+import { SimError, type SimErrorCode } from "./sim-error.ts"
+
+/** How a session between honest peers may end: the network was silent for too long. */
+const HONEST_ENDS: readonly string[] = ["SYNC_TIMEOUT", "SYNC_BYE"]
+
+export class BareChecks {
+  #failure: SimError | undefined
+  /** The chain hash at each place that anybody had an entry at. */
+  readonly #chains = new Map<string, string>()
+  /** Places acknowledged by each replica. */
+  readonly #acknowledged = new Map<string, Set<string>>()
+  readonly #namesByHost = new Map<string, string>()
+  /** Each name's latest replica, running or not: its vector was durable. */
+  readonly #latest = new Map<string, BareReplica>()
+
+  throwIfFailed(): void {
+    if (this.#failure) throw this.#failure
+  }
+
+  fail(code: SimErrorCode, message: string): void {
+    this.#failure ??= new SimError(code, message)
+  }
+
+  /** Something threw: the disk and the network may, the programs may not. */
+  threw(name: string, error: unknown): void {
+    if (error instanceof StoreError || error instanceof NetError) return
+    this.#failure ??= new SimError("SIM_BROKE", `${name} threw`, { cause: error })
+  }
+
+  isAt(hostId: string, name: string): void {
+    this.#namesByHost.set(hostId, name)
+  }
+
+  acknowledged({ name }: BareReplica, entries: readonly AdmittedEntry[]): void {
+    const places = this.#acknowledged.get(name) ?? new Set()
+    this.#acknowledged.set(name, places)
+    for (const entry of entries) {
+      this.#saw(name, entry)
+      places.add(placeOf(entry))
+    }
+  }
+
+  /** What became of honest spans. */
+  admitted({ name }: BareReplica, results: readonly AdmitResult[]): void {
+    for (const result of results) {
+      if (result.outcome === "admitted") for (const entry of result.entries) this.#saw(name, entry)
+      if (result.outcome === "fork") this.fail("SIM_FORK", `${name} found a fork; nobody forked`)
+      if (result.outcome === "refused") {
+        this.fail("SIM_BROKE", `${name} refused an honest span: ${result.code}`)
+      }
+    }
+  }
+
+  /** What became of spans that somebody changed on the way. */
+  forged({ name }: BareReplica, results: readonly AdmitResult[]): void {
+    for (const { outcome } of results) {
+      if (outcome === "admitted" || outcome === "fork") {
+        this.fail("SIM_FORGED", `${name} took a changed span: ${outcome}`)
+      }
+    }
+  }
+
+  /** `at` was told that a peer holds this. */
+  claimed(at: BareReplica, hostId: string, vector: VersionVector): void {
+    const peer = this.#latest.get(this.#namesByHost.get(hostId) ?? "")
+    // Who dialed us from a start that is over may have said what a newer start knows.
+    if (peer === undefined) return
+    const { tree } = peer.log
+    for (const { incarnation, sequence } of vector) {
+      if (tree.covers(tree.vector, incarnation, sequence)) continue
+      this.fail("SIM_FALSE_CLAIM", `${at.name} believes that ${peer.name} holds what it lacks`)
+    }
+  }
+
+  sessionFailed(name: string, code: string): void {
+    if (!HONEST_ENDS.includes(code)) {
+      this.fail("SIM_BROKE", `${name} ended a session with an honest peer: ${code}`)
+    }
+  }
+
+  /** A replica was opened on what a former start left. */
+  async opened(replica: BareReplica): Promise<void> {
+    const { name, log } = replica
+    const former = this.#latest.get(name)
+    this.#latest.set(name, replica)
+    for (const { incarnation, sequence } of former?.log.vector ?? []) {
+      if (log.tree.covers(log.vector, incarnation, sequence)) continue
+      this.fail("SIM_BACKWARDS", `${name} had more before it was opened again`)
+    }
+    await this.#everything(replica)
+  }
+
+  /** Nothing stands in the way any more: all have the same, and all of it. */
+  async settled(replicas: readonly BareReplica[]): Promise<void> {
+    for (const replica of replicas) {
+      const has = await this.#everything(replica)
+      for (const [name, places] of this.#acknowledged) this.#holds(replica.name, has, name, places)
+      if (replica.log.forkCount > 0) this.fail("SIM_FORK", `${replica.name} keeps a proof`)
+    }
+    this.throwIfFailed()
+  }
+
+  /** Reads a log from its beginning, as whoever rebuilds documents does. */
+  async #everything({ name, log }: BareReplica): Promise<ReadonlySet<string>> {
+    const has = new Set<string>()
+    const heads = new Map<string, number>()
+    let arrival = 0
+    for await (const entry of log.entriesAfter(0)) {
+      this.#saw(name, entry)
+      has.add(placeOf(entry))
+      if (entry.arrival <= arrival) this.fail("SIM_ORDER", `${name}: arrivals do not ascend`)
+      arrival = entry.arrival
+      const key = idKey(entry.incarnation)
+      const before = heads.get(key) ?? entry.begin?.parent?.sequence ?? 0
+      if (entry.sequence !== before + 1) this.fail("SIM_ORDER", `${name}: a log has a hole`)
+      if (!isAfter(entry, heads)) this.fail("SIM_ORDER", `${name}: an effect before its cause`)
+      heads.set(key, entry.sequence)
+    }
+    for (const { incarnation, sequence } of log.vector) {
+      if (heads.get(idKey(incarnation)) === sequence) continue
+      this.fail("SIM_LOST", `${name} cannot read all that its vector names`)
+    }
+    this.#holds(name, has, name, this.#acknowledged.get(name) ?? new Set())
+    return has
+  }
+
+  #holds(at: string, has: ReadonlySet<string>, by: string, places: ReadonlySet<string>): void {
+    for (const place of places) {
+      if (!has.has(place)) this.fail("SIM_LOST", `${at} lacks what ${by} acknowledged`)
+    }
+  }
+
+  #saw(name: string, entry: AdmittedEntry): void {
+    const place = placeOf(entry)
+    const chain = bytesToHex(entry.chain)
+    const known = this.#chains.get(place)
+    if (known === undefined) this.#chains.set(place, chain)
+    else if (known !== chain) this.fail("SIM_FORK", `${name} has other content at ${place}`)
+  }
+}
+
+function placeOf({ incarnation, sequence }: AdmittedEntry): string {
+  return `${bytesToHex(incarnation)} ${sequence}`
+}
+
+/** Whether all that an entry was written on, and its incarnation's parent, came before it. */
+function isAfter({ on, begin }: AdmittedEntry, heads: ReadonlyMap<string, number>): boolean {
+  const causes = begin?.parent ? [...on, begin.parent] : on
+  return causes.every(
+    ({ incarnation, sequence }) => (heads.get(idKey(incarnation)) ?? 0) >= sequence,
+  )
+}

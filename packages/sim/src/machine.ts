@@ -1,0 +1,131 @@
+/**
+ * A machine: a disk that outlives crashes, and at most one program running on it.
+ *
+ * @module
+ */
+import type { SeededRandom } from "@fulcrum/crypto/random"
+import type { MemoryNetwork } from "@fulcrum/net/memory"
+import type { Store } from "@fulcrum/store"
+import { MemoryDisk, type MemoryFault, openMemoryStore } from "@fulcrum/store/memory"
+import { Dice } from "./dice.ts"
+import { Life, LifeStore } from "./life.ts"
+import type { World } from "./world.ts"
+
+/** How a disk misbehaves: chances are for each flush. */
+export interface DiskQuality {
+  readonly flushMs: readonly [least: number, most: number]
+  /** The flush fails and the program lives on. */
+  readonly failChance: number
+  /** The machine dies in the flush. */
+  readonly crashChance: number
+}
+
+export const PERFECT_DISK: DiskQuality = { flushMs: [0, 0], failChance: 0, crashChance: 0 }
+
+const FAILURES = ["fail-before", "fail-after"] as const
+
+export class Machine {
+  readonly name: string
+  quality: DiskQuality = PERFECT_DISK
+  /** How wrong the clock is from the next start on. */
+  clockOffsetMs = 0
+  readonly #world: World
+  readonly #network: MemoryNetwork
+  readonly #random: SeededRandom
+  readonly #dice: Dice
+  readonly #disk: MemoryDisk
+  #life: Life | undefined
+  #starts = 0
+  #isDying = false
+
+  constructor(world: World, network: MemoryNetwork, name: string) {
+    this.name = name
+    this.#world = world
+    this.#network = network
+    this.#random = world.random.fork(`machine ${name}`)
+    this.#dice = new Dice(this.#random.fork("disk"))
+    this.#disk = new MemoryDisk({
+      fault: (flush) => this.#drawFault(flush),
+      delay: () => this.#delay(),
+    })
+  }
+
+  get isRunning(): boolean {
+    return this.#life !== undefined
+  }
+
+  /** Bytes that the disk can hold; past it writes are refused. */
+  set capacityBytes(bytes: number) {
+    this.#disk.capacityBytes = bytes
+  }
+
+  get usedBytes(): number {
+    return this.#disk.usedBytes
+  }
+
+  /** Starts a program; each start draws from a stream of its own, as a process does. */
+  start(): Life {
+    if (this.#life) throw new RangeError(`${this.name} runs already`)
+    const start = this.#starts++
+    const life = new Life({
+      name: this.name,
+      clock: this.#world.clock,
+      clockOffsetMs: this.clockOffsetMs,
+      random: this.#random.fork(`start ${start}`),
+      network: this.#network.machine(this.name),
+      discovery: this.#world.discovery,
+      trace: this.#world.trace,
+    })
+    this.#life = life
+    this.#world.trace.note(`${this.name} starts, clock ${this.clockOffsetMs} ms off`)
+    return life
+  }
+
+  async openStore(life: Life): Promise<Store> {
+    const store = await openMemoryStore({ disk: this.#disk })
+    return new LifeStore(life, store, () => {
+      if (this.#isDying) this.crash()
+    })
+  }
+
+  /** Pulls the plug. What was not flushed is gone, and the program with it. */
+  crash(): void {
+    const life = this.#life
+    if (life === undefined) return
+    this.#life = undefined
+    this.#isDying = false
+    this.#world.trace.note(`${this.name} crashes`)
+    life.end()
+    this.#disk.crash()
+    this.#network.crash(this.name)
+  }
+
+  /** Resolves once what runs here now has died; never if nothing does. */
+  died(): Promise<void> {
+    const life = this.#life
+    return new Promise((resolve) => {
+      life?.signal.addEventListener("abort", () => resolve(), { once: true })
+    })
+  }
+
+  #drawFault(flush: { readonly index: number; readonly writes: number }): MemoryFault | undefined {
+    const fault = this.#fault(flush.writes)
+    const what = fault ? `, ${fault.type}` : ""
+    this.#world.trace.note(`${this.name} flush ${flush.index} of ${flush.writes}${what}`)
+    return fault
+  }
+
+  #fault(writes: number): MemoryFault | undefined {
+    const { failChance, crashChance } = this.quality
+    if (failChance > 0 && this.#dice.happens(failChance)) return { type: this.#dice.pick(FAILURES) }
+    if (crashChance <= 0 || !this.#dice.happens(crashChance)) return undefined
+    this.#isDying = true
+    // As likely in the middle as before or after.
+    return { type: "torn", landed: this.#dice.between(0, writes) }
+  }
+
+  async #delay(): Promise<void> {
+    const [least, most] = this.quality.flushMs
+    if (most > 0) await this.#world.clock.sleep(this.#dice.between(least, most))
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * What a run that failed says.
+ *
+ * @module
+ */
+
+export type SimErrorCode =
+  /** Nothing is left that could happen, and the run is not done: something waits for ever. */
+  | "SIM_STUCK"
+  /** It took more virtual time than it may. */
+  | "SIM_SLOW"
+  /** Something acknowledged is gone. */
+  | "SIM_LOST"
+  /** One place in a log has two contents, and nobody noticed. */
+  | "SIM_FORK"
+  /** A replica had less after it was opened again than it had shown before. */
+  | "SIM_BACKWARDS"
+  /** A peer was said to hold what it does not. */
+  | "SIM_FALSE_CLAIM"
+  /** Something forged or changed was taken. */
+  | "SIM_FORGED"
+  /** Entries came out of order, twice, or not as they went in. */
+  | "SIM_ORDER"
+  /** Replicas did not come to the same, though nothing stood in their way any more. */
+  | "SIM_DIVERGED"
+  /** A part under test failed in a way that it never may. */
+  | "SIM_BROKE"
+
+export class SimError extends Error {
+  override readonly name = "SimError"
+  readonly code: SimErrorCode
+
+  constructor(code: SimErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * What happened in a run, line by line, and one hash of it all: two runs of one seed are the same
+ * run exactly if they end with the same hash.
+ *
+ * @module
+ */
+import { bytesToHex, utf8ToBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
+import { sha256 } from "@fulcrum/crypto/hash"
+import { START_MS } from "./virtual-clock.ts"
+
+export class Trace {
+  readonly #clock: Clock
+  readonly #show: ((line: string) => void) | undefined
+  readonly #stir: () => void
+  #hash: Uint8Array = new Uint8Array(32)
+  #count = 0
+
+  constructor(options: {
+    readonly clock: Clock
+    readonly stir: () => void
+    readonly show: ((line: string) => void) | undefined
+  }) {
+    this.#clock = options.clock
+    this.#stir = options.stir
+    this.#show = options.show
+  }
+
+  /** @param bytes - Told apart by their hash. */
+  note(text: string, bytes?: Uint8Array): void {
+    const about = bytes ? ` ${bytes.length} ${bytesToHex(sha256(bytes)).slice(0, 8)}` : ""
+    const seconds = ((this.#clock.now() - START_MS) / 1000).toFixed(3)
+    const line = `${seconds.padStart(10)} ${text}${about}`
+    this.#hash = sha256(this.#hash, utf8ToBytes(line))
+    this.#count++
+    this.#stir()
+    this.#show?.(line)
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get hash(): string {
+    return bytesToHex(this.#hash)
+  }
+}
