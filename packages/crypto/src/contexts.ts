@@ -173,6 +173,14 @@ export const contexts = {
   nodeRelayTransport: "fulcrum/v1/node-relay-transport",
   /** Derives the key of a relay's vault from its key file. */
   nodeRelayVault: "fulcrum/v1/node-relay-vault",
+  /** Derives the key of a vendor's vault from its key file. */
+  nodeVendorVault: "fulcrum/v1/node-vendor-vault",
+  /** Derives the transport key of the relay that a vendor runs itself. */
+  nodeVendorRelayTransport: "fulcrum/v1/node-vendor-relay-transport",
+  /** Derives the key of that relay's vault. */
+  nodeVendorRelayVault: "fulcrum/v1/node-vendor-relay-vault",
+  /** Seals a vendor's key file under a passphrase. */
+  nodeVendorKeyFile: "fulcrum/v1/node-vendor-key-file",
 } as const
 
 /** A registered context string. */
