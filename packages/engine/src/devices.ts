@@ -57,6 +57,8 @@ export interface PairingRun extends Omit<PairHostOptions, "name" | "addDevice" |
   isConnected(device: Uint8Array): boolean
   /** Notified when devices come, go or catch up. */
   readonly changed: Signal
+  /** Resolves once the relays have what is here. */
+  relayed(stop: AbortSignal): Promise<void>
 }
 
 /** Adds one device, and waits a little for it to have the record. */
@@ -104,7 +106,12 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
     signal,
   )
   const id = added
-  if (id !== undefined) await untilOrLate(clock, signal, (stop) => until(id, stop))
+  if (id !== undefined) {
+    // A new device that cannot reach this one reads the record from the relays.
+    await untilOrLate(clock, signal, (stop) =>
+      addresses.length === 0 ? run.relayed(stop) : until(id, stop),
+    )
+  }
   return paired
 }
 

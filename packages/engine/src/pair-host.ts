@@ -73,7 +73,7 @@ export async function pairAsHost(
   signal: AbortSignal,
 ): Promise<PairResult> {
   await using run = new HostRun(options, prompts)
-  return run.pair(signal)
+  return await run.pair(signal)
 }
 
 class HostRun implements AsyncDisposable {

@@ -285,6 +285,7 @@ export class PersonEngine implements Person {
       },
       isConnected: (id) => this.#devices.isConnected(id),
       changed: this.#changed,
+      relayed: (stop) => this.#links.settled(stop),
       prompts,
       signal,
     })

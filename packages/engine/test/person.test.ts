@@ -1,90 +1,17 @@
-import { systemClock } from "@fulcrum/crypto/clock"
-import { systemRandom } from "@fulcrum/crypto/random"
-import { systemDeflate } from "@fulcrum/log/deflate"
-import { libp2pNetwork } from "@fulcrum/net/libp2p"
-import { openInLineDocuments } from "@fulcrum/record/in-line"
-import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
-import { afterEach, describe, expect, test } from "vitest"
-import { joinPerson } from "../src/join-person.ts"
-import { createPerson, openPerson, type PersonOptions } from "../src/open-person.ts"
-import type { Person } from "../src/person.ts"
+import { describe, expect, test } from "vitest"
+import { Folder, reaches, Stage } from "./stage.ts"
 
-const opened: Person[] = []
-
-afterEach(async () => {
-  for (const person of opened.splice(0)) await person.close()
-})
-
-function keep(person: Person): Person {
-  opened.push(person)
-  return person
-}
-
-/** One device's folder: what stays when it is closed. */
-class Folder {
-  readonly disk: MemoryDisk = new MemoryDisk()
-  readonly vaultKey: Uint8Array = systemRandom().bytes(32)
-
-  async options(): Promise<PersonOptions> {
-    return {
-      store: await openMemoryStore({ disk: this.disk }),
-      vaultKey: this.vaultKey,
-      network: libp2pNetwork(),
-      openDocuments: (reload) => openInLineDocuments({ reload }),
-      random: systemRandom(),
-      clock: systemClock(),
-      deflate: systemDeflate(),
-      zone: "Europe/Berlin",
-    }
-  }
-
-  async create(name: string): Promise<Person> {
-    const made = await createPerson({ ...(await this.options()), name, relays: [] })
-    return keep(made.person)
-  }
-
-  async open(): Promise<Person> {
-    return keep(await openPerson(await this.options()))
-  }
-}
-
-async function reaches(what: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (await what()) return
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-  throw new Error("it never came about")
-}
-
-async function pair(host: Person, folder: Folder, name: string, at: string): Promise<Person> {
-  const shown = Promise.withResolvers<string>()
-  const { signal } = new AbortController()
-  const added = host.pair(
-    { code: ({ code }) => shown.resolve(code), approve: async () => true },
-    signal,
-  )
-  const code = await shown.promise
-  const joined = await joinPerson({
-    ...(await folder.options()),
-    name,
-    code,
-    at,
-    confirm: async () => true,
-    signal,
-  })
-  await joined.settle(5000)
-  expect((await added).device).toBe(name)
-  return keep(joined)
-}
+const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 
 describe("a record on one device", () => {
   test("what was set is there after a restart, and can be undone", async () => {
+    await using stage = new Stage()
     const folder = new Folder()
-    const first = await folder.create("phone")
+    const first = await stage.person(folder, "phone")
     await first.set("card/name/full", "Ada Example")
     await first.set("card/name/full", "Ada Lovelace")
     await first.close()
-    const again = await folder.open()
+    const again = await stage.reopen(folder)
     expect(await again.get("card/name/full")).toBe("Ada Lovelace")
     await again.undo()
     expect(await again.get("card/name/full")).toBe("Ada Example")
@@ -92,22 +19,61 @@ describe("a record on one device", () => {
   })
 
   test("a folder without a record says so", async () => {
-    await expect(new Folder().open()).rejects.toMatchObject({ code: "RECORD_ABSENT" })
+    await using stage = new Stage()
+    await expect(stage.reopen(new Folder())).rejects.toMatchObject({ code: "RECORD_ABSENT" })
   })
 })
 
 describe("two devices", () => {
-  test("pair, have the same record, and converge after edits apart", async () => {
-    const [one, two] = [new Folder(), new Folder()]
-    const phone = await one.create("phone")
+  test("pair directly, have the same record, and see each other's edits", async () => {
+    await using stage = new Stage()
+    const phone = await stage.person(new Folder(), "phone")
     await phone.set("card/name/full", "Ada Example")
-    const [at = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
-    const laptop = await pair(phone, two, "laptop", at)
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    const laptop = await stage.pair(phone, new Folder(), "laptop", { at })
     expect(await laptop.get("card/name/full")).toBe("Ada Example")
-    await laptop.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
+    await laptop.start({ listen: [LOOPBACK] })
     await laptop.set("card/emails/home/address", "ada@example.org")
     await reaches(async () => (await phone.get("card/emails/home/address")) === "ada@example.org")
     await phone.set("card/nicknames/1/name", "ada")
     await reaches(async () => (await laptop.get("card/nicknames/1/name")) === "ada")
+  })
+
+  test("edited while apart, converge through a relay and keep both edits", async () => {
+    await using stage = new Stage()
+    const relay = await stage.relay(new Folder())
+    const [one, two] = [new Folder(), new Folder()]
+    const phone = await stage.person(one, "phone", [relay])
+    await phone.set("card/name/full", "Ada Example")
+    const laptop = await stage.pair(phone, two, "laptop", { relay })
+    expect(await laptop.get("card/name/full")).toBe("Ada Example")
+    await laptop.close()
+    await phone.set("card/emails/home/address", "ada@example.org")
+    expect(await phone.settle(5000)).toEqual([])
+    await phone.close()
+    const laptopAgain = await stage.reopen(two)
+    await laptopAgain.set("card/phones/mobile/number", "+49 30 5550100")
+    expect(await laptopAgain.settle(5000)).toEqual([])
+    expect(await laptopAgain.get("card/emails/home/address")).toBe("ada@example.org")
+    const phoneAgain = await stage.reopen(one)
+    await phoneAgain.settle(5000)
+    expect(await phoneAgain.get("card/phones/mobile/number")).toBe("+49 30 5550100")
+    expect(await phoneAgain.get()).toEqual(await laptopAgain.get())
+  })
+
+  test("one that was removed reads nothing new", async () => {
+    await using stage = new Stage()
+    const relay = await stage.relay(new Folder())
+    const phone = await stage.person(new Folder(), "phone", [relay])
+    const laptop = await stage.pair(phone, new Folder(), "laptop", { relay })
+    await phone.revokeDevice("laptop")
+    await phone.set("card/name/full", "After The Removal")
+    await phone.settle(5000)
+    await laptop.settle(3000)
+    expect(await laptop.get("card/name/full")).toBeUndefined()
+    expect((await phone.devices()).map(({ name, state }) => [name, state])).toEqual([
+      ["phone", "member"],
+      ["laptop", "removed"],
+    ])
   })
 })
