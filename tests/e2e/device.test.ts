@@ -162,6 +162,88 @@ describe("the daemon", () => {
   })
 })
 
+describe("a second device", () => {
+  test("joins with a code once both screens show the same words, and has everything", async () => {
+    await begin("first")
+    await json("first", "import", "me.vcf")
+    const listen = ["up", "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns", "--json"]
+    const daemon = await stage.start("fulcrum", "first", listen)
+    await daemon.ready()
+    const pairing = await stage.start("fulcrum", "first", ["pair", "--json", "--no-mdns"])
+    const shown = JSON.parse(await pairing.line((line) => line.includes('"code"')))
+    const [address = ""] = shown.addresses
+    const joining = stage.run(
+      "fulcrum",
+      "second",
+      ["join", shown.code, "--at", address, "--name", "phone", "--no-passphrase", "--no-mdns"],
+      { input: "y\n" },
+    )
+    const { asking } = JSON.parse(await pairing.line((line) => line.includes('"asking"')))
+    expect(asking.name).toBe("phone")
+    pairing.write("y\n", { end: true })
+    const joined = await joining
+    expect(joined).toMatchObject({ status: 0, stdout: "Joined as phone, one of 2 devices.\n" })
+    expect(joined.stderr).toContain(`Check words: ${asking.words.join(" ")}`)
+    const paired = await pairing.finished
+    expect(paired.status).toBe(0)
+    expect(paired.stdout.trim().split("\n").at(-1)).toBe('{"device":"phone"}')
+    expect(await json("second", "get", "card/name/full")).toBe("Ada Quillfeather")
+    await daemon.stop()
+  })
+
+  test("is not added when the answer is no", async () => {
+    const pairing = await stage.start("fulcrum", "first", ["pair", "--json", "--no-mdns"])
+    const shown = JSON.parse(await pairing.line((line) => line.includes('"code"')))
+    const address = shown.addresses.find((known: string) => known.includes("/127.0.0.1/"))
+    const joining = stage.run("fulcrum", "third", [
+      "join",
+      shown.code,
+      "--at",
+      address,
+      "--no-passphrase",
+      "--no-mdns",
+      "--yes",
+    ])
+    await pairing.line((line) => line.includes('"asking"'))
+    pairing.write("n\n", { end: true })
+    const [refused, joined] = [await pairing.finished, await joining]
+    expect(JSON.parse(refused.stderr.trim().split("\n").at(-1) ?? "")).toMatchObject({
+      error: { code: "PAIR_DECLINED" },
+    })
+    expect({ refused: refused.status, joined: joined.status }).toEqual({ refused: 1, joined: 1 })
+    expect(joined.stderr).toMatch(/\(PAIR_[A-Z_]+\): .+\n$/)
+  })
+})
+
+describe("commands that go on", () => {
+  test("end with 0 when they are interrupted, with nothing open but themselves", async () => {
+    await begin("watched")
+    for (const args of [
+      ["status", "--watch"],
+      ["board", "--watch"],
+    ]) {
+      const watching = await stage.start("fulcrum", "watched", [...args, "--json", "--no-mdns"])
+      expect(await watching.ready()).toEqual({ ready: true, addresses: [] })
+      watching.kill("SIGINT")
+      expect(await watching.finished).toMatchObject({ status: 0, stderr: "" })
+    }
+  })
+
+  test("are waited for by another command on the same folder, then told of", async () => {
+    const watching = await stage.start("fulcrum", "watched", [
+      "status",
+      "--watch",
+      "--json",
+      "--no-mdns",
+    ])
+    await watching.ready()
+    const { status, stderr } = await fulcrum("watched", "get")
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^fulcrum: this folder is in use .+ \(STORE_LOCKED\): .+\n$/)
+    await watching.stop()
+  })
+})
+
 describe("a passphrase", () => {
   test("from a file opens the record, and a wrong one does not", async () => {
     const run = async (file: string, ...args: string[]) => {

@@ -5,11 +5,14 @@
  */
 import { hostname } from "node:os"
 import { randomBelow, systemRandom } from "@fulcrum/crypto/random"
+import type { Person } from "@fulcrum/engine/person"
+import { addressParts } from "@fulcrum/net/address"
 import { type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
 import { machineParts } from "./machine.ts"
 import { createDevice } from "./open-device.ts"
+import { codeOf, failureOf, ProgramError } from "./program-error.ts"
 import type { Terminal } from "./terminal.ts"
 import { lines, table, tone } from "./text.ts"
 
@@ -21,6 +24,8 @@ export async function init(context: FolderContext): Promise<Outcome> {
   const { home, args, io, json, mdns } = context
   const name = args.optionalText("name") ?? deviceName()
   const relays = args.texts("relay")
+  // Before anything is made: a record whose words were never shown is of no use.
+  for (const address of relays) requireRelay(address)
   const { person, words } = await createDevice(
     machineParts({ home, mdns, note: (text) => io.note(text) }),
     { name, relays },
@@ -31,7 +36,7 @@ export async function init(context: FolderContext): Promise<Outcome> {
     if (!json) io.show({ document: null, text: wordsText(words, relays) })
     if (io.interactive) await checkWords(io, words)
     else if (!json) io.note("Not checked that you wrote the words down: nobody is here to ask.")
-    const held = await settleHere(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
+    const held = await settleOrTell(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
     return {
       document: { device: person.device, words, relays, held },
       text: lines(
@@ -42,6 +47,34 @@ export async function init(context: FolderContext): Promise<Outcome> {
   } finally {
     await person.close()
   }
+}
+
+/** The words are shown whatever becomes of the network. */
+async function settleOrTell(
+  person: Person,
+  io: Terminal,
+  seconds: number,
+): Promise<readonly string[]> {
+  try {
+    return await settleHere(person, io, seconds)
+  } catch (error) {
+    const { message, code } = failureOf(error)
+    return [`${message} (${code})`]
+  }
+}
+
+/** @throws {ProgramError} `RELAY_ADDRESS_INVALID` */
+function requireRelay(address: string): void {
+  try {
+    if (addressParts(address).peerId !== undefined) return
+  } catch (error) {
+    if (codeOf(error) !== "NET_ADDRESS_INVALID") throw error
+  }
+  throw new ProgramError(
+    "RELAY_ADDRESS_INVALID",
+    "a relay's address ends in /p2p/ and its id",
+    "give it whole, as `fulcrum-relay up` prints it",
+  )
 }
 
 export function deviceName(): string {

@@ -38,6 +38,7 @@ export interface CommandLine {
 
 type Run = FolderContext & { readonly command: CatalogCommand; readonly rawArgs: JsonValue }
 
+const AWAKE_MS = 3_600_000
 /** Past this the process ends, whatever still hangs. */
 const GOODBYE_MS = 1_500
 
@@ -50,6 +51,8 @@ export async function runFromCommandLine(line: CommandLine): Promise<number> {
   const yes = line.options.yes === true
   const io = new Terminal({ input: stdin, output: stdout, errors: stderr, json, yes, env })
   const signal = abortOnSignals()
+  // Node ends when nothing is open: a watch without a network waits for this timer.
+  const awake = setInterval(() => undefined, AWAKE_MS)
   let status: number
   try {
     const rawArgs = await collectArgs(line)
@@ -61,6 +64,7 @@ export async function runFromCommandLine(line: CommandLine): Promise<number> {
   } catch (error) {
     status = statusOf(signal.aborted ? signal.reason : error, line)
   }
+  clearInterval(awake)
   io.close()
   setTimeout(() => process.exit(status), GOODBYE_MS).unref()
   return status

@@ -147,7 +147,7 @@ describe("devices and relays", () => {
     const person = new MemoryPerson()
     await run("relay add", { address: "/ip4/127.0.0.1/tcp/1/p2p/x" }, { person })
     expect((await run("relay list", {}, { person })).text).toBe(
-      "untried  1 to send  /ip4/127.0.0.1/tcp/1/p2p/x",
+      "untried  not everything yet  /ip4/127.0.0.1/tcp/1/p2p/x",
     )
     await run("relay remove", { address: "/ip4/127.0.0.1/tcp/1/p2p/x" }, { person })
     expect((await run("relay list", {}, { person })).outcome?.document).toEqual([])

@@ -46,7 +46,8 @@ export function relayTable(relays: readonly RelayRow[]): string {
   return table(
     relays.map(({ address, state, pending }) => [
       tone(TONES[state], state),
-      pending === 0 ? "holds everything" : `${pending} to send`,
+      // What was not asked is not claimed.
+      pending > 0 ? "not everything yet" : state === "untried" ? "" : "holds everything",
       address,
     ]),
   )
