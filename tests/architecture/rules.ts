@@ -57,7 +57,7 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
   sync: { mayImport: ["codec", "crypto", "log"], owns: [] },
   access: { mayImport: ["codec", "crypto", "log"], owns: ["@scure/bip39"] },
   relay: { mayImport: ["codec", "crypto", "log", "store", "sync"], owns: [] },
-  record: { mayImport: ["codec", "log"], owns: ["@automerge/automerge", "vcf"] },
+  record: { mayImport: ["codec"], owns: ["@automerge/automerge"] },
   relations: { mayImport: ["access", "codec", "crypto", "log", "record"], owns: [] },
   engine: { mayImport: ENGINE_IMPORTS, owns: ["age-encryption"] },
   sim: { mayImport: PROGRAM_IMPORTS, owns: [] },
@@ -72,7 +72,7 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
 /** Public subpaths that only programs and `sim` may choose; all others see the contract. */
 export const ADAPTER_SUBPATHS: Readonly<Record<string, readonly string[]>> = {
   store: ["level", "memory", "postgres"],
-  net: ["libp2p", "mdns", "memory"],
+  net: ["libp2p", "mdns", "memory", "memory-discovery"],
   record: ["in-line", "web-worker", "worker-threads"],
 }
 
