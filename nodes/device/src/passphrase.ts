@@ -59,7 +59,6 @@ async function askTwice(terminal: Terminal): Promise<string> {
 
 function ask(terminal: Terminal, prompt: string): Promise<string> {
   const { input } = terminal
-  terminal.write(prompt)
   return new Promise((resolve, reject) => {
     const typed: string[] = []
     const wasRaw = input.isRaw
@@ -85,9 +84,11 @@ function ask(terminal: Terminal, prompt: string): Promise<string> {
         else if (character >= " " && typed.length < PASSPHRASE_CHARS_MAX) typed.push(character)
       }
     }
+    // No echo before anybody is asked: people type ahead.
     input.setRawMode(true)
     input.setEncoding("utf8")
     input.on("data", hear)
     input.resume()
+    terminal.write(prompt)
   })
 }

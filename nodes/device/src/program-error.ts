@@ -2,12 +2,13 @@
  * Failures as a person meets them: one line that says what happened, its stable code, and what to
  * do. With `--json` the line is `{"error":{"code","message","todo"}}`, on standard error too.
  *
- * Errors of the packages are known by their `code`; {@link TODO_BY_CODE} adds what to do. Anything
+ * Errors of the packages are known by their `code`; `what-to-do.ts` adds what to do. Anything
  * without a code is a mistake of ours: it is told as `INTERNAL`, without its message, which might
  * hold a value; `FULCRUM_DEBUG=1` adds where it happened.
  *
  * @module
  */
+import { TODO_BY_CODE } from "./what-to-do.ts"
 
 export class ProgramError extends Error {
   override readonly name = "ProgramError"
@@ -33,56 +34,6 @@ export const FAILED = 1
 export const WRONG_USAGE = 2
 
 const CHARS_MAX = 600
-
-const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
-  ["STORE_LOCKED", "end the `fulcrum up` or other command that uses it, or wait for it"],
-  ["STORE_CORRUPT", "run `fulcrum doctor`; keep a copy of the folder, and pair it anew"],
-  ["STORE_FULL", "make room on the disk; nothing that was kept is lost"],
-  ["STORE_BUSY", "wait a moment and try again"],
-  ["STORE_IO", "check the disk and the folder's permissions"],
-  ["VAULT_DAMAGED", "run `fulcrum doctor`; keep a copy of the folder, and pair it anew"],
-  ["VAULT_KEY_WRONG", "put back the `device.key` that belongs to this folder"],
-  ["KEY_WRONG", "try again with the passphrase given at init or join"],
-  ["RECORD_ABSENT", "begin with `fulcrum init`, or `fulcrum join CODE` on a second device"],
-  ["RECORD_EXISTS", "use it, or choose another folder with --home"],
-  ["RECORD_DAMAGED", "run `fulcrum doctor`; keep a copy of the folder, and pair it anew"],
-  ["RECORD_WORKER", "try again; if it happens twice, tell us what you did"],
-  ["UNDO_NOTHING", "see `fulcrum history` for what was done elsewhere"],
-  ["UNDO_CHANGED", "set the value that you want; see `fulcrum history PATH`"],
-  ["VENDOR_UNKNOWN", "see `fulcrum relationships` for the names"],
-  ["VENDOR_AMBIGUOUS", "give the relationship's id from `fulcrum relationships`"],
-  ["DEVICE_UNKNOWN", "see `fulcrum devices` for the names"],
-  ["DEVICE_IS_THIS", "run it on another of your devices"],
-  ["DEVICE_REMOVED", "pair this device anew with `fulcrum join CODE --home NEW-FOLDER`"],
-  ["CONNECT_UNREACHABLE", "check the network and try the same invitation again"],
-  ["CONNECT_REQUEST_MISMATCH", "ask the company for a new invitation"],
-  ["CONNECT_REQUEST_INVALID", "tell the company that its request cannot be read"],
-  ["CONNECT_FIELD_REQUIRED", "add it with --disclose, or do not connect"],
-  ["CONNECT_FIELD_NOT_REQUESTED", "leave it out; the preview lists what is asked for"],
-  ["CONNECT_FIELD_EMPTY", "set it first: `fulcrum set PATH VALUE`"],
-  ["TERMS_UNKNOWN", "see `fulcrum terms list`"],
-  ["TERMS_NOT_ACCEPTED", "choose terms that the request lists, with --terms"],
-  ["MOVE_UNCHANGED", "give a value that differs from the one in the record"],
-  ["MOVE_UNKNOWN", "see `fulcrum board` for the newest"],
-  ["DATE_INVALID", "write the date as 2026-12-15"],
-  ["NOT_AGREED", "wait for the company's signature; see `fulcrum show VENDOR`"],
-  ["RELAY_FULL", "add another with `fulcrum relay add ADDR`, or wait for room"],
-  ["RELAY_ADDRESS_INVALID", "give the relay's whole address, ending in /p2p/ and its id"],
-  ["RELAY_UNKNOWN", "see `fulcrum relay list`"],
-  ["PATH_UNKNOWN", "see `fulcrum get` for the paths in use"],
-  ["PATH_MALFORMED", "write it as card/phones/home"],
-  ["VALUE_INVALID", "see `fulcrum set --help` for how values are written"],
-  ["VCARD_INVALID", "export the contact again as vCard, jCard or JSContact"],
-  ["VCARD_TOO_LARGE", "import it in smaller files"],
-  ["NOT_YET", "see `fulcrum --help` for what is built"],
-  ["NET_ADDRESS_INVALID", "write a multiaddr such as /ip4/192.0.2.1/tcp/4001"],
-  ["NET_ADDRESS_IN_USE", "choose another port with --listen"],
-  ["NET_UNREACHABLE", "check the network and try again"],
-  ["NET_TIMEOUT", "check the network and try again"],
-  ["PAIR_CODE_WRONG", "start again with a new code, and compare the check words"],
-  ["PAIR_CODE_MALFORMED", "type the code as shown, like 4711-copper-lantern-orbit"],
-  ["PAIR_WORD_UNKNOWN", "check that word against the other screen"],
-])
 
 /** Told by Node about files; never with a value. */
 const SYSTEM_ERRORS: ReadonlyMap<string, string> = new Map([

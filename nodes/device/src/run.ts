@@ -50,7 +50,7 @@ export async function runFromCommandLine(line: CommandLine): Promise<number> {
   stdout.on("error", () => process.exit(DONE))
   const yes = line.options.yes === true
   const io = new Terminal({ input: stdin, output: stdout, errors: stderr, json, yes, env })
-  const signal = abortOnSignals()
+  const signal = abortOnSignals(line)
   // Node ends when nothing is open: a watch without a network waits for this timer.
   const awake = setInterval(() => undefined, AWAKE_MS)
   let status: number
@@ -156,12 +156,16 @@ function raced<T>(running: Promise<T> | undefined, signal: AbortSignal): Promise
   })
 }
 
-function abortOnSignals(): AbortSignal {
+/** The first signal asks the command to end; if it does not in time, the process ends anyway. */
+function abortOnSignals(line: CommandLine): AbortSignal {
   const controller = new AbortController()
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      controller.abort(new ProgramError("INTERRUPTED", "interrupted", "run it again to go on"))
-      setTimeout(() => process.exit(FAILED), GOODBYE_MS).unref()
+      if (controller.signal.aborted) return
+      const reason = new ProgramError("INTERRUPTED", "interrupted", "run it again to go on")
+      controller.abort(reason)
+      // An exit status that is set means that the failure was told.
+      setTimeout(() => process.exit(process.exitCode ?? statusOf(reason, line)), GOODBYE_MS).unref()
     })
   }
   return controller.signal
