@@ -23,20 +23,19 @@
 
 import type { AdmissionEvidence } from "@fulcrum/access/membership"
 import { bytesToHex, bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
-import { CodecError } from "@fulcrum/codec/codec-error"
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
 import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { AdmitResult, AdmittedEntry, Replica, StagedAppend } from "@fulcrum/log/replica"
 import type { VersionVector } from "@fulcrum/log/vector"
 import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
 import type { RecordChange } from "@fulcrum/record/record"
-import { RecordError } from "@fulcrum/record/record-error"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { DocumentCache } from "./document-cache.ts"
 import type { Membership } from "./membership.ts"
 import { Mutex } from "./mutex.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
+import { vetEntries } from "./vetting.ts"
 
 /** What changed, for whoever shows it. */
 export interface LedgerChange {
@@ -65,6 +64,8 @@ export interface Step {
 }
 
 const NOTHING = new Uint8Array(0)
+/** Entries applied with one write: bounds memory when all of a long log is gone through. */
+const ABSORBED_MAX = 2000
 /** Why a removed device's entry is kept and not applied. */
 const STRANDED = "DEVICE_REMOVED"
 const arrivalSchema: Schema<number> = uint()
@@ -88,8 +89,8 @@ export class Ledger {
   #quarantined = 0
   /** How many of those are a removed device's: what comes later may yet admit them. */
   #stranded = 0
-  /** The entries that a rebuild goes through, lest it begin again. */
-  #replayed: readonly AdmittedEntry[] | undefined
+  /** A rebuild goes through all entries, and must not begin another. */
+  #isRebuilding = false
 
   private constructor(parts: {
     readonly vault: Vault
@@ -225,9 +226,19 @@ export class Ledger {
       this.#quarantined++
       if (bytesToUtf8(value) === STRANDED) this.#stranded++
     }
-    const missed: AdmittedEntry[] = []
-    for await (const entry of this.record.entriesAfter(this.#applied)) missed.push(entry)
-    await this.#absorb(missed)
+    await this.#absorbAfter(this.#applied)
+  }
+
+  /** Applies what the log has after an arrival, a bounded number of entries at a time. */
+  async #absorbAfter(arrival: number): Promise<void> {
+    let batch: AdmittedEntry[] = []
+    for await (const entry of this.record.entriesAfter(arrival)) {
+      batch.push(entry)
+      if (batch.length < ABSORBED_MAX) continue
+      await this.#absorb(batch)
+      batch = []
+    }
+    await this.#absorb(batch)
   }
 
   /**
@@ -241,20 +252,20 @@ export class Ledger {
     const ops: VaultOp[] = []
     const changed = this.membership.absorb(entries)
     ops.push(...this.membership.opsFor(entries))
-    if (changed === "removed" || (this.#stranded > 0 && entries !== this.#replayed)) {
+    if (!this.#isRebuilding && (changed === "removed" || this.#stranded > 0)) {
       // What a removed device wrote counts or not by what all logs together show.
       await this.#rebuild(ops)
       return changed !== "same"
     }
     const evidence = await this.#evidence(entries)
-    const items: RecordItem[] = []
-    const documents = new Set<DocumentId>()
-    for (const entry of entries) {
-      ops.push(...this.#beginOps(entry))
-      if (entry.kind !== "payload") continue
-      const refusal = await this.#apply(entry, evidence, ops, items, documents)
-      if (refusal !== undefined) ops.push(this.#quarantineOp(entry, refusal))
-    }
+    const { accepted, refused, documents } = await vetEntries(entries, {
+      documents: this.documents,
+      admits: (entry) => (this.membership.admits(entry, evidence) ? undefined : STRANDED),
+    })
+    for (const document of documents) this.#used.add(document)
+    for (const entry of entries) ops.push(...this.#beginOps(entry))
+    for (const { entry, code } of refused) ops.push(this.#quarantineOp(entry, code))
+    const items = accepted.flatMap(({ entry }) => this.#itemOps(entry, ops))
     ops.push(this.#appliedOp(last.arrival))
     await this.#vault.write(ops)
     this.#applied = last.arrival
@@ -275,10 +286,12 @@ export class Ledger {
     this.#quarantined = 0
     this.#stranded = 0
     for (const document of this.#used) await this.documents.forget(document)
-    const entries: AdmittedEntry[] = []
-    for await (const entry of this.record.entriesAfter(0)) entries.push(entry)
-    this.#replayed = entries
-    await this.#absorb(entries)
+    this.#isRebuilding = true
+    try {
+      await this.#absorbAfter(0)
+    } finally {
+      this.#isRebuilding = false
+    }
   }
 
   /** What decides about entries of removed devices; costs a read of the log if there are any. */
@@ -298,32 +311,6 @@ export class Ledger {
       if (on.length > 0) written.push({ writer, on: whole })
     }
     return { covers, written }
-  }
-
-  /** @returns Why the entry is not applied; `undefined` if it is. */
-  async #apply(
-    entry: AdmittedEntry,
-    evidence: AdmissionEvidence,
-    ops: VaultOp[],
-    items: RecordItem[],
-    documents: Set<DocumentId>,
-  ): Promise<string | undefined> {
-    if (!this.membership.admits(entry, evidence)) return STRANDED
-    const applied: VaultOp[] = []
-    try {
-      const own = recordItems.decode(entry.body)
-      for (const [document, changes] of changesByDocument(own)) {
-        this.#used.add(document)
-        await this.documents.apply({ document, changes })
-        documents.add(document)
-      }
-      items.push(...this.#itemOps(entry, applied))
-    } catch (error) {
-      if (!(error instanceof RecordError || error instanceof CodecError)) throw error
-      return error.code
-    }
-    ops.push(...applied)
-    return undefined
   }
 
   /** @returns The entry's items that are no changes; what keeps all of them is pushed to `ops`. */
@@ -462,18 +449,4 @@ function admittedEntries(results: readonly AdmitResult[]): readonly AdmittedEntr
   return results
     .flatMap((result) => (result.outcome === "admitted" ? result.entries : []))
     .toSorted((a, b) => a.arrival - b.arrival)
-}
-
-function changesByDocument(
-  items: readonly RecordItem[],
-): ReadonlyMap<DocumentId, readonly Uint8Array[]> {
-  const byDocument = new Map<DocumentId, Uint8Array[]>()
-  for (const item of items) {
-    if (item.kind !== "change") continue
-    const document = documentId(item.value.document)
-    const changes = byDocument.get(document)
-    if (changes === undefined) byDocument.set(document, [item.value.change])
-    else changes.push(item.value.change)
-  }
-  return byDocument
 }

@@ -1,0 +1,136 @@
+/**
+ * Vetting: which of the entries that arrived count, and which are quarantined.
+ *
+ * All changes of a batch go to the documents' worker together, document by document, since each call
+ * costs in proportion to the document's history. Only if the worker refuses one are the entries
+ * taken singly; then the refused entry alone is quarantined, and everything else goes on.
+ *
+ * Source: DESIGN, "Layers" (an entry that makes the worker fail); SECURITY R25.
+ *
+ * @module
+ */
+import { CodecError } from "@fulcrum/codec/codec-error"
+import type { AdmittedEntry } from "@fulcrum/log/replica"
+import { type DocumentId, type Documents, documentId } from "@fulcrum/record/documents"
+import { RecordError } from "@fulcrum/record/record-error"
+import { type RecordItem, recordItems } from "./record-items.ts"
+
+export interface ReadEntry {
+  readonly entry: AdmittedEntry
+  readonly items: readonly RecordItem[]
+}
+
+export interface Vetted {
+  readonly accepted: readonly ReadEntry[]
+  /** With the code of what is wrong. */
+  readonly refused: readonly { readonly entry: AdmittedEntry; readonly code: string }[]
+  /** Documents that now hold the accepted entries' changes in the worker. */
+  readonly documents: ReadonlySet<DocumentId>
+}
+
+/**
+ * Applies the payload entries' changes in the worker.
+ *
+ * @param entries - Admitted, in the order of arrival; others than payloads are passed over.
+ * @param admits - `undefined`: the entry counts; else why not.
+ * @throws Nothing that an entry could cause.
+ */
+export async function vetEntries(
+  entries: readonly AdmittedEntry[],
+  parts: {
+    readonly documents: Documents
+    readonly admits: (entry: AdmittedEntry) => string | undefined
+  },
+): Promise<Vetted> {
+  const readable: ReadEntry[] = []
+  const refused: { entry: AdmittedEntry; code: string }[] = []
+  for (const entry of entries) {
+    if (entry.kind !== "payload") continue
+    const read = readEntry(entry, parts.admits)
+    if ("code" in read) refused.push({ entry, code: read.code })
+    else readable.push(read)
+  }
+  const documents = new Set(changesByDocument(readable).keys())
+  if (await applyAll(parts.documents, readable)) return { accepted: readable, refused, documents }
+  const accepted: ReadEntry[] = []
+  await forgetAll(parts.documents, documents)
+  for (const read of readable) {
+    const code = await applyOne(parts.documents, read, accepted)
+    if (code === undefined) accepted.push(read)
+    else refused.push({ entry: read.entry, code })
+  }
+  return { accepted, refused, documents }
+}
+
+/** A document's changes, in order. @throws {RecordError} `DOCUMENT_UNKNOWN`. */
+export function changesByDocument(
+  entries: readonly ReadEntry[],
+): ReadonlyMap<DocumentId, readonly Uint8Array[]> {
+  const byDocument = new Map<DocumentId, Uint8Array[]>()
+  for (const item of entries.flatMap(({ items }) => items)) {
+    if (item.kind !== "change") continue
+    const document = documentId(item.value.document)
+    const changes = byDocument.get(document)
+    if (changes === undefined) byDocument.set(document, [item.value.change])
+    else changes.push(item.value.change)
+  }
+  return byDocument
+}
+
+function readEntry(
+  entry: AdmittedEntry,
+  admits: (entry: AdmittedEntry) => string | undefined,
+): ReadEntry | { readonly code: string } {
+  const code = admits(entry)
+  if (code !== undefined) return { code }
+  try {
+    const items = recordItems.decode(entry.body)
+    changesByDocument([{ entry, items }])
+    return { entry, items }
+  } catch (error) {
+    return { code: codeOf(error) }
+  }
+}
+
+async function applyAll(documents: Documents, entries: readonly ReadEntry[]): Promise<boolean> {
+  try {
+    for (const [document, changes] of changesByDocument(entries)) {
+      await documents.apply({ document, changes })
+    }
+    return true
+  } catch (error) {
+    codeOf(error)
+    return false
+  }
+}
+
+/** @returns Why it is refused; then the worker holds just what was accepted before it. */
+async function applyOne(
+  documents: Documents,
+  read: ReadEntry,
+  accepted: readonly ReadEntry[],
+): Promise<string | undefined> {
+  const own = changesByDocument([read])
+  try {
+    for (const [document, changes] of own) await documents.apply({ document, changes })
+    return undefined
+  } catch (error) {
+    const code = codeOf(error)
+    await forgetAll(documents, own.keys())
+    // What this batch has accepted is not on the disk yet, so it is not reloaded by itself.
+    for (const [document, changes] of changesByDocument(accepted)) {
+      if (own.has(document)) await documents.apply({ document, changes })
+    }
+    return code
+  }
+}
+
+async function forgetAll(documents: Documents, which: Iterable<DocumentId>): Promise<void> {
+  for (const document of which) await documents.forget(document)
+}
+
+/** @throws What no entry can cause: a fault of ours. */
+function codeOf(error: unknown): string {
+  if (error instanceof RecordError || error instanceof CodecError) return error.code
+  throw error
+}
