@@ -1,25 +1,19 @@
 /**
  * What must hold of bare replicas at every step, and what must be so in the end.
  *
- * What is found wrong is kept and thrown by `throwIfFailed`: it is found deep inside of code that
- * deals with failures of its own.
- *
  * @module
  */
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import { idKey } from "@fulcrum/log/ids"
 import type { AdmitResult, AdmittedEntry } from "@fulcrum/log/replica"
 import type { VersionVector } from "@fulcrum/log/vector"
-import { NetError } from "@fulcrum/net/contract"
-import { StoreError } from "@fulcrum/store"
 import type { BareReplica } from "./bare-replica.ts"
-import { SimError, type SimErrorCode } from "./sim-error.ts"
+import { Findings } from "./findings.ts"
 
 /** How a session between honest peers may end: the network was silent for too long. */
 const HONEST_ENDS: readonly string[] = ["SYNC_TIMEOUT", "SYNC_BYE"]
 
-export class BareChecks {
-  #failure: SimError | undefined
+export class BareChecks extends Findings {
   /** The chain hash at each place that anybody had an entry at. */
   readonly #chains = new Map<string, string>()
   /** Places acknowledged by each replica. */
@@ -27,20 +21,6 @@ export class BareChecks {
   readonly #namesByHost = new Map<string, string>()
   /** Each name's latest replica, running or not: its vector was durable. */
   readonly #latest = new Map<string, BareReplica>()
-
-  throwIfFailed(): void {
-    if (this.#failure) throw this.#failure
-  }
-
-  fail(code: SimErrorCode, message: string): void {
-    this.#failure ??= new SimError(code, message)
-  }
-
-  /** Something threw: the disk and the network may, the programs may not. */
-  threw(name: string, error: unknown): void {
-    if (error instanceof StoreError || error instanceof NetError) return
-    this.#failure ??= new SimError("SIM_BROKE", `${name} threw`, { cause: error })
-  }
 
   isAt(hostId: string, name: string): void {
     this.#namesByHost.set(hostId, name)

@@ -4,15 +4,23 @@
  * @module
  */
 import { runBare } from "./bare-scenario.ts"
+import { prepareBasic, runBasic } from "./basic-scenario.ts"
 import { Dice } from "./dice.ts"
 import { drawTrouble, type Trouble } from "./faults.ts"
 import { World } from "./world.ts"
 
-export type Scenario = (world: World, trouble: Trouble) => Promise<void>
+export interface Scenario {
+  /** Loads what a run may not wait for, since it comes from outside its clock. */
+  prepare?(): Promise<void>
+  run(world: World, trouble: Trouble): Promise<void>
+}
 
-export type ScenarioName = "bare"
+export type ScenarioName = "bare" | "basic"
 
-export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = { bare: runBare }
+export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
+  bare: { run: runBare },
+  basic: { prepare: prepareBasic, run: runBasic },
+}
 
 /** Longest that a run may take, in virtual time: a day. */
 const RUN_MS = 86_400_000
@@ -36,10 +44,11 @@ export interface SeedResult {
 
 /** @throws {SimError} and whatever the programs under test let through. */
 export async function runSeed({ scenario, seed, turn, show }: SeedRun): Promise<SeedResult> {
+  await SCENARIOS[scenario].prepare?.()
   const world = new World({ seed, turn, ...(show && { show }) })
   const startMs = world.clock.now()
   const trouble = drawTrouble(new Dice(world.random.fork("trouble")))
-  await world.clock.run(SCENARIOS[scenario](world, trouble), RUN_MS)
+  await world.clock.run(SCENARIOS[scenario].run(world, trouble), RUN_MS)
   const { hash, count } = world.trace
   return { hash, lines: count, virtualMs: world.clock.now() - startMs }
 }

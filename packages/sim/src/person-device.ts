@@ -1,0 +1,166 @@
+/**
+ * A person's device: the whole engine on one machine, and what it acknowledged.
+ *
+ * @module
+ */
+import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { EngineError } from "@fulcrum/engine/engine-error"
+import { joinPerson } from "@fulcrum/engine/join-person"
+import { createPerson, openPerson, type PersonOptions } from "@fulcrum/engine/open-person"
+import type { Person } from "@fulcrum/engine/person"
+import { systemDeflate } from "@fulcrum/log/deflate"
+import { openInLineDocuments } from "@fulcrum/record/in-line"
+import { RecordError } from "@fulcrum/record/record-error"
+import type { Findings } from "./findings.ts"
+import type { Machine } from "./machine.ts"
+
+/** What a person may be told of an edit. */
+const USUAL: readonly string[] = ["UNDO_NOTHING", "UNDO_CHANGED"]
+
+export class PersonDevice {
+  readonly machine: Machine
+  readonly #findings: Findings
+  readonly #vaultKey: Uint8Array
+  /** Values that were acknowledged here; each is written once. */
+  readonly #acknowledged = new Set<string>()
+  #person: Person | undefined
+
+  constructor(machine: Machine, vaultKey: Uint8Array, findings: Findings) {
+    this.machine = machine
+    this.#vaultKey = vaultKey
+    this.#findings = findings
+  }
+
+  get name(): string {
+    return this.machine.name
+  }
+
+  get acknowledged(): ReadonlySet<string> {
+    return this.#acknowledged
+  }
+
+  /** The open record; `undefined` while the machine is down or its program is starting. */
+  get person(): Person | undefined {
+    return this.machine.isRunning ? this.#person : undefined
+  }
+
+  /** The first device of a new record. */
+  async create(relays: readonly string[]): Promise<Person> {
+    const { person } = await createPerson({ ...(await this.#options()), name: this.name, relays })
+    return this.#start(person)
+  }
+
+  /** Becomes a device of the record that another one holds. */
+  async join(host: Person, relay: string | undefined): Promise<Person> {
+    const shown = Promise.withResolvers<string>()
+    const { signal } = new AbortController()
+    const approve = async () => true
+    const added = host.pair({ code: ({ code }) => shown.resolve(code), approve }, signal)
+    added.catch(shown.reject)
+    const code = await shown.promise
+    const options = { ...(await this.#options()), name: this.name, relay, confirm: approve, signal }
+    const person = await joinPerson({ ...options, code })
+    await this.#start(person)
+    await added
+    return person
+  }
+
+  /** Starts the program on what the disk holds; the machine may die, or its disk refuse. */
+  async boot(): Promise<void> {
+    await Promise.race([this.#boot(), this.machine.died()])
+  }
+
+  /** Closes the program in good order. */
+  async stop(): Promise<void> {
+    const { person, machine } = this
+    if (person === undefined) return
+    const closed = person.close().catch((error: unknown) => this.#findings.threw(this.name, error))
+    await Promise.race([closed, machine.died()])
+    machine.crash()
+  }
+
+  /** @param value - Never written before, by anybody. */
+  async set(path: string, value: string): Promise<void> {
+    await this.edit(async (person) => {
+      await person.set(path, value)
+      this.#acknowledged.add(value)
+    })
+  }
+
+  /** Anything that changes the record; what the disk refuses was not acknowledged. */
+  async edit(work: (person: Person) => Promise<unknown>): Promise<void> {
+    const { person } = this
+    if (person === undefined) return
+    const worked = work(person).then(
+      () => undefined,
+      (error: unknown) => this.#editFailed(error),
+    )
+    await Promise.race([worked, this.machine.died()])
+  }
+
+  /** All that the record says, in one text. */
+  async shown(): Promise<string> {
+    const { person } = this
+    if (person === undefined) return "nothing: it does not run"
+    return canonicalJson((await person.get()) ?? null)
+  }
+
+  /** What was acknowledged, by whomever, must be in the record's history here. */
+  async holds(values: Iterable<string>): Promise<void> {
+    const { person } = this
+    if (person === undefined) return
+    const rows = await person.history()
+    const written = new Set(rows.flatMap(({ value }) => textsIn(value)))
+    for (const value of values) {
+      if (!written.has(value)) this.#findings.fail("SIM_LOST", `${this.name} lacks ${value}`)
+    }
+    const { quarantined, forks } = await person.status()
+    if (quarantined > 0) this.#findings.fail("SIM_BROKE", `${this.name} quarantined an entry`)
+    if (forks > 0) this.#findings.fail("SIM_FORK", `${this.name} found a fork; nobody forked`)
+  }
+
+  async #boot(): Promise<void> {
+    this.#person = undefined
+    try {
+      const person = await openPerson(await this.#options())
+      await this.#start(person)
+      await this.holds(this.#acknowledged)
+    } catch (error) {
+      this.#findings.threw(this.name, error)
+      this.machine.crash()
+    }
+  }
+
+  async #start(person: Person): Promise<Person> {
+    await person.start({ listen: [`/memory/${this.name}`] })
+    this.#person = person
+    return person
+  }
+
+  async #options(): Promise<PersonOptions> {
+    const life = this.machine.start()
+    return {
+      store: await this.machine.openStore(life),
+      vaultKey: this.#vaultKey,
+      network: life.network,
+      discovery: life.discovery,
+      openDocuments: (reload) => openInLineDocuments({ reload }),
+      random: life.random,
+      clock: life.clock,
+      deflate: systemDeflate(),
+      zone: "Europe/Berlin",
+    }
+  }
+
+  #editFailed(error: unknown): void {
+    const isUsual =
+      (error instanceof EngineError || error instanceof RecordError) && USUAL.includes(error.code)
+    if (!isUsual) this.#findings.threw(this.name, error)
+  }
+}
+
+/** Every text in a value. */
+function textsIn(value: JsonValue | undefined): readonly string[] {
+  if (typeof value === "string") return [value]
+  return value && typeof value === "object" ? Object.values(value).flatMap(textsIn) : []
+}
