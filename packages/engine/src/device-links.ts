@@ -16,7 +16,7 @@ import type { Membership as MembershipView } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
-import type { Channel, Host } from "@fulcrum/net/contract"
+import { type Channel, type Host, NetError } from "@fulcrum/net/contract"
 import { keepTrying } from "./keep-trying.ts"
 import { meet } from "./own-meeting.ts"
 import { deadline } from "./relay-visit.ts"
@@ -121,6 +121,19 @@ export class DeviceLinks {
       const others = membership().devices.filter(({ id }) => !equalBytes(id, self.id))
       if (others.every(isDone)) return
       await this.#changed.wait(signal)
+    }
+  }
+
+  /** Tries an address that may be an own device's; who it is shows inside. */
+  async dialFound(host: Host, address: string): Promise<void> {
+    const dialing = deadline(this.#options.clock, this.#stop.signal)
+    try {
+      const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })
+      this.#run(channel).catch(() => undefined)
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error
+    } finally {
+      dialing.done()
     }
   }
 

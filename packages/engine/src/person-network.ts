@@ -1,0 +1,397 @@
+/**
+ * An open record on the network: its links to relays and to own devices, kept in step with what
+ * changes here and there. Programs see it through `person-engine.ts`.
+ *
+ * - The ledger changes: relationships that are new are opened, carried spans are taken in, peers
+ *   and relays are told, and what is due in shares is projected.
+ * - A share changes: the same, for that share.
+ *
+ * @module
+ */
+import { type DeviceId, deviceIdSchema } from "@fulcrum/access/device"
+import { discoveryTag } from "@fulcrum/access/meeting"
+import type { MemberDevice } from "@fulcrum/access/member-state"
+import {
+  type Membership as MembershipView,
+  provisionalMembership,
+} from "@fulcrum/access/membership"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
+import { chainKeySchema, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
+import type { Channel, Host } from "@fulcrum/net/contract"
+import type { Vault } from "@fulcrum/store/vault"
+import { DeviceLinks } from "./device-links.ts"
+import type { DeviceState } from "./device-state.ts"
+import { listDevices, runPairing } from "./devices.ts"
+import type { Hints } from "./hints.ts"
+import type { Ledger, LedgerChange } from "./ledger.ts"
+import { followRemovals } from "./membership-writes.ts"
+import type { PersonOptions } from "./open-person.ts"
+import { PAIRING_PROTOCOL } from "./pairing-line.ts"
+import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "./person.ts"
+import { PersonLinks } from "./person-links.ts"
+import type { RecordRelayItem } from "./record-items.ts"
+import type { OpenRelationship, Relationships } from "./relationships.ts"
+import type { Signal } from "./signal.ts"
+import type { PeerSpace } from "./sync-link.ts"
+
+/** How often the local network is searched anew. */
+const DISCOVER_MS = 60_000
+
+export interface PersonNetworkOptions extends PersonOptions {
+  readonly vault: Vault
+  readonly device: DeviceState
+  readonly hints: Hints
+  readonly ledger: Ledger
+  readonly relationships: Relationships
+  readonly changed: Signal
+  tell(event: PersonEvent): void
+}
+
+export class PersonNetwork {
+  readonly #options: PersonNetworkOptions
+  readonly #ledger: Ledger
+  readonly #relationships: Relationships
+  readonly #links: PersonLinks
+  readonly #devices: DeviceLinks
+  readonly #recordSpace: PeerSpace
+  readonly #shareSpaces = new Map<string, PeerSpace>()
+  readonly #alarms = new Set<"copied" | "removed">()
+  readonly #stop = new AbortController()
+  #followUps: Promise<void> = Promise.resolve()
+  #searching: Promise<void> = Promise.resolve()
+  #host: Host | undefined
+  #addresses: readonly string[] = []
+  #onPairing: ((channel: Channel) => void) | undefined
+
+  constructor(options: PersonNetworkOptions) {
+    const { device, clock, random, ledger, relationships } = options
+    this.#options = options
+    this.#ledger = ledger
+    this.#relationships = relationships
+    const writer = signingKeyFromSeed(device.writerSeed)
+    this.#links = new PersonLinks({
+      ...options,
+      writer,
+      devicesHold: (relationship) => this.#devicesHold(relationship),
+      changed: () => this.#onShares(),
+      relays: () => this.#recordRelays(),
+    })
+    this.#devices = new DeviceLinks({
+      self: { id: deviceIdOf(device), writer },
+      meetingKey: device.meetingKey,
+      clock,
+      random,
+      membership: () => this.#whoBelongs(),
+      addressesOf: (one) => this.#addressesOf(one),
+      spaces: () => this.#spaces(),
+      changed: () => options.tell("devices"),
+      alarm: (what) => {
+        this.#alarms.add(what)
+        options.tell("devices")
+      },
+    })
+    const { membership, record } = ledger
+    this.#recordSpace = {
+      tag: membership.tag,
+      chainKey: membership.chainKey,
+      log: record,
+      admit: async (spans) => {
+        await ledger.admit(spans)
+      },
+    }
+    ledger.onChange((change) => this.#onLedger(change))
+  }
+
+  /** What was noticed on the network that its person must know. */
+  get alarms(): ReadonlySet<"copied" | "removed"> {
+    return this.#alarms
+  }
+
+  async relays(): Promise<readonly RelayRow[]> {
+    const links = this.#links.record
+    return Promise.all(
+      this.#recordRelays().map(async ({ address }): Promise<RelayRow> => {
+        const link = links.find((one) => one.address === address)
+        if (link === undefined) return { address, state: "untried", pending: 0 }
+        const pending = (await link.isBehind()) ? 1 : 0
+        const { state } = link
+        const isUp = state === "idle" || state === "working"
+        return { address, pending, state: isUp ? "reachable" : state }
+      }),
+    )
+  }
+
+  async devices(): Promise<readonly DeviceRow[]> {
+    return listDevices(this.#whoBelongs(), {
+      self: this.#options.device.id,
+      isConnected: (id) => this.#devices.isConnected(id),
+      holdsAll: (id) => this.#spaces().every((space) => this.#devices.holds(id, space)),
+    })
+  }
+
+  async pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
+    const host = await this.#ensureHost()
+    this.#devices.open(host)
+    this.#links.start()
+    return runPairing({
+      ...this.#options,
+      discovery: this.#options.discovery,
+      ledger: this.#ledger,
+      addresses: this.#addresses,
+      relays: this.#ledger.state.relays.map(({ address }) => address),
+      serveDirect: (handler) => {
+        this.#onPairing = handler
+        return () => {
+          this.#onPairing = undefined
+        }
+      },
+      isConnected: (id) => this.#devices.isConnected(id),
+      changed: this.#options.changed,
+      relayed: (stop) => this.#links.settled(stop),
+      prompts,
+      signal,
+    })
+  }
+
+  async start(options: { readonly listen: readonly string[] }): Promise<readonly string[]> {
+    const host = await this.#ensureHost()
+    this.#addresses = options.listen.length === 0 ? [] : await host.listen(options.listen)
+    this.#devices.open(host)
+    this.#links.start()
+    await this.#writeAddresses()
+    this.#discover(host)
+    return this.#addresses
+  }
+
+  async settle(timeoutMs: number): Promise<readonly string[]> {
+    const late = new AbortController()
+    const { clock } = this.#options
+    const timer = clock.sleep(timeoutMs, late.signal).then(
+      () => late.abort(),
+      () => undefined,
+    )
+    if (this.#host === undefined) this.#devices.open(await this.#ensureHost())
+    this.#links.start()
+    await this.#quiet(late.signal)
+    late.abort()
+    await timer
+    return this.held()
+  }
+
+  /** Looks for what is new here; links that are open bring it. */
+  refresh(): void {
+    this.#links.refresh()
+  }
+
+  /** Opens the links to relays, if they are not. */
+  connect(): void {
+    this.#links.start()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#links.close()
+    await this.#devices.close()
+    await this.#host?.close()
+    await this.#searching
+    await this.#followUps
+  }
+
+  /** Own devices on the local network are found by a tag that changes daily. */
+  #discover(host: Host): void {
+    const { discovery, clock, device } = this.#options
+    if (discovery === undefined || this.#addresses.length === 0) return
+    const { signal } = this.#stop
+    const search = async () => {
+      while (!signal.aborted) {
+        const tag = discoveryTag({ meetingKey: device.meetingKey, nowMs: clock.now() })
+        const round = new AbortController()
+        const either = AbortSignal.any([signal, round.signal])
+        await using _ = discovery.announce(tag, this.#addresses)
+        const over = clock.sleep(DISCOVER_MS, signal).then(
+          () => round.abort(),
+          () => undefined,
+        )
+        for await (const address of discovery.find(tag, { signal: either })) {
+          if (!this.#addresses.includes(address)) await this.#devices.dialFound(host, address)
+        }
+        await over
+      }
+    }
+    this.#searching = search()
+  }
+
+  /** The members; before the log is here, those that the pairing package named. */
+  #whoBelongs(): MembershipView {
+    const { view } = this.#ledger.membership
+    if (view.devices.length > 0) return view
+    const genesis = epochIdSchema.decode(this.#options.device.genesis)
+    return provisionalMembership(this.#options.hints.members, genesis)
+  }
+
+  #addressesOf({ id }: MemberDevice): readonly string[] {
+    return this.#ledger.state.addresses.get(bytesToHex(id)) ?? this.#options.hints.addresses
+  }
+
+  /** Where the record lies; before the log is here, as the pairing package said. */
+  #recordRelays(): readonly RecordRelayItem[] {
+    const { relays } = this.#ledger.state
+    if (relays.length > 0) return relays
+    return this.#options.hints.mailboxes.flatMap(({ relays: addresses, seed: mailboxSeed }) =>
+      addresses.map((address) => ({ address, mailboxSeed, removed: false })),
+    )
+  }
+
+  #spaces(): readonly PeerSpace[] {
+    const shares = this.#relationships.all.map((relationship) => this.#shareSpace(relationship))
+    return [this.#recordSpace, ...shares]
+  }
+
+  #shareSpace(relationship: OpenRelationship): PeerSpace {
+    const known = this.#shareSpaces.get(relationship.id)
+    if (known !== undefined) return known
+    const { item } = relationship.secrets
+    const space: PeerSpace = {
+      tag: spaceTagSchema.decode(item.spaceTag),
+      chainKey: chainKeySchema.decode(item.chainKey),
+      log: relationship.space.replica,
+      admit: async (spans) => {
+        await this.#relationships.admit(relationship, spans)
+        this.#onShares()
+      },
+    }
+    this.#shareSpaces.set(relationship.id, space)
+    return space
+  }
+
+  /** Whether every other own device is known to hold all of a share. */
+  #devicesHold(relationship: OpenRelationship): boolean {
+    const space = this.#shareSpace(relationship)
+    const { device } = this.#options
+    return this.#ledger.membership.view.devices.every(
+      ({ id }) => equalBytes(id, device.id) || this.#devices.holds(id, space),
+    )
+  }
+
+  async #ensureHost(): Promise<Host> {
+    if (this.#host !== undefined) return this.#host
+    const host = await this.#options.network.host()
+    host.handle(PAIRING_PROTOCOL, (channel) => {
+      if (this.#onPairing === undefined) return channel.close()
+      return this.#onPairing(channel)
+    })
+    this.#host = host
+    return host
+  }
+
+  #onLedger(change: LedgerChange): void {
+    this.#devices.local(this.#recordSpace)
+    this.#links.refresh()
+    if (change.documents.size > 0) this.#options.tell("record")
+    if (change.items.length > 0) this.#options.tell("board")
+    if (change.membership) this.#options.tell("devices")
+    const isNewsForShares = change.items.some(({ kind }) => kind === "relationship")
+    if (change.local && !isNewsForShares && !change.membership) {
+      // A local step has projected already; its shares' entries are told to peers.
+      for (const space of this.#shareSpaces.values()) this.#devices.local(space)
+      return
+    }
+    const carried = change.local
+      ? []
+      : change.items.flatMap((item) => (item.kind === "carried" ? [item.value] : []))
+    void this.#schedule(async () => {
+      await this.followUp()
+      for (const { relationship, spans } of carried) {
+        const known = this.#relationships.get(bytesToHex(relationship))
+        if (known !== undefined) await this.#relationships.admit(known, spans)
+      }
+      this.#onShares()
+    })
+  }
+
+  /** Something was added to a share. */
+  #onShares(): void {
+    for (const relationship of this.#relationships.all) {
+      this.#devices.local(this.#shareSpace(relationship))
+    }
+    this.#links.refresh()
+    this.#options.tell("relationships")
+    this.#options.tell("board")
+  }
+
+  /** One after another; what fails is the store, and shows at the next write too. */
+  #schedule(work: () => Promise<void>): Promise<void> {
+    this.#followUps = this.#followUps.then(async () => {
+      if (!this.#stop.signal.aborted) await work()
+    })
+    this.#followUps.catch(() => undefined)
+    return this.#followUps
+  }
+
+  /** What the record's news makes due; writes nothing if nothing is. */
+  async followUp(): Promise<void> {
+    await this.#relationships.openNew()
+    if (this.#ledger.membership.isRemoved(this.#options.device.id)) return
+    if (this.#ledger.membership.view.devices.length === 0) return
+    const { random } = this.#options
+    const [ledger, relationships] = [this.#ledger, this.#relationships]
+    await followRemovals({ ledger, relationships, random })
+    await relationships.catchUp()
+    await this.#writeAddresses()
+    this.#devices.refresh()
+  }
+
+  /** Where this device listens now, if the record says otherwise. Transport ids are left out. */
+  async #writeAddresses(): Promise<void> {
+    if (this.#addresses.length === 0 || this.#ledger.membership.current === undefined) return
+    const addresses = this.#addresses.map((one) => one.replace(/\/p2p\/[^/]+$/, ""))
+    const { id: device } = this.#options.device
+    const known = this.#ledger.state.addresses.get(bytesToHex(this.#options.device.id)) ?? []
+    if (known.join(" ") === addresses.join(" ")) return
+    await this.#ledger.transact(async (step) => {
+      step.add({ kind: "addresses", value: { device, addresses } })
+    })
+  }
+
+  /** Until nothing moves any more, or `signal` fires. */
+  async #quiet(signal: AbortSignal): Promise<void> {
+    let before: string | undefined
+    while (!signal.aborted) {
+      await Promise.all([this.#links.settled(signal), this.#devices.settled(signal)])
+      await this.#followUps
+      const held = (await this.held()).join("\n")
+      const now = `${bytesToHex(this.#ledger.record.digest)}\n${held}`
+      if (held === "" && now === before) return
+      if (now === before) return
+      before = now
+    }
+  }
+
+  /** What is here and nowhere else that it should be: one line each. */
+  async held(): Promise<readonly string[]> {
+    const held: string[] = []
+    for (const { address, state, pending } of await this.relays()) {
+      const unknown = state === "untried" || pending > 0
+      if (unknown) held.push(`the record: not all of it is on ${address} (${state})`)
+    }
+    for (const relationship of this.#relationships.all) {
+      const { name } = await this.#relationships.document(relationship.id)
+      held.push(...(await this.heldOf(relationship, name)))
+    }
+    return held
+  }
+
+  async heldOf(relationship: OpenRelationship, vendor: string): Promise<readonly string[]> {
+    const links = this.#links.of(relationship.id)
+    const code = links.find((link) => link.code !== undefined)?.code
+    const why = code === undefined ? "" : ` (${code})`
+    if (await this.#links.isKnockDue(relationship)) return [`${vendor}: the connect message${why}`]
+    const behind = await Promise.all(links.map((link) => link.isBehind()))
+    return behind.some(Boolean) ? [`${vendor}: entries that are not relayed yet${why}`] : []
+  }
+}
+
+function deviceIdOf({ id }: DeviceState): DeviceId {
+  return deviceIdSchema.decode(id)
+}
