@@ -117,7 +117,7 @@ export const CATALOG: readonly CatalogCommand[] = [
     examples: ["fulcrum unset card/phones/home"],
     load: async () => (await import("./commands/edit.ts")).unset,
   }),
-  record("history", "Show what was written, newest first, and on which device.", {
+  record("history", "Show what was written, oldest first, and on which device.", {
     parameters: [operand("text", "path", "[path]", "such as card/phones/home")],
     examples: ["fulcrum history card/phones/home"],
     load: async () => (await import("./commands/edit.ts")).history,

@@ -84,7 +84,7 @@ describe("the record", () => {
   test("unset, undo and history", async () => {
     const person = new MemoryPerson()
     await run("set", { path: "card/name", value: "Ada" }, { person })
-    expect((await run("history", {}, { person })).text).toContain("card/name  Ada    laptop  1")
+    expect((await run("history", {}, { person })).text).toContain("card/name  Ada    laptop")
     expect((await run("unset", { path: "card/name" }, { person })).text).toBe("Removed card/name.")
     expect((await run("unset", { path: "card/name" }, { person })).text).toBe(
       "That was so already.",

@@ -41,13 +41,12 @@ export async function history({ person, args }: CommandContext): Promise<Outcome
   return {
     document: rows,
     text: table(
-      rows.map(({ path, value, device, sequence }) => [
+      rows.map(({ path, value, device }) => [
         path,
         valueText(value),
         device ?? tone("quiet", "not known"),
-        String(sequence),
       ]),
-      { head: ["path", "value", "device", "entry"] },
+      { head: ["path", "value", "device"] },
     ),
   }
 }
