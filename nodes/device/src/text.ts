@@ -89,6 +89,11 @@ export function valueText(value: JsonValue | undefined): string {
   return JSON.stringify(value)
 }
 
+/** A term of the W3C's vocabularies without where it is defined; anything else whole. */
+export function termText(iri: string): string {
+  return /^https:\/\/w3id\.org\/[\w/.-]+#([\w-]+)$/.exec(iri)?.[1] ?? iri
+}
+
 /** `1 device`, `2 devices`. */
 export function counted(count: number, noun: string, plural: string = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : plural}`

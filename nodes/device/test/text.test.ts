@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { counted, listed, paint, table, tone, valueText } from "../src/text.ts"
+import { counted, listed, paint, table, termText, tone, valueText } from "../src/text.ts"
 
 test("columns align by what is seen, not by the marks of colours", () => {
   const text = table([
@@ -32,4 +32,10 @@ test("counts and lists read as sentences", () => {
   expect([counted(1, "device"), counted(2, "entry", "entries")]).toEqual(["1 device", "2 entries"])
   expect(listed(["a", "b", "c"])).toBe("a, b and c")
   expect(listed([])).toBe("")
+})
+
+test("a term of the W3C's is shown by its name, anything else whole", () => {
+  expect(termText("https://w3id.org/dpv#ServiceProvision")).toBe("ServiceProvision")
+  expect(termText("https://evil.example/dpv#ServiceProvision")).toContain("evil")
+  expect(termText("SD-BASE")).toBe("SD-BASE")
 })

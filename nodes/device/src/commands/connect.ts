@@ -11,7 +11,7 @@ import type {
   RequestedField,
 } from "@fulcrum/engine/person"
 import { type CommandContext, confirm, type Io, type Outcome } from "../command.ts"
-import { lines, listed, table, tone, valueText } from "../text.ts"
+import { lines, listed, table, termText, tone, valueText } from "../text.ts"
 import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
 
@@ -83,8 +83,8 @@ function previewText(preview: ConnectPreview): string {
       ? "The invitation was made for one person: following it tells the company that it is you."
       : undefined,
     table([
-      ["you appear as", did],
-      ["terms", terms],
+      ["you appear as", resumes === undefined ? "somebody new, known to no other company" : did],
+      ["terms", termText(terms)],
       ...relays.map((relay) => ["by relay", relay]),
     ]),
     requested.length === 0 ? "\nIt asks for no field." : "\nIt asks for:",
@@ -111,7 +111,7 @@ function requestedTable(requested: readonly RequestedField[]): string {
     requested.map(({ path, purpose, retention, required, why }) => [
       path,
       required ? tone("busy", "required") : tone("quiet", "optional"),
-      purpose,
+      termText(purpose),
       retention,
       why,
     ]),
@@ -130,7 +130,7 @@ function stateText({ vendor, state, terms, id }: RelationshipRow): string {
     case "proffered":
       return `Proffered to ${tone("strong", vendor)}; its answer shows in \`fulcrum show ${id.slice(0, 8)}\`.`
     case "agreed":
-      return tone("good", `Agreed with ${vendor} on ${terms}.`)
+      return tone("good", `Agreed with ${vendor} on ${termText(terms)}.`)
     case "refused":
       return tone("bad", `${vendor} refused; see \`fulcrum show ${id.slice(0, 8)}\`.`)
     case "left":

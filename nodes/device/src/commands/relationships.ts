@@ -38,7 +38,7 @@ export async function relationships({ person }: CommandContext): Promise<Outcome
         row.domain ?? tone("quiet", "no domain"),
         tone(TONES[row.state], row.state),
         levelText(row),
-        row.terms,
+        termText(row.terms),
         counted(row.fields.length, "field"),
       ]),
     ),
@@ -92,7 +92,7 @@ export async function whoHas({ person, args }: CommandContext): Promise<Outcome>
         row.vendor,
         row.path,
         valueText(row.value),
-        row.purpose,
+        termText(row.purpose),
         row.until,
         row.evidence === undefined
           ? tone("quiet", "not confirmed")
@@ -108,7 +108,7 @@ function viewText(view: RelationshipView): string {
   return lines(
     `${tone("strong", vendor)} (${domain ?? "no domain"}), ${tone(TONES[state], state)}`,
     table([
-      ["terms", terms],
+      ["terms", termText(terms)],
       ["level", levelText(view)],
       ["you appear as", did],
       ["relationship", id],
@@ -123,7 +123,7 @@ function viewText(view: RelationshipView): string {
             valueText(row.value),
             stateCell(row.state),
             row.follows ? "follows" : "once",
-            row.purpose,
+            termText(row.purpose),
             row.retention,
             row.until,
           ]),
