@@ -53,10 +53,13 @@ export interface PersonLinksOptions {
   relays(): readonly RecordRelayItem[]
 }
 
-interface RunningLink {
+interface KnownLink {
   readonly link: MailboxLink
   /** The relationship that it serves; absent: the record. */
   readonly relationship: string | undefined
+}
+
+interface RunningLink extends KnownLink {
   readonly wake: Signal
   readonly stop: AbortController
   readonly ended: Promise<void>
@@ -64,6 +67,7 @@ interface RunningLink {
 
 export class PersonLinks {
   readonly #options: PersonLinksOptions
+  readonly #known = new Map<string, KnownLink>()
   readonly #running = new Map<string, RunningLink>()
   readonly #knocked: Table
   #isOpen = false
@@ -82,39 +86,51 @@ export class PersonLinks {
   /** Starts links for what is new, ends those of relays that were removed, and pokes all. */
   refresh(): void {
     if (!this.#isOpen) return
-    const due = new Set<string>()
-    for (const { address, mailboxSeed } of this.#options.relays()) {
-      const key = `record ${bytesToHex(mailboxSeed)} ${address}`
-      due.add(key)
-      if (!this.#running.has(key)) this.#run(key, this.#recordLink(address, mailboxSeed), undefined)
-    }
-    for (const relationship of this.#options.relationships.all) {
-      for (const address of relationship.secrets.item.relays.slice(0, 1)) {
-        const key = `share ${relationship.id} ${address}`
-        due.add(key)
-        if (!this.#running.has(key)) {
-          this.#run(key, this.#shareLink(relationship, address), relationship.id)
-        }
-      }
+    const known = this.#know()
+    for (const [key, { link, relationship }] of known) {
+      if (!this.#running.has(key)) this.#run(key, link, relationship)
     }
     for (const [key, running] of this.#running) {
-      if (due.has(key)) running.link.poke()
+      if (known.has(key)) running.link.poke()
       else running.stop.abort()
       running.wake.notify()
     }
   }
 
-  /** The record's links, and how they stand. */
+  /** The record's links, and how they stand: running or not, what the relays hold is known. */
   get record(): readonly MailboxLink[] {
-    return [...this.#running.values()].flatMap(({ link, relationship }) =>
+    return [...this.#know().values()].flatMap(({ link, relationship }) =>
       relationship === undefined ? [link] : [],
     )
   }
 
   of(relationship: string): readonly MailboxLink[] {
-    return [...this.#running.values()].flatMap((running) =>
-      running.relationship === relationship ? [running.link] : [],
+    return [...this.#know().values()].flatMap((known) =>
+      known.relationship === relationship ? [known.link] : [],
     )
+  }
+
+  /** A link for each mailbox that there is now. */
+  #know(): ReadonlyMap<string, KnownLink> {
+    const due = new Set<string>()
+    for (const { address, mailboxSeed } of this.#options.relays()) {
+      const key = `record ${bytesToHex(mailboxSeed)} ${address}`
+      due.add(key)
+      if (this.#known.has(key)) continue
+      const link = this.#recordLink(address, mailboxSeed)
+      this.#known.set(key, { link, relationship: undefined })
+    }
+    for (const relationship of this.#options.relationships.all) {
+      for (const address of relationship.secrets.item.relays.slice(0, 1)) {
+        const key = `share ${relationship.id} ${address}`
+        due.add(key)
+        if (this.#known.has(key)) continue
+        const link = this.#shareLink(relationship, address)
+        this.#known.set(key, { link, relationship: relationship.id })
+      }
+    }
+    for (const key of this.#known.keys()) if (!due.has(key)) this.#known.delete(key)
+    return this.#known
   }
 
   /** Resolves when every link has finished a round that began now, or failed. */

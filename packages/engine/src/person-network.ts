@@ -372,8 +372,7 @@ export class PersonNetwork {
   async held(): Promise<readonly string[]> {
     const held: string[] = []
     for (const { address, state, pending } of await this.relays()) {
-      const unknown = state === "untried" || pending > 0
-      if (unknown) held.push(`the record: not all of it is on ${address} (${state})`)
+      if (pending > 0) held.push(`the record: not all of it is on ${address} (${state})`)
     }
     for (const relationship of this.#relationships.all) {
       const { name } = await this.#relationships.document(relationship.id)
