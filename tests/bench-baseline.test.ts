@@ -1,0 +1,34 @@
+/**
+ * What a first sync takes does not grow unnoticed: its exact counts against `bench/baseline.json`.
+ *
+ * @module
+ */
+import { describe, expect, test } from "vitest"
+import { compareCounts, readBaseline, UPDATE_COMMAND } from "../bench/baseline.ts"
+import { countFirstSync } from "../bench/first-sync-counts.ts"
+import { shapeName } from "../bench/seeded-record.ts"
+
+describe("the first sync", () => {
+  test.each([
+    { edits: 100, documents: 1 },
+    { edits: 100, documents: 100 },
+  ])("of $edits edits in $documents documents takes no more than it did", async (shape) => {
+    const counted = { [shapeName(shape)]: await countFirstSync(shape) }
+    const { worse, better } = compareCounts(counted, await readBaseline("first-sync"))
+    expect(worse).toEqual([])
+    if (better.length > 0) {
+      console.info(
+        `better than the baseline; keep it with: ${UPDATE_COMMAND}\n${better.join("\n")}`,
+      )
+    }
+  })
+
+  test("a count that got worse, or that the baseline does not have, is named", () => {
+    const baseline = { small: { messages: 3, bytes: 100 } }
+    const counted = { small: { messages: 4, bytes: 90, roundTrips: 2 } }
+    expect(compareCounts(counted, baseline)).toEqual({
+      worse: ["small: messages 3 → 4", "small: roundTrips not counted → 2"],
+      better: ["small: bytes 100 → 90"],
+    })
+  })
+})
