@@ -10,7 +10,7 @@ import type {
   RelationshipView,
 } from "@fulcrum/engine/person"
 import { type CommandContext, confirm, type Outcome } from "../command.ts"
-import { counted, lines, type Tone, table, tone, valueText } from "../text.ts"
+import { counted, lines, type Tone, table, termText, tone, valueText } from "../text.ts"
 import { stateTone } from "./board.ts"
 import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
