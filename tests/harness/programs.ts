@@ -17,6 +17,36 @@ export interface Finished {
   readonly stderr: string
 }
 
+export interface RunOptions {
+  /** What it reads on standard input, which then ends. */
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly onStart?: (running: Running) => void
+}
+
+/** A command that ended with another status than 0. */
+export class CommandFailed extends Error {
+  override readonly name = "CommandFailed"
+  readonly finished: Finished
+  /** The stable code that it told, in capitals. */
+  readonly code: string | undefined
+
+  constructor(program: ProgramName, args: readonly string[], finished: Finished) {
+    const { status, signal, stderr } = finished
+    super(`${program} ${args.slice(0, 2).join(" ")} ended with ${signal ?? status}: ${stderr}`)
+    this.finished = finished
+    this.code = codeIn(stderr)
+  }
+}
+
+/** The code of a failure, as text or as JSON. */
+export function codeIn(stderr: string): string | undefined {
+  return /"code":"([A-Z][A-Z0-9_]+)"|\(([A-Z][A-Z0-9]*_[A-Z0-9_]+)\)|: ([A-Z][A-Z0-9]*_[A-Z0-9_]+) /
+    .exec(stderr)
+    ?.slice(1)
+    .find((code) => code !== undefined)
+}
+
 /** A ready line of a long-running program (DESIGN, "Command lines"). */
 export interface Ready {
   readonly ready: true
@@ -51,11 +81,7 @@ export class Stage implements AsyncDisposable {
     program: ProgramName,
     home: string,
     args: readonly string[],
-    options: {
-      readonly input?: string
-      readonly env?: Readonly<Record<string, string>>
-      readonly onStart?: (running: Running) => void
-    } = {},
+    options: RunOptions = {},
   ): Promise<Finished> {
     const running = await this.start(program, home, args, options)
     options.onStart?.(running)
@@ -66,14 +92,21 @@ export class Stage implements AsyncDisposable {
     return finished
   }
 
-  /** Runs one command with `--json`. @throws If it fails or prints anything but one document. */
-  async json(program: ProgramName, home: string, args: readonly string[]): Promise<unknown> {
-    const finished = await this.run(program, home, [...args, "--json"])
-    if (finished.status !== 0) {
-      throw new Error(
-        `${program} ${args[0] ?? ""} ended with ${finished.status}: ${finished.stderr}`,
-      )
-    }
+  /**
+   * Runs one command with `--json`. What it prints is believed to be a `T`: the caller looks.
+   *
+   * @throws {CommandFailed} If it fails. @throws If it prints anything but one document.
+   */
+  async json<T = unknown>(
+    program: ProgramName,
+    home: string,
+    args: readonly string[],
+    options: RunOptions = {},
+  ): Promise<T> {
+    const finished = await this.run(program, home, [...args, "--json"], options)
+    if (finished.status !== 0) throw new CommandFailed(program, args, finished)
+    const lines = finished.stdout.trimEnd().split("\n")
+    if (lines.length !== 1) throw new Error(`${program} ${args[0]} printed ${lines.length} lines`)
     return JSON.parse(finished.stdout)
   }
 
@@ -145,6 +178,10 @@ export class Running {
 
   get stderr(): string {
     return this.#stderr
+  }
+
+  get ended(): boolean {
+    return this.#ended
   }
 
   /** Whole lines printed so far. */
