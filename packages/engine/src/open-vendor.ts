@@ -49,7 +49,7 @@ import { agreementView, customerView, disclosureViews, exportedCustomer } from "
 /** The longest sleep until a day to come: a machine that slept through it looks again. */
 const LOOK_AGAIN_MS_MAX = 900_000
 /** Between two tries of what is due and could not be written. */
-const TRY_AGAIN_MS = 1000
+const TRY_AGAIN_MS = 5000
 
 export interface VendorOptions {
   /** Belongs to the vendor from now on, unless opening fails. */
@@ -140,6 +140,8 @@ class OpenVendor implements Vendor {
   readonly #calendar = new Signal()
   readonly #stop = new AbortController()
   readonly #settling = new Set<Promise<void>>()
+  /** Those whose answers could not be written. */
+  readonly #unsettled = new Set<VendorCustomer>()
   #running: Promise<unknown> | undefined
 
   private constructor(options: VendorOptions, parts: Parts) {
@@ -300,7 +302,10 @@ class OpenVendor implements Vendor {
 
   customers(): readonly CustomerView[] {
     const now = this.#options.clock.now()
-    return [...this.#customers.values()].map((customer) => customerView(customer, now))
+    return [...this.#customers.values()].map((customer) => ({
+      ...customerView(customer, now),
+      link: this.#links.standingOf(customer.id),
+    }))
   }
 
   disclosures(customer?: string): readonly DisclosureView[] {
@@ -407,6 +412,7 @@ class OpenVendor implements Vendor {
   #serve(customer: VendorCustomer): void {
     const served = this.#settle(customer).then(() => {
       this.#settling.delete(served)
+      if (this.#unsettled.has(customer)) this.#calendar.notify()
       if (this.#stop.signal.aborted) return
       const { relay } = customer.record
       this.#links.serve(customer, this.#office.ownRelay(relay) ?? relay)
@@ -417,9 +423,11 @@ class OpenVendor implements Vendor {
   /** Never rejects: what is due stays due, and is looked at again. */
   async #settle(customer: VendorCustomer): Promise<void> {
     try {
+      this.#unsettled.delete(customer)
       const hasWritten = await this.#links.turn(() => customer.settle())
       if (hasWritten) this.#links.poke(customer.id)
     } catch (error) {
+      this.#unsettled.add(customer)
       this.#options.onFault?.(error)
     }
   }
@@ -432,7 +440,7 @@ class OpenVendor implements Vendor {
       const either = AbortSignal.any([signal, stop.signal])
       const woken = this.#calendar.wait(either)
       const next = await this.#dealWithDue()
-      const ms = Math.min(LOOK_AGAIN_MS_MAX, Math.max(TRY_AGAIN_MS, next - clock.now()))
+      const ms = Math.min(LOOK_AGAIN_MS_MAX, Math.max(1, next - clock.now()))
       await Promise.race([woken, clock.sleep(ms, either).catch(() => undefined)])
       stop.abort()
     }
@@ -441,13 +449,18 @@ class OpenVendor implements Vendor {
   /** @returns When something is due next. */
   async #dealWithDue(): Promise<number> {
     const { clock } = this.#options
-    let next = Number.POSITIVE_INFINITY
+    for (const customer of [...this.#unsettled]) await this.#settle(customer)
+    let next = this.#unsettled.size > 0 ? clock.now() + TRY_AGAIN_MS : Number.POSITIVE_INFINITY
     for (const customer of this.#customers.values()) {
       const days = customer.pending.map(({ from = "", zone }) => nextDayMs(from, zone))
       if (days.length === 0) continue
       const soonest = Math.min(...days)
-      next = Math.min(next, soonest)
-      if (soonest <= clock.now()) await this.#settle(customer)
+      if (soonest > clock.now()) next = Math.min(next, soonest)
+      else {
+        // What is still due then waits for room in the queue, or for the disk.
+        await this.#settle(customer)
+        if (customer.pending.length > 0) next = Math.min(next, clock.now() + TRY_AGAIN_MS)
+      }
     }
     return next
   }

@@ -32,6 +32,8 @@ export type VendorErrorCode =
   | "HOOK_UNKNOWN"
   /** It answered 410; adding it again enables it. */
   | "HOOK_DISABLED"
+  /** No answer in time; the event is tried again. */
+  | "HOOK_TIMEOUT"
   | "EVENT_UNKNOWN"
   /** Built later; listed in the README. */
   | "NOT_YET"

@@ -136,7 +136,7 @@ export class VendorLinks {
   /** How a customer's mailbox is doing; `undefined`: it is not served. */
   standingOf(
     customer: string,
-  ): { readonly state: string; readonly code: string | undefined } | undefined {
+  ): { readonly state: string; readonly code?: string | undefined } | undefined {
     const link = this.#links.get(customer)?.link
     return link && { state: link.state, code: link.code }
   }

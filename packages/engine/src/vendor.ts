@@ -61,6 +61,8 @@ export interface CustomerView {
   readonly held: number
   /** Changes that wait for their day. */
   readonly pending: number
+  /** How the link to its mailbox stands; only while the vendor runs. */
+  readonly link?: { readonly state: string; readonly code?: string | undefined } | undefined
 }
 
 export interface DisclosureView {

@@ -25,7 +25,11 @@ interface Sleeper {
   wake(): void
 }
 
-export function testClock(start: number = Date.UTC(2026, 10, 20, 9)): TestClock {
+/** @param patienceMs - Real time given to each step: for disks that are real. */
+export function testClock(
+  start: number = Date.UTC(2026, 10, 20, 9),
+  patienceMs: number = 0,
+): TestClock {
   let now = start
   let order = 0
   const sleepers = new Set<Sleeper>()
@@ -34,6 +38,7 @@ export function testClock(start: number = Date.UTC(2026, 10, 20, 9)): TestClock 
     for (let turn = 0; turn < SETTLE_TURNS; turn++) {
       await new Promise((resolve) => setImmediate(resolve))
     }
+    if (patienceMs > 0) await new Promise((resolve) => setTimeout(resolve, patienceMs))
   }
 
   function next(): Sleeper | undefined {

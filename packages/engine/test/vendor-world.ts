@@ -35,6 +35,7 @@ import { createMetrics } from "@fulcrum/relay/metrics"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import { createRelayServer } from "@fulcrum/relay/server"
+import { openLevelStore } from "@fulcrum/store/level"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { keepTrying } from "../src/keep-trying.ts"
@@ -101,10 +102,16 @@ export interface World {
   close(): Promise<void>
 }
 
-export async function openWorld(
-  options: { readonly seed?: string; readonly request?: unknown; readonly startMs?: number } = {},
-): Promise<World> {
-  const clock = testClock(options.startMs)
+export interface WorldOptions {
+  readonly seed?: string
+  readonly request?: unknown
+  readonly startMs?: number
+  /** A folder to keep the books in, instead of the memory disk. */
+  readonly folder?: string
+}
+
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
+  const clock = testClock(options.startMs, options.folder === undefined ? 0 : 4)
   const random = seededRandom(options.seed ?? "vendor")
   const network = new MemoryNetwork({ clock, random: random.fork("net") })
   const relay = await openRelay(network.machine("relay"), clock, random.fork("relay"))
@@ -122,7 +129,10 @@ export async function openWorld(
   }
   let starts = 0
   const vendorOptions = async (): Promise<VendorOptions> => ({
-    store: await openMemoryStore({ disk }),
+    store:
+      options.folder === undefined
+        ? await openMemoryStore({ disk })
+        : await openLevelStore({ folder: options.folder }),
     vaultKey,
     network: network.machine("vendor"),
     clock,

@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { bytesToHex, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { parseJson } from "@fulcrum/codec/json"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
@@ -13,9 +16,12 @@ import { afterEach, describe, expect, test } from "vitest"
 import { ADDRESS, EMAIL, openWorld, REQUEST, type World } from "./vendor-world.ts"
 
 let world: World
+let folder: string | undefined
 
 afterEach(async () => {
   await world.close()
+  if (folder !== undefined) await rm(folder, { recursive: true })
+  folder = undefined
   expect(world.faults).toEqual([])
 })
 
@@ -137,6 +143,28 @@ describe("answering", () => {
     expect(JSON.stringify(world.vendor.exportBooks())).not.toContain("Canary")
   })
 
+  test("[V8] [R15] nothing in the folder, in events or in the export holds it", async () => {
+    folder = await mkdtemp(join(tmpdir(), "fulcrum-vendor-"))
+    world = await openWorld({ folder })
+    await world.vendor.addHook("https://crm.example/hook")
+    const anna = await world.person("Anna", { disclose: [EMAIL] })
+    await anna.answered()
+    await anna.hears(await anna.put({ [EMAIL]: "canary-disclosed@example.org" }), "applied")
+    await anna.hears(await anna.put({ [ADDRESS]: "canary-withheld" }), "rejected")
+    const told = JSON.stringify([world.vendor.exportBooks(), world.hooks.posts])
+    expect(told).toContain("canary-disclosed")
+    expect(told).not.toContain("canary-withheld")
+    await world.clock.during(world.vendor.close())
+    const files = await readdir(folder, { recursive: true, withFileTypes: true })
+    for (const file of files.filter((one) => one.isFile())) {
+      const bytes = await readFile(join(file.parentPath, file.name))
+      expect(bytes.includes("canary")).toBe(false)
+      expect(bytes.includes("card/")).toBe(false)
+    }
+    expect(files.length).toBeGreaterThan(2)
+    await world.reopen()
+  })
+
   test("[V9] an entry that cannot be read is rejected, and the next one is taken", async () => {
     world = await openWorld()
     const anna = await world.person("Anna")
@@ -228,6 +256,22 @@ describe("many customers", () => {
 })
 
 describe("crashes", () => {
+  test("[V14] a disk that is full for a while makes answers late, and loses nothing", async () => {
+    world = await openWorld()
+    await world.vendor.addHook("https://crm.example/hook")
+    const anna = await world.person("Anna")
+    await anna.answered()
+    world.disk.capacityBytes = world.disk.usedBytes
+    const chain = await anna.put({ [EMAIL]: "1@example.org" })
+    await world.clock.advance(60_000)
+    expect(anna.states(chain)).toEqual([])
+    expect(world.vendor.disclosures()[0]?.state).toBe("awaited")
+    world.disk.capacityBytes = Number.POSITIVE_INFINITY
+    await anna.hears(chain, "applied")
+    expect(anna.states(chain)).toEqual(["delivered", "accepted", "applied"])
+    world.faults.length = 0
+  })
+
   test("[V13] wherever it dies, nothing is lost or told under two ids", async () => {
     let at = 0
     for (; at < 80; at++) {
