@@ -153,7 +153,7 @@ export const CATALOG: readonly CatalogCommand[] = [
       YES,
       WAIT,
     ],
-    examples: ["fulcrum join 4711-copper-lantern-orbit --relay /dns4/relay.example/tcp/4001/p2p/…"],
+    examples: ["fulcrum join 4711-copper-lemon-orbit --relay /dns4/relay.example/tcp/4001/p2p/…"],
     where: "folder",
   },
   record("devices", "List your devices.", {

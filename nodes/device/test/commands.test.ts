@@ -121,7 +121,7 @@ describe("devices and relays", () => {
       {
         ready: true,
         addresses: [],
-        code: "4711-copper-lantern-orbit",
+        code: "4711-copper-lemon-orbit",
         lanOnly: false,
         expiresAt: "1970-01-01T00:02:00.000Z",
       },

@@ -136,7 +136,7 @@ export class MemoryPerson implements Person {
 
   async pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
     signal.throwIfAborted()
-    const code = "4711-copper-lantern-orbit"
+    const code = "4711-copper-lemon-orbit"
     prompts.code({ code, lanOnly: false, expiresAtMs: 120_000, addresses: [] })
     this.approved = await prompts.approve({ words: ["apple", "river"], name: "phone" })
     if (!this.approved) throw new CodedError("PAIR_REFUSED", "refused here")

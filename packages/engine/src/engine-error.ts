@@ -38,7 +38,6 @@ export type EngineErrorCode =
   | "TERMS_NOT_ACCEPTED"
   | "MOVE_UNCHANGED"
   | "MOVE_UNKNOWN"
-  | "DATE_INVALID"
   | "NOT_AGREED"
   /** The relay says no: full, or over its quota. */
   | "RELAY_FULL"

@@ -25,7 +25,7 @@ import { EngineError } from "./engine-error.ts"
 import { putHints } from "./hints.ts"
 import { Mutex } from "./mutex.ts"
 import type { PersonOptions } from "./open-person.ts"
-import { pairingTag, resumeName, WHAT_TO_DO } from "./pair-host.ts"
+import { pairingTag, resumeName, WHAT_HAPPENED } from "./pair-host.ts"
 import {
   channelLine,
   meetingLine,
@@ -281,7 +281,7 @@ class GuestRun {
   }
 
   #fail(code: PairingFailure): void {
-    this.#result.reject(new AccessError(code, WHAT_TO_DO[code]))
+    this.#result.reject(new AccessError(code, WHAT_HAPPENED[code]))
   }
 }
 
@@ -289,6 +289,6 @@ class GuestRun {
 const RECONNECTS_MAX = 60
 
 function absent(cause?: unknown): AccessError {
-  const message = "nobody there: is `fulcrum pair` running on the other device, and in reach?"
+  const message = "nobody there"
   return new AccessError("PAIR_PEER_ABSENT", message, { cause })
 }

@@ -91,6 +91,11 @@ export class Ledger {
   #stranded = 0
   /** A rebuild goes through all entries, and must not begin another. */
   #isRebuilding = false
+  /** A removal was heard of and what it means has not been made anew yet. */
+  #owesRebuild = false
+  /** A write failed: memory and disk may differ, and the log may hold what nothing here shows. */
+  #isUnsure = false
+  readonly #menders = new Set<() => Promise<void>>()
 
   private constructor(parts: {
     readonly vault: Vault
@@ -139,6 +144,14 @@ export class Ledger {
   }
 
   /**
+   * After a write whose outcome is not known, and before anything else is written, everything is
+   * brought in line with the disk; what is kept elsewhere joins in here.
+   */
+  onMend(mend: () => Promise<void>): void {
+    this.#menders.add(mend)
+  }
+
+  /**
    * Makes one step. Nothing else changes the record meanwhile.
    *
    * @returns What `work` returns, once all that it gathered is flushed.
@@ -146,10 +159,11 @@ export class Ledger {
    */
   transact<T>(work: (step: Step) => Promise<T>): Promise<T> {
     return this.#mutex.run(async () => {
+      await this.#mend()
       const step = new OpenStep(this.record, this.documents)
       try {
         const result = await work(step)
-        await this.#write(step)
+        await this.#sure(() => this.#write(step))
         return result
       } catch (error) {
         await step.abandon()
@@ -166,15 +180,8 @@ export class Ledger {
   /** Takes spans of the record space from a peer, a relay or a file. */
   admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     return this.#mutex.run(async () => {
-      const results = await this.record.admit(spans)
-      let admitted = admittedEntries(results)
-      while (await this.#absorb(admitted)) {
-        // New members and keys: what waited for them may come in now.
-        const released = await this.record.retryWaiting()
-        results.push(...released)
-        admitted = admittedEntries(released)
-      }
-      return results
+      await this.#mend()
+      return this.#sure(() => this.#admit(spans))
     })
   }
 
@@ -186,6 +193,47 @@ export class Ledger {
 
   async close(): Promise<void> {
     await this.#mutex.run(async () => this.documents[Symbol.asyncDispose]())
+  }
+
+  async #admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
+    const results = await this.record.admit(spans)
+    let admitted = admittedEntries(results)
+    while (await this.#absorb(admitted)) {
+      // New members and keys: what waited for them may come in now.
+      const released = await this.record.retryWaiting()
+      results.push(...released)
+      admitted = admittedEntries(released)
+    }
+    return results
+  }
+
+  /** Notes if writing fails: then nobody knows what landed. */
+  async #sure<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write()
+    } catch (error) {
+      this.#isUnsure = true
+      throw error
+    }
+  }
+
+  /**
+   * Finds out what landed of writes that failed, and shows just what is on the disk. Otherwise an
+   * edit would build on changes that are nowhere, and what the log took meanwhile would be passed
+   * over for good.
+   */
+  async #mend(): Promise<void> {
+    if (!this.#isUnsure) return
+    await this.record.admit([])
+    for (const document of this.#used) await this.documents.forget(document)
+    this.#state = new RecordState()
+    this.#applied = 0
+    this.#quarantined = 0
+    this.#stranded = 0
+    await this.#catchUp()
+    for (const mend of this.#menders) await mend()
+    this.#isUnsure = false
+    this.#tell({ documents: this.#used, items: [], membership: true, local: false })
   }
 
   async #write(step: OpenStep): Promise<void> {
@@ -208,6 +256,7 @@ export class Ledger {
     }
     step.commit()
     this.#applied = applied
+    for (const document of step.documentsEdited) this.#used.add(document)
     for (const item of items) this.#state.apply(item)
     const membership = this.membership.absorb(own) !== "same"
     step.finish()
@@ -252,7 +301,8 @@ export class Ledger {
     const ops: VaultOp[] = []
     const changed = this.membership.absorb(entries)
     ops.push(...this.membership.opsFor(entries))
-    if (!this.#isRebuilding && (changed === "removed" || this.#stranded > 0)) {
+    if (changed === "removed") this.#owesRebuild = true
+    if (!this.#isRebuilding && (this.#owesRebuild || this.#stranded > 0)) {
       // What a removed device wrote counts or not by what all logs together show.
       await this.#rebuild(ops)
       return changed !== "same"
@@ -289,6 +339,7 @@ export class Ledger {
     this.#isRebuilding = true
     try {
       await this.#absorbAfter(0)
+      this.#owesRebuild = false
     } finally {
       this.#isRebuilding = false
     }

@@ -245,7 +245,7 @@ export class Membership implements SpaceKeyring {
     )
     const [only] = found
     if (only === undefined || found.length > 1) {
-      throw new EngineError("DEVICE_UNKNOWN", "no device, or several, of that name: see `devices`")
+      throw new EngineError("DEVICE_UNKNOWN", "no device, or several, of that name")
     }
     return only
   }

@@ -106,7 +106,7 @@ export class Moves {
     const found = moves.filter(([id]) => id.startsWith(wanted.toLowerCase()))
     const [only] = found
     if (only === undefined || found.length > 1) {
-      throw new EngineError("MOVE_UNKNOWN", "no move, or several, by that id: see `board`")
+      throw new EngineError("MOVE_UNKNOWN", "no move, or several, by that id")
     }
     return this.#boardOf(only[0], only[1])
   }

@@ -25,6 +25,7 @@ import { type DeviceState, putDeviceState, readDeviceState } from "./device-stat
 import { EngineError } from "./engine-error.ts"
 import type { Person } from "./person.ts"
 import { PersonEngine } from "./person-engine.ts"
+import { requireRelayAddress } from "./relay-address.ts"
 
 export interface PersonOptions {
   readonly store: Store
@@ -58,10 +59,7 @@ export async function openPerson(options: PersonOptions): Promise<Person> {
   const device = await readDeviceState(vault)
   if (device === undefined) {
     await vault.close()
-    throw new EngineError(
-      "RECORD_ABSENT",
-      "no record here yet: begin with `fulcrum init` or `join`",
-    )
+    throw new EngineError("RECORD_ABSENT", "no record here yet")
   }
   return PersonEngine.open({ ...options, vault, device })
 }
@@ -76,6 +74,8 @@ export async function createPerson(
   options: PersonOptions & { readonly name: string; readonly relays: readonly string[] },
 ): Promise<NewPerson> {
   const { store, vaultKey, random } = options
+  // Before anything is written: the words are shown only if all of it worked.
+  for (const address of options.relays) requireRelayAddress(address)
   const vault = await openVault({ store, key: vaultKey, random })
   if ((await readDeviceState(vault)) !== undefined) {
     await vault.close()

@@ -258,7 +258,7 @@ class HostRun implements AsyncDisposable {
         this.#result.resolve({ device: action.name })
         return
       case "fail":
-        this.#result.reject(new AccessError(action.code, WHAT_TO_DO[action.code]))
+        this.#result.reject(new AccessError(action.code, WHAT_HAPPENED[action.code]))
     }
   }
 
@@ -284,7 +284,8 @@ class HostRun implements AsyncDisposable {
         action.kind === "store-state" ? [this.#table.put(GROUP, 0, action.state)] : [],
       )
       // The guest gave up, or time ran out, while the person was asked: nobody is added.
-      if (ops.length === 0) throw new AccessError("PAIR_PEER_ABSENT", WHAT_TO_DO.PAIR_PEER_ABSENT)
+      if (ops.length === 0)
+        throw new AccessError("PAIR_PEER_ABSENT", WHAT_HAPPENED.PAIR_PEER_ABSENT)
       return ops
     })
     for (const action of actions) if (action.kind !== "store-state") await this.#carryOut(action)
@@ -300,16 +301,15 @@ export function pairingTag(nameplate: number): string {
   return `pair-${nameplate}`
 }
 
-/** What a person does about each way that a pairing fails. */
-export const WHAT_TO_DO: Readonly<Record<PairingFailure, string>> = {
+/** What happened, for each way that a pairing fails. */
+export const WHAT_HAPPENED: Readonly<Record<PairingFailure, string>> = {
   PAIR_CODE_MALFORMED: "a pairing code is a number and three words",
   PAIR_WORD_UNKNOWN: "a word of the code is on no list",
-  PAIR_CODE_WRONG:
-    "the words do not match, or somebody is in between; the code is used up: run `fulcrum pair` again",
-  PAIR_CODE_USED: "this code was used: run `fulcrum pair` again for a new one",
-  PAIR_CODE_EXPIRED: "nobody typed the code within two minutes: run `fulcrum pair` again",
-  PAIR_PEER_ABSENT: "the other device does not answer: check that both are on and try again",
-  PAIR_VERSION: "the two programs do not fit: update the older one",
-  PAIR_RELAY_FULL: "the relay has no room: try again later, or use another relay",
-  PAIR_REFUSED: "the existing device said no: nothing was added",
+  PAIR_CODE_WRONG: "the words do not match, or somebody is in between; the code is used up",
+  PAIR_CODE_USED: "this code was used, or its device was restarted before it was approved",
+  PAIR_CODE_EXPIRED: "nobody typed the code within two minutes",
+  PAIR_PEER_ABSENT: "the other device does not answer",
+  PAIR_VERSION: "the two programs do not fit",
+  PAIR_RELAY_FULL: "the relay has no room for a meeting",
+  PAIR_REFUSED: "the pairing was refused; nothing was added",
 }

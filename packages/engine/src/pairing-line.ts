@@ -49,13 +49,13 @@ export function pairingError(error: unknown): unknown {
   switch (error.code) {
     case "RELAY_FULL":
     case "RELAY_RATE":
-      return new AccessError("PAIR_RELAY_FULL", "the relay has no room now: try again, or another")
+      return new AccessError("PAIR_RELAY_FULL", "the relay has no room now")
     case "RELAY_MEET_USED":
-      return new AccessError("PAIR_CODE_USED", "this code was used: run `fulcrum pair` again")
+      return new AccessError("PAIR_CODE_USED", "this code was used")
     case "RELAY_MEET_EXPIRED":
-      return new AccessError("PAIR_CODE_EXPIRED", "this code is over: run `fulcrum pair` again")
+      return new AccessError("PAIR_CODE_EXPIRED", "this code is over")
     case "RELAY_PEER_ABSENT":
-      return new AccessError("PAIR_PEER_ABSENT", "nobody waits at this code: is `pair` running?")
+      return new AccessError("PAIR_PEER_ABSENT", "nobody waits at this code")
     default:
       return error
   }

@@ -2,8 +2,6 @@ import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { openReplica } from "@fulcrum/log/replica"
-import { addressParts } from "@fulcrum/net/address"
-import { NetError } from "@fulcrum/net/contract"
 import { documentId } from "@fulcrum/record/documents"
 import { AGREEMENTS } from "@fulcrum/relations/agreements"
 import type { Vault } from "@fulcrum/store/vault"
@@ -39,6 +37,7 @@ import type {
 import { PersonNetwork } from "./person-network.ts"
 import { RelationshipViews } from "./relationship-views.ts"
 import { Relationships } from "./relationships.ts"
+import { requireRelayAddress } from "./relay-address.ts"
 import { fetchPinned } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
 import { UndoLog } from "./undo-log.ts"
@@ -165,7 +164,7 @@ export class PersonEngine implements Person {
   async removeRelay(address: string): Promise<void> {
     const known = this.#ledger.state.relays.filter((relay) => relay.address === address)
     if (known.length === 0) {
-      throw new EngineError("RELAY_UNKNOWN", "no such relay: see `relay list`")
+      throw new EngineError("RELAY_UNKNOWN", "no such relay")
     }
     await this.#ledger.transact(async (step) => {
       for (const { mailboxSeed } of known) {
@@ -350,15 +349,4 @@ function recoveryKeyOf({ view }: Membership): Uint8Array {
   const { recovery } = view
   if (recovery === undefined) throw new TypeError("a record without a recovery key")
   return recovery.wrap
-}
-
-/** @throws {EngineError} `RELAY_ADDRESS_INVALID`. */
-function requireRelayAddress(address: string): void {
-  try {
-    if (addressParts(address).peerId !== undefined) return
-  } catch (error) {
-    if (!(error instanceof NetError)) throw error
-  }
-  const message = "a relay's address ends in /p2p/ and its id, as `fulcrum-relay up` prints it"
-  throw new EngineError("RELAY_ADDRESS_INVALID", message)
 }

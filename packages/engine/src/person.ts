@@ -105,7 +105,9 @@ export interface ConnectPreview {
     readonly domain: string | undefined
     readonly checked: string
   }
+  /** The vendor's own key, as `did:key`. */
   readonly did: string
+  /** Id of the agreement. */
   readonly terms: string
   readonly requested: readonly RequestedField[]
   readonly disclosed: readonly (FieldValue & { readonly follows: boolean })[]

@@ -28,6 +28,7 @@ import {
   readAgreement,
   signAgreement,
 } from "@fulcrum/relations/agreement"
+import { agreementNamed } from "@fulcrum/relations/agreements"
 import { type DisclosureChoice, parseDisclosures } from "@fulcrum/relations/disclosure"
 import { isWithin } from "@fulcrum/relations/field-path"
 import { decodeInvitation, type Invitation } from "@fulcrum/relations/invitation"
@@ -94,6 +95,10 @@ export class Relationships {
 
   static async open(options: RelationshipsOptions): Promise<Relationships> {
     const relationships = new Relationships(options)
+    options.ledger.onMend(async () => {
+      // A share's log, too, may hold what a failed write left.
+      for (const { space } of relationships.#open.values()) await space.admit([])
+    })
     await relationships.openNew()
     return relationships
   }
@@ -141,10 +146,10 @@ export class Relationships {
     }
     const [only, another] = found
     if (only === undefined) {
-      throw new EngineError("VENDOR_UNKNOWN", "no relationship of that name: see `relationships`")
+      throw new EngineError("VENDOR_UNKNOWN", "no relationship of that name")
     }
     if (another !== undefined) {
-      throw new EngineError("VENDOR_AMBIGUOUS", "several relationships fit: give the id instead")
+      throw new EngineError("VENDOR_AMBIGUOUS", "several relationships fit")
     }
     return only
   }
@@ -173,7 +178,7 @@ export class Relationships {
     return {
       vendor: { name, domain, checked: "not checked" },
       did: request.request.key,
-      terms: agreement.agreement,
+      terms: agreementNamed(agreement.agreement)?.id ?? agreement.agreement,
       requested: fields,
       disclosed,
       missing: fields
@@ -367,7 +372,7 @@ export class Relationships {
     if (pinned === undefined) {
       throw new EngineError(
         "CONNECT_UNREACHABLE",
-        "the invitation's relay does not know this vendor (any more): ask for a new invitation",
+        "the invitation's relay does not know this vendor (any more)",
       )
     }
     return readRequest(pinned, expected)
@@ -392,13 +397,13 @@ export class Relationships {
       if (required && !choices.some((choice) => isWithin(choice.path, path))) {
         throw new EngineError(
           "CONNECT_FIELD_REQUIRED",
-          `this vendor does not agree without ${path}: add it to --disclose, or do not connect`,
+          `this vendor does not agree without ${path}`,
         )
       }
     }
     for (const { path } of choices) {
       if ((await this.#valueOf(path)) === undefined) {
-        throw new EngineError("CONNECT_FIELD_EMPTY", `${path} is empty: set it first`)
+        throw new EngineError("CONNECT_FIELD_EMPTY", `${path} is empty`)
       }
     }
   }

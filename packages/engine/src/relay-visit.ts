@@ -78,7 +78,7 @@ export async function fetchPinned(
       failure = error
     }
   }
-  const message = "neither the vendor nor its relay can be reached: try again later"
+  const message = "neither the vendor nor its relay can be reached"
   throw new EngineError("CONNECT_UNREACHABLE", message, { cause: failure })
 }
 
