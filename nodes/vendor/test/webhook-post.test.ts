@@ -98,7 +98,7 @@ describe("[R29] a webhook", () => {
     "https://169.254.169.254/latest/meta-data",
     "https://[fd00::1]/",
     "https://[::ffff:10.0.0.1]/",
-    "https://2130706433/",
+    "https://167772161/",
     "https://0x0a000001/",
     "http://192.168.0.1/",
     "http://crm.example/",
