@@ -15,7 +15,7 @@ import { BareChecks } from "./bare-checks.ts"
 import { BareReplica, type BareSpace } from "./bare-replica.ts"
 import { Courier } from "./courier.ts"
 import { Dice } from "./dice.ts"
-import { healWorld, type Trouble, troubleMachine, troubleNetwork } from "./faults.ts"
+import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
 import type { Machine } from "./machine.ts"
 import { SimError } from "./sim-error.ts"
 import type { World } from "./world.ts"
@@ -147,7 +147,12 @@ class BareRun {
     const bodies = Array.from({ length: count }, () => this.#body())
     this.#world.trace.note(`${replica.name} appends ${count}`)
     const appended = replica.append(bodies).then(
-      (spans) => this.#courier.take(spans ?? []),
+      (spans) => {
+        this.#courier.take(spans ?? [])
+        const other = this.#dice.pick(this.#places)
+        if (other.replica === undefined || !other.machine.isRunning) return
+        this.#goOn(other.machine, this.#courier.ambush(other.replica, spans ?? []))
+      },
       (error: unknown) => this.#checks.threw(replica.name, error),
     )
     this.#goOn(machine, appended)
@@ -172,7 +177,7 @@ class BareRun {
   /** Starts a program; its machine may die meanwhile, or its disk refuse. */
   async #boot(place: Place): Promise<void> {
     const { machine } = place
-    machine.clockOffsetMs = this.#trouble.clocksOff ? this.#dice.between(-1e9, 1e9) * 300 : 0
+    troubleClock(machine, this.#trouble, this.#dice)
     const booted = this.#open(place)
     await Promise.race([booted, machine.died()])
     this.#checks.throwIfFailed()

@@ -8,7 +8,7 @@
  */
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { Dice } from "./dice.ts"
-import { healWorld, type Trouble, troubleMachine, troubleNetwork } from "./faults.ts"
+import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
 import { Findings } from "./findings.ts"
 import type { Machine } from "./machine.ts"
 import { PersonDevice } from "./person-device.ts"
@@ -78,7 +78,7 @@ class BasicRun {
     const host = await first.create(relays)
     for (const device of others) await device.join(host, this.#relay?.address)
     this.#world.trace.note("paired")
-    this.#findings.throwIfFailed()
+    await this.#untilSame()
   }
 
   async trouble(): Promise<void> {
@@ -93,24 +93,16 @@ class BasicRun {
   }
 
   async heal(): Promise<void> {
-    const { clock, network, trace } = this.#world
+    const { network, trace } = this.#world
     healWorld(this.#world, this.#machines)
     if (this.#relay && this.#dice.happens(0.5)) {
       trace.note("only the relay is between them")
       network.cut(...NAMES)
     }
     await Promise.all(this.#underWay)
-    const healedMs = clock.now()
     if (this.#relay && !this.#relay.machine.isRunning) await this.#relay.boot()
     for (const device of this.#devices) if (!device.machine.isRunning) await device.boot()
-    this.#findings.throwIfFailed()
-    while (!(await this.#isSame())) {
-      if (clock.now() - healedMs > HEALED_MS) {
-        throw new SimError("SIM_DIVERGED", await this.#howTheyDiffer())
-      }
-      await clock.sleep(LOOK_MS)
-      this.#findings.throwIfFailed()
-    }
+    await this.#untilSame()
     const acknowledged = this.#devices.flatMap((device) => [...device.acknowledged])
     for (const device of this.#devices) await device.holds(acknowledged)
     this.#findings.throwIfFailed()
@@ -148,7 +140,7 @@ class BasicRun {
         this.#goOn(device.edit((person) => person.undo()))
         return
       case "boot":
-        machine.clockOffsetMs = this.#trouble.clocksOff ? this.#dice.between(-1e9, 1e9) * 300 : 0
+        troubleClock(machine, this.#trouble, this.#dice)
         if (!machine.isRunning) await device.boot()
         return
       case "crash":
@@ -177,6 +169,19 @@ class BasicRun {
   #goOn(work: Promise<void>): void {
     this.#underWay.add(work)
     void work.then(() => this.#underWay.delete(work))
+  }
+
+  async #untilSame(): Promise<void> {
+    const { clock } = this.#world
+    const sinceMs = clock.now()
+    this.#findings.throwIfFailed()
+    while (!(await this.#isSame())) {
+      if (clock.now() - sinceMs > HEALED_MS) {
+        throw new SimError("SIM_DIVERGED", await this.#howTheyDiffer())
+      }
+      await clock.sleep(LOOK_MS)
+      this.#findings.throwIfFailed()
+    }
   }
 
   /** The record, and what the logs hold. */

@@ -11,8 +11,7 @@ import type { Dice } from "./dice.ts"
 /** Spans it remembers: older ones are forgotten first. */
 const SPANS_MAX = 256
 const LOAD_MAX = 6
-const CHANGED_CHANCE = 0.2
-const NEW_SPANS = 4
+const AMBUSH_CHANCE = 0.1
 
 export class Courier {
   readonly #dice: Dice
@@ -32,13 +31,20 @@ export class Courier {
   async carry(to: BareReplica): Promise<void> {
     if (this.#spans.length === 0) return
     const count = this.#dice.between(1, LOAD_MAX)
-    const isHonest = !this.#dice.happens(CHANGED_CHANCE)
-    // What is changed is best brought before the original, so it is a new one.
-    const spans = isHonest ? this.#spans : this.#spans.slice(-NEW_SPANS)
-    const load = Array.from({ length: count }, () => this.#dice.pick(spans))
+    const load = Array.from({ length: count }, () => this.#dice.pick(this.#spans))
+    await this.#bring(to, () => to.admit(load))
+  }
+
+  /** Sometimes brings spans that were made just now, but changed, before they come by themselves. */
+  async ambush(to: BareReplica, spans: readonly Uint8Array[]): Promise<void> {
+    if (spans.length === 0 || !this.#dice.happens(AMBUSH_CHANCE)) return
+    const changed = spans.map((span) => this.#change(span))
+    await this.#bring(to, () => to.admitChanged(changed))
+  }
+
+  async #bring(to: BareReplica, admit: () => Promise<unknown>): Promise<void> {
     try {
-      if (isHonest) await to.admit(load)
-      else await to.admitChanged(load.map((span) => this.#change(span)))
+      await admit()
     } catch (error) {
       this.#checks.threw(to.name, error)
     }

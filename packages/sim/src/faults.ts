@@ -7,6 +7,8 @@ import type { Dice } from "./dice.ts"
 import { type Machine, PERFECT_DISK } from "./machine.ts"
 import type { World } from "./world.ts"
 
+const DAY_MS = 86_400_000
+
 export interface Trouble {
   /** How often each act comes beside the ordinary ones, which weigh 50 together. */
   readonly weights: {
@@ -23,8 +25,8 @@ export interface Trouble {
   /** For each message. */
   readonly breakChance: number
   readonly latencyMsMax: number
-  /** Whether machines' clocks are years off. */
-  readonly clocksOff: boolean
+  /** How far machines' clocks may be off, in days, either way. */
+  readonly clockDaysMax: number
 }
 
 /** Draws which troubles a run has. */
@@ -38,8 +40,13 @@ export function drawTrouble(dice: Dice): Trouble {
     flushMsMax: some(30),
     breakChance: chance(0.03),
     latencyMsMax: some(800),
-    clocksOff: dice.happens(0.3),
+    clockDaysMax: dice.happens(0.7) ? 0 : dice.pick([1, 100, 4000]),
   }
+}
+
+/** Sets a clock wrong, as a machine's that was long without power. */
+export function troubleClock(machine: Machine, { clockDaysMax }: Trouble, dice: Dice): void {
+  if (clockDaysMax > 0) machine.clockOffsetMs = dice.between(-clockDaysMax, clockDaysMax) * DAY_MS
 }
 
 export function troubleMachine(machine: Machine, trouble: Trouble): void {
@@ -92,5 +99,6 @@ export function healWorld(world: World, machines: readonly Machine[]): void {
   for (const machine of machines) {
     machine.quality = PERFECT_DISK
     machine.capacityBytes = Number.POSITIVE_INFINITY
+    machine.clockOffsetMs = 0
   }
 }

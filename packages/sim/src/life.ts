@@ -15,8 +15,8 @@ import type { Trace } from "./trace.ts"
 export interface LifeParts {
   readonly name: string
   readonly clock: Clock
-  /** How wrong this machine's clock is. */
-  readonly clockOffsetMs: number
+  /** How wrong this machine's clock is now. */
+  readonly clockOffsetMs: () => number
   readonly random: SeededRandom
   readonly network: Network
   readonly discovery: Discovery
@@ -35,7 +35,7 @@ export class Life {
     this.name = parts.name
     const { clock, clockOffsetMs } = parts
     this.clock = {
-      now: () => clock.now() + clockOffsetMs,
+      now: () => clock.now() + clockOffsetMs(),
       sleep: (ms, signal) => this.guard(clock.sleep(ms, signal)),
     }
     this.random = parts.random

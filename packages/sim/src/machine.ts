@@ -27,8 +27,10 @@ const FAILURES = ["fail-before", "fail-after"] as const
 export class Machine {
   readonly name: string
   quality: DiskQuality = PERFECT_DISK
-  /** How wrong the clock is from the next start on. */
+  /** How wrong the clock is; it may be set while a program runs. */
   clockOffsetMs = 0
+  /** What happens to the next flushes, before chance is asked; `undefined`: nothing. */
+  readonly nextFlushes: (MemoryFault | undefined)[] = []
   readonly #world: World
   readonly #network: MemoryNetwork
   readonly #random: SeededRandom
@@ -70,7 +72,7 @@ export class Machine {
     const life = new Life({
       name: this.name,
       clock: this.#world.clock,
-      clockOffsetMs: this.clockOffsetMs,
+      clockOffsetMs: () => this.clockOffsetMs,
       random: this.#random.fork(`start ${start}`),
       network: this.#network.machine(this.name),
       discovery: this.#world.discovery,
@@ -116,6 +118,11 @@ export class Machine {
   }
 
   #fault(writes: number): MemoryFault | undefined {
+    if (this.nextFlushes.length > 0) {
+      const next = this.nextFlushes.shift()
+      this.#isDying = next !== undefined && !next.type.startsWith("fail")
+      return next
+    }
     const { failChance, crashChance } = this.quality
     if (failChance > 0 && this.#dice.happens(failChance)) return { type: this.#dice.pick(FAILURES) }
     if (crashChance <= 0 || !this.#dice.happens(crashChance)) return undefined
