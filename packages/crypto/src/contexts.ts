@@ -159,6 +159,8 @@ export const contexts = {
   webhookEvent: "fulcrum/v1/webhook-event",
 
   // engine
+  /** Seals what a removed device is told. */
+  removalNotice: "fulcrum/v1/removal-notice",
   /** Names the meeting at which a pairing that was cut off goes on. */
   pairResume: "fulcrum/v1/pair-resume",
 

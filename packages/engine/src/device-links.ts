@@ -11,7 +11,7 @@
  * @module
  */
 import type { DeviceSecrets } from "@fulcrum/access/device"
-import type { MemberDevice } from "@fulcrum/access/member-state"
+import type { MemberDevice, RemovedDevice } from "@fulcrum/access/member-state"
 import type { Membership as MembershipView } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
@@ -34,8 +34,12 @@ export interface DeviceLinksOptions {
   /** The record's space first, then the shares'. */
   spaces(): readonly PeerSpace[]
   changed(): void
-  /** Another end with this device's own keys was met, or one that says it was removed. */
-  alarm(what: "copied" | "removed"): void
+  /** What a removed device is told. */
+  noticeFor(device: RemovedDevice): Uint8Array | undefined
+  /** A notice that says that this device was removed; to be believed once it opens. */
+  toldRemoved(notice: Uint8Array): void
+  /** Another end with this device's own keys was met. */
+  metCopy(): void
 }
 
 interface LiveLink {
@@ -172,13 +176,16 @@ export class DeviceLinks {
       attempt: async (signal) => {
         if (this.isConnected(device.id)) return this.#untilGone(device.id, signal)
         const channel = await this.#dial(host, device, signal)
-        if (channel !== undefined) await this.#run(channel)
+        const hasMet = channel !== undefined && (await this.#run(channel))
+        if (!hasMet) this.#failed(id)
       },
-      failed: () => {
-        this.#failures.set(id, (this.#failures.get(id) ?? 0) + 1)
-        this.#changed.notify()
-      },
+      failed: () => this.#failed(id),
     })
+  }
+
+  #failed(id: string): void {
+    this.#failures.set(id, (this.#failures.get(id) ?? 0) + 1)
+    this.#changed.notify()
   }
 
   async #untilGone(device: Uint8Array, signal: AbortSignal): Promise<void> {
@@ -203,11 +210,15 @@ export class DeviceLinks {
     return undefined
   }
 
-  /** One connection with an own device, from meeting to its end. */
-  async #run(channel: Channel): Promise<void> {
+  /**
+   * One connection with an own device, from meeting to its end.
+   *
+   * @returns Whether an own device was met.
+   */
+  async #run(channel: Channel): Promise<boolean> {
     const { self, meetingKey, clock } = this.#options
     const host = this.#host
-    if (host === undefined) return channel.close()
+    if (host === undefined) return false
     const met = await meet(
       channel,
       {
@@ -215,13 +226,13 @@ export class DeviceLinks {
         self,
         localTransport: host.publicKey,
         membership: this.#options.membership(),
-        noticeFor: () => undefined,
+        noticeFor: (removed) => this.#options.noticeFor(removed),
       },
       clock,
     )
-    if (met.kind === "self") this.#options.alarm("copied")
-    if (met.kind === "told-removed") this.#options.alarm("removed")
-    if (met.kind !== "met") return
+    if (met.kind === "self") this.#options.metCopy()
+    if (met.kind === "told-removed") this.#options.toldRemoved(met.notice)
+    if (met.kind !== "met") return false
     const device = bytesToHex(met.device.id)
     const link = new SyncLink({
       channel,
@@ -230,11 +241,15 @@ export class DeviceLinks {
       peerHas: () => this.#notify(),
     })
     const live: LiveLink = { device, link, channel, isOurs: channel.outbound }
-    if (!this.#isWanted(live)) return channel.close()
+    if (!this.#isWanted(live)) {
+      await channel.close()
+      return true
+    }
     this.#live.add(live)
     this.#notify()
     try {
       await link.run(this.#stop.signal)
+      return true
     } finally {
       this.#live.delete(live)
       this.#notify()

@@ -36,6 +36,8 @@ const state: Schema<DeviceState> = struct({
 
 const TABLE = "engine.device"
 const GROUP: Uint8Array = new Uint8Array()
+/** Order of the mark that this device was removed. */
+const REMOVED = 1
 
 export async function readDeviceState(vault: Vault): Promise<DeviceState | undefined> {
   const stored = await vault.table(TABLE).get(GROUP)
@@ -44,4 +46,13 @@ export async function readDeviceState(vault: Vault): Promise<DeviceState | undef
 
 export function putDeviceState(vault: Vault, value: DeviceState): VaultOp {
   return vault.table(TABLE).put(GROUP, 0, encodeAs(state, value))
+}
+
+/** Marks this device as removed, by the word of a member. */
+export function putRemoved(vault: Vault): VaultOp {
+  return vault.table(TABLE).put(GROUP, REMOVED, Uint8Array.of(1))
+}
+
+export async function wasRemoved(vault: Vault): Promise<boolean> {
+  return (await vault.table(TABLE).get(GROUP, REMOVED)) !== undefined
 }

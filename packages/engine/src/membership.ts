@@ -17,7 +17,7 @@
 import { AccessError } from "@fulcrum/access/access-error"
 import type { DeviceCertificate } from "@fulcrum/access/device"
 import { type KeyBody, readKeyBody } from "@fulcrum/access/key-body"
-import type { MembershipEntry } from "@fulcrum/access/member-state"
+import type { MembershipEntry, RemovedDevice } from "@fulcrum/access/member-state"
 import {
   type AdmissionEvidence,
   findWriter,
@@ -248,6 +248,14 @@ export class Membership implements SpaceKeyring {
       throw new EngineError("DEVICE_UNKNOWN", "no device, or several, of that name")
     }
     return only
+  }
+
+  /** An epoch before a device's removal, which it was given the key of. */
+  epochBefore(removed: RemovedDevice): EpochSecret | undefined {
+    const [removal] = removed.removals
+    const entry = removal && this.#entries.get(bytesToHex(removal.epoch))
+    const [followed] = entry?.follows ?? []
+    return followed && this.#keys.get(bytesToHex(followed))
   }
 
   /** Whether a device was removed, by its id. */

@@ -19,7 +19,7 @@ export type Met =
   /** Both ends have the same keys: a copied folder. */
   | { readonly kind: "self" }
   /** The other end says that this device was removed. */
-  | { readonly kind: "told-removed" }
+  | { readonly kind: "told-removed"; readonly notice: Uint8Array }
   | { readonly kind: "nobody" }
 
 /** Never throws: whoever is no member gets nothing, and the channel is closed. */
@@ -69,7 +69,7 @@ async function carryOut(
     if (action.kind === "send") await channel.send(action.bytes)
     if (action.kind === "met") met = { kind: "met", device: action.device }
     if (action.kind === "met-self") met = { kind: "self" }
-    if (action.kind === "told-removed") met = { kind: "told-removed" }
+    if (action.kind === "told-removed") met = { kind: "told-removed", notice: action.notice }
     if (action.kind === "close") met ??= { kind: "nobody" }
   }
   return met

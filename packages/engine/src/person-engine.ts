@@ -5,7 +5,7 @@ import { openReplica } from "@fulcrum/log/replica"
 import { documentId } from "@fulcrum/record/documents"
 import { AGREEMENTS } from "@fulcrum/relations/agreements"
 import type { Vault } from "@fulcrum/store/vault"
-import type { DeviceState } from "./device-state.ts"
+import { type DeviceState, wasRemoved } from "./device-state.ts"
 import { Editing } from "./editing.ts"
 import { EngineError, notYet } from "./engine-error.ts"
 import { type Hints, readHints } from "./hints.ts"
@@ -51,6 +51,7 @@ interface Parts {
   readonly hints: Hints
   readonly ledger: Ledger
   readonly relationships: Relationships
+  readonly wasRemoved: boolean
 }
 
 export class PersonEngine implements Person {
@@ -112,6 +113,7 @@ export class PersonEngine implements Person {
       ledger,
       relationships,
       hints: await readHints(vault),
+      wasRemoved: await wasRemoved(vault),
     })
     await engine.#network.followUp()
     return engine
@@ -332,8 +334,10 @@ export class PersonEngine implements Person {
     return { ledger: this.#ledger, random: this.#options.random }
   }
 
-  #asMember<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#ledger.membership.isRemoved(this.#options.device.id)) {
+  async #asMember<T>(work: () => Promise<T>): Promise<T> {
+    const { membership } = this.#ledger
+    const isTold = this.#network.alarms.has("removed")
+    if (isTold || membership.isRemoved(this.#options.device.id)) {
       throw new EngineError("DEVICE_REMOVED", "this device was removed from the record")
     }
     return work()

@@ -10,18 +10,18 @@
  */
 import { type DeviceId, deviceIdSchema } from "@fulcrum/access/device"
 import { discoveryTag } from "@fulcrum/access/meeting"
-import type { MemberDevice } from "@fulcrum/access/member-state"
+import type { MemberDevice, RemovedDevice } from "@fulcrum/access/member-state"
 import {
   type Membership as MembershipView,
   provisionalMembership,
 } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
-import { chainKeySchema, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
+import { chainKeySchema, type EpochId, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
 import { DeviceLinks } from "./device-links.ts"
-import type { DeviceState } from "./device-state.ts"
+import { type DeviceState, putRemoved } from "./device-state.ts"
 import { listDevices, runPairing } from "./devices.ts"
 import type { Hints } from "./hints.ts"
 import type { Ledger, LedgerChange } from "./ledger.ts"
@@ -32,6 +32,7 @@ import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "
 import { PersonLinks } from "./person-links.ts"
 import type { RecordRelayItem } from "./record-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
+import { isNoticeFor, sealNotice } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
 import type { PeerSpace } from "./sync-link.ts"
 
@@ -45,6 +46,8 @@ export interface PersonNetworkOptions extends PersonOptions {
   readonly ledger: Ledger
   readonly relationships: Relationships
   readonly changed: Signal
+  /** Whether another device has told this one that it was removed. */
+  readonly wasRemoved: boolean
   tell(event: PersonEvent): void
 }
 
@@ -66,6 +69,7 @@ export class PersonNetwork {
 
   constructor(options: PersonNetworkOptions) {
     const { device, clock, random, ledger, relationships } = options
+    if (options.wasRemoved) this.#alarms.add("removed")
     this.#options = options
     this.#ledger = ledger
     this.#relationships = relationships
@@ -86,8 +90,10 @@ export class PersonNetwork {
       addressesOf: (one) => this.#addressesOf(one),
       spaces: () => this.#spaces(),
       changed: () => options.tell("devices"),
-      alarm: (what) => {
-        this.#alarms.add(what)
+      noticeFor: (removed) => this.#noticeFor(removed),
+      toldRemoved: (notice) => this.#toldRemoved(notice),
+      metCopy: () => {
+        this.#alarms.add("copied")
         options.tell("devices")
       },
     })
@@ -220,6 +226,28 @@ export class PersonNetwork {
       }
     }
     this.#searching = search()
+  }
+
+  #noticeFor(removed: RemovedDevice): Uint8Array | undefined {
+    const { membership } = this.#ledger
+    const epoch = membership.epochBefore(removed)
+    if (epoch === undefined) return undefined
+    const { random } = this.#options
+    const by = removed.removals[0]?.by
+    return sealNotice({ space: membership.tag, epoch, removed: removed.id, by, random })
+  }
+
+  /** Kept, so that this device says so from now on, whoever it meets. */
+  #toldRemoved(notice: Uint8Array): void {
+    const { vault, device } = this.#options
+    const { membership } = this.#ledger
+    const epochKey = (id: EpochId) => membership.epochKey(id)
+    if (!isNoticeFor(notice, { device: device.id, space: membership.tag, epochKey })) return
+    void this.#schedule(async () => {
+      await vault.write([putRemoved(vault)])
+      this.#alarms.add("removed")
+      this.#options.tell("devices")
+    })
   }
 
   /** The members; before the log is here, those that the pairing package named. */

@@ -76,4 +76,20 @@ describe("two devices", () => {
       ["laptop", "removed"],
     ])
   })
+
+  test("one that was removed is told so when it meets the other, and says so from then on", async () => {
+    await using stage = new Stage()
+    const phone = await stage.person(new Folder(), "phone")
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    const folder = new Folder()
+    const laptop = await stage.pair(phone, folder, "laptop", { at })
+    await laptop.close()
+    await phone.revokeDevice("laptop")
+    const again = await stage.reopen(folder)
+    await again.settle(3000)
+    await expect(again.set("card/name/full", "x")).rejects.toMatchObject({ code: "DEVICE_REMOVED" })
+    await again.close()
+    const later = await stage.reopen(folder)
+    await expect(later.set("card/name/full", "x")).rejects.toMatchObject({ code: "DEVICE_REMOVED" })
+  })
 })
