@@ -306,46 +306,8 @@ export class TestPerson {
     name: string,
     choices: PersonChoices = {},
   ): Promise<TestPerson> {
-    const { clock } = world
-    const network = world.network.machine(name)
-    const random = world.random.fork(`person ${name}`)
-    const invited = await clock.during(world.vendor.invite({ note: name, waitMs: 5000 }))
-    const invitation = decodeInvitation(choices.invitation ?? invited.invitation)
-    let pinned: Uint8Array | undefined
-    await clock.until("the pinned request", async () => {
-      pinned = await world.relayClient((client) => pinnedAt(client, invitation.door))
-      return pinned !== undefined
-    })
-    if (pinned === undefined) throw new TypeError("the door pins nothing")
-    const expected = { vendor: invitation.vendor, requestHash: invitation.requestHash }
-    const request = readRequest(pinned, expected)
-    const key = generateSigningKey(random)
-    const paths = choices.disclose ?? request.request.fields.map(({ path }) => path)
-    const { bytes } = proposeAgreement({
-      request,
-      person: key.publicKey,
-      disclosures: paths.map((path) => ({ path, follows: true })),
-      terms: choices.terms,
-      from: new Date(clock.now()).toISOString().slice(0, 10),
-      random,
-    })
-    const store = await openMemoryStore({ disk: new MemoryDisk() })
-    const vault = await openVault({ store, key: random.bytes(32), random })
-    const made = await newRelationship({
-      invitation,
-      request,
-      key,
-      agreement: bytes,
-      signature: signAgreement(key, bytes),
-      recoveryKey: generateWrapKey(random).publicKey,
-      nowMs: clock.now(),
-      vault,
-      random,
-      deflate: systemDeflate(),
-    })
-    await vault.write([...made.keySpan.ops])
-    made.keySpan.commit()
-    const { item, message } = made
+    const drawn = await drawRelationship(world, name, choices)
+    const { item, message, vault, key, random, network } = drawn
     const space = await ShareSpace.open({
       vault,
       spaceTag: item.spaceTag,
@@ -423,6 +385,62 @@ export class TestPerson {
     await this.#ended
     await this.#vault.close()
   }
+}
+
+/** Whatever somebody needs before anything is sent; the same name draws the same keys. */
+export async function drawRelationship(
+  world: World,
+  name: string,
+  choices: PersonChoices = {},
+): Promise<{
+  readonly item: RelationshipItem
+  readonly message: Uint8Array
+  readonly vault: Vault
+  readonly key: SigningKey
+  readonly random: SeededRandom
+  readonly network: Network
+}> {
+  const { clock } = world
+  const network = world.network.machine(name)
+  const random = world.random.fork(`person ${name}`)
+  const invited = await clock.during(world.vendor.invite({ note: name, waitMs: 5000 }))
+  const invitation = decodeInvitation(choices.invitation ?? invited.invitation)
+  let pinned: Uint8Array | undefined
+  await clock.until("the pinned request", async () => {
+    pinned = await world.relayClient((client) => pinnedAt(client, invitation.door))
+    return pinned !== undefined
+  })
+  if (pinned === undefined) throw new TypeError("the door pins nothing")
+  const expected = { vendor: invitation.vendor, requestHash: invitation.requestHash }
+  const request = readRequest(pinned, expected)
+  const key = generateSigningKey(random)
+  const paths = choices.disclose ?? request.request.fields.map(({ path }) => path)
+  const { bytes } = proposeAgreement({
+    request,
+    person: key.publicKey,
+    disclosures: paths.map((path) => ({ path, follows: true })),
+    terms: choices.terms,
+    from: new Date(clock.now()).toISOString().slice(0, 10),
+    random,
+  })
+  const store = await openMemoryStore({ disk: new MemoryDisk() })
+  const vault = await openVault({ store, key: random.bytes(32), random })
+  const made = await newRelationship({
+    invitation,
+    request,
+    key,
+    agreement: bytes,
+    signature: signAgreement(key, bytes),
+    recoveryKey: generateWrapKey(random).publicKey,
+    nowMs: clock.now(),
+    vault,
+    random,
+    deflate: systemDeflate(),
+  })
+  await vault.write([...made.keySpan.ops])
+  made.keySpan.commit()
+  const { item, message } = made
+  return { item, message, vault, key, random, network }
 }
 
 async function pinnedAt(client: RelayClient, door: Uint8Array): Promise<Uint8Array | undefined> {

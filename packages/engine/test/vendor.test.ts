@@ -10,10 +10,10 @@ import { bytesToHex, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { parseJson } from "@fulcrum/codec/json"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
 import { importAgreement } from "@fulcrum/relations/agreement"
-import { decodeInvitation } from "@fulcrum/relations/invitation"
+import { decodeInvitation, encodeInvitation } from "@fulcrum/relations/invitation"
 import { StoreError } from "@fulcrum/store"
 import { afterEach, describe, expect, test } from "vitest"
-import { ADDRESS, EMAIL, openWorld, REQUEST, type World } from "./vendor-world.ts"
+import { ADDRESS, drawRelationship, EMAIL, openWorld, REQUEST, type World } from "./vendor-world.ts"
 
 let world: World
 let folder: string | undefined
@@ -95,6 +95,35 @@ describe("connecting", () => {
     const second = await world.person("Berta", { invitation })
     expect([await first.answered(), await second.answered()]).toEqual(["agreed", "agreed"])
     expect(world.vendor.customers().map(({ note }) => note)).toEqual([undefined, undefined])
+  })
+
+  test("[V5] a strange token, another's keys and a strange relay let nobody in", async () => {
+    world = await openWorld()
+    const anna = await world.person("Anna")
+    await anna.answered()
+    const { invitation } = await world.clock.during(
+      world.vendor.invite({ isPublic: true, waitMs: 5000 }),
+    )
+    const known = decodeInvitation(invitation)
+    const elsewhere = world.relayAddress.replace(/\/p2p\/.*/, `/p2p/12D3Koo${"W".repeat(45)}`)
+    const strange = {
+      token: { ...known, token: world.random.bytes(32) },
+      relay: { ...known, relays: [elsewhere] },
+      repeated: known,
+    }
+    for (const [reason, one] of Object.entries(strange)) {
+      // Anna's name draws Anna's keys and space again.
+      const name = reason === "repeated" ? "Anna" : reason
+      const drawn = await drawRelationship(world, name, { invitation: encodeInvitation(one) })
+      const door = mailboxNameSchema.decode(known.door)
+      await world.relayClient((client) => client.knock({ door, message: drawn.message }))
+    }
+    await world.clock.until("three drops", () => {
+      const { token, relay, repeated } = world.vendor.status().dropped
+      return token + relay + repeated === 3
+    })
+    expect(world.vendor.status().dropped).toMatchObject({ token: 1, relay: 1, repeated: 1 })
+    expect(world.vendor.customers()).toHaveLength(1)
   })
 
   test("[V6] an old invitation still opens after the request was edited", async () => {
