@@ -55,7 +55,7 @@ const RENDERERS: Readonly<Record<string, (answer: Fields) => string>> = {
           text(one.id),
           text(one.state),
           text(one.since),
-          `${text(one.held)} fields`,
+          one.held === 1 ? "1 field" : `${text(one.held)} fields`,
           text(one.note),
         ]),
     ) || "no customers",
