@@ -7,31 +7,14 @@
  * customers do not come back in step; after {@link GIVE_UP_MS} it becomes a dead letter, which
  * somebody may replay. An answer of 410 disables the hook, and what waited for it is dead.
  *
- * Values are canonical CBOR arrays of the schemas below; groups of the queue are the customer's
- * id and the hook's, orders rise over the whole queue.
+ * Groups of the queue are the customer's id and the hook's, orders rise over the whole queue; the
+ * values are in `vendor-hook-records.ts`.
  *
  * Source: DESIGN, "Relations" (webhooks) and "Vendor side"; Standard Webhooks.
  *
  * @module
  */
-import {
-  bytesToBase64url,
-  bytesToHex,
-  bytesToUtf8,
-  concatBytes,
-  equalBytes,
-  utf8ToBytes,
-} from "@fulcrum/codec/bytes"
-import {
-  bool,
-  bytes,
-  bytesMax,
-  optional,
-  type Schema,
-  struct,
-  text,
-  uint,
-} from "@fulcrum/codec/schema"
+import { bytesToHex, bytesToUtf8, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { type Random, randomBelow } from "@fulcrum/crypto/random"
 import type { WebhookEvent } from "@fulcrum/relations/webhook-event"
@@ -40,6 +23,15 @@ import { errorCode } from "./error-code.ts"
 import { Mutex } from "./mutex.ts"
 import { Signal } from "./signal.ts"
 import { VendorError } from "./vendor-error.ts"
+import {
+  EVENT_BYTES_MAX,
+  eventSchema,
+  hookSchema,
+  hookUrl,
+  newSecret,
+  type StoredEvent,
+  type StoredHook,
+} from "./vendor-hook-records.ts"
 import { decodeStored, encodeStored } from "./vendor-records.ts"
 
 /** Waits after the first failure, the second and so on; the last one repeats. */
@@ -54,8 +46,6 @@ export const HOOKS_MAX = 16
 export const LINE_EVENTS_MAX = 1024
 /** Posts under way to one hook: neighbours of a slow customer's events get their turn. */
 const POSTS_PER_HOOK_MAX = 8
-/** Bytes of one event: an entry's values and those before it. */
-const EVENT_BYTES_MAX: number = 4 * 1024 * 1024
 /** Records moved in one write when a hook is disabled. */
 const MOVED_MAX = 64
 
@@ -93,38 +83,6 @@ export interface QueuedEvent {
   /** What the last attempt came to: an error's code, or `HTTP_` and the status. */
   readonly lastCode?: string | undefined
 }
-
-interface StoredHook {
-  readonly id: Uint8Array
-  readonly url: string
-  readonly secret: string
-  readonly isDisabled: boolean
-}
-
-interface StoredEvent {
-  readonly id: string
-  /** The entry of the person's that it tells of; absent: it tells of the agreement. */
-  readonly about?: Uint8Array | undefined
-  readonly queuedMs: number
-  readonly body: Uint8Array
-  /** Of a dead letter: what the last attempt came to. */
-  readonly code?: string | undefined
-}
-
-const hookSchema: Schema<StoredHook> = struct({
-  id: bytes(8),
-  url: text(2048),
-  secret: text(128),
-  isDisabled: bool,
-})
-
-const eventSchema: Schema<StoredEvent> = struct({
-  id: text(64),
-  about: optional(bytes(32)),
-  queuedMs: uint(),
-  body: bytesMax(EVENT_BYTES_MAX),
-  code: optional(text(64)),
-})
 
 const CUSTOMER_ID_BYTES = 16
 
@@ -616,26 +574,4 @@ function told(
 
 function lineKey(customer: Uint8Array, hook: Uint8Array): string {
   return bytesToHex(customer) + bytesToHex(hook)
-}
-
-/** `whsec_` and base64, as Standard Webhooks writes them. */
-function newSecret(random: Random): string {
-  const url = bytesToBase64url(random.bytes(32))
-  return `whsec_${url.replaceAll("-", "+").replaceAll("_", "/")}=`
-}
-
-/** @throws {VendorError} `HOOK_URL_INVALID`. */
-function hookUrl(text: string): string {
-  const url = URL.parse(text)
-  const isHere =
-    url?.hostname === "localhost" || /^(?:127(?:\.\d+){3}|\[::1\])$/.test(url?.hostname ?? "")
-  const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isHere)
-  if (url === null || !isSafe || url.username !== "" || url.password !== "" || url.hash !== "") {
-    throw new VendorError(
-      "HOOK_URL_INVALID",
-      "a hook is an https address, or http on this machine; without a password in it",
-    )
-  }
-  if (url.href.length > 2048) throw new VendorError("HOOK_URL_INVALID", "this address is too long")
-  return url.href
 }
