@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fields, fieldsOf, number, numbers, text } from "./json-fields.ts"
 import type { RecordShape } from "./seeded-record.ts"
 
 /** Asked for with a u32, big-endian; answered with so many bytes in messages. */
@@ -104,15 +105,8 @@ export function readTask(argument: string | undefined): ReceiverTask {
 /** @throws {TypeError} */
 export function readResult(line: string | undefined): ReceiverResult {
   const result = fieldsOf(line)
-  const samples = new Map(Object.entries(fields(result.get("samples"))))
-  const of = (name: Timed): readonly number[] => {
-    const list: unknown = samples.get(name)
-    if (!Array.isArray(list)) throw new TypeError(`no samples of ${name}`)
-    return list.map((value: unknown) => {
-      if (typeof value !== "number") throw new TypeError(`a sample of ${name} is no number`)
-      return value
-    })
-  }
+  const samples = fields(result.get("samples"))
+  const of = (name: Timed): readonly number[] => numbers(samples, name)
   return {
     coldMs: number(result, "coldMs"),
     samples: {
@@ -131,26 +125,4 @@ export function readResult(line: string | undefined): ReceiverResult {
     peakBytes: number(result, "peakBytes"),
     foreignCores: number(result, "foreignCores"),
   }
-}
-
-function fieldsOf(json: string | undefined): ReadonlyMap<string, unknown> {
-  const parsed: unknown = JSON.parse(json ?? "null")
-  return new Map(Object.entries(fields(parsed)))
-}
-
-function fields(value: unknown): object {
-  if (typeof value !== "object" || value === null) throw new TypeError("not a JSON object")
-  return value
-}
-
-function number(fields: ReadonlyMap<string, unknown>, name: string): number {
-  const value = fields.get(name)
-  if (typeof value !== "number") throw new TypeError(`${name} is no number`)
-  return value
-}
-
-function text(fields: ReadonlyMap<string, unknown>, name: string): string {
-  const value = fields.get(name)
-  if (typeof value !== "string") throw new TypeError(`${name} is no text`)
-  return value
 }

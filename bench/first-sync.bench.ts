@@ -12,10 +12,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startChild } from "./child.ts"
 import { countFirstSync, type FirstSyncCounts } from "./first-sync-counts.ts"
+import { type EngineRow, formatEngines, timeEngines } from "./first-sync-engines.ts"
 import { type ReceiverResult, readReady, readResult, writeTask } from "./first-sync-process.ts"
 import { type RecordShape, shapeName } from "./seeded-record.ts"
 import { type Summary, summarise } from "./statistics.ts"
-import { formatNumber, formatTable } from "./table.ts"
+import { formatNumber, formatSummary, formatTable } from "./table.ts"
 
 export const FIRST_SYNC = "first-sync"
 
@@ -47,6 +48,11 @@ export interface FirstSyncRow {
   readonly times: FirstSyncTimes
 }
 
+export interface FirstSyncReport {
+  readonly rows: readonly FirstSyncRow[]
+  readonly engines: readonly EngineRow[]
+}
+
 export interface FirstSyncOptions {
   readonly isQuick: boolean
   readonly profileFolder?: string | undefined
@@ -63,35 +69,49 @@ interface Effort {
 const SHAPES: readonly RecordShape[] = [100, 1_000, 10_000].flatMap((edits) =>
   [1, 100].map((documents) => ({ edits, documents })),
 )
+/** As a person makes them, each flushed by itself: many would take longer to make than to sync. */
+const ENGINE_SHAPES: readonly RecordShape[] = [
+  { edits: 100, documents: 1 },
+  { edits: 1_000, documents: 1 },
+]
+const ENGINE_ROUNDS = 4
+const QUICK_ENGINE_ROUNDS = 2
 const QUICK_EDITS_MAX = 100
-const QUICK: Effort = { roundsMin: 3, roundsMax: 3, budgetMs: 1000 }
+const QUICK: Effort = { roundsMin: 2, roundsMax: 2, budgetMs: 1000 }
 const FULL: Effort = { roundsMin: 1, roundsMax: 7, budgetMs: 4000 }
 
-export async function runFirstSync(options: FirstSyncOptions): Promise<readonly FirstSyncRow[]> {
+export async function runFirstSync(options: FirstSyncOptions): Promise<FirstSyncReport> {
   const { isQuick, profileFolder, progress } = options
+  const isMeant = ({ edits, documents }: RecordShape) =>
+    !isQuick || (edits <= QUICK_EDITS_MAX && documents === 1)
   const rows: FirstSyncRow[] = []
-  for (const shape of SHAPES) {
-    if (isQuick && shape.edits > QUICK_EDITS_MAX) continue
+  for (const shape of SHAPES.filter(isMeant)) {
     progress(shapeName(shape))
     const effort = isQuick ? QUICK : FULL
-    const { counts, result } = await measure(shape, effort, profileFolder)
+    const measured = await inFolder((folder) => measure(shape, effort, folder, profileFolder))
+    const { counts, result } = measured
     rows.push({ shape: shapeName(shape), counts, times: timesOf(result) })
   }
-  return rows
+  const engines: EngineRow[] = []
+  for (const shape of ENGINE_SHAPES.filter(isMeant)) {
+    progress(`${shapeName(shape)}, whole engines`)
+    const rounds = isQuick ? QUICK_ENGINE_ROUNDS : ENGINE_ROUNDS
+    engines.push(await inFolder((folder) => timeEngines({ shape, rounds, folder, profileFolder })))
+  }
+  return { rows, engines }
 }
 
-export function formatFirstSync(rows: readonly FirstSyncRow[]): string {
-  const ms = ({ median, least, most }: Summary): string =>
-    `${formatNumber(median)} (${formatNumber(least)}–${formatNumber(most)})`
+export function formatFirstSync(report: FirstSyncReport): string {
+  const { rows, engines } = report
   const times = formatTable([
     ["", "first sync, ms", "cold", "bare stream", "×", "Automerge load", "×", "noise ×", "MiB"],
     ...rows.map(({ shape, times }) => [
       shape,
-      ms(times.firstSyncMs),
+      formatSummary(times.firstSyncMs),
       formatNumber(times.coldMs),
-      ms(times.bareStreamMs),
+      formatSummary(times.bareStreamMs),
       formatNumber(times.timesBareStream),
-      ms(times.automergeLoadMs),
+      formatSummary(times.automergeLoadMs),
       formatNumber(times.timesAutomergeLoad),
       formatNumber(times.noise),
       formatNumber(times.peakMiB),
@@ -101,10 +121,10 @@ export function formatFirstSync(rows: readonly FirstSyncRow[]): string {
     ["", "dialed, ms", "durable", "read", "channel alone", "others' cores"],
     ...rows.map(({ shape, times }) => [
       shape,
-      ms(times.dialedMs),
-      ms(times.durableMs),
-      ms(times.readMs),
-      ms(times.channelAloneMs),
+      formatSummary(times.dialedMs),
+      formatSummary(times.durableMs),
+      formatSummary(times.readMs),
+      formatSummary(times.channelAloneMs),
       times.foreignCores < 0 ? "unknown" : formatNumber(times.foreignCores),
     ]),
   ])
@@ -126,6 +146,8 @@ export function formatFirstSync(rows: readonly FirstSyncRow[]): string {
     times,
     "Where it goes",
     parts,
+    "Two whole engines: from the typed code until the record reads right",
+    formatEngines(engines),
     "Counts: exact",
     counts,
   ].join("\n\n")
@@ -134,25 +156,30 @@ export function formatFirstSync(rows: readonly FirstSyncRow[]): string {
 async function measure(
   shape: RecordShape,
   effort: Effort,
+  folder: string,
   profileFolder: string | undefined,
 ): Promise<{ readonly counts: FirstSyncCounts; readonly result: ReceiverResult }> {
+  await using sender = startChild({
+    script: "first-sync-sender.ts",
+    argument: JSON.stringify({ ...shape, folder: join(folder, "first device") }),
+    profileFolder,
+  })
+  // Counted while the record is written over there: neither is timed.
+  const counts = await countFirstSync(shape)
+  const ready = readReady(await sender.line())
+  await using receiver = startChild({
+    script: "first-sync-receiver.ts",
+    argument: writeTask({ ...ready, ...effort, shape, folder, senderPid: sender.pid }),
+    profileFolder,
+  })
+  return { counts, result: readResult(await receiver.line()) }
+}
+
+/** Runs `work` with a folder that is gone afterwards. */
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "fulcrum-bench-"))
   try {
-    await using sender = startChild({
-      script: "first-sync-sender.ts",
-      argument: JSON.stringify({ ...shape, folder: join(folder, "first device") }),
-      profileFolder,
-    })
-    // Counted while the record is written over there: neither is timed.
-    const counts = await countFirstSync(shape)
-    const ready = readReady(await sender.line())
-    await using receiver = startChild({
-      script: "first-sync-receiver.ts",
-      argument: writeTask({ ...ready, ...effort, shape, folder, senderPid: sender.pid }),
-      profileFolder,
-    })
-    const result = readResult(await receiver.line())
-    return { counts, result }
+    return await work(folder)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

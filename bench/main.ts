@@ -28,22 +28,22 @@ const { values } = parseArgs({
 const begun = performance.now()
 const machine = await describeMachine()
 console.log(`${machine.processor}, ${machine.cores} cores, Node ${machine.node}\n`)
-const rows = await runFirstSync({
+const report = await runFirstSync({
   isQuick: values.quick,
   profileFolder: values.profile,
   progress: (what) => process.stderr.write(`${what} …\n`),
 })
-console.log(`\n${formatFirstSync(rows)}\n`)
+console.log(`\n${formatFirstSync(report)}\n`)
 
 if (!values.quick && values.profile === undefined) {
   const folder = join(import.meta.dirname, "results")
   await mkdir(folder, { recursive: true })
   const path = join(folder, `${FIRST_SYNC}.json`)
-  await writeFile(path, `${JSON.stringify({ machine, rows }, undefined, 2)}\n`)
+  await writeFile(path, `${JSON.stringify({ machine, ...report }, undefined, 2)}\n`)
   console.log(`written to ${path}`)
 }
 
-const counted = Object.fromEntries(rows.map(({ shape, counts }) => [shape, counts]))
+const counted = Object.fromEntries(report.rows.map(({ shape, counts }) => [shape, counts]))
 if (values["update-baseline"]) {
   await updateBaseline(FIRST_SYNC, counted)
   console.log("the baseline is updated")

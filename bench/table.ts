@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Summary } from "./statistics.ts"
 
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []
@@ -28,4 +29,9 @@ export function formatNumber(value: number): string {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   })
+}
+
+/** `4,399 (3,117–6,375)`: the median, and the least to the most. */
+export function formatSummary({ median, least, most }: Summary): string {
+  return `${formatNumber(median)} (${formatNumber(least)}–${formatNumber(most)})`
 }
