@@ -336,9 +336,11 @@ function toBranch(value: { readonly [key: string]: JsonValue }): Branch {
   return branch
 }
 
+/** In order of keys, so that what was written in another order reads as the same text. */
 function plain(branch: Branch): JsonValue {
   const object: { [key: string]: JsonValue } = {}
-  for (const [key, member] of Object.entries(branch)) {
+  const members = Object.entries(branch).sort(([a], [b]) => (a < b ? -1 : 1))
+  for (const [key, member] of members) {
     object[key] = isBranch(member) ? plain(member) : member
   }
   return object

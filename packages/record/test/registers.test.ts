@@ -136,6 +136,17 @@ describe("registers", () => {
     expect(assemble(registers)).toEqual({ a: { b: 1 }, c: { d: 3, e: 2 } })
     expect(hiddenKeys(registers)).toEqual(["/a"])
   })
+
+  test("reads as the same text, however its registers came about", () => {
+    const whole = new Map<string, JsonValue>([
+      ["/home", { pref: 1, full: "Seeweg 3", contexts: {} }],
+    ])
+    const parts = new Map<string, JsonValue>([
+      ["/home", { pref: 1, contexts: {} }],
+      ["/home/full", "Seeweg 3"],
+    ])
+    expect(JSON.stringify(assemble(whole))).toBe(JSON.stringify(assemble(parts)))
+  })
 })
 
 function setIn(
