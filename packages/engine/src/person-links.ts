@@ -49,6 +49,8 @@ export interface PersonLinksOptions {
   /** Whether every other own device is known to hold all of a share. */
   devicesHold(relationship: OpenRelationship): boolean
   changed(): void
+  /** A connection failed: news to show, and none for the other connections. */
+  failed(): void
   /** Relays that keep the record, with the mailbox on each. */
   relays(): readonly RecordRelayItem[]
 }
@@ -172,7 +174,7 @@ export class PersonLinks {
         visitRelay({ network, clock, address, signal }, (client, one) => link.serve(client, one)),
       failed: (error) => {
         link.failed(error)
-        this.#options.changed()
+        this.#options.failed()
       },
     }).finally(() => this.#running.delete(key))
     this.#running.set(key, { link, relationship, wake, stop, ended })

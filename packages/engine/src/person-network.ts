@@ -23,9 +23,11 @@ import type { Vault } from "@fulcrum/store/vault"
 import { DeviceLinks } from "./device-links.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
 import { listDevices, runPairing } from "./devices.ts"
+import { errorCode } from "./error-code.ts"
 import type { Hints } from "./hints.ts"
 import type { Ledger, LedgerChange } from "./ledger.ts"
 import { followRemovals } from "./membership-writes.ts"
+import { Mutex } from "./mutex.ts"
 import type { PersonOptions } from "./open-person.ts"
 import { PAIRING_PROTOCOL } from "./pairing-line.ts"
 import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "./person.ts"
@@ -38,6 +40,8 @@ import type { PeerSpace } from "./sync-link.ts"
 
 /** How often the local network is searched anew. */
 const DISCOVER_MS = 60_000
+/** When what a failing store held up is tried again. */
+const STORE_RETRY_MS = 2000
 
 export interface PersonNetworkOptions extends PersonOptions {
   readonly vault: Vault
@@ -61,9 +65,12 @@ export class PersonNetwork {
   readonly #shareSpaces = new Map<string, PeerSpace>()
   readonly #alarms = new Set<"copied" | "removed">()
   readonly #stop = new AbortController()
-  #followUps: Promise<void> = Promise.resolve()
+  readonly #followUps = new Mutex()
+  #isFollowUpDue = false
+  /** How many of the carried spans' rows were taken in, by relationship. */
+  readonly #carriedTaken = new Map<string, number>()
   #searching: Promise<void> = Promise.resolve()
-  #host: Host | undefined
+  #host: Promise<Host> | undefined
   #addresses: readonly string[] = []
   #onPairing: ((channel: Channel) => void) | undefined
 
@@ -79,6 +86,7 @@ export class PersonNetwork {
       writer,
       devicesHold: (relationship) => this.#devicesHold(relationship),
       changed: () => this.#onShares(),
+      failed: () => options.tell("network"),
       relays: () => this.#recordRelays(),
     })
     this.#devices = new DeviceLinks({
@@ -136,7 +144,8 @@ export class PersonNetwork {
     })
   }
 
-  async pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
+  async pair(prompts: PairPrompts, givenUp: AbortSignal): Promise<PairResult> {
+    const signal = AbortSignal.any([givenUp, this.#stop.signal])
     const host = await this.#ensureHost()
     this.#devices.open(host)
     this.#links.start()
@@ -172,14 +181,14 @@ export class PersonNetwork {
 
   async settle(timeoutMs: number): Promise<readonly string[]> {
     const late = new AbortController()
-    const { clock } = this.#options
-    const timer = clock.sleep(timeoutMs, late.signal).then(
+    const signal = AbortSignal.any([late.signal, this.#stop.signal])
+    const timer = this.#options.clock.sleep(timeoutMs, signal).then(
       () => late.abort(),
       () => undefined,
     )
     if (this.#host === undefined) this.#devices.open(await this.#ensureHost())
     this.#links.start()
-    await this.#quiet(late.signal)
+    await this.#quiet(signal)
     late.abort()
     await timer
     return this.held()
@@ -196,12 +205,12 @@ export class PersonNetwork {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort()
+    this.#stop.abort(new Error("closing"))
     await this.#links.close()
     await this.#devices.close()
-    await this.#host?.close()
+    await (await this.#host?.catch(() => undefined))?.close()
     await this.#searching
-    await this.#followUps
+    await this.#followUps.run(async () => undefined)
   }
 
   /** Own devices on the local network are found by a tag that changes daily. */
@@ -243,11 +252,9 @@ export class PersonNetwork {
     const { membership } = this.#ledger
     const epochKey = (id: EpochId) => membership.epochKey(id)
     if (!isNoticeFor(notice, { device: device.id, space: membership.tag, epochKey })) return
-    void this.#schedule(async () => {
-      await vault.write([putRemoved(vault)])
-      this.#alarms.add("removed")
-      this.#options.tell("devices")
-    })
+    this.#alarms.add("removed")
+    this.#options.tell("devices")
+    this.#schedule(() => vault.write([putRemoved(vault)]))
   }
 
   /** The members; before the log is here, those that the pairing package named. */
@@ -302,14 +309,24 @@ export class PersonNetwork {
     )
   }
 
-  async #ensureHost(): Promise<Host> {
-    if (this.#host !== undefined) return this.#host
+  /** One host, whoever asks first. */
+  #ensureHost(): Promise<Host> {
+    if (this.#host === undefined) {
+      const host = this.#makeHost()
+      this.#host = host
+      host.catch(() => {
+        this.#host = undefined
+      })
+    }
+    return this.#host
+  }
+
+  async #makeHost(): Promise<Host> {
     const host = await this.#options.network.host()
     host.handle(PAIRING_PROTOCOL, (channel) => {
       if (this.#onPairing === undefined) return channel.close()
       return this.#onPairing(channel)
     })
-    this.#host = host
     return host
   }
 
@@ -325,15 +342,16 @@ export class PersonNetwork {
       for (const space of this.#shareSpaces.values()) this.#devices.local(space)
       return
     }
-    const carried = change.local
-      ? []
-      : change.items.flatMap((item) => (item.kind === "carried" ? [item.value] : []))
-    void this.#schedule(async () => {
-      await this.followUp()
-      for (const { relationship, spans } of carried) {
-        const known = this.#relationships.get(bytesToHex(relationship))
-        if (known !== undefined) await this.#relationships.admit(known, spans)
-      }
+    this.#follow()
+  }
+
+  /** What news make due is done soon, once for all that come meanwhile. */
+  #follow(): void {
+    if (this.#isFollowUpDue) return
+    this.#isFollowUpDue = true
+    this.#schedule(async () => {
+      this.#isFollowUpDue = false
+      await this.#followUp()
       this.#onShares()
     })
   }
@@ -348,18 +366,39 @@ export class PersonNetwork {
     this.#options.tell("board")
   }
 
-  /** One after another; what fails is the store, and shows at the next write too. */
-  #schedule(work: () => Promise<void>): Promise<void> {
-    this.#followUps = this.#followUps.then(async () => {
-      if (!this.#stop.signal.aborted) await work()
+  /** One after another; what fails is the store, and is done once that works again. */
+  #schedule(work: () => Promise<void>): void {
+    const { signal } = this.#stop
+    const run = async () => {
+      if (!signal.aborted) await work()
+    }
+    this.#followUps.run(run).catch((error: unknown) => {
+      if (errorCode(error) === undefined) throw error
+      this.#options.clock.sleep(STORE_RETRY_MS, signal).then(
+        () => this.#schedule(work),
+        () => undefined,
+      )
     })
-    this.#followUps.catch(() => undefined)
-    return this.#followUps
   }
 
-  /** What the record's news makes due; writes nothing if nothing is. */
-  async followUp(): Promise<void> {
+  /** What the record's news makes due; writes nothing if nothing is. @throws The store's error. */
+  followUp(): Promise<void> {
+    return this.#followUps.run(() => this.#followUp())
+  }
+
+  /** The same when the record is opened: what a store that fails holds up is done later. */
+  async begin(): Promise<void> {
+    try {
+      await this.followUp()
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      this.#follow()
+    }
+  }
+
+  async #followUp(): Promise<void> {
     await this.#relationships.openNew()
+    await this.#takeCarried()
     if (this.#ledger.membership.isRemoved(this.#options.device.id)) return
     if (this.#ledger.membership.view.devices.length === 0) return
     const { random } = this.#options
@@ -368,6 +407,24 @@ export class PersonNetwork {
     await relationships.catchUp()
     await this.#writeAddresses()
     this.#devices.refresh()
+  }
+
+  /** What the record carries of a share is taken in, also when it came before a crash. */
+  async #takeCarried(): Promise<void> {
+    for (const relationship of this.#relationships.all) {
+      const { id, space } = relationship
+      const rows = this.#ledger.state.carried(id)
+      const isHere = rows.every(
+        ({ incarnation, sequence }) =>
+          (space.replica.tree.get(incarnation)?.sequence ?? 0) >= sequence,
+      )
+      if (!isHere && rows.length > (this.#carriedTaken.get(id) ?? 0)) {
+        for await (const spans of this.#ledger.carried(relationship.secrets.item.id)) {
+          await this.#relationships.admit(relationship, spans)
+        }
+      }
+      this.#carriedTaken.set(id, rows.length)
+    }
   }
 
   /** Where this device listens now, if the record says otherwise. Transport ids are left out. */
@@ -387,7 +444,7 @@ export class PersonNetwork {
     let before: string | undefined
     while (!signal.aborted) {
       await Promise.all([this.#links.settled(signal), this.#devices.settled(signal)])
-      await this.#followUps
+      await this.#followUps.run(async () => undefined)
       const held = (await this.held()).join("\n")
       const now = `${bytesToHex(this.#ledger.record.digest)}\n${held}`
       if (held === "" && now === before) return
