@@ -96,9 +96,13 @@ export function mailboxName(publicKey: Uint8Array): MailboxName {
   return mailboxNameSchema.decode(hash(contexts.mailboxName, publicKey))
 }
 
-/** When a capability that is signed now ends, in seconds since 1970. */
+/**
+ * When a capability that is signed now ends, in seconds since 1970: at the end of a day, so that it
+ * tells nobody when in the day it was made.
+ */
 export function capabilityEnd(nowMs: number): number {
-  return Math.floor((nowMs + CAPABILITY_DAYS * MS_PER_DAY) / MS_PER_SECOND)
+  const day = Math.floor(nowMs / MS_PER_DAY)
+  return ((day + CAPABILITY_DAYS + 1) * MS_PER_DAY) / MS_PER_SECOND - 1
 }
 
 /** Signs a capability with the mailbox's own key. */

@@ -40,7 +40,9 @@ test("[L12] a capability says whose it is, what for and until when", () => {
       bytes,
     })
   }
-  const end = nowMs + 400 * 86_400_000
+  // The end of a day: it does not tell when in the day it was made.
+  const end = capabilityEnd(nowMs) * 1000
+  expect(end + 1000).toBe((Math.floor(nowMs / 86_400_000) + 401) * 86_400_000)
   expect(codeOf(() => verifyCapability(signed, end))).toBe("ok")
   expect(codeOf(() => verifyCapability(signed, end + 1000))).toBe("CAPABILITY_EXPIRED")
   expect(mailboxName(mailboxKey.publicKey)).toHaveLength(32)
