@@ -85,7 +85,7 @@ export const CATALOG: readonly CatalogCommand[] = [
       option("text", "format", "--format <format>", "json, jscontact or vcard", {
         default: "json",
       }),
-      option("flag", "all", "--all", "everything, relationships and history too"),
+      option("flag", "all", "--all", "every document, relationships too"),
     ],
     examples: ["fulcrum export --format vcard > me.vcf"],
     load: async () => (await import("./commands/export.ts")).exportRecord,

@@ -16,6 +16,7 @@ import {
   undoEntry,
   unsetPath,
 } from "@fulcrum/record/record"
+import { isObject } from "@fulcrum/record/registers"
 import { writeJsContact, writeVcard } from "@fulcrum/record/vcard-export"
 import { CARD_DOCUMENT, cardEdits, readCards } from "@fulcrum/record/vcard-import"
 import { EngineError } from "./engine-error.ts"
@@ -82,12 +83,24 @@ export class Editing {
     readonly all: boolean
   }): Promise<string> {
     if (options.format === "json") {
-      const whole = await this.get(options.all ? undefined : "card")
+      const whole = options.all ? await this.#everything() : await this.get("card")
       return `${canonicalJson(whole ?? {})}\n`
     }
     const card = await this.get("card")
     if (options.format === "vcard") return writeVcard(card)
     return `${canonicalJson(writeJsContact(card))}\n`
+  }
+
+  /** Every document, those of the relationships among them. */
+  async #everything(): Promise<JsonValue> {
+    const own = (await this.get()) ?? {}
+    const relationships: { [id: string]: JsonValue } = {}
+    for (const { id } of this.#relationships.all) {
+      const document = documentId(`relationships/${id}`)
+      const value = await this.#ledger.still(() => this.#ledger.documents.read(document))
+      if (value !== undefined) relationships[id] = value
+    }
+    return isObject(own) ? { ...own, relationships } : own
   }
 
   async history(path?: string): Promise<readonly HistoryRow[]> {
