@@ -18,6 +18,7 @@ export interface Pairing {
 /** Moments at which a test may want to step in. */
 export interface PairingMoments {
   readonly onStart?: (pair: Running) => void
+  readonly onCode?: (code: string) => void
   readonly onJoin?: (join: Running) => void
 }
 
@@ -33,6 +34,7 @@ export async function pairDevices(
   if (code === undefined) {
     return { pair: await pair.finished, join: NOT_STARTED, compared: false }
   }
+  moments.onCode?.(code)
   const join = await guest.start(...joinArgs(code, guest))
   moments.onJoin?.(join)
   const compared = await compareWords(pair, join)

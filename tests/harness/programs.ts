@@ -61,9 +61,9 @@ const COMMAND_MS_MAX = 60_000
 /** One folder, and every process started in it. */
 export class Stage implements AsyncDisposable {
   readonly folder: string
-  readonly #running = new Set<Running>()
+  readonly #running: Running[] = []
 
-  private constructor(folder: string) {
+  protected constructor(folder: string) {
     this.folder = folder
   }
 
@@ -131,15 +131,22 @@ export class Stage implements AsyncDisposable {
       },
       stdio: ["pipe", "pipe", "pipe"],
     })
-    const running = new Running(child, program)
-    this.#running.add(running)
+    const running = new Running(child, `${program} ${args.join(" ")} (${home})`)
+    this.#running.push(running)
     return running
+  }
+
+  /** All that every process printed, in the order in which they started. */
+  transcript(): string {
+    return this.#running
+      .map(({ title, pid, stdout, stderr }) => `== ${title}, process ${pid}\n${stdout}${stderr}`)
+      .join("\n")
   }
 
   /** Kills what still runs and removes the folder. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const running of this.#running) running.kill("SIGKILL")
-    await Promise.all([...this.#running].map(({ finished }) => finished))
+    await Promise.all(this.#running.map(({ finished }) => finished))
     await rm(this.folder, { recursive: true, force: true })
   }
 }
@@ -149,15 +156,16 @@ export class Running {
   readonly pid: number
   readonly finished: Promise<Finished>
   readonly #child: ChildProcess
-  readonly #program: string
+  /** Program, arguments and folder. */
+  readonly title: string
   readonly #waiters = new Set<() => void>()
   #stdout = ""
   #stderr = ""
   #ended = false
 
-  constructor(child: ChildProcess, program: string) {
+  constructor(child: ChildProcess, title: string) {
     this.#child = child
-    this.#program = program
+    this.title = title
     this.pid = child.pid ?? 0
     child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#hear("out", text))
     child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#hear("err", text))
@@ -219,7 +227,7 @@ export class Running {
       const left = deadline - Date.now()
       if (this.#ended || left <= 0) {
         const why = this.#ended ? "ended" : `was silent for ${timeoutMs} ms`
-        throw new Error(`${this.#program} ${why}\n${this.#stdout}\n${this.#stderr}`)
+        throw new Error(`${this.title} ${why}\n${this.#stdout}\n${this.#stderr}`)
       }
       await this.#more(left)
     }
