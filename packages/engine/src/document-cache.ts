@@ -35,7 +35,13 @@ export class DocumentCache {
     const parts: Uint8Array[] = []
     const saved = await this.#saved.get(group)
     if (saved !== undefined) parts.push(saved)
-    for await (const { value } of this.#changes.list(group)) parts.push(value)
+    let unsaved = 0
+    for await (const { value } of this.#changes.list(group)) {
+      parts.push(value)
+      unsaved++
+    }
+    // What earlier starts left counts too: a program that runs for one edit never saves otherwise.
+    this.#unsaved.set(document, unsaved)
     return parts
   }
 

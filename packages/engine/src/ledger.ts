@@ -22,7 +22,7 @@
  */
 
 import type { AdmissionEvidence } from "@fulcrum/access/membership"
-import { bytesToHex, bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, bytesToUtf8, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
 import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { AdmitResult, AdmittedEntry, Replica, StagedAppend } from "@fulcrum/log/replica"
@@ -31,6 +31,7 @@ import { type DocumentId, type Documents, documentId, type Reload } from "@fulcr
 import type { RecordChange } from "@fulcrum/record/record"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { DocumentCache } from "./document-cache.ts"
+import { errorCode } from "./error-code.ts"
 import type { Membership } from "./membership.ts"
 import { Mutex } from "./mutex.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
@@ -124,8 +125,13 @@ export class Ledger {
     const cache = new DocumentCache(parts.vault)
     const documents = await parts.openDocuments((document) => cache.reload(document))
     const ledger = new Ledger({ ...parts, documents, cache })
-    await ledger.#catchUp()
-    return ledger
+    try {
+      await ledger.#catchUp()
+      return ledger
+    } catch (error) {
+      await documents[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   /** What the items add up to; another object after a removal had it made anew. */
@@ -152,6 +158,14 @@ export class Ledger {
   }
 
   /**
+   * Finds out what became of a write that failed, if one did: whoever decides by what is here what
+   * to write, so that doing it again completes it, calls this first.
+   */
+  mend(): Promise<void> {
+    return this.#mutex.run(() => this.#mend())
+  }
+
+  /**
    * Makes one step. Nothing else changes the record meanwhile.
    *
    * @returns What `work` returns, once all that it gathered is flushed.
@@ -167,6 +181,7 @@ export class Ledger {
         return result
       } catch (error) {
         await step.abandon()
+        await this.#tryToMend()
         throw error
       }
     })
@@ -181,7 +196,12 @@ export class Ledger {
   admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     return this.#mutex.run(async () => {
       await this.#mend()
-      return this.#sure(() => this.#admit(spans))
+      try {
+        return await this.#sure(() => this.#admit(spans))
+      } catch (error) {
+        await this.#tryToMend()
+        throw error
+      }
     })
   }
 
@@ -189,6 +209,16 @@ export class Ledger {
   async deviceOfActor(actor: Uint8Array): Promise<string | undefined> {
     const writer = await this.#actors.get(actor)
     return writer === undefined ? undefined : this.membership.deviceByWriter(writer)?.name
+  }
+
+  /** The spans of a share that the record carries. */
+  async *carried(relationship: Uint8Array): AsyncIterable<readonly Uint8Array[]> {
+    for await (const { value } of this.#items.list(NOTHING)) {
+      for (const item of recordItems.decode(value)) {
+        if (item.kind !== "carried") continue
+        if (equalBytes(item.value.relationship, relationship)) yield item.value.spans
+      }
+    }
   }
 
   async close(): Promise<void> {
@@ -224,7 +254,9 @@ export class Ledger {
    */
   async #mend(): Promise<void> {
     if (!this.#isUnsure) return
+    const removals = this.membership.removalCount
     await this.record.admit([])
+    await this.membership.refresh()
     for (const document of this.#used) await this.documents.forget(document)
     this.#state = new RecordState()
     this.#applied = 0
@@ -233,7 +265,17 @@ export class Ledger {
     await this.#catchUp()
     for (const mend of this.#menders) await mend()
     this.#isUnsure = false
-    this.#tell({ documents: this.#used, items: [], membership: true, local: false })
+    const membership = this.membership.removalCount !== removals
+    this.#tell({ documents: this.#used, items: [], membership, local: true })
+  }
+
+  /** Right after the failure, so that nothing half done is shown; else before the next write. */
+  async #tryToMend(): Promise<void> {
+    try {
+      await this.#mend()
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+    }
   }
 
   async #write(step: OpenStep): Promise<void> {
@@ -395,9 +437,15 @@ export class Ledger {
     return this.#appliedTable.put(NOTHING, 0, encodeAs(arrivalSchema, arrival))
   }
 
+  /** What it is for is durable already, and is not said to have failed if only this does. */
   async #compactDue(): Promise<void> {
-    for (const document of this.#cache.due) {
-      await this.#vault.write(await this.#cache.compact(document, this.documents))
+    try {
+      for (const document of this.#cache.due) {
+        await this.#vault.write(await this.#cache.compact(document, this.documents))
+      }
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      this.#isUnsure = true
     }
   }
 
@@ -418,7 +466,7 @@ class OpenStep implements Step {
 
   constructor(record: Replica, documents: Documents) {
     this.#record = record
-    this.documents = documents
+    this.documents = noting(documents, this.documentsEdited)
   }
 
   get actor(): Uint8Array {
@@ -435,7 +483,6 @@ class OpenStep implements Step {
   keep(change: RecordChange | undefined): void {
     if (change === undefined) return
     const { document } = change
-    this.documentsEdited.add(document)
     this.#items.push({ kind: "change", value: { document, change: change.change } })
   }
 
@@ -493,6 +540,26 @@ class OpenStep implements Step {
   async abandon(): Promise<void> {
     for (const { append } of this.#staged) append.abandon()
     for (const document of this.documentsEdited) await this.documents.forget(document)
+  }
+}
+
+/** The same documents; what is edited is noted first, so that it can be taken back. */
+function noting(documents: Documents, edited: Set<DocumentId>): Documents {
+  const note = <T>(document: DocumentId, work: () => Promise<T>): Promise<T> => {
+    edited.add(document)
+    return work()
+  }
+  return {
+    edit: (input) => note(input.document, () => documents.edit(input)),
+    apply: (input) => note(input.document, () => documents.apply(input)),
+    load: (document, bytes) => note(document, () => documents.load(document, bytes)),
+    read: (document) => documents.read(document),
+    conflicts: (document) => documents.conflicts(document),
+    history: (document, path) => documents.history(document, path),
+    save: (document) => documents.save(document),
+    heads: (document) => documents.heads(document),
+    forget: (document) => documents.forget(document),
+    [Symbol.asyncDispose]: () => documents[Symbol.asyncDispose](),
   }
 }
 

@@ -59,19 +59,18 @@ export async function followRemovals(parts: {
   if (view.heads.length > 0 && (view.current === undefined || view.concurrent)) {
     await changeMembership(parts, () => [{ kind: "rotate", value: {} }])
   }
-  const due = new Set(
-    view.removed.flatMap(({ removals }) => removals.map(({ epoch }) => bytesToHex(epoch))),
-  )
-  for (const done of ledger.state.removalsDone) due.delete(done)
-  if (due.size === 0) return
   await ledger.transact(async (step) => {
+    const removals = ledger.membership.view.removed.flatMap((device) => device.removals)
+    const due = new Set(removals.map(({ epoch }) => bytesToHex(epoch)))
+    for (const done of ledger.state.removalsDone) due.delete(done)
+    if (due.size === 0) return
     for (const { address, mailboxSeed } of ledger.state.relays) {
       step.add({ kind: "recordRelay", value: { address, mailboxSeed, removed: true } })
       const fresh = { address, mailboxSeed: random.bytes(32), removed: false }
       step.add({ kind: "recordRelay", value: fresh })
     }
     for (const relationship of relationships.all) rotateShare(step, relationship, random)
-    for (const { epoch } of view.removed.flatMap(({ removals }) => removals)) {
+    for (const { epoch } of removals) {
       if (due.has(bytesToHex(epoch))) step.add({ kind: "removalDone", value: { epoch } })
     }
   })

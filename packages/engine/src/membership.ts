@@ -114,14 +114,19 @@ export class Membership implements SpaceKeyring {
 
   static async open(vault: Vault, device: DeviceState): Promise<Membership> {
     const membership = new Membership(vault, device)
-    for await (const { group, value } of membership.#epochTable.groups()) {
-      membership.#learn({ id: epochIdSchema.decode(group), key: epochKeySchema.decode(value) })
-    }
-    for await (const { value } of membership.#table.list(NOTHING)) {
-      membership.#take(decodeAs(storedSchema, value, { bytesMax: 4 * 1024 * 1024 }))
-    }
-    membership.#view = reduceMembership([...membership.#entries.values()], membership.#genesis)
+    await membership.refresh()
     return membership
+  }
+
+  /** Takes what the disk has: also what a write whose outcome was not known has left there. */
+  async refresh(): Promise<void> {
+    for await (const { group, value } of this.#epochTable.groups()) {
+      this.#learn({ id: epochIdSchema.decode(group), key: epochKeySchema.decode(value) })
+    }
+    for await (const { value } of this.#table.list(NOTHING)) {
+      this.#take(decodeAs(storedSchema, value, { bytesMax: 4 * 1024 * 1024 }))
+    }
+    this.#view = reduceMembership([...this.#entries.values()], this.#genesis)
   }
 
   get view(): MembershipView {
@@ -216,9 +221,12 @@ export class Membership implements SpaceKeyring {
     }
     if (!isNew) return "same"
     this.#view = reduceMembership([...this.#entries.values()], this.#genesis)
-    const count = (view: MembershipView) =>
-      view.removed.reduce((sum, device) => sum + device.removals.length, 0)
-    return count(this.#view) === count(before) ? "changed" : "removed"
+    return this.removalCount === countRemovals(before) ? "changed" : "removed"
+  }
+
+  /** How many removals there are, all told. */
+  get removalCount(): number {
+    return countRemovals(this.#view)
   }
 
   /** What keeps the key entries among these, and all keys that they brought. */
@@ -237,12 +245,15 @@ export class Membership implements SpaceKeyring {
     return secrets.map(({ id, key }) => this.#epochTable.put(id, 0, key))
   }
 
+  /** Whether devices by this name, or id, were members and none is. */
+  wasRemoved(wanted: string): boolean {
+    const { devices, removed } = this.#view
+    return !devices.some((one) => goesBy(one, wanted)) && removed.some((one) => goesBy(one, wanted))
+  }
+
   /** @throws {EngineError} `DEVICE_UNKNOWN`. */
   deviceNamed(wanted: string): MembershipView["devices"][number] {
-    const found = this.#view.devices.filter(
-      ({ name, id }) =>
-        name === wanted || (wanted.length >= 4 && bytesToHex(id).startsWith(wanted)),
-    )
+    const found = this.#view.devices.filter((one) => goesBy(one, wanted))
     const [only] = found
     if (only === undefined || found.length > 1) {
       throw new EngineError("DEVICE_UNKNOWN", "no device, or several, of that name")
@@ -291,6 +302,17 @@ export class Membership implements SpaceKeyring {
     if (!this.#keys.has(hex)) this.#keys.set(hex, secret)
     this.#found.delete(hex)
   }
+}
+
+function countRemovals({ removed }: MembershipView): number {
+  return removed.reduce((sum, device) => sum + device.removals.length, 0)
+}
+
+function goesBy(
+  { name, id }: { readonly name: string; readonly id: Uint8Array },
+  wanted: string,
+): boolean {
+  return name === wanted || (wanted.length >= 4 && bytesToHex(id).startsWith(wanted))
 }
 
 function storedOf(entry: AdmittedEntry): StoredKeyEntry | undefined {

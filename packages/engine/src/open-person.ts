@@ -54,18 +54,17 @@ export interface NewPerson {
  * @throws {EngineError} `RECORD_ABSENT`. @throws {VaultError | StoreError}
  */
 export async function openPerson(options: PersonOptions): Promise<Person> {
-  const { store, vaultKey, random } = options
-  const vault = await openVault({ store, key: vaultKey, random })
-  const device = await readDeviceState(vault)
-  if (device === undefined) {
-    await vault.close()
-    throw new EngineError("RECORD_ABSENT", "no record here yet")
-  }
-  return PersonEngine.open({ ...options, vault, device })
+  const vault = await openVault({ ...options, key: options.vaultKey })
+  return closedIfFails(vault, async () => {
+    const device = await readDeviceState(vault)
+    if (device === undefined) throw new EngineError("RECORD_ABSENT", "no record here yet")
+    return PersonEngine.open({ ...options, vault, device })
+  })
 }
 
 /**
- * Makes a new record, with this as its first device.
+ * Makes a new record, with this as its first device. If making it was cut off, the same again
+ * completes it, with the same words.
  *
  * @param options.relays - Relays that keep the record.
  * @throws {EngineError} `RECORD_EXISTS`, `RELAY_ADDRESS_INVALID`.
@@ -73,22 +72,45 @@ export async function openPerson(options: PersonOptions): Promise<Person> {
 export async function createPerson(
   options: PersonOptions & { readonly name: string; readonly relays: readonly string[] },
 ): Promise<NewPerson> {
-  const { store, vaultKey, random } = options
   // Before anything is written: the words are shown only if all of it worked.
   for (const address of options.relays) requireRelayAddress(address)
-  const vault = await openVault({ store, key: vaultKey, random })
-  if ((await readDeviceState(vault)) !== undefined) {
-    await vault.close()
-    throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
+  const vault = await openVault({ ...options, key: options.vaultKey })
+  const words = vault.table("engine.words")
+  let person: Person | undefined
+  try {
+    const founded = await readDeviceState(vault)
+    const cutOff = await words.get(NOTHING)
+    if (founded !== undefined && cutOff === undefined) {
+      throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
+    }
+    const entropy = cutOff ?? generateRecoveryEntropy(options.random)
+    const device = founded ?? (await found(vault, entropy, options))
+    person = await PersonEngine.open({ ...options, vault, device })
+    for (const address of options.relays) await person.addRelay(address)
+    await vault.write([words.del(NOTHING, 0)])
+    return { person, words: recoveryWordsFromEntropy(entropy) }
+  } catch (error) {
+    await (person ?? vault).close().catch(() => undefined)
+    throw error
   }
-  const entropy = generateRecoveryEntropy(random)
-  const device = await found(vault, entropy, options)
-  const person = await PersonEngine.open({ ...options, vault, device })
-  for (const address of options.relays) await person.addRelay(address)
-  return { person, words: recoveryWordsFromEntropy(entropy) }
 }
 
-/** Writes the first key span and the device's state, in one batch. */
+const NOTHING: Uint8Array = new Uint8Array()
+
+/** The vault is the caller's only if `work` succeeds. */
+async function closedIfFails<T>(vault: Vault, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await vault.close().catch(() => undefined)
+    throw error
+  }
+}
+
+/**
+ * Writes the first key span and the device's state, in one batch. The words' entropy is in table
+ * `engine.words` until the record is complete and they can be shown.
+ */
 async function found(
   vault: Vault,
   entropy: Uint8Array,
@@ -134,6 +156,7 @@ async function found(
     ...staged.ops,
     vault.table("engine.epochs").put(staged.epochId, 0, epochKey),
     putDeviceState(vault, device),
+    vault.table("engine.words").put(NOTHING, 0, entropy),
   ])
   staged.commit()
   return device

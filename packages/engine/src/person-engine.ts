@@ -9,7 +9,7 @@ import { type DeviceState, wasRemoved } from "./device-state.ts"
 import { Editing } from "./editing.ts"
 import { EngineError, notYet } from "./engine-error.ts"
 import { type Hints, readHints } from "./hints.ts"
-import { Ledger } from "./ledger.ts"
+import { Ledger, type Step } from "./ledger.ts"
 import { Membership } from "./membership.ts"
 import { changeMembership } from "./membership-writes.ts"
 import { Moves } from "./moves.ts"
@@ -40,6 +40,7 @@ import { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
 import { fetchPinned } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
+import { Underway } from "./underway.ts"
 import { UndoLog } from "./undo-log.ts"
 
 export interface PersonEngineOptions extends PersonOptions {
@@ -48,6 +49,7 @@ export interface PersonEngineOptions extends PersonOptions {
 }
 
 interface Parts {
+  readonly underway: Underway
   readonly hints: Hints
   readonly ledger: Ledger
   readonly relationships: Relationships
@@ -65,11 +67,13 @@ export class PersonEngine implements Person {
   readonly #network: PersonNetwork
   readonly #listeners = new Set<(event: PersonEvent) => void>()
   readonly #changed = new Signal()
-  #isClosed = false
+  readonly #underway: Underway
+  #closing: Promise<void> | undefined
 
   private constructor(options: PersonEngineOptions, parts: Parts) {
     const { vault, device, clock, random, zone } = options
     const { ledger, relationships } = parts
+    this.#underway = parts.underway
     this.#options = options
     this.#ledger = ledger
     this.#relationships = relationships
@@ -98,25 +102,34 @@ export class PersonEngine implements Person {
       random,
       deflate,
     })
+    const underway = new Underway()
+    const { signal } = underway
     const { openDocuments } = options
     const ledger = await Ledger.open({ vault, record, membership, openDocuments })
-    const relationships = await Relationships.open({
-      ledger,
-      vault,
-      random,
-      clock,
-      deflate,
-      fetchPinned: (relays, door) => fetchPinned({ network, clock }, relays, door),
-      recoveryKey: () => recoveryKeyOf(membership),
-    })
-    const engine = new PersonEngine(options, {
-      ledger,
-      relationships,
-      hints: await readHints(vault),
-      wasRemoved: await wasRemoved(vault),
-    })
-    await engine.#network.followUp()
-    return engine
+    try {
+      const relationships = await Relationships.open({
+        ledger,
+        vault,
+        random,
+        clock,
+        deflate,
+        fetchPinned: (relays, door) => fetchPinned({ network, clock, signal }, relays, door),
+        recoveryKey: () => recoveryKeyOf(membership),
+        isMember: () => !membership.isRemoved(device.id),
+      })
+      const engine = new PersonEngine(options, {
+        underway,
+        ledger,
+        relationships,
+        hints: await readHints(vault),
+        wasRemoved: await wasRemoved(vault),
+      })
+      await engine.#network.begin()
+      return engine
+    } catch (error) {
+      await ledger.close()
+      throw error
+    }
   }
 
   importFile(bytes: Uint8Array): Promise<ImportResult> {
@@ -156,19 +169,17 @@ export class PersonEngine implements Person {
 
   async addRelay(address: string): Promise<void> {
     requireRelayAddress(address)
-    if (this.#ledger.state.relays.some((relay) => relay.address === address)) return
-    const mailboxSeed = this.#options.random.bytes(32)
-    await this.#ledger.transact(async (step) => {
+    await this.#edit(async (step) => {
+      if (this.#ledger.state.relays.some((relay) => relay.address === address)) return
+      const mailboxSeed = this.#options.random.bytes(32)
       step.add({ kind: "recordRelay", value: { address, mailboxSeed, removed: false } })
     })
   }
 
   async removeRelay(address: string): Promise<void> {
-    const known = this.#ledger.state.relays.filter((relay) => relay.address === address)
-    if (known.length === 0) {
-      throw new EngineError("RELAY_UNKNOWN", "no such relay")
-    }
-    await this.#ledger.transact(async (step) => {
+    await this.#edit(async (step) => {
+      const known = this.#ledger.state.relays.filter((relay) => relay.address === address)
+      if (known.length === 0) throw new EngineError("RELAY_UNKNOWN", "no such relay")
       for (const { mailboxSeed } of known) {
         step.add({ kind: "recordRelay", value: { address, mailboxSeed, removed: true } })
       }
@@ -179,48 +190,66 @@ export class PersonEngine implements Person {
     return this.#network.devices()
   }
 
-  async revokeDevice(name: string): Promise<void> {
-    const device = this.#ledger.membership.deviceNamed(name)
-    if (equalBytes(device.id, this.#options.device.id)) {
-      throw new EngineError("DEVICE_IS_THIS", "this is that device: remove it from another one")
-    }
-    await changeMembership(this.#writing(), ({ record }) => [
-      { kind: "remove", value: { device: device.id, on: record.vector } },
-    ])
-    await this.#network.followUp()
+  /** Removing it again finishes what was cut off. */
+  revokeDevice(name: string): Promise<void> {
+    return this.#asMember(async () => {
+      await this.#ledger.mend()
+      const { membership } = this.#ledger
+      if (!membership.wasRemoved(name)) {
+        const device = membership.deviceNamed(name)
+        if (equalBytes(device.id, this.#options.device.id)) {
+          throw new EngineError("DEVICE_IS_THIS", "this is that device: remove it from another one")
+        }
+        await changeMembership(this.#writing(), ({ record }) => [
+          { kind: "remove", value: { device: device.id, on: record.vector } },
+        ])
+      }
+      await this.#network.followUp()
+    })
   }
 
   pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
-    return this.#network.pair(prompts, signal)
+    return this.#underway.run(() => this.#asMember(() => this.#network.pair(prompts, signal)))
   }
 
   previewConnect(request: ConnectRequest): Promise<ConnectPreview> {
-    return this.#relationships.previewConnect(request)
+    return this.#underway.run(() => this.#relationships.previewConnect(request))
   }
 
-  async connect(request: ConnectRequest): Promise<RelationshipRow> {
-    const relationship = await this.#asMember(() => this.#relationships.connect(request))
-    this.#network.refresh()
-    return this.#views.row(relationship)
+  connect(request: ConnectRequest): Promise<RelationshipRow> {
+    return this.#underway.run(async () => {
+      const relationship = await this.#asMember(() => this.#relationships.connect(request))
+      this.#network.refresh()
+      return this.#views.row(relationship)
+    })
   }
 
-  async waitForAgreement(wanted: string, timeoutMs: number): Promise<RelationshipRow> {
+  waitForAgreement(wanted: string, timeoutMs: number): Promise<RelationshipRow> {
+    return this.#underway.run((stopped) => this.#waitForAgreement(wanted, timeoutMs, stopped))
+  }
+
+  async #waitForAgreement(
+    wanted: string,
+    timeoutMs: number,
+    stopped: AbortSignal,
+  ): Promise<RelationshipRow> {
     const relationship = await this.#relationships.find(wanted)
     this.#network.connect()
-    const { clock } = this.#options
     const late = new AbortController()
-    const waited = clock.sleep(timeoutMs, late.signal).then(
+    const signal = AbortSignal.any([late.signal, stopped])
+    const waited = this.#options.clock.sleep(timeoutMs, signal).then(
       () => late.abort(),
       () => undefined,
     )
     for (;;) {
+      const changed = this.#changed.wait(signal)
       const row = await this.#views.row(relationship)
-      if (row.state !== "proffered" || late.signal.aborted) {
+      if (row.state !== "proffered" || signal.aborted) {
         late.abort()
         await waited
         return row
       }
-      await this.#changed.wait(late.signal)
+      await changed
     }
   }
 
@@ -282,11 +311,11 @@ export class PersonEngine implements Person {
   }
 
   start(options: { readonly listen: readonly string[] }): Promise<readonly string[]> {
-    return this.#network.start(options)
+    return this.#underway.run(() => this.#network.start(options))
   }
 
   settle(timeoutMs: number): Promise<readonly string[]> {
-    return this.#network.settle(timeoutMs)
+    return this.#underway.run(() => this.#network.settle(timeoutMs))
   }
 
   async doctor(): Promise<readonly { check: string; ok: boolean; detail: string }[]> {
@@ -318,16 +347,32 @@ export class PersonEngine implements Person {
     return () => this.#listeners.delete(listener)
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    await this.#network.close()
-    await this.#ledger.close()
-    await this.#options.vault.close()
+  /** What is under way ends first: it says what it has got to, or that it was given up. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#underway.stop()
+    try {
+      await this.#network.close()
+      await this.#underway.ended()
+    } finally {
+      try {
+        await this.#ledger.close()
+      } finally {
+        await this.#options.vault.close()
+      }
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #edit(work: (step: Step) => Promise<void>): Promise<void> {
+    return this.#asMember(() => this.#ledger.transact(work))
   }
 
   #writing(): { readonly ledger: Ledger; readonly random: PersonOptions["random"] } {

@@ -46,8 +46,10 @@ import { readRequest, type SignedRequest } from "@fulcrum/relations/request"
 import type { Vault } from "@fulcrum/store/vault"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger, Step } from "./ledger.ts"
+import { Mutex } from "./mutex.ts"
 import { newRelationship } from "./new-relationship.ts"
 import type { ConnectPreview, ConnectRequest, Reach } from "./person.ts"
+import type { RelationshipItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
 import { ShareSpace } from "./share-space.ts"
 
@@ -66,6 +68,8 @@ export interface RelationshipsOptions {
   readonly fetchPinned: FetchPinned
   /** The recovery words' public key, to which each relationship's recovery key is wrapped. */
   readonly recoveryKey: () => Uint8Array
+  /** Whether this device may write for her. */
+  readonly isMember: () => boolean
 }
 
 /** One relationship as this device has it. */
@@ -88,6 +92,11 @@ export interface ProjectedReach {
 export class Relationships {
   readonly #options: RelationshipsOptions
   readonly #open = new Map<string, OpenRelationship>()
+  /** Two logs of one share in one process would each pass over what the other writes. */
+  readonly #opening = new Mutex()
+  readonly #connecting = new Mutex()
+  /** Something arrived, and what is due after it was not written yet. */
+  #owesCatchUp = false
 
   private constructor(options: RelationshipsOptions) {
     this.#options = options
@@ -96,8 +105,9 @@ export class Relationships {
   static async open(options: RelationshipsOptions): Promise<Relationships> {
     const relationships = new Relationships(options)
     options.ledger.onMend(async () => {
-      // A share's log, too, may hold what a failed write left.
+      // A share's log, too, may hold what a failed write left; and a relationship may be new.
       for (const { space } of relationships.#open.values()) await space.admit([])
+      await relationships.openNew()
     })
     await relationships.openNew()
     return relationships
@@ -111,16 +121,13 @@ export class Relationships {
     return this.#open.get(id)
   }
 
-  /** Opens the shares of relationships that the record has come to know. */
-  async openNew(): Promise<readonly OpenRelationship[]> {
-    const opened: OpenRelationship[] = []
-    for (const [id, secrets] of this.#options.ledger.state.relationships) {
-      if (this.#open.has(id)) continue
-      const relationship = await this.#openOne(secrets)
-      this.#open.set(id, relationship)
-      opened.push(relationship)
-    }
-    return opened
+  /** Opens the shares of relationships that the record has come to know; each of them once. */
+  openNew(): Promise<void> {
+    return this.#opening.run(async () => {
+      for (const [id, secrets] of this.#options.ledger.state.relationships) {
+        if (!this.#open.has(id)) this.#open.set(id, await this.#openOne(secrets))
+      }
+    })
   }
 
   /** The relationship's document, which any own device may have edited. */
@@ -196,8 +203,14 @@ export class Relationships {
    *
    * @throws {EngineError} `CONNECT_FIELD_REQUIRED`, `CONNECT_FIELD_EMPTY`, and what fetching throws.
    */
-  async connect(asked: ConnectRequest): Promise<OpenRelationship> {
+  connect(asked: ConnectRequest): Promise<OpenRelationship> {
+    return this.#connecting.run(() => this.#connect(asked))
+  }
+
+  async #connect(asked: ConnectRequest): Promise<OpenRelationship> {
     const invitation = decodeInvitation(asked.invitation)
+    // An attempt whose outcome was not known may have left the relationship.
+    await this.#options.ledger.mend()
     const resumed = this.#resumed(invitation)
     if (resumed !== undefined) return resumed
     const request = await this.#request(invitation, undefined)
@@ -280,18 +293,8 @@ export class Relationships {
   }
 
   /** Whether both signatures over the agreement verify. Only then is any field projected. */
-  isAgreed({ secrets, key, space }: OpenRelationship): boolean {
-    const vendorSignature = space.agreedSignature
-    if (vendorSignature === undefined) return false
-    const { agreement: bytes, signature: personSignature, vendor } = secrets.item
-    try {
-      const personKey = key.publicKey
-      checkAgreement({ bytes, personKey, vendorKey: vendor, personSignature, vendorSignature })
-      return true
-    } catch (error) {
-      if (error instanceof RelationsError) return false
-      throw error
-    }
+  isAgreed({ space }: OpenRelationship): boolean {
+    return space.agreedSignature !== undefined
   }
 
   /** Takes spans of a share, and follows up on what the vendor said. */
@@ -300,19 +303,29 @@ export class Relationships {
     spans: readonly Uint8Array[],
   ): Promise<readonly AdmitResult[]> {
     const results = await relationship.space.admit(spans)
-    if (results.some(({ outcome }) => outcome === "admitted")) await this.catchUp()
+    if (results.some(({ outcome }) => outcome === "admitted")) this.#owesCatchUp = true
+    if (this.#owesCatchUp) await this.catchUp()
     return results
   }
 
   /**
    * What is due after something arrived: first disclosures, settlements of concurrent edits, and
-   * the state that each relationship's document shows. Writes nothing if nothing is due.
+   * the state that each relationship's document shows. Writes nothing if nothing is due, or if
+   * this device was removed: then it speaks for her no more.
    */
   async catchUp(): Promise<readonly ProjectedReach[]> {
-    return this.#options.ledger.transact(async (step) => {
-      for (const relationship of this.#open.values()) await this.#showState(step, relationship)
-      return this.project(step, [])
-    })
+    if (!this.#options.isMember()) return []
+    const reached = await this.#options.ledger
+      .transact(async (step) => {
+        this.#owesCatchUp = false
+        for (const relationship of this.#open.values()) await this.#showState(step, relationship)
+        return this.project(step, [])
+      })
+      .catch((error: unknown) => {
+        this.#owesCatchUp = true
+        throw error
+      })
+    return reached
   }
 
   async #showState(step: Step, relationship: OpenRelationship): Promise<void> {
@@ -339,6 +352,7 @@ export class Relationships {
       currentEpoch: () => newestEpoch(latest()),
       keys: { person: key.publicKey, vendor: item.vendor },
       own: { lane: "person", key },
+      isAgreement: (signature) => isAgreement(item, key, signature),
       random,
       deflate,
     })
@@ -410,6 +424,21 @@ export class Relationships {
 
   #valueOf(path: string): Promise<JsonValue | undefined> {
     return getPath(this.#options.ledger.documents, path)
+  }
+}
+
+/** Whether a signature of the vendor's makes the proffered agreement one that both signed. */
+function isAgreement(
+  { agreement: bytes, signature: personSignature, vendor: vendorKey }: RelationshipItem,
+  { publicKey: personKey }: SigningKey,
+  vendorSignature: Uint8Array,
+): boolean {
+  try {
+    checkAgreement({ bytes, personKey, vendorKey, personSignature, vendorSignature })
+    return true
+  } catch (error) {
+    if (error instanceof RelationsError) return false
+    throw error
   }
 }
 

@@ -7,11 +7,12 @@
  */
 import type { Clock } from "@fulcrum/crypto/clock"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
-import { NetError, type Network } from "@fulcrum/net/contract"
+import { type Channel, type Host, NetError, type Network } from "@fulcrum/net/contract"
 import { connectRelay, type RelayClient } from "@fulcrum/relay/client"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import { EngineError } from "./engine-error.ts"
+import { errorCode } from "./error-code.ts"
 
 /** How long a relay may take to be reached. */
 export const DIAL_MS_MAX = 10_000
@@ -33,17 +34,11 @@ export async function visitRelay<T>(
 ): Promise<T> {
   const host = await network.host()
   try {
-    const dialing = deadline(clock, signal)
-    const channel = await host.dial(address, RELAY_PROTOCOL, { signal: dialing.signal })
-    const client = await connectRelay(channel, {
-      clock,
-      dialerKey: host.publicKey,
-      signal: dialing.signal,
-    })
-    dialing.done()
+    const { client, channel } = await reach(host, { clock, address, signal })
     const leave = () => channel.abort(new Error("stopped"))
     signal.addEventListener("abort", leave, { once: true })
     try {
+      signal.throwIfAborted()
       return await work(client, signal)
     } finally {
       signal.removeEventListener("abort", leave)
@@ -54,6 +49,28 @@ export async function visitRelay<T>(
   }
 }
 
+async function reach(
+  host: Host,
+  { clock, address, signal }: Omit<RelayVisitOptions, "network">,
+): Promise<{ readonly client: RelayClient; readonly channel: Channel }> {
+  const dialing = deadline(clock, signal)
+  try {
+    const channel = await host.dial(address, RELAY_PROTOCOL, { signal: dialing.signal })
+    const client = await connectRelay(channel, {
+      clock,
+      dialerKey: host.publicKey,
+      signal: dialing.signal,
+    })
+    return { client, channel }
+  } catch (error) {
+    if (errorCode(error) !== undefined) throw error
+    // What was waited for was cut short, by the deadline or by whoever stopped it.
+    throw new NetError("NET_TIMEOUT", "the relay does not answer", { cause: error })
+  } finally {
+    dialing.done()
+  }
+}
+
 /**
  * What a door pins, from the first relay that answers.
  *
@@ -61,14 +78,13 @@ export async function visitRelay<T>(
  * @throws {EngineError} `CONNECT_UNREACHABLE`: no relay answers.
  */
 export async function fetchPinned(
-  { network, clock }: Pick<RelayVisitOptions, "network" | "clock">,
+  { network, clock, signal }: Pick<RelayVisitOptions, "network" | "clock" | "signal">,
   relays: readonly string[],
   door: Uint8Array,
 ): Promise<Uint8Array | undefined> {
   const mailbox = mailboxNameSchema.decode(door)
   let failure: unknown
   for (const address of relays) {
-    const { signal } = new AbortController()
     try {
       const visit = { network, clock, address, signal }
       return await visitRelay(visit, async (client) => (await client.pinned(mailbox)).object)

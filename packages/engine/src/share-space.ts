@@ -53,6 +53,8 @@ export interface ShareSpaceOptions {
   readonly openKeySpan?: SpaceKeyring["openKeySpan"]
   /** Told of each entry that is read, at opening too, in the order of arrival. */
   readonly heard?: (entry: AdmittedEntry, lane: Lane | undefined) => void
+  /** Whether a signature that the vendor's lane gives is right; one that is not says nothing. */
+  readonly isAgreement?: (signature: Uint8Array) => boolean
   readonly random: Random
   readonly deflate: Deflate
 }
@@ -82,6 +84,7 @@ export class ShareSpace {
   readonly #tag: SpaceTag
   readonly #currentEpoch: () => Uint8Array | undefined
   readonly #heard: ShareSpaceOptions["heard"]
+  readonly #isAgreement: NonNullable<ShareSpaceOptions["isAgreement"]>
   #agreedSignature: Uint8Array | undefined
   #refused: Refused | undefined
   /** Entries whose writer's side said something that it may not say, or not in form. */
@@ -93,6 +96,7 @@ export class ShareSpace {
     this.#tag = tag
     this.#currentEpoch = options.currentEpoch
     this.#heard = options.heard
+    this.#isAgreement = options.isAgreement ?? (() => true)
   }
 
   static async open(options: ShareSpaceOptions): Promise<ShareSpace> {
@@ -139,7 +143,7 @@ export class ShareSpace {
     return id === undefined ? undefined : epochIdSchema.decode(id)
   }
 
-  /** The vendor's signature over the agreement, once its lane holds one. */
+  /** The vendor's signature over the agreement, once its lane holds a right one. */
   get agreedSignature(): Uint8Array | undefined {
     return this.#agreedSignature
   }
@@ -204,8 +208,14 @@ export class ShareSpace {
     }
   }
 
+  #hearAgreed(signature: Uint8Array): void {
+    if (this.#agreedSignature !== undefined) return
+    if (this.#isAgreement(signature)) this.#agreedSignature = signature
+    else this.#refusedEntries++
+  }
+
   #hear(item: VendorItem, sequence: number): void {
-    if (item.kind === "agreed") this.#agreedSignature ??= item.value.signature
+    if (item.kind === "agreed") this.#hearAgreed(item.value.signature)
     if (item.kind === "refused") this.#refused ??= item.value
     if (item.kind === "receipt") {
       const about = bytesToHex(item.value.about)

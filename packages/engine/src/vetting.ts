@@ -11,7 +11,13 @@
  */
 import { CodecError } from "@fulcrum/codec/codec-error"
 import type { AdmittedEntry } from "@fulcrum/log/replica"
-import { type DocumentId, type Documents, documentId } from "@fulcrum/record/documents"
+import {
+  APPLY_BYTES_MAX,
+  APPLY_CHANGES_MAX,
+  type DocumentId,
+  type Documents,
+  documentId,
+} from "@fulcrum/record/documents"
 import { RecordError } from "@fulcrum/record/record-error"
 import { type RecordItem, recordItems } from "./record-items.ts"
 
@@ -95,7 +101,7 @@ function readEntry(
 async function applyAll(documents: Documents, entries: readonly ReadEntry[]): Promise<boolean> {
   try {
     for (const [document, changes] of changesByDocument(entries)) {
-      await documents.apply({ document, changes })
+      await applyInTurns(documents, document, changes)
     }
     return true
   } catch (error) {
@@ -112,25 +118,50 @@ async function applyOne(
 ): Promise<string | undefined> {
   const own = changesByDocument([read])
   try {
-    for (const [document, changes] of own) await documents.apply({ document, changes })
+    for (const [document, changes] of own) await applyInTurns(documents, document, changes)
     return undefined
   } catch (error) {
     const code = codeOf(error)
     await forgetAll(documents, own.keys())
     // What this batch has accepted is not on the disk yet, so it is not reloaded by itself.
     for (const [document, changes] of changesByDocument(accepted)) {
-      if (own.has(document)) await documents.apply({ document, changes })
+      if (own.has(document)) await applyInTurns(documents, document, changes)
     }
     return code
   }
+}
+
+/** In as few calls as one call's bounds allow. */
+async function applyInTurns(
+  documents: Documents,
+  document: DocumentId,
+  changes: readonly Uint8Array[],
+): Promise<void> {
+  let turn: Uint8Array[] = []
+  let bytes = 0
+  for (const change of changes) {
+    const isFull = bytes + change.length > APPLY_BYTES_MAX || turn.length >= APPLY_CHANGES_MAX
+    if (isFull && turn.length > 0) {
+      await documents.apply({ document, changes: turn })
+      turn = []
+      bytes = 0
+    }
+    turn.push(change)
+    bytes += change.length
+  }
+  if (turn.length > 0) await documents.apply({ document, changes: turn })
 }
 
 async function forgetAll(documents: Documents, which: Iterable<DocumentId>): Promise<void> {
   for (const document of which) await documents.forget(document)
 }
 
-/** @throws What no entry can cause: a fault of ours. */
+/** @throws What no entry can cause: a fault of ours, or of the moment. */
 function codeOf(error: unknown): string {
-  if (error instanceof RecordError || error instanceof CodecError) return error.code
+  if (error instanceof CodecError) return error.code
+  if (error instanceof RecordError && !OF_THE_MOMENT.has(error.code)) return error.code
   throw error
 }
+
+/** Says nothing about the entry: it is vetted again later. */
+const OF_THE_MOMENT: ReadonlySet<string> = new Set(["RECORD_BUSY", "RECORD_CLOSED"])
