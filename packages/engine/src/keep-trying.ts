@@ -7,7 +7,7 @@ import type { Clock } from "@fulcrum/crypto/clock"
 import { type Random, randomBelow } from "@fulcrum/crypto/random"
 import type { Signal } from "./signal.ts"
 
-/** The shortest wait, whatever wakes, and the longest after failures. */
+/** The shortest wait after a failure, whatever wakes, and the longest. */
 export const RETRY_MS_MIN = 250
 export const RETRY_MS_MAX = 30_000
 
@@ -38,12 +38,12 @@ export async function keepTrying(options: KeepTryingOptions): Promise<void> {
       options.failed(error)
     }
     const most = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(failures, 16))
-    const waitMs = randomBelow(random, most)
+    const waitMs = (failures > 0 ? 0 : RETRY_MS_MIN) + randomBelow(random, most)
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
     const woken = wake.wait(either)
-    // Whatever wakes: it may come of another connection that fails, which this one would wake again.
-    await clock.sleep(RETRY_MS_MIN, either).catch(() => undefined)
+    // Whoever wakes after a failure may be another connection that fails, woken by this one.
+    if (failures > 0) await clock.sleep(RETRY_MS_MIN, either).catch(() => undefined)
     await Promise.race([clock.sleep(waitMs, either).catch(() => undefined), woken])
     stop.abort()
   }
