@@ -15,8 +15,8 @@ export interface Found {
   readonly where: string
 }
 
-/** Shorter ones are found by chance. */
-const NEEDLE_CHARS_MIN = 4
+/** Shorter ones are found by chance, in noise or in a time of day. */
+const NEEDLE_CHARS_MIN = 6
 /** A photograph's first characters are enough to know it by. */
 const NEEDLE_CHARS_MAX = 120
 
@@ -61,7 +61,7 @@ export function needlesOf(value: unknown): readonly string[] {
   const texts = new Set<string>()
   const visit = (part: unknown): void => {
     if (typeof part === "string") {
-      if (part.length > NEEDLE_CHARS_MIN && /[\p{Lu}\d\s@]/u.test(part)) {
+      if (part.length >= NEEDLE_CHARS_MIN && /[\p{Lu}\d\s@]/u.test(part)) {
         texts.add(part.slice(0, NEEDLE_CHARS_MAX))
       }
     } else if (typeof part === "object" && part !== null) Object.values(part).forEach(visit)

@@ -31,6 +31,10 @@ export class Service {
     this.name = `${options.program} of ${options.home}`
   }
 
+  get folder(): string {
+    return this.#stage.home(this.#options.home)
+  }
+
   /** Its process, if it is up. */
   get running(): Running | undefined {
     return this.#running?.ended === false ? this.#running : undefined
