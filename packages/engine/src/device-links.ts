@@ -22,6 +22,7 @@ import { meet } from "./own-meeting.ts"
 import { deadline } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
 import { type PeerSpace, SYNC_PROTOCOL, SyncLink } from "./sync-link.ts"
+import { Underway } from "./underway.ts"
 
 export interface DeviceLinksOptions {
   readonly self: Pick<DeviceSecrets, "id" | "writer">
@@ -52,11 +53,11 @@ interface LiveLink {
 export class DeviceLinks {
   readonly #options: DeviceLinksOptions
   readonly #live = new Set<LiveLink>()
-  readonly #dialing = new Map<string, { readonly wake: Signal; readonly ended: Promise<void> }>()
+  readonly #dialing = new Map<string, { readonly wake: Signal; readonly stop: AbortController }>()
   /** Dials that failed, by device. */
   readonly #failures = new Map<string, number>()
   readonly #changed = new Signal()
-  readonly #stop = new AbortController()
+  readonly #underway = new Underway()
   #host: Host | undefined
 
   constructor(options: DeviceLinksOptions) {
@@ -97,14 +98,33 @@ export class DeviceLinks {
   /** Dials devices that were added or have new addresses. */
   refresh(): void {
     const host = this.#host
-    if (host === undefined || this.#stop.signal.aborted) return
-    for (const device of this.#options.membership().devices) {
+    if (host === undefined || this.#underway.signal.aborted) return
+    const { devices } = this.#options.membership()
+    const members = new Set(devices.map(({ id }) => bytesToHex(id)))
+    this.#leave(members)
+    for (const device of devices) {
       const id = bytesToHex(device.id)
       if (equalBytes(device.id, this.#options.self.id) || this.#dialing.has(id)) continue
-      const wake = new Signal()
-      this.#dialing.set(id, { wake, ended: this.#keepDialing(host, device, wake) })
+      const dialing = { wake: new Signal(), stop: new AbortController() }
+      this.#dialing.set(id, dialing)
+      void this.#underway.run((closing) => {
+        const signal = AbortSignal.any([closing, dialing.stop.signal])
+        return this.#keepDialing(host, device, { wake: dialing.wake, signal })
+      })
     }
     for (const { wake } of this.#dialing.values()) wake.notify()
+  }
+
+  /** Whoever was removed is neither looked for nor told anything more; it may come for its notice. */
+  #leave(members: ReadonlySet<string>): void {
+    for (const [id, { stop }] of this.#dialing) {
+      if (members.has(id)) continue
+      stop.abort(new Error("removed"))
+      this.#dialing.delete(id)
+    }
+    for (const { device, channel } of this.#live) {
+      if (!members.has(device)) channel.abort(new Error("removed"))
+    }
   }
 
   /**
@@ -130,7 +150,7 @@ export class DeviceLinks {
 
   /** Tries an address that may be an own device's; who it is shows inside. */
   async dialFound(host: Host, address: string): Promise<void> {
-    const dialing = deadline(this.#options.clock, this.#stop.signal)
+    const dialing = deadline(this.#options.clock, this.#underway.signal)
     try {
       const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })
       this.#run(channel).catch(() => undefined)
@@ -142,9 +162,8 @@ export class DeviceLinks {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort()
-    for (const { channel } of this.#live) channel.abort(new Error("closing"))
-    await Promise.all([...this.#dialing.values()].map(({ ended }) => ended))
+    this.#underway.stop()
+    await this.#underway.ended()
   }
 
   /** Whether a device and this one have the same, as far as either said. */
@@ -165,19 +184,22 @@ export class DeviceLinks {
     return [...this.#live].filter((live) => live.device === device)
   }
 
-  async #keepDialing(host: Host, device: MemberDevice, wake: Signal): Promise<void> {
+  async #keepDialing(
+    host: Host,
+    device: MemberDevice,
+    until: { readonly wake: Signal; readonly signal: AbortSignal },
+  ): Promise<void> {
     const { clock, random } = this.#options
     const id = bytesToHex(device.id)
     await keepTrying({
+      ...until,
       clock,
       random,
-      wake,
-      signal: this.#stop.signal,
       attempt: async (signal) => {
         if (this.isConnected(device.id)) return this.#untilGone(device.id, signal)
         const channel = await this.#dial(host, device, signal)
         const hasMet = channel !== undefined && (await this.#run(channel))
-        if (!hasMet) this.#failed(id)
+        if (!hasMet) throw new NetError("NET_UNREACHABLE", "the device was not met")
       },
       failed: () => this.#failed(id),
     })
@@ -215,10 +237,23 @@ export class DeviceLinks {
    *
    * @returns Whether an own device was met.
    */
-  async #run(channel: Channel): Promise<boolean> {
+  #run(channel: Channel): Promise<boolean> {
+    return this.#underway.run(async (signal) => {
+      const leave = () => channel.abort(new Error("closing"))
+      if (signal.aborted) leave()
+      signal.addEventListener("abort", leave, { once: true })
+      try {
+        return await this.#speak(channel, signal)
+      } finally {
+        signal.removeEventListener("abort", leave)
+      }
+    })
+  }
+
+  async #speak(channel: Channel, signal: AbortSignal): Promise<boolean> {
     const { self, meetingKey, clock } = this.#options
     const host = this.#host
-    if (host === undefined) return false
+    if (host === undefined || signal.aborted) return false
     const met = await meet(
       channel,
       {
@@ -232,7 +267,7 @@ export class DeviceLinks {
     )
     if (met.kind === "self") this.#options.metCopy()
     if (met.kind === "told-removed") this.#options.toldRemoved(met.notice)
-    if (met.kind !== "met") return false
+    if (met.kind !== "met" || signal.aborted) return false
     const device = bytesToHex(met.device.id)
     const link = new SyncLink({
       channel,
@@ -248,7 +283,7 @@ export class DeviceLinks {
     this.#live.add(live)
     this.#notify()
     try {
-      await link.run(this.#stop.signal)
+      await link.run(signal)
       return true
     } finally {
       this.#live.delete(live)

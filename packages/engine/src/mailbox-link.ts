@@ -4,10 +4,16 @@
  *
  * Where it stands is a durable cursor: the id of the mailbox's sequence, the next position to read,
  * and what the relay is known to hold. A relay that lost the mailbox names another sequence; then
- * the cursor begins again and the relay is refilled.
+ * the cursor begins again and the relay is refilled. A relay that goes back behind what it signed
+ * is refilled likewise, and what it signed is kept as proof; after {@link CONTRADICTIONS_MAX} times
+ * it is spoken to no more.
  *
- * Table `engine.cursors`, group: hash of mailbox and relay; value: canonical CBOR
- * `[sequenceId, next, vector, head receipt or null]`.
+ * | table            | group                     | order  | value                                   |
+ * | ---------------- | ------------------------- | ------ | --------------------------------------- |
+ * | `engine.cursors` | hash of mailbox and relay | 0      | `[sequenceId, next, vector, head/null]` |
+ * | `engine.alarms`  | likewise                  | rising | array of signed receipts                |
+ *
+ * Values are canonical CBOR.
  *
  * Source: DESIGN, "How replication works" (device to relay).
  *
@@ -15,6 +21,7 @@
  */
 import { concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import {
+  array,
   bytes,
   bytesMax,
   decodeAs,
@@ -43,6 +50,9 @@ const BATCH_BYTES_MAX: number = 1024 * 1024
 /** A notification is a hint: the mailbox is also read this often. Source: DESIGN, "Vendor side". */
 const POLL_MS = 2000
 
+/** How often one relay may contradict what it signed about one mailbox. */
+export const CONTRADICTIONS_MAX = 3
+
 /** How a mailbox is reached, and how it is made if the relay does not have it. */
 export interface MailboxAccess {
   readonly mailbox: PublicKey
@@ -69,8 +79,12 @@ export interface LinkedSpace {
    * Up to where a drop may forget, once everything below `next` was admitted; `undefined`: not yet.
    */
   mayAcknowledge?(next: number): Promise<number | undefined>
-  /** Once on each connection, before anything is brought: a front door to knock at. */
-  arrive?(client: RelayClient): Promise<void>
+  /**
+   * Once on each connection, before anything is brought: a front door to knock at.
+   *
+   * @param isNew - Whether the relay has lost what it had, or never had anything.
+   */
+  arrive?(client: RelayClient, isNew: boolean): Promise<void>
 }
 
 export type LinkState = "untried" | "working" | "idle" | "unreachable" | "full"
@@ -90,6 +104,16 @@ const cursorSchema: Schema<Cursor> = struct({
   head: optional(bytesMax(2048)),
 })
 
+const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
+const ALARMS = "engine.alarms"
+
+/** How often relays contradicted what they had signed, all told. */
+export async function countContradictions(vault: Vault): Promise<number> {
+  let count = 0
+  for await (const _ of vault.table(ALARMS).groups()) count++
+  return count
+}
+
 export interface MailboxLinkOptions {
   readonly address: string
   readonly access: MailboxAccess
@@ -105,6 +129,7 @@ export class MailboxLink {
   readonly address: string
   readonly #options: MailboxLinkOptions
   readonly #cursors: Table
+  readonly #alarms: Table
   readonly #group: Uint8Array
   readonly #wake = new Signal()
   readonly #changed = new Signal()
@@ -121,6 +146,7 @@ export class MailboxLink {
     this.address = options.address
     this.#options = options
     this.#cursors = options.vault.table("engine.cursors")
+    this.#alarms = options.vault.table(ALARMS)
     this.#group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
   }
 
@@ -168,19 +194,43 @@ export class MailboxLink {
     this.#show(isFull ? "full" : "unreachable")
   }
 
+  /** Whether the relay has contradicted itself so often that nothing is said to it any more. */
+  async isGivenUp(): Promise<boolean> {
+    return (await this.#contradictions()) >= CONTRADICTIONS_MAX
+  }
+
   /** Works over one connection until it breaks or `signal` fires. */
   async serve(client: RelayClient, signal: AbortSignal): Promise<never> {
+    try {
+      return await this.#serve(client, signal)
+    } catch (error) {
+      const isContradiction = error instanceof RelayError && error.code === "RELAY_EQUIVOCATION"
+      if (isContradiction) await this.#keepProof(error.proofs)
+      throw error
+    }
+  }
+
+  async #serve(client: RelayClient, signal: AbortSignal): Promise<never> {
     const { space } = this.#options
     this.#show("working")
     const append = await this.#open(client, "append")
     const read = await this.#open(client, "read")
     this.#acknowledged = 0
-    await this.#align(read)
-    await space.arrive?.(client)
+    const isNew = await this.#isNew(read)
+    await space.arrive?.(client, isNew)
+    if (isNew) await this.#save({ sequenceId: read.sequenceId, next: 1, held: [] })
     await read.watch(() => this.#wake.notify())
-    const lost = client.closed.then(() => this.#wake.notify())
-    for (;;) {
-      const woken = this.#wake.arm()
+    void client.closed.then(() => this.#wake.notify())
+    for (;;) await this.#round(append, read, signal)
+  }
+
+  /** Reads and brings what is new, then waits for more. */
+  async #round(append: OpenMailbox, read: OpenMailbox, signal: AbortSignal): Promise<void> {
+    const { clock, pollMs = POLL_MS } = this.#options
+    const over = new AbortController()
+    const either = AbortSignal.any([signal, over.signal])
+    try {
+      const woken = this.#wake.wait(either)
       await this.#pull(read)
       await this.#push(append)
       await this.#acknowledge(read)
@@ -188,14 +238,12 @@ export class MailboxLink {
       this.#code = undefined
       this.#rounds++
       this.#show("idle")
-      await Promise.race([woken, lost, this.#poll(signal)])
+      await Promise.race([woken, clock.sleep(pollMs, either)])
       signal.throwIfAborted()
       this.#show("working")
+    } finally {
+      over.abort()
     }
-  }
-
-  async #poll(signal: AbortSignal): Promise<void> {
-    await this.#options.clock.sleep(this.#options.pollMs ?? POLL_MS, signal)
   }
 
   async #open(client: RelayClient, right: "append" | "read"): Promise<OpenMailbox> {
@@ -216,10 +264,25 @@ export class MailboxLink {
   }
 
   /** A cursor of another life of the mailbox says nothing about this one. */
-  async #align(read: OpenMailbox): Promise<void> {
+  async #isNew(read: OpenMailbox): Promise<boolean> {
     const cursor = await this.#load()
-    if (cursor !== undefined && equalBytes(cursor.sequenceId, read.sequenceId)) return
-    await this.#save({ sequenceId: read.sequenceId, next: 1, held: [] })
+    return cursor === undefined || !equalBytes(cursor.sequenceId, read.sequenceId)
+  }
+
+  /** From now on nothing is taken for held there that the relay does not show again. */
+  async #keepProof(proofs: readonly Uint8Array[]): Promise<void> {
+    const order = await this.#contradictions()
+    this.#cursor = undefined
+    await this.#options.vault.write([
+      this.#alarms.put(this.#group, order, encodeAs(proofsSchema, proofs)),
+      this.#cursors.del(this.#group, 0),
+    ])
+  }
+
+  async #contradictions(): Promise<number> {
+    let count = 0
+    for await (const _ of this.#alarms.list(this.#group)) count++
+    return count
   }
 
   async #pull(read: OpenMailbox): Promise<void> {

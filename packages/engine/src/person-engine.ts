@@ -10,6 +10,7 @@ import { Editing } from "./editing.ts"
 import { EngineError, notYet } from "./engine-error.ts"
 import { type Hints, readHints } from "./hints.ts"
 import { Ledger, type Step } from "./ledger.ts"
+import { countContradictions } from "./mailbox-link.ts"
 import { Membership } from "./membership.ts"
 import { changeMembership } from "./membership-writes.ts"
 import { Moves } from "./moves.ts"
@@ -322,6 +323,7 @@ export class PersonEngine implements Person {
     const { record, quarantined, membership } = this.#ledger
     const copies = record.tree.branchings().length
     const { alarms } = this.#network
+    const contradictions = await countContradictions(this.#options.vault)
     const isMember = !membership.isRemoved(this.#options.device.id) && !alarms.has("removed")
     const isCopied = copies > 0 || alarms.has("copied")
     return [
@@ -332,6 +334,11 @@ export class PersonEngine implements Person {
         check: "forks",
         ok: record.forkCount === 0,
         detail: `${record.forkCount} forks kept as proof`,
+      },
+      {
+        check: "relays",
+        ok: contradictions === 0,
+        detail: `${contradictions} times a relay went back behind what it had signed`,
       },
       { check: "quarantine", ok: quarantined === 0, detail: `${quarantined} entries not applied` },
       {

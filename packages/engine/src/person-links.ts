@@ -20,6 +20,7 @@ import { capabilityEnd, signCapability } from "@fulcrum/log/mailbox"
 import { readSpanHeader } from "@fulcrum/log/span"
 import type { Network } from "@fulcrum/net/contract"
 import type { RelayClient } from "@fulcrum/relay/client"
+import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault } from "@fulcrum/store/vault"
 import { keepTrying } from "./keep-trying.ts"
 import type { Ledger } from "./ledger.ts"
@@ -170,13 +171,20 @@ export class PersonLinks {
       random,
       wake,
       signal: stop.signal,
-      attempt: (signal) =>
-        visitRelay({ network, clock, address, signal }, (client, one) => link.serve(client, one)),
+      attempt: async (signal) => {
+        if (await link.isGivenUp()) throw givenUp()
+        const visit = { network, clock, address, signal }
+        await visitRelay(visit, (client, one) => link.serve(client, one))
+      },
       failed: (error) => {
         link.failed(error)
         this.#options.failed()
       },
-    }).finally(() => this.#running.delete(key))
+    }).finally(() => {
+      this.#running.delete(key)
+      // It may be due again by now: a relay that was gone for a moment, while all was read anew.
+      this.refresh()
+    })
     this.#running.set(key, { link, relationship, wake, stop, ended })
   }
 
@@ -216,7 +224,7 @@ export class PersonLinks {
       },
       stored: (items) => this.#keepReceipts(relationship, items),
       mayAcknowledge: (next) => this.#mayAcknowledge(relationship, next),
-      arrive: (client) => this.#knock(relationship, client),
+      arrive: (client, isNew) => this.#knock(relationship, client, isNew),
     }
     return new MailboxLink({ address, access, space, vault, clock, random })
   }
@@ -242,10 +250,16 @@ export class PersonLinks {
     }
   }
 
-  /** Leaves the connect message, the same bytes each time, until the relay's receipt is here. */
-  async #knock(relationship: OpenRelationship, client: RelayClient): Promise<void> {
-    const { item, connect } = relationship.secrets
-    if (connect === undefined || !(await this.isKnockDue(relationship))) return
+  /**
+   * Leaves the connect message, the same bytes each time, until the relay's receipt is here; and
+   * once more if the relay has lost what it had and the company has not answered.
+   */
+  async #knock(relationship: OpenRelationship, client: RelayClient, isNew: boolean): Promise<void> {
+    const { secrets, space } = relationship
+    const { item, connect } = secrets
+    const isAnswered = space.agreedSignature !== undefined || space.refused !== undefined
+    const isDue = (isNew && !isAnswered) || (await this.isKnockDue(relationship))
+    if (connect === undefined || !isDue) return
     const receipt = await client.knock({
       door: mailboxNameSchema.decode(item.door),
       message: connect,
@@ -300,6 +314,10 @@ export class PersonLinks {
     const behind = await Promise.all(this.record.map((link) => link.isBehind()))
     return behind.every(Boolean) ? undefined : next - 1
   }
+}
+
+function givenUp(): RelayError {
+  return new RelayError("RELAY_EQUIVOCATION", "this relay has contradicted itself too often")
 }
 
 function signingPublicKey(bytes: Uint8Array): PublicKey {

@@ -6,29 +6,37 @@
  */
 
 export class Signal {
-  #waiters: (() => void)[] = []
+  #waiters = new Set<() => void>()
+
+  /** How many wait for it. */
+  get waiting(): number {
+    return this.#waiters.size
+  }
 
   notify(): void {
     const waiters = this.#waiters
-    this.#waiters = []
+    this.#waiters = new Set()
     for (const wake of waiters) wake()
   }
 
   /** Resolves at the next {@link Signal.notify} after this call. */
   arm(): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push(resolve))
+    return new Promise((resolve) => {
+      this.#waiters.add(resolve)
+    })
   }
 
-  /** The same, or when `signal` aborts. */
+  /** The same, or when `signal` aborts; then nothing of it is left here. */
   wait(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const done = () => {
+        this.#waiters.delete(done)
         signal.removeEventListener("abort", done)
         resolve()
       }
       signal.addEventListener("abort", done)
-      this.#waiters.push(done)
+      this.#waiters.add(done)
     })
   }
 }

@@ -9,6 +9,8 @@ import type { Clock } from "@fulcrum/crypto/clock"
 const SETTLE_TURNS = 6
 
 export interface TestClock extends Clock {
+  /** How many wait for a time to come. */
+  readonly sleeping: number
   /** Lets this much time pass. */
   advance(ms: number): Promise<void>
   /** Lets time pass until it is so. @throws After `mostMs`, with what was waited for. */
@@ -60,6 +62,9 @@ export function testClock(
   }
 
   const clock: TestClock = {
+    get sleeping() {
+      return sleepers.size
+    },
     tend: undefined,
     now: () => now,
     sleep(ms, signal) {

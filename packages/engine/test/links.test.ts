@@ -1,0 +1,208 @@
+import { RELAY_LIMITS } from "@fulcrum/relay/limits"
+import { MemoryDisk } from "@fulcrum/store/memory"
+import { beforeAll, describe, expect, test } from "vitest"
+import { keepTrying } from "../src/keep-trying.ts"
+import type { Person } from "../src/person.ts"
+import { Signal } from "../src/signal.ts"
+import { ADDRESS, ailments, loadDocuments, PersonWorld } from "./person-world.ts"
+
+const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
+
+beforeAll(loadDocuments)
+
+const nameOf = (person: Person) => person.get("card/name/full")
+
+describe("a relay", () => {
+  test("[P10] that lost its disk is refilled", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    await phone.set("card/name/full", "Ada Example")
+    const laptop = world.machine("laptop")
+    await world.end(await world.pair(phone, laptop, { relay: relay.address }))
+    await phone.set("card/name/full", "Ada Lovelace")
+    expect(await world.during(phone.settle(5000))).toEqual([])
+    await relay.stop()
+    await relay.start(new MemoryDisk())
+    expect(await world.during(phone.settle(3000))).toEqual([])
+    await world.end(phone)
+    const again = await world.reopen(laptop)
+    await world.during(again.settle(5000))
+    expect(await nameOf(again)).toBe("Ada Lovelace")
+  })
+
+  test("[P10] that was rolled back is refilled, and its contradiction is kept and shown", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    const laptop = world.machine("laptop")
+    await world.end(await world.pair(phone, laptop, { relay: relay.address }))
+    expect(await world.during(phone.settle(5000))).toEqual([])
+    const earlier = relay.machine.disk.copy()
+    await phone.set("card/name/full", "Ada Lovelace")
+    expect(await world.during(phone.settle(5000))).toEqual([])
+    await relay.stop()
+    await relay.start(earlier)
+    expect(await world.during(phone.settle(3000))).toEqual([])
+    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: 1 /)])
+    await world.end(phone)
+    const again = await world.reopen(laptop)
+    await world.during(again.settle(5000))
+    expect(await nameOf(again)).toBe("Ada Lovelace")
+  })
+
+  test("[P10] that contradicts itself again and again is left alone", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    await phone.start({ listen: [] })
+    await world.during(phone.settle(5000))
+    for (let round = 0; round < 4; round++) {
+      const earlier = relay.machine.disk.copy()
+      await phone.set("card/name/full", `Ada ${round}`)
+      await world.during(phone.settle(5000))
+      await relay.stop()
+      await relay.start(earlier)
+      await world.clock.advance(40_000)
+    }
+    expect(await phone.relays()).toMatchObject([{ state: "unreachable", pending: 1 }])
+    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: 3 /)])
+    expect(await world.during(phone.settle(2000))).toHaveLength(1)
+    await world.clock.advance(60_000)
+    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: 3 /)])
+  })
+
+  test("[P11] that is full is shown, and gets what is held once it has room", async () => {
+    await using world = new PersonWorld()
+    const limits = { ...RELAY_LIMITS, mailboxBytesMax: 6000 }
+    const relay = await world.relay("relay", limits)
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    await phone.start({ listen: [] })
+    for (let i = 0; i < 12; i++) await phone.set("card/name/full", `Ada ${i} ${"x".repeat(400)}`)
+    const held = await world.during(phone.settle(5000))
+    expect(held).toEqual([expect.stringContaining("(full)")])
+    expect(await phone.relays()).toMatchObject([{ state: "full", pending: 1 }])
+    await relay.stop()
+    Object.assign(limits, RELAY_LIMITS)
+    await relay.start()
+    await world.until("all of it", async () => (await phone.relays())[0]?.pending === 0)
+  })
+
+  test("[P12] that was removed is not spoken to; one that was added is, at once", async () => {
+    await using world = new PersonWorld()
+    const [one, two] = [await world.relay("one"), await world.relay("two")]
+    const phone = await world.create(world.machine("phone"), [one.address])
+    await phone.start({ listen: [] })
+    await world.during(phone.settle(5000))
+    await phone.removeRelay(one.address)
+    await phone.addRelay(two.address)
+    await phone.set("card/name/full", "Ada")
+    expect(await world.during(phone.settle(5000))).toEqual([])
+    expect(await phone.relays()).toMatchObject([{ address: two.address, state: "reachable" }])
+    await phone.addRelay(one.address)
+    expect(await world.during(phone.settle(5000))).toEqual([])
+    expect(await phone.relays()).toHaveLength(2)
+  })
+
+  test("[P13] that lost its disk before the company came gets the connect message again", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const shop = await world.vendor("Shop", relay)
+    const invitation = await shop.invitation()
+    const phone = await world.create(world.machine("phone"))
+    await phone.set(ADDRESS, "Old Street 1")
+    world.network.cut("Shop", "relay")
+    await world.during(phone.connect({ invitation, disclose: [ADDRESS] }))
+    expect(await world.during(phone.settle(5000))).toEqual([])
+    await relay.stop()
+    await relay.start(new MemoryDisk())
+    world.network.heal()
+    const row = await world.during(phone.waitForAgreement("Shop", 120_000), 150_000)
+    expect(row.state).toBe("agreed")
+  })
+
+  test("[P13] that lost its disk later carries on with the share", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const shop = await world.vendor("Shop", relay)
+    const phone = await world.create(world.machine("phone"))
+    await phone.set(ADDRESS, "Old Street 1")
+    const invitation = await shop.invitation()
+    await world.during(phone.connect({ invitation, disclose: [ADDRESS] }))
+    await world.during(phone.waitForAgreement("Shop", 10_000))
+    const isApplied = async () => (await phone.whoHas(ADDRESS))[0]?.evidence === "applied"
+    await world.until("the first disclosure", isApplied)
+    await relay.stop()
+    await relay.start(new MemoryDisk())
+    await world.clock.advance(60_000)
+    await phone.set(ADDRESS, "New Street 2")
+    await world.until("the edit", async () => shop.posted.join().includes("New Street 2"), 120_000)
+  })
+})
+
+describe("closing", () => {
+  test("[P14] ends whatever is under way within two seconds, and leaves nothing open", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const shop = await world.vendor("Shop", relay)
+    const machine = world.machine("phone")
+    const phone = await world.create(machine, [relay.address])
+    await phone.set(ADDRESS, "Old Street 1")
+    await phone.start({ listen: [LOOPBACK] })
+    const invitation = await shop.invitation()
+    const { signal } = new AbortController()
+    const underWay = [
+      phone.connect({ invitation, disclose: [ADDRESS] }),
+      phone.settle(60_000),
+      phone.settle(60_000),
+      phone.pair({ code: () => undefined, approve: async () => true }, signal),
+      phone.set("card/name/full", "Ada"),
+    ]
+    const ended = Promise.allSettled(underWay)
+    await world.clock.advance(1)
+    const before = world.clock.now()
+    await world.during(phone.close())
+    await world.during(ended)
+    expect(world.clock.now() - before).toBeLessThan(2000)
+    const again = await world.reopen(machine)
+    expect(await nameOf(again)).toBe("Ada")
+  })
+
+  test("[P14] settling ends by its time whatever does not answer", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    const laptop = world.machine("laptop")
+    await phone.start({ listen: [LOOPBACK] })
+    await world.end(await world.pair(phone, laptop, { relay: relay.address }))
+    const again = await world.reopen(laptop)
+    world.network.partition([["phone", "relay"], ["laptop"]])
+    await again.set("card/name/full", "Ada")
+    const before = world.clock.now()
+    const held = await world.during(again.settle(3000))
+    expect(world.clock.now() - before).toBeLessThanOrEqual(3000)
+    expect(held).toHaveLength(1)
+  })
+
+  test("keeping on trying leaves no timer behind, nor anybody who waits", async () => {
+    const world = new PersonWorld()
+    const stop = new AbortController()
+    const wake = new Signal()
+    const trying = keepTrying({
+      clock: world.clock,
+      random: world.random,
+      signal: stop.signal,
+      wake,
+      attempt: async () => {
+        throw new Error("no")
+      },
+      failed: () => undefined,
+    })
+    await world.clock.advance(600_000)
+    expect(wake.waiting).toBeLessThanOrEqual(1)
+    stop.abort(new Error("enough"))
+    await world.during(trying)
+    expect(world.clock.sleeping).toBe(0)
+    expect(wake.waiting).toBe(0)
+  })
+})
