@@ -220,6 +220,7 @@ class LifeChannel implements Channel {
       for (;;) {
         const next = await this.#life.guard(messages.next())
         if (next.done) return
+        this.#trace.received(this.#life.name, next.value)
         yield next.value
       }
     } finally {

@@ -105,6 +105,12 @@ export class PersonDevice {
     return canonicalJson((await person.get()) ?? null)
   }
 
+  /** The text at one path; `undefined`: none, or the program does not run. */
+  async shownAt(path: string): Promise<string | undefined> {
+    const value = await this.person?.get(path)
+    return typeof value === "string" ? value : undefined
+  }
+
   /** What was acknowledged, by whomever, must be in the record's history here. */
   async holds(values: Iterable<string>): Promise<void> {
     const { person } = this

@@ -7,6 +7,7 @@ import { runBare } from "./bare-scenario.ts"
 import { prepareBasic, runBasic } from "./basic-scenario.ts"
 import { Dice } from "./dice.ts"
 import { drawTrouble, type Trouble } from "./faults.ts"
+import { prepareShop, runShop } from "./shop-scenario.ts"
 import { World } from "./world.ts"
 
 export interface Scenario {
@@ -15,11 +16,12 @@ export interface Scenario {
   run(world: World, trouble: Trouble): Promise<void>
 }
 
-export type ScenarioName = "bare" | "basic"
+export type ScenarioName = "bare" | "basic" | "shop"
 
 export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   bare: { run: runBare },
   basic: { prepare: prepareBasic, run: runBasic },
+  shop: { prepare: prepareShop, run: runShop },
 }
 
 /** Longest that a run may take, in virtual time: a day. */

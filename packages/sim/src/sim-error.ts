@@ -19,6 +19,8 @@ export type SimErrorCode =
   | "SIM_FALSE_CLAIM"
   /** Something forged or changed was taken. */
   | "SIM_FORGED"
+  /** Somebody was shown what was not disclosed, or saw an old value return. */
+  | "SIM_LEAK"
   /** Entries came out of order, twice, or not as they went in. */
   | "SIM_ORDER"
   /** Replicas did not come to the same, though nothing stood in their way any more. */

@@ -13,6 +13,7 @@ export class Trace {
   readonly #clock: Clock
   readonly #show: ((line: string) => void) | undefined
   readonly #stir: () => void
+  readonly #taps = new Map<string, (message: Uint8Array) => void>()
   #hash: Uint8Array = new Uint8Array(32)
   #count = 0
 
@@ -35,6 +36,15 @@ export class Trace {
     this.#count++
     this.#stir()
     this.#show?.(line)
+  }
+
+  /** Hands over every message that a machine receives. */
+  onReceived(machine: string, tap: (message: Uint8Array) => void): void {
+    this.#taps.set(machine, tap)
+  }
+
+  received(machine: string, message: Uint8Array): void {
+    this.#taps.get(machine)?.(message)
   }
 
   get count(): number {

@@ -67,7 +67,7 @@ const CANARIES: readonly Canary[] = [
   },
 ]
 
-test.for(CANARIES)("$name is caught", { timeout: 60_000 }, async (canary, { expect }) => {
+test.for(CANARIES)("$name is caught", { timeout: 120_000 }, async (canary, { expect }) => {
   const { status, errors } = await simulate(canary)
   expect(errors).toMatch(canary.caught)
   expect(errors).toContain(`again: npm run sim -- --scenario ${canary.scenario} --seeds 1 --from`)
