@@ -1,6 +1,6 @@
 /**
  * The counts that were reached, kept in `baseline.json`: a change that needs more of anything
- * fails the tests, one that needs less is written down with `npm run bench -- --update-baseline`.
+ * fails the tests, one that needs less is written down with `npm run bench -- --counts --update-baseline`.
  *
  * Less is better for every count. A record of names: question, then shape, then count.
  *
@@ -19,7 +19,7 @@ export interface Comparison {
   readonly better: readonly string[]
 }
 
-export const UPDATE_COMMAND = "npm run bench -- --update-baseline"
+export const UPDATE_COMMAND = "npm run bench -- --counts --update-baseline"
 
 const path = join(import.meta.dirname, "baseline.json")
 

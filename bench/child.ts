@@ -7,10 +7,11 @@
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { setTimeout as sleep } from "node:timers/promises"
 
 export interface Child extends AsyncDisposable {
   readonly pid: number
-  /** @throws If the process ends without another line. */
+  /** @throws If the process ends without another line, or gives none for `LINE_MS_MAX`. */
   line(): Promise<string>
 }
 
@@ -20,6 +21,11 @@ export interface ChildOptions {
   /** Where to write a processor profile of it; absent: nowhere. */
   readonly profileFolder?: string | undefined
 }
+
+/** How long a process may work on one line: several times what a slow machine takes. */
+const LINE_MS_MAX = 180_000
+/** How long it may take to end in good order. */
+const END_MS_MAX = 10_000
 
 export function startChild({ script, argument, profileFolder }: ChildOptions): Child {
   const profile =
@@ -34,13 +40,23 @@ export function startChild({ script, argument, profileFolder }: ChildOptions): C
   return {
     pid: child.pid ?? 0,
     async line() {
-      const next = await lines.next()
-      if (next.done === true) throw new Error(`${script} ended early, see above`)
+      const next = await inTime(LINE_MS_MAX, lines.next(), () => child.kill("SIGKILL"))
+      if (next?.done !== false) throw new Error(`${script} ended early or took too long, see above`)
       return next.value
     },
     async [Symbol.asyncDispose]() {
       child.stdin.end()
+      await inTime(END_MS_MAX, ended, () => child.kill("SIGKILL"))
       await ended
     },
   }
+}
+
+/** What `work` gives; `undefined` if it took too long, after `late` was called. */
+async function inTime<T>(ms: number, work: Promise<T>, late: () => void): Promise<T | undefined> {
+  const stop = new AbortController()
+  const timer = sleep(ms, undefined, { signal: stop.signal }).then(late, () => undefined)
+  const first = await Promise.race([work, timer.then(() => undefined)])
+  stop.abort()
+  return first
 }

@@ -1,23 +1,26 @@
 /**
  * The first sync of two whole engines, each in a process of its own: from the typed code until the
  * new device reads the record right. Pairing, meeting and the new device's start are part of it.
+ * Counted beside that in one process, where it is exact.
  *
  * @module
  */
 import { join } from "node:path"
 import { startChild } from "./child.ts"
+import { countEngineSync, type EngineCounts, engineShapeName } from "./first-sync-engine-counts.ts"
 import {
   type EngineResult,
   readEngineReady,
   readEngineResult,
   writeEngineTask,
 } from "./first-sync-engine-process.ts"
-import { type RecordShape, shapeName } from "./seeded-record.ts"
+import type { RecordShape } from "./seeded-record.ts"
 import { type Summary, summarise } from "./statistics.ts"
 import { formatSummary, formatTable } from "./table.ts"
 
 export interface EngineRow {
   readonly shape: string
+  readonly counts: EngineCounts
   /** The very first one in a fresh process. */
   readonly coldMs: number
   /** Until the new device is a member. */
@@ -42,13 +45,15 @@ export async function timeEngines(effort: EngineEffort): Promise<EngineRow> {
     argument: JSON.stringify({ ...shape, folder: join(folder, "first device") }),
     profileFolder,
   })
+  // Counted while the record is written over there: neither is timed.
+  const counts = await countEngineSync(shape)
   const ready = readEngineReady(await sender.line())
   await using receiver = startChild({
     script: "first-sync-engine-receiver.ts",
     argument: writeEngineTask({ ...ready, shape, folder, rounds }),
     profileFolder,
   })
-  return rowOf(shape, readEngineResult(await receiver.line()))
+  return rowOf(shape, counts, readEngineResult(await receiver.line()))
 }
 
 export function formatEngines(rows: readonly EngineRow[]): string {
@@ -63,10 +68,15 @@ export function formatEngines(rows: readonly EngineRow[]): string {
   ])
 }
 
-function rowOf(shape: RecordShape, { pairedMs, wholeMs }: EngineResult): EngineRow {
+function rowOf(
+  shape: RecordShape,
+  counts: EngineCounts,
+  { pairedMs, wholeMs }: EngineResult,
+): EngineRow {
   const [coldMs = Number.NaN, ...warm] = wholeMs
   return {
-    shape: shapeName(shape),
+    shape: engineShapeName(shape),
+    counts,
     coldMs,
     pairedMs: summarise(pairedMs.slice(1)),
     wholeMs: summarise(warm),

@@ -10,8 +10,10 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Counts, CountsByShape } from "./baseline.ts"
 import { startChild } from "./child.ts"
 import { countFirstSync, type FirstSyncCounts } from "./first-sync-counts.ts"
+import { countEngineSync, engineShapeName } from "./first-sync-engine-counts.ts"
 import { type EngineRow, formatEngines, timeEngines } from "./first-sync-engines.ts"
 import { type ReceiverResult, readReady, readResult, writeTask } from "./first-sync-process.ts"
 import { type RecordShape, shapeName } from "./seeded-record.ts"
@@ -94,11 +96,25 @@ export async function runFirstSync(options: FirstSyncOptions): Promise<FirstSync
   }
   const engines: EngineRow[] = []
   for (const shape of ENGINE_SHAPES.filter(isMeant)) {
-    progress(`${shapeName(shape)}, whole engines`)
+    progress(engineShapeName(shape))
     const rounds = isQuick ? QUICK_ENGINE_ROUNDS : ENGINE_ROUNDS
     engines.push(await inFolder((folder) => timeEngines({ shape, rounds, folder, profileFolder })))
   }
   return { rows, engines }
+}
+
+/** The counts alone, of every record: they need no quiet machine. */
+export async function countFirstSyncs(progress: (what: string) => void): Promise<CountsByShape> {
+  const counted: Record<string, Counts> = {}
+  for (const shape of SHAPES) {
+    progress(shapeName(shape))
+    counted[shapeName(shape)] = await countFirstSync(shape)
+  }
+  for (const shape of ENGINE_SHAPES) {
+    progress(engineShapeName(shape))
+    counted[engineShapeName(shape)] = await countEngineSync(shape)
+  }
+  return counted
 }
 
 export function formatFirstSync(report: FirstSyncReport): string {
@@ -130,13 +146,13 @@ export function formatFirstSync(report: FirstSyncReport): string {
   ])
   const counts = formatTable([
     ["", "bytes to it", "from it", "messages", "round trips", "spans", "flushes", "bytes stored"],
-    ...rows.map(({ shape, counts }) => [
+    ...[...rows, ...engines].map(({ shape, counts }) => [
       shape,
       counts.bytesToNewDevice.toLocaleString("en"),
       counts.bytesFromNewDevice.toLocaleString("en"),
       `${counts.messagesToNewDevice} + ${counts.messagesFromNewDevice}`,
       String(counts.roundTrips),
-      counts.spans.toLocaleString("en"),
+      "spans" in counts ? counts.spans.toLocaleString("en") : "",
       counts.storeWrites.toLocaleString("en"),
       counts.storeBytes.toLocaleString("en"),
     ]),

@@ -4,23 +4,34 @@
  * @module
  */
 import { describe, expect, test } from "vitest"
-import { compareCounts, readBaseline, UPDATE_COMMAND } from "../bench/baseline.ts"
+import {
+  type CountsByShape,
+  compareCounts,
+  readBaseline,
+  UPDATE_COMMAND,
+} from "../bench/baseline.ts"
 import { countFirstSync } from "../bench/first-sync-counts.ts"
+import { countEngineSync, engineShapeName } from "../bench/first-sync-engine-counts.ts"
 import { shapeName } from "../bench/seeded-record.ts"
+
+async function hold(counted: CountsByShape): Promise<void> {
+  const { worse, better } = compareCounts(counted, await readBaseline("first-sync"))
+  expect(worse).toEqual([])
+  if (better.length === 0) return
+  console.info(`better than the baseline; keep it with: ${UPDATE_COMMAND}\n${better.join("\n")}`)
+}
 
 describe("the first sync", () => {
   test.each([
     { edits: 100, documents: 1 },
     { edits: 100, documents: 100 },
   ])("of $edits edits in $documents documents takes no more than it did", async (shape) => {
-    const counted = { [shapeName(shape)]: await countFirstSync(shape) }
-    const { worse, better } = compareCounts(counted, await readBaseline("first-sync"))
-    expect(worse).toEqual([])
-    if (better.length > 0) {
-      console.info(
-        `better than the baseline; keep it with: ${UPDATE_COMMAND}\n${better.join("\n")}`,
-      )
-    }
+    await hold({ [shapeName(shape)]: await countFirstSync(shape) })
+  })
+
+  test("of whole engines, from the typed code on, takes no more than it did", async () => {
+    const shape = { edits: 100, documents: 1 }
+    await hold({ [engineShapeName(shape)]: await countEngineSync(shape) })
   })
 
   test("a count that got worse, or that the baseline does not have, is named", () => {
