@@ -34,6 +34,8 @@ export type EngineErrorCode =
   | "CONNECT_FIELD_NOT_REQUESTED"
   /** The record has no value there. */
   | "CONNECT_FIELD_EMPTY"
+  /** A company that follows this field cannot be told so much. */
+  | "VALUE_TOO_LARGE"
   | "TERMS_UNKNOWN"
   | "TERMS_NOT_ACCEPTED"
   | "MOVE_UNCHANGED"

@@ -327,15 +327,21 @@ export class MailboxLink {
   /** Notes what the relay holds, with its signature. */
   async #heard(items: readonly StoredSpan[]): Promise<void> {
     const { replica } = this.#options.space
-    const rows: VectorRow[] = []
-    for (const { span } of items) {
-      const row = spanEnd(span)
-      if (row !== undefined) rows.push(row)
-    }
+    const rows = items.flatMap(({ span }) => this.#rowOf(span))
     const cursor = this.#require()
     const head = items.at(-1)?.receipt.bytes ?? cursor.head
     await this.#options.space.stored?.(items)
     await this.#save({ ...cursor, held: replica.tree.merge(cursor.held, rows), head })
+  }
+
+  /** How far a span goes, if it is by who began its line and no further than what is here. */
+  #rowOf(span: Uint8Array): readonly VectorRow[] {
+    const row = spanEnd(span)
+    const node = row && this.#options.space.replica.tree.get(row.incarnation)
+    if (row === undefined || node === undefined || row.sequence > node.sequence) return []
+    if (!equalBytes(node.writer, row.writer)) return []
+    const { incarnation, sequence, chain } = row
+    return [{ incarnation, sequence, chain }]
   }
 
   async #load(): Promise<Cursor | undefined> {

@@ -6,10 +6,14 @@
  *
  * @module
  */
-import { bytesToHex } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
+import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
+import { mailboxName } from "@fulcrum/log/mailbox"
+import { addressParts } from "@fulcrum/net/address"
+import { publicKeyToPeerId } from "@fulcrum/net/peer-id"
 import { editsForSet, parsePath } from "@fulcrum/record/path"
 import { editDocument, getPath, type RecordChange } from "@fulcrum/record/record"
 import { valueAt } from "@fulcrum/record/registers"
@@ -20,7 +24,7 @@ import { RelayError } from "@fulcrum/relay/relay-error"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger, Step } from "./ledger.ts"
 import type { BoardLine, BoardView, MovePreview, MoveRequest } from "./person.ts"
-import type { MoveItem, MoveLine } from "./record-items.ts"
+import type { MoveItem, MoveLine, RelationshipItem, RelayReceiptItem } from "./record-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { UndoLog } from "./undo-log.ts"
 
@@ -120,9 +124,12 @@ export class Moves {
       readonly chain: Uint8Array
     },
   ): LineProgress {
+    const { item, relayReceipts } = relationship.secrets
+    const isAbout = ({ incarnation, start, end }: RelayReceiptItem) =>
+      start <= entry.sequence && entry.sequence <= end && equalBytes(incarnation, entry.incarnation)
     return lineState({
       entry,
-      relayReceipts: relationship.secrets.relayReceipts.flatMap(relayedSpan),
+      relayReceipts: relayReceipts.filter(isAbout).flatMap((kept) => relayedSpan(kept, item)),
       vendorReceipts: relationship.space.receiptsAbout(entry.chain),
     })
   }
@@ -197,7 +204,8 @@ export class Moves {
       relationships.all.map(async (relationship) => {
         const { name, disclosures } = await relationships.document(relationship.id)
         const agreed = relationships.isAgreed(relationship)
-        return { id: relationship.id, vendor: name, agreed, disclosures }
+        const standing = relationships.standing(disclosures)
+        return { id: relationship.id, vendor: name, agreed, disclosures: standing }
       }),
     )
     const { from } = request
@@ -217,16 +225,17 @@ class Planned extends Error {
   }
 }
 
-/** Only a receipt whose signature verifies shows a state. */
-function relayedSpan(item: {
-  readonly incarnation: Uint8Array
-  readonly start: number
-  readonly end: number
-  readonly receipt: Uint8Array
-}): readonly RelayedSpan[] {
+/** Only what a relay of this relationship has signed, about its mailbox, shows a state. */
+function relayedSpan(
+  { incarnation, start, end, receipt }: RelayReceiptItem,
+  { relays, mailboxSeed }: RelationshipItem,
+): readonly RelayedSpan[] {
   try {
-    const { incarnation, start, end } = item
-    return [{ incarnation, start, end, signedBy: verifyReceipt(item.receipt).relay }]
+    const { relay, mailbox } = verifyReceipt(receipt)
+    const peerId = publicKeyToPeerId(relay)
+    const isKnown = relays.some((address) => addressParts(address).peerId === peerId)
+    const isHere = equalBytes(mailbox, mailboxName(signingKeyFromSeed(mailboxSeed).publicKey))
+    return isKnown && isHere ? [{ incarnation, start, end, signedBy: relay }] : []
   } catch (error) {
     if (error instanceof RelayError) return []
     throw error

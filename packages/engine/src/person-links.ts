@@ -16,8 +16,9 @@ import {
 } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
+import { LogError } from "@fulcrum/log/log-error"
 import { capabilityEnd, signCapability } from "@fulcrum/log/mailbox"
-import { readSpanHeader } from "@fulcrum/log/span"
+import { readSpanHeader, type SpanHeader, verifySpan } from "@fulcrum/log/span"
 import type { Network } from "@fulcrum/net/contract"
 import type { RelayClient } from "@fulcrum/relay/client"
 import { RelayError } from "@fulcrum/relay/relay-error"
@@ -30,7 +31,12 @@ import {
   MailboxLink,
   type StoredSpan,
 } from "./mailbox-link.ts"
-import type { RecordRelayItem, RelayReceiptItem } from "./record-items.ts"
+import {
+  CARRIED_SPAN_BYTES_MAX,
+  CARRIED_SPANS_MAX,
+  type RecordRelayItem,
+  type RelayReceiptItem,
+} from "./record-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import { visitRelay } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
@@ -52,6 +58,8 @@ export interface PersonLinksOptions {
   changed(): void
   /** A connection failed: news to show, and none for the other connections. */
   failed(): void
+  /** Whether this device is a member and can write. */
+  mayWrite(): boolean
   /** Relays that keep the record, with the mailbox on each. */
   relays(): readonly RecordRelayItem[]
 }
@@ -271,18 +279,25 @@ export class PersonLinks {
 
   /** Relays' receipts for entries of the person's lane become entries of the record. */
   async #keepReceipts(relationship: OpenRelationship, items: readonly StoredSpan[]): Promise<void> {
+    if (!this.#options.mayWrite()) return
     const kept = relationship.secrets.relayReceipts
     const due: RelayReceiptItem[] = []
     for (const { span, receipt } of items) {
-      const { incarnation, start, end } = readSpanHeader(span)
+      const row = spanStart(span)
+      if (row === undefined) continue
+      const { incarnation, start, end, writer } = row
       const isOurs = relationship.space.personEntries.some(
         ({ at, incarnation: one }) =>
-          at.sequence >= start && at.sequence <= end && equalBytes(one, incarnation),
+          at.sequence >= start &&
+          at.sequence <= end &&
+          equalBytes(one, incarnation) &&
+          equalBytes(at.writer, writer),
       )
       const isKept = kept.some(
         (one) => one.start === start && equalBytes(one.incarnation, incarnation),
       )
-      if (!isOurs || isKept) continue
+      // A receipt for other bytes under our header says nothing about ours.
+      if (!isOurs || isKept || !isSignedSpan(span)) continue
       const id = relationship.secrets.item.id
       due.push({ relationship: id, incarnation, start, end, receipt: receipt.bytes })
     }
@@ -298,6 +313,7 @@ export class PersonLinks {
    */
   async #mayAcknowledge(relationship: OpenRelationship, next: number): Promise<number | undefined> {
     const { ledger } = this.#options
+    if (!this.#options.mayWrite()) return undefined
     const { devices } = ledger.membership.view
     if (devices.length <= 1 || this.#options.devicesHold(relationship)) return next - 1
     if (this.record.length === 0) return undefined
@@ -305,14 +321,37 @@ export class PersonLinks {
     const held = replica.tree.merge(ledger.state.carried(relationship.id), [])
     const { spans } = await replica.spansAfter(held, { bytesMax: CARRIED_BYTES_MAX })
     if (spans.length > 0) {
+      const some = spans.slice(0, CARRIED_SPANS_MAX)
+      // One that no entry has room for stays where it is.
+      if (some.some(({ length }) => length > CARRIED_SPAN_BYTES_MAX)) return undefined
       const id = relationship.secrets.item.id
       await ledger.transact(async (step) => {
-        step.add({ kind: "carried", value: { relationship: id, spans } })
+        step.add({ kind: "carried", value: { relationship: id, spans: some } })
       })
       return undefined
     }
     const behind = await Promise.all(this.record.map((link) => link.isBehind()))
     return behind.every(Boolean) ? undefined : next - 1
+  }
+}
+
+/** Where a span says that it begins; `undefined` for bytes that are no span. */
+function spanStart(span: Uint8Array): SpanHeader | undefined {
+  try {
+    return readSpanHeader(span)
+  } catch (error) {
+    if (error instanceof LogError) return undefined
+    throw error
+  }
+}
+
+function isSignedSpan(span: Uint8Array): boolean {
+  try {
+    verifySpan(span)
+    return true
+  } catch (error) {
+    if (error instanceof LogError) return false
+    throw error
   }
 }
 

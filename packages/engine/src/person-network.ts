@@ -88,6 +88,10 @@ export class PersonNetwork {
       changed: () => this.#onShares(),
       failed: () => options.tell("network"),
       relays: () => this.#recordRelays(),
+      mayWrite: () =>
+        ledger.membership.current !== undefined &&
+        !ledger.membership.isRemoved(device.id) &&
+        !this.#alarms.has("removed"),
     })
     this.#devices = new DeviceLinks({
       self: { id: deviceIdOf(device), writer },

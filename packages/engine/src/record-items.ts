@@ -42,6 +42,10 @@ export const ITEMS_PER_ENTRY_MAX = 1024
 /** Bytes of one payload body: below the span's own cap, with room for its frame. */
 export const ITEMS_BYTES_MAX: number = 4 * 1024 * 1024
 
+/** Spans that one item carries, and bytes of each. */
+export const CARRIED_SPANS_MAX = 256
+export const CARRIED_SPAN_BYTES_MAX: number = 2 * 1024 * 1024
+
 export type RecordItem =
   | { readonly kind: "change"; readonly value: ChangeItem }
   | { readonly kind: "relationship"; readonly value: RelationshipItem }
@@ -201,7 +205,7 @@ const relayReceipt: Schema<RelayReceiptItem> = struct({
 
 const carried: Schema<CarriedItem> = struct({
   relationship: relationshipId,
-  spans: array(bytesMax(2 * 1024 * 1024), 256),
+  spans: array(bytesMax(CARRIED_SPAN_BYTES_MAX), CARRIED_SPANS_MAX),
 })
 
 const move: Schema<MoveItem> = struct({

@@ -9,6 +9,7 @@
  * @module
  */
 import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
+import { CodecError } from "@fulcrum/codec/codec-error"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
 import {
@@ -268,8 +269,9 @@ export class Relationships {
     const reached: ProjectedReach[] = []
     for (const relationship of this.#open.values()) {
       if (!this.isAgreed(relationship)) continue
-      const { disclosures, state } = await this.document(relationship.id)
+      const { disclosures: all, state, name } = await this.document(relationship.id)
       if (state === "left") continue
+      const disclosures = this.standing(all)
       const values = new Map<string, JsonValue | undefined>()
       for (const { path } of disclosures) values.set(path, await this.#valueOf(path))
       const { share, replica } = relationship.space
@@ -278,7 +280,12 @@ export class Relationships {
       if (puts.length === 0) continue
       const paths = puts.map(({ path }) => path)
       const items: PersonItem[] = puts.map((value) => ({ kind: "put", value }))
-      const body = personLane.encode([...items, ...(extra?.(relationship, paths) ?? [])])
+      const body = encoded([...items, ...(extra?.(relationship, paths) ?? [])])
+      if (body === undefined) {
+        // What one company cannot be told keeps nobody else from being told.
+        if (edited.length === 0) continue
+        throw new EngineError("VALUE_TOO_LARGE", `this is more than ${name} can be told at once`)
+      }
       const entries = step.append(replica, body)
       const document = documentId(`relationships/${relationship.id}`)
       const edits = projectionEdits(updates)
@@ -290,6 +297,12 @@ export class Relationships {
       reached.push({ relationship, paths, incarnation, sequence, chain })
     }
     return reached
+  }
+
+  /** Of what was disclosed, what still holds today. */
+  standing<T extends { readonly until: string }>(disclosures: readonly T[]): readonly T[] {
+    const today = new Date(this.#options.clock.now()).toISOString().slice(0, 10)
+    return disclosures.filter(({ until }) => until >= today)
   }
 
   /** Whether both signatures over the agreement verify. Only then is any field projected. */
@@ -424,6 +437,16 @@ export class Relationships {
 
   #valueOf(path: string): Promise<JsonValue | undefined> {
     return getPath(this.#options.ledger.documents, path)
+  }
+}
+
+/** `undefined`: out of the lane's bounds. */
+function encoded(items: readonly PersonItem[]): Uint8Array | undefined {
+  try {
+    return personLane.encode(items)
+  } catch (error) {
+    if (error instanceof CodecError) return undefined
+    throw error
   }
 }
 

@@ -8,10 +8,12 @@ import { readSpanHeader } from "@fulcrum/log/span"
 import type { VectorRow } from "@fulcrum/log/vector"
 
 /** `undefined` for bytes that are no span of this version. */
-export function spanEnd(span: Uint8Array): VectorRow | undefined {
+export function spanEnd(
+  span: Uint8Array,
+): (VectorRow & { readonly writer: Uint8Array }) | undefined {
   try {
-    const { incarnation, end, chainEnd } = readSpanHeader(span)
-    return { incarnation, sequence: end, chain: chainEnd }
+    const { incarnation, end, chainEnd, writer } = readSpanHeader(span)
+    return { incarnation, sequence: end, chain: chainEnd, writer }
   } catch (error) {
     if (error instanceof LogError) return undefined
     throw error
