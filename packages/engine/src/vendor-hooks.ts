@@ -346,7 +346,8 @@ export class VendorHooks {
     if (first === undefined) return
     try {
       const stored = await this.#queue.get(line.group, first.order)
-      if (stored === undefined) throw new TypeError("a queued event that is not there")
+      // The write that noted its delivery failed, and landed all the same.
+      if (stored === undefined) return this.#settled(line, first)
       const event = decodeStored(eventSchema, stored, EVENT_BYTES_MAX * 2)
       const code = await this.#attempt(line.hook, event, signal)
       if (signal.aborted && code !== undefined) return
@@ -405,6 +406,10 @@ export class VendorHooks {
       isLast: about !== undefined && !this.#isElsewhere(line, first),
       ops: [this.#queue.del(line.group, first.order)],
     })
+    this.#settled(line, first)
+  }
+
+  #settled(line: Line, first: Waiting): void {
     line.waiting = line.waiting.filter((one) => one !== first)
     line.attempts = 0
     line.nextMs = 0
