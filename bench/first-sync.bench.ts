@@ -76,11 +76,11 @@ const ENGINE_SHAPES: readonly RecordShape[] = [
   { edits: 100, documents: 1 },
   { edits: 1_000, documents: 1 },
 ]
-const ENGINE_ROUNDS = 4
+const ENGINE_ROUNDS = 3
 const QUICK_ENGINE_ROUNDS = 2
 const QUICK_EDITS_MAX = 100
 const QUICK: Effort = { roundsMin: 2, roundsMax: 2, budgetMs: 1000 }
-const FULL: Effort = { roundsMin: 1, roundsMax: 7, budgetMs: 4000 }
+const FULL: Effort = { roundsMin: 1, roundsMax: 7, budgetMs: 2500 }
 
 export async function runFirstSync(options: FirstSyncOptions): Promise<FirstSyncReport> {
   const { isQuick, profileFolder, progress } = options
