@@ -1,9 +1,13 @@
 /**
  * `fulcrum move PATH=VALUE…`: shows who gets what, always, then tells them.
  *
+ * The newest move again is that move, and no failure: whoever was cut off does not know whether
+ * it was made.
+ *
  * @module
  */
-import type { MovePreview, MoveRequest } from "@fulcrum/engine/person"
+import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import type { BoardView, MovePreview, MoveRequest } from "@fulcrum/engine/person"
 import { type CommandContext, confirm, type Outcome } from "../command.ts"
 import { ProgramError } from "../program-error.ts"
 import { counted, lines, listed, table, tone, valueText } from "../text.ts"
@@ -21,12 +25,41 @@ export async function move(context: CommandContext): Promise<Outcome> {
   const preview = await person.planMove(request)
   const shown = { document: preview, text: previewText(preview) }
   if (args.flag("dryRun")) return shown
+  const made = await madeBefore(context, preview)
+  if (made !== undefined) return outcomeOf(made, await settle(), "You made this move before.")
   io.show(shown)
   if (!(await confirm(io, questionOf(preview), preview))) throw declined("nothing was changed")
   const begun = await person.move(request)
   const held = await settle()
-  const board = (await person.board(begun.move)) ?? begun
-  return { document: { ...board, held }, text: lines(boardText(board), stillHere(held)) }
+  return outcomeOf((await person.board(begun.move)) ?? begun, held)
+}
+
+function outcomeOf(
+  board: BoardView,
+  held: readonly string[] | undefined,
+  before?: string,
+): Outcome {
+  const document = { ...board, held }
+  return { document, text: lines(before, boardText(board), stillHere(held)) }
+}
+
+/** The newest move, if it is just this one and the record still says so. */
+async function madeBefore(
+  { person }: CommandContext,
+  { changes, from }: MovePreview,
+): Promise<BoardView | undefined> {
+  if (!changes.every(({ before, after }) => isSame(before, after))) return undefined
+  const newest = await person.board()
+  if (newest === undefined || newest.from !== from) return undefined
+  const made = new Map(newest.changes.map(({ path, after }) => [path, after]))
+  const isThis =
+    made.size === changes.length &&
+    changes.every(({ path, after }) => made.has(path) && isSame(made.get(path), after))
+  return isThis ? newest : undefined
+}
+
+function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b)
 }
 
 function readAssignment(typed: string): { readonly path: string; readonly value: string } {

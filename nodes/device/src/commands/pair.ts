@@ -44,6 +44,7 @@ export async function pair(context: CommandContext): Promise<Outcome> {
         isDeclined = !approved
         return approved
       },
+      burned: () => io.note("The code that was shown before is used up; this is a new one."),
       resumed: (device) => io.note(`Going on to add ${device}, which you approved before.`),
     },
     signal,
