@@ -259,6 +259,11 @@ describe("the main job", () => {
     await until(async () => (await lineStates(laptop)).join() === "applied,relayed", {
       what: "one company has applied it, the other's waits at the relay",
     })
+    // Typed again, as by somebody who was cut off, it is the same move.
+    const made = await laptop.board()
+    expect(await laptop.json("move", `${HOME}=${NEWER_ADDRESS}`, `${email}=${NEW_EMAIL}`)).toEqual(
+      expect.objectContaining({ move: made?.move }),
+    )
     const paths = newsletter.receiver.events.flatMap(({ data }) => changesOf(data))
     expect(new Set(paths.map(({ path }) => path))).toEqual(new Set([email]))
 

@@ -30,10 +30,11 @@ export async function pairDevices(
 ): Promise<Pairing> {
   const pair = await host.start("pair")
   moments.onStart?.(pair)
-  const code = await shownCode(pair)
-  if (code === undefined) {
+  const shown = await shownBy(pair)
+  if (typeof shown === "string") {
     return { pair: await pair.finished, join: NOT_STARTED, compared: false }
   }
+  const { code } = shown
   moments.onCode?.(code)
   const join = await guest.start(...joinArgs(code, guest))
   moments.onJoin?.(join)
@@ -66,19 +67,26 @@ export function joinArgs(code: string, guest: Device): readonly string[] {
   return ["join", code, "--relay", guest.relay, "--name", guest.name, "--no-passphrase"]
 }
 
-/** The code that `pair` shows; `undefined` if it ends without one, as one that goes on does. */
-export async function shownCode(pair: Running): Promise<string | undefined> {
-  const line = await until(
-    () => pair.lines.find((text) => text.includes('"code"')) ?? (pair.ended ? "" : undefined),
+/**
+ * The code that `pair` shows; `resumed` if it goes on with a device that was approved before, and
+ * `ended` if it ends without either.
+ */
+export async function shownBy(
+  pair: Running,
+): Promise<{ readonly code: string } | "resumed" | "ended"> {
+  return await until(
+    () => {
+      const line = pair.lines.find((text) => text.includes('"code"'))
+      if (line !== undefined) return JSON.parse(line)
+      if (pair.stderr.includes("Going on to add")) return "resumed"
+      return pair.ended && "ended"
+    },
     { what: "a pairing code", everyMs: 25 },
   )
-  if (line === "") return undefined
-  const { code }: { readonly code: string } = JSON.parse(line)
-  return code
 }
 
 /** Answers both questions with yes if both show the same words, else both with no. */
-async function compareWords(pair: Running, join: Running): Promise<boolean> {
+export async function compareWords(pair: Running, join: Running): Promise<boolean> {
   const seen = await until(
     () => {
       if (pair.ended || join.ended) return { hosts: undefined, guests: undefined }

@@ -68,7 +68,11 @@ export class Stage implements AsyncDisposable {
   }
 
   static async create(): Promise<Stage> {
-    return new Stage(await mkdtemp(join(tmpdir(), "fulcrum-")))
+    return new Stage(await Stage.makeFolder())
+  }
+
+  protected static makeFolder(): Promise<string> {
+    return mkdtemp(join(tmpdir(), "fulcrum-"))
   }
 
   /** A data folder by name; each belongs to one program. */
@@ -86,9 +90,14 @@ export class Stage implements AsyncDisposable {
     const running = await this.start(program, home, args, options)
     options.onStart?.(running)
     running.write(options.input ?? "", { end: true })
-    const timer = setTimeout(() => running.kill("SIGKILL"), COMMAND_MS_MAX)
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      running.kill("SIGKILL")
+    }, COMMAND_MS_MAX)
     const finished = await running.finished
     clearTimeout(timer)
+    if (isLate) throw new Error(`${running.title} went on for ${COMMAND_MS_MAX} ms`)
     return finished
   }
 

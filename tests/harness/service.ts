@@ -4,7 +4,10 @@
  *
  * @module
  */
-import type { ProgramName, Ready, Running, Stage } from "./programs.ts"
+import type { Finished, ProgramName, Ready, Running, Stage } from "./programs.ts"
+
+/** Kills that one start may suffer. */
+const STARTS_MAX = 3
 
 export interface ServiceOptions {
   readonly program: ProgramName
@@ -63,22 +66,30 @@ export class Service {
     return [...this.#logs, ...now].join("\n")
   }
 
+  /** How it ended; `undefined`: it was never started. */
+  get finished(): Promise<Finished | undefined> {
+    return Promise.resolve(this.#running?.finished)
+  }
+
   /** Starts it unless it is up, and waits until it says that it is ready. */
   async up(): Promise<Ready> {
     this.#shouldRun = true
     if (this.running !== undefined) return this.ready
-    this.#keepLog()
-    const { program, home } = this.#options
-    this.#running = await this.#stage.start(program, home, [...this.args, "--json"])
-    this.#ready = await this.#running.ready()
-    return this.#ready
+    for (let start = 1; ; start++) {
+      try {
+        return await this.#start()
+      } catch (error) {
+        // Killed before it was ready: whoever starts it would try again.
+        if ((await this.#killedBy()) !== "SIGKILL" || start === STARTS_MAX) throw error
+      }
+    }
   }
 
   /** Ends it as its user would. */
   async down(): Promise<void> {
     this.#shouldRun = false
     const finished = await this.running?.stop()
-    if (finished !== undefined && finished.status !== 0) {
+    if (finished !== undefined && finished.status !== 0 && finished.signal !== "SIGKILL") {
       throw new Error(`${this.name} ended with ${finished.status}: ${finished.stderr}`)
     }
   }
@@ -87,6 +98,18 @@ export class Service {
   async kill(): Promise<void> {
     this.#running?.kill("SIGKILL")
     await this.#running?.finished
+  }
+
+  async #start(): Promise<Ready> {
+    this.#keepLog()
+    const { program, home } = this.#options
+    this.#running = await this.#stage.start(program, home, [...this.args, "--json"])
+    this.#ready = await this.#running.ready()
+    return this.#ready
+  }
+
+  async #killedBy(): Promise<NodeJS.Signals | null | undefined> {
+    return this.#running?.ended ? (await this.#running.finished).signal : undefined
   }
 
   #keepLog(): void {
