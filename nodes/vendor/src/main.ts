@@ -97,7 +97,7 @@ const hook = group("hook", "Where events are posted.", "hook list")
 command(
   hook,
   "add",
-  "Post every event there; prints the secret once.",
+  "Post every event there; prints the secret.",
   "hook add https://crm.example/in",
 )
   .argument("<url>", "https, or http on this machine")

@@ -52,7 +52,6 @@ const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["CUSTOMER_UNKNOWN", "see `fulcrum-vendor customers`"],
   ["CUSTOMER_AMBIGUOUS", "see `fulcrum-vendor customers`"],
   ["HOOK_URL_INVALID", "give an address such as https://crm.example/fulcrum"],
-  ["HOOK_EXISTS", "see `fulcrum-vendor hook list`"],
   ["HOOK_LIMIT", "fan out behind one of them"],
   ["HOOK_DISABLED", "add its address again: `fulcrum-vendor hook add URL`"],
   ["EVENT_UNKNOWN", "see `fulcrum-vendor queue`"],

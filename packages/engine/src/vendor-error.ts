@@ -27,7 +27,6 @@ export type VendorErrorCode =
   | "CUSTOMER_QUOTA"
   /** Neither https nor this machine itself. */
   | "HOOK_URL_INVALID"
-  | "HOOK_EXISTS"
   | "HOOK_LIMIT"
   | "HOOK_UNKNOWN"
   /** It answered 410; adding it again enables it. */

@@ -166,17 +166,17 @@ export class VendorHooks {
   }
 
   /**
-   * @returns The hook and its secret. A disabled one of this address is enabled again, under the
-   * secret that it had.
-   * @throws {VendorError} `HOOK_URL_INVALID`, `HOOK_EXISTS`, `HOOK_LIMIT`.
+   * @returns The hook and its secret. One that this address has already stays as it is, and is
+   * enabled again if it was not.
+   * @throws {VendorError} `HOOK_URL_INVALID`, `HOOK_LIMIT`.
    */
   add(url: string): Promise<{ readonly hook: Hook; readonly secret: string }> {
     return this.#mutex.run(async () => {
       const target = hookUrl(url)
       const there = [...this.#hooks.values()].find((hook) => hook.url === target)
-      if (there !== undefined && !there.isDisabled) {
-        throw new VendorError("HOOK_EXISTS", "this address gets every event already")
-      }
+      // Whoever was cut off before reading the secret adds it again.
+      if (there !== undefined && !there.isDisabled)
+        return { hook: shown(there), secret: there.secret }
       if (there === undefined && this.#hooks.size >= HOOKS_MAX) {
         throw new VendorError("HOOK_LIMIT", `at most ${HOOKS_MAX} hooks`)
       }

@@ -145,7 +145,7 @@ export interface Vendor extends AsyncDisposable {
    */
   invite(asked?: InviteRequest): Promise<Invited>
 
-  /** @throws {VendorError} `HOOK_URL_INVALID`, `HOOK_EXISTS`, `HOOK_LIMIT`. */
+  /** @throws {VendorError} `HOOK_URL_INVALID`, `HOOK_LIMIT`. */
   addHook(url: string): Promise<{ readonly hook: Hook; readonly secret: string }>
   hooks(): readonly Hook[]
   queue(): readonly QueuedEvent[]
