@@ -305,14 +305,16 @@ export class MailboxLink {
       const { held } = this.#require()
       const { spans } = await replica.spansAfter(held, { bytesMax: BATCH_BYTES_MAX })
       if (spans.length === 0) return
-      const stored = await Promise.all(
+      const outcomes = await Promise.allSettled(
         spans.map(async (span) => ({ span, receipt: await append.append(span) })),
       )
+      const stored = outcomes.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))
       await this.#heard(stored)
       let { next } = this.#require()
       // What we brought ourselves need not be read again.
       for (const { receipt } of stored) if (receipt.position === next) next++
       await this.#save({ ...this.#require(), next })
+      for (const one of outcomes) if (one.status === "rejected") throw one.reason
     }
   }
 
@@ -327,21 +329,30 @@ export class MailboxLink {
   /** Notes what the relay holds, with its signature. */
   async #heard(items: readonly StoredSpan[]): Promise<void> {
     const { replica } = this.#options.space
-    const rows = items.flatMap(({ span }) => this.#rowOf(span))
     const cursor = this.#require()
+    let { held } = cursor
+    for (const { span } of items) held = replica.tree.merge(held, this.#rowOf(span, held))
     const head = items.at(-1)?.receipt.bytes ?? cursor.head
     await this.#options.space.stored?.(items)
-    await this.#save({ ...cursor, held: replica.tree.merge(cursor.held, rows), head })
+    await this.#save({ ...this.#require(), held, head })
   }
 
-  /** How far a span goes, if it is by who began its line and no further than what is here. */
-  #rowOf(span: Uint8Array): readonly VectorRow[] {
+  /**
+   * How far a span goes, if it is by who began its line, no further than what is here, and what
+   * comes before it is held too: a row stands for all of its line, so one that the relay refused
+   * in between must be brought again first.
+   */
+  #rowOf(span: Uint8Array, held: VersionVector): readonly VectorRow[] {
+    const { tree } = this.#options.space.replica
     const row = spanEnd(span)
-    const node = row && this.#options.space.replica.tree.get(row.incarnation)
+    const node = row && tree.get(row.incarnation)
     if (row === undefined || node === undefined || row.sequence > node.sequence) return []
     if (!equalBytes(node.writer, row.writer)) return []
-    const { incarnation, sequence, chain } = row
-    return [{ incarnation, sequence, chain }]
+    const { incarnation, sequence, chain, start } = row
+    const before =
+      start > node.first ? { incarnation, sequence: start - 1 } : (node.parent ?? undefined)
+    const isNext = before === undefined || tree.covers(held, before.incarnation, before.sequence)
+    return isNext ? [{ incarnation, sequence, chain }] : []
   }
 
   async #load(): Promise<Cursor | undefined> {

@@ -10,10 +10,10 @@ import type { VectorRow } from "@fulcrum/log/vector"
 /** `undefined` for bytes that are no span of this version. */
 export function spanEnd(
   span: Uint8Array,
-): (VectorRow & { readonly writer: Uint8Array }) | undefined {
+): (VectorRow & { readonly start: number; readonly writer: Uint8Array }) | undefined {
   try {
-    const { incarnation, end, chainEnd, writer } = readSpanHeader(span)
-    return { incarnation, sequence: end, chain: chainEnd, writer }
+    const { incarnation, start, end, chainEnd, writer } = readSpanHeader(span)
+    return { incarnation, sequence: end, chain: chainEnd, start, writer }
   } catch (error) {
     if (error instanceof LogError) return undefined
     throw error

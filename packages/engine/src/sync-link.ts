@@ -75,6 +75,7 @@ export class SyncLink {
     const ticks = this.#tick(AbortSignal.any([signal, stop.signal]))
     const close = () => channel.abort(new Error("stopped"))
     signal.addEventListener("abort", close, { once: true })
+    if (signal.aborted) close()
     try {
       this.#feed({ type: "connected" })
       this.#feed({ type: "tick", nowMs: clock.now() })

@@ -24,3 +24,7 @@ test("whole engines give the same run for the same seed", async () => {
   const first = await runSeed({ scenario: "basic", seed: 3, turn })
   expect(await runSeed({ scenario: "basic", seed: 3, turn })).toEqual(first)
 })
+
+test("seed 2127: a span that the relay refused is brought again, though later ones landed", async () => {
+  await runSeed({ scenario: "basic", seed: 2127, turn })
+})
