@@ -65,7 +65,9 @@ export interface PairingRun extends Omit<PairHostOptions, "name" | "addDevice" |
 export async function runPairing(run: PairingRun): Promise<PairResult> {
   const { ledger, device, random, addresses, clock, signal, changed } = run
   const until = async (id: Uint8Array, stop: AbortSignal) => {
-    while (!run.isConnected(id) && !stop.aborted) await changed.wait(stop)
+    while (!run.isConnected(id) && !hasWritten(ledger, id) && !stop.aborted) {
+      await changed.wait(stop)
+    }
     stop.throwIfAborted()
   }
   let added: Uint8Array | undefined
@@ -113,6 +115,13 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
     )
   }
   return paired
+}
+
+/** Whoever has written to the record has the keys that it was given. */
+function hasWritten({ membership, record }: Ledger, id: Uint8Array): boolean {
+  const device = membership.view.devices.find((one) => equalBytes(one.id, id))
+  if (device === undefined) return false
+  return [...record.tree.nodes()].some(({ writer }) => equalBytes(writer, device.writer))
 }
 
 async function untilOrLate(

@@ -2,13 +2,13 @@
  * Making this folder a device of a record that exists elsewhere.
  *
  * State is in table `engine.pairing`, group `guest`: the same command again goes on where it was
- * cut off, once the existing device had approved.
+ * cut off, once the existing device had approved. Another code begins anew.
  *
  * @module
  */
 import { AccessError, type PairingFailure } from "@fulcrum/access/access-error"
 import { type DeviceSecrets, generateDevice } from "@fulcrum/access/device"
-import { type PairingCode, parsePairingCode } from "@fulcrum/access/pairing-code"
+import { formatPairingCode, type PairingCode, parsePairingCode } from "@fulcrum/access/pairing-code"
 import {
   createPairingGuest,
   type GuestAction,
@@ -17,7 +17,8 @@ import {
   resumeGuest,
 } from "@fulcrum/access/pairing-guest"
 import type { PairingPackage } from "@fulcrum/access/pairing-package"
-import { utf8ToBytes } from "@fulcrum/codec/bytes"
+import { equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { sha256 } from "@fulcrum/crypto/hash"
 import { NetError } from "@fulcrum/net/contract"
 import { openVault, type Table, type Vault } from "@fulcrum/store/vault"
 import { putDeviceState, readDeviceState } from "./device-state.ts"
@@ -41,6 +42,8 @@ const GROUP: Uint8Array = utf8ToBytes("guest")
 /** The id that the device drew, by which both find each other again. */
 const DEVICE: Uint8Array = utf8ToBytes("guest device")
 const TICK_MS = 1000
+/** Hash of the code that all this belongs to. */
+const CODE: Uint8Array = utf8ToBytes("guest code")
 /** How long the other device is looked for on the local network. */
 const FIND_MS = 15_000
 
@@ -83,7 +86,7 @@ export async function joinPerson(options: JoinOptions): Promise<Person> {
       putDeviceState(vault, state),
       ...made.epochs.map(({ id, key }) => vault.table("engine.epochs").put(id, 0, key)),
       putHints(vault, made),
-      table.del(GROUP, 0),
+      ...[GROUP, DEVICE, CODE].map((group) => table.del(group, 0)),
     ])
     return await PersonEngine.open({ ...options, vault, device: state })
   } catch (error) {
@@ -104,6 +107,8 @@ class GuestRun {
   readonly #options: JoinOptions
   readonly #mutex = new Mutex()
   readonly #result = Promise.withResolvers<Joined>()
+  /** That there was a line, on which the other device was told where this one stands. */
+  readonly #spoken = Promise.withResolvers<void>()
   readonly #stop = new AbortController()
   #guest: PairingGuest | undefined
   #line: PairingLine | undefined
@@ -125,8 +130,14 @@ class GuestRun {
     try {
       await this.#begin()
       void this.#tick()
-      this.#keepConnected().catch((error: unknown) => this.#result.reject(pairingError(error)))
-      return await this.#result.promise
+      this.#keepConnected().catch((error: unknown) => {
+        this.#result.reject(pairingError(error))
+        this.#spoken.resolve()
+      })
+      const joined = await this.#result.promise
+      // The other device waits to hear that its package is here; it finds out later if it does not.
+      if (this.#isResumed) await this.#atMost(ACKNOWLEDGE_MS, this.#spoken.promise)
+      return joined
     } finally {
       this.#options.signal.removeEventListener("abort", give)
       this.#stop.abort()
@@ -134,10 +145,16 @@ class GuestRun {
     }
   }
 
+  async #atMost(ms: number, work: Promise<void>): Promise<void> {
+    const { signal } = this.#stop
+    await Promise.race([work, this.#options.clock.sleep(ms, signal).catch(() => undefined)])
+  }
+
   async #begin(): Promise<void> {
     const stored = await this.#table.get(GROUP)
     const { random, name } = this.#options
-    if (stored === undefined) {
+    const before = await this.#table.get(CODE)
+    if (stored === undefined || before === undefined || !equalBytes(before, this.#codeHash)) {
       const device = generateDevice({ name, random })
       this.#deviceId = device.id
       this.#guest = createPairingGuest({ code: this.#code, device, random })
@@ -163,6 +180,10 @@ class GuestRun {
       if (!this.#isClaimed()) await this.#feed({ kind: "disconnected" })
       await clock.sleep(TICK_MS, signal).catch(() => undefined)
     }
+  }
+
+  get #codeHash(): Uint8Array {
+    return sha256(utf8ToBytes(formatPairingCode(this.#code)))
   }
 
   #isClaimed(): boolean {
@@ -225,6 +246,7 @@ class GuestRun {
     this.#line = line
     try {
       await this.#feed({ kind: "connected" })
+      this.#spoken.resolve()
       for await (const bytes of line.messages()) await this.#feed({ kind: "message", bytes })
     } catch (error) {
       if (!(error instanceof NetError)) throw error
@@ -260,6 +282,7 @@ class GuestRun {
         await this.#vault.write([
           this.#table.put(GROUP, 0, action.state),
           this.#table.put(DEVICE, 0, this.#deviceId),
+          this.#table.put(CODE, 0, this.#codeHash),
         ])
         this.#hasStored = true
         return
@@ -284,6 +307,9 @@ class GuestRun {
     this.#result.reject(new AccessError(code, WHAT_HAPPENED[code]))
   }
 }
+
+/** How long a guest that was cut off tries to say that it has all it needs. */
+const ACKNOWLEDGE_MS = 5000
 
 /** How often a guest that was cut off looks for the host again, a second apart. */
 const RECONNECTS_MAX = 60

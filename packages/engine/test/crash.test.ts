@@ -9,6 +9,7 @@ import {
   loadDocuments,
   type Machine,
   PersonWorld,
+  type TestRelay,
   type TestVendor,
 } from "./person-world.ts"
 
@@ -144,28 +145,44 @@ describe("[P1] whatever flush fails, a command happened whole or not at all", ()
     }))
   })
 
-  test("removing a device", async () => {
+  test("removing a device, with what follows for relays and companies", async () => {
     await using world = new PersonWorld()
-    const machine = world.machine("phone")
-    const phone = await world.create(machine)
+    const { machine, shop, relay } = await customer(world)
+    const phone = await world.reopen(machine)
+    await phone.addRelay(relay.address)
     const [at = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
     const laptop = await world.pair(phone, world.machine("laptop"), { at })
     await world.end(laptop)
+    await world.during(phone.settle(5000))
     await world.end(phone)
     await atEveryFlush(world, machine, () => ({
       run: (person) => person.revokeDevice("laptop"),
-      see: async (person) => (await person.devices()).map(({ name, state }) => [name, state]),
+      see: async (person) => [
+        (await person.devices()).map(({ name, state }) => [name, state]),
+        (await person.relays()).map(({ address }) => address),
+      ],
       states: [
         [
-          ["phone", "member"],
-          ["laptop", "member"],
+          [
+            ["phone", "member"],
+            ["laptop", "member"],
+          ],
+          [relay.address],
         ],
         [
-          ["phone", "member"],
-          ["laptop", "removed"],
+          [
+            ["phone", "member"],
+            ["laptop", "removed"],
+          ],
+          [relay.address],
         ],
       ],
     }))
+    const later = await world.reopen(machine)
+    await later.revokeDevice("laptop")
+    await later.set(ADDRESS, "New Street 2")
+    await world.during(later.settle(5000))
+    await world.until("the edit", () => shop.posted.join().includes("New Street 2"))
   })
 
   test("connecting", async () => {
@@ -294,7 +311,9 @@ describe("[P2] a record that was being made", () => {
 })
 
 /** Somebody with a company that has her address. */
-async function customer(world: PersonWorld): Promise<{ machine: Machine; shop: TestVendor }> {
+async function customer(
+  world: PersonWorld,
+): Promise<{ machine: Machine; shop: TestVendor; relay: TestRelay }> {
   const relay = await world.relay()
   const shop = await world.vendor("Shop", relay)
   const machine = world.machine("phone")
@@ -307,7 +326,7 @@ async function customer(world: PersonWorld): Promise<{ machine: Machine; shop: T
   await world.until("the first disclosure", isApplied)
   await world.during(phone.settle(5000))
   await world.end(phone)
-  return { machine, shop }
+  return { machine, shop, relay }
 }
 
 async function openVaultOn({ disk, vaultKey: key }: Machine): Promise<Vault> {

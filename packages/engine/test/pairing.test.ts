@@ -1,0 +1,137 @@
+import type { MemoryFault } from "@fulcrum/store/memory"
+import { beforeAll, describe, expect, test } from "vitest"
+import { joinPerson } from "../src/join-person.ts"
+import type { Person } from "../src/person.ts"
+import { ailments, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
+
+const FAULTS = ["fail-before", "fail-after", "crash-before", "crash-after"] as const
+
+beforeAll(loadDocuments)
+
+/** One attempt at pairing, from both sides, as people go about it. */
+class Attempts {
+  readonly #world: PersonWorld
+  readonly #relay: string
+  #code = ""
+  #isAdded = false
+
+  constructor(world: PersonWorld, relay: string) {
+    this.#world = world
+    this.#relay = relay
+  }
+
+  /** @returns The new device's record; `undefined`: joining failed. */
+  async once(host: Person, guest: Machine): Promise<Person | undefined> {
+    // Who was told that the device is added does not add it again: joining goes on by itself.
+    if (this.#isAdded) return this.#world.during(this.#join(guest, new AbortController().signal))
+    const begun = Promise.withResolvers<void>()
+    const stop = new AbortController()
+    const adding = host.pair(
+      {
+        code: ({ code }) => {
+          this.#code = code
+          begun.resolve()
+        },
+        resumed: () => begun.resolve(),
+        approve: async () => true,
+      },
+      stop.signal,
+    )
+    const added = adding.then(
+      () => true,
+      () => false,
+    )
+    await this.#world.during(Promise.race([begun.promise, added]))
+    const joined = await this.#world.during(this.#join(guest, stop.signal), 120_000)
+    if (joined !== undefined) await this.#world.during(joined.settle(5000).catch(() => []))
+    else {
+      await this.#world.clock.advance(5000)
+      stop.abort()
+    }
+    this.#isAdded = await this.#world.during(added, 200_000)
+    return joined
+  }
+
+  async #join(guest: Machine, signal: AbortSignal): Promise<Person | undefined> {
+    const options = await this.#world.options(guest)
+    try {
+      return await joinPerson({
+        ...options,
+        name: guest.name,
+        code: this.#code,
+        relay: this.#relay,
+        confirm: async () => true,
+        signal,
+      })
+    } catch {
+      await options.store.close().catch(() => undefined)
+      return undefined
+    }
+  }
+}
+
+describe("[P3] pairing that is cut off", () => {
+  for (const side of ["host", "guest"] as const) {
+    test(`at any flush of the ${side} is completed by going on with it`, async () => {
+      let cases = 0
+      for (let at = 0, isHit = true; isHit && at < 40; at++) {
+        isHit = false
+        const kind = FAULTS[at % FAULTS.length] ?? "crash-after"
+        const label = `${kind} at flush ${at} of the ${side}`
+        await using world = new PersonWorld()
+        const relay = await world.relay()
+        const [own, guest] = [world.machine("phone"), world.machine("laptop")]
+        let host = await world.create(own, [relay.address])
+        await host.set("card/name/full", "Ada")
+        const failing = side === "host" ? own : guest
+        const first = failing.disk.flushes
+        failing.disk.fault = ({ index }): MemoryFault | undefined => {
+          if (isHit || index !== first + at) return undefined
+          isHit = true
+          return { type: kind }
+        }
+        const attempts = new Attempts(world, relay.address)
+        let joined: Person | undefined
+        for (let attempt = 0; attempt < 3 && joined === undefined; attempt++) {
+          joined = await attempts.once(host, guest)
+          failing.disk.fault = undefined
+          if (kind.startsWith("crash") && isHit && side === "host" && attempt === 0) {
+            world.network.crash(own.name)
+            await world.end(host)
+            host = await world.reopen(own)
+            await host.start({ listen: [] })
+          }
+          if (joined !== undefined && isHit && side === "guest" && kind.startsWith("crash")) {
+            await world.end(joined)
+            joined = await world.reopen(guest)
+          }
+          // What was there before the attempt is there: its command says so, and it opens.
+          joined ??= await world.reopen(guest).catch(() => undefined)
+        }
+        expect(joined, label).toBeDefined()
+        if (joined === undefined) return
+        await host.start({ listen: [] })
+        await joined.start({ listen: [] })
+        const phone = host
+        const laptop = joined
+        await world.until(
+          `${label}: the record`,
+          async () => (await laptop.get("card/name/full")) === "Ada",
+        )
+        await laptop.set("card/nicknames/1/name", "ada")
+        await world.until(
+          `${label}: an edit of the new device`,
+          async () => (await phone.get("card/nicknames/1/name")) === "ada",
+        )
+        for (const one of [phone, laptop]) {
+          const members = (await one.devices()).filter(({ state }) => state === "member")
+          expect(members.map(({ name }) => name).includes("laptop"), label).toBe(true)
+          expect(await ailments(one), label).toEqual([])
+          await world.end(one)
+        }
+        cases++
+      }
+      expect(cases).toBeGreaterThan(3)
+    }, 60_000)
+  }
+})
