@@ -92,7 +92,7 @@ export function wordsText(words: readonly string[], relays: readonly string[]): 
     rows.push(cells)
   }
   return lines(
-    "These words bring your record back if every device is lost. They are shown only now:",
+    "These words are meant to bring your record back; this version cannot yet. Shown only now:",
     "write them on paper, and keep it where only you find it.\n",
     table(rows, { indent: "  " }),
     relays.length === 0
