@@ -9,8 +9,6 @@ export type EngineErrorCode =
   | "RECORD_ABSENT"
   /** The folder holds a record already. */
   | "RECORD_EXISTS"
-  /** A stored item cannot be read back; the folder is damaged. */
-  | "RECORD_DAMAGED"
   /** Nothing to undo. */
   | "UNDO_NOTHING"
   /** What would be undone was changed since. */
@@ -25,24 +23,16 @@ export type EngineErrorCode =
   | "DEVICE_REMOVED"
   /** Neither the vendor nor a relay of the invitation answered. */
   | "CONNECT_UNREACHABLE"
-  /** What the door holds is not what the invitation names. */
-  | "CONNECT_REQUEST_MISMATCH"
-  /** The vendor's request is out of its form. */
-  | "CONNECT_REQUEST_INVALID"
-  /** A field that the vendor requires was not disclosed, or one that it never asked for was. */
+  /** A field that the vendor requires was not disclosed. */
   | "CONNECT_FIELD_REQUIRED"
-  | "CONNECT_FIELD_NOT_REQUESTED"
   /** The record has no value there. */
   | "CONNECT_FIELD_EMPTY"
   /** A company that follows this field cannot be told so much. */
   | "VALUE_TOO_LARGE"
-  | "TERMS_UNKNOWN"
-  | "TERMS_NOT_ACCEPTED"
+  /** The record says so already: nothing to tell. */
   | "MOVE_UNCHANGED"
+  /** Several moves, or none, go by that id. */
   | "MOVE_UNKNOWN"
-  | "NOT_AGREED"
-  /** The relay says no: full, or over its quota. */
-  | "RELAY_FULL"
   | "RELAY_ADDRESS_INVALID"
   | "RELAY_UNKNOWN"
   /** Built later; listed in the README. */
