@@ -203,7 +203,9 @@ export class VendorCustomer {
   }
 
   async #refresh(): Promise<void> {
-    if (this.#isStale) await this.#load()
+    if (!this.#isStale) return
+    await this.#options.hooks.reread(this.record.id)
+    await this.#load()
   }
 
   async #load(): Promise<void> {

@@ -190,6 +190,20 @@ export class VendorHooks {
     })
   }
 
+  /**
+   * Brings what is to be told about a customer in line with the disk: a write of its events failed,
+   * and may have landed all the same. Before anything else is queued about that customer, else what
+   * is newer would be told first.
+   */
+  async reread(customer: Uint8Array): Promise<void> {
+    for (const hook of this.#hooks.values()) {
+      const line = this.#line(customer, hook)
+      await this.#readLine(line)
+      this.#forget(line)
+    }
+    this.#wake.notify()
+  }
+
   /** Whether an event about this entry is on its way or was given up. */
   isPending(customer: Uint8Array, about: Uint8Array): boolean {
     const chain = bytesToHex(about)
@@ -232,7 +246,7 @@ export class VendorHooks {
       ),
       commit: () => {
         for (const { hook, order } of staged) {
-          this.#line(customer, hook).waiting.push({ order, id: event.id, about: chain, queuedMs })
+          add(this.#line(customer, hook).waiting, { order, id: event.id, about: chain, queuedMs })
         }
         this.#wake.notify()
       },
@@ -346,8 +360,8 @@ export class VendorHooks {
     if (first === undefined) return
     try {
       const stored = await this.#queue.get(line.group, first.order)
-      // The write that noted its delivery failed, and landed all the same.
-      if (stored === undefined) return this.#settled(line, first)
+      // The write that took it from here failed, and landed all the same.
+      if (stored === undefined) return await this.#settledElsewhere(line, first)
       const event = decodeStored(eventSchema, stored, EVENT_BYTES_MAX * 2)
       const code = await this.#attempt(line.hook, event, signal)
       if (signal.aborted && code !== undefined) return
@@ -410,10 +424,16 @@ export class VendorHooks {
   }
 
   #settled(line: Line, first: Waiting): void {
-    line.waiting = line.waiting.filter((one) => one !== first)
+    line.waiting = line.waiting.filter(({ order }) => order !== first.order)
     line.attempts = 0
     line.nextMs = 0
     line.lastCode = undefined
+  }
+
+  async #settledElsewhere(line: Line, first: Waiting): Promise<void> {
+    const dead = await this.#deadTable.get(line.group, first.order)
+    this.#settled(line, first)
+    if (dead !== undefined) add(line.dead, waitingOf(first.order, dead))
   }
 
   /** Whether an event about the same entry is on its way to another hook, or was given up. */
@@ -421,7 +441,8 @@ export class VendorHooks {
     for (const hook of this.#hooks.values()) {
       const other = this.#lines.get(lineKey(line.customer, hook.id))
       const others = [...(other?.waiting ?? []), ...(other?.dead ?? [])]
-      if (others.some((one) => one !== first && one.about === first.about)) return true
+      if (others.some(({ order, about }) => order !== first.order && about === first.about))
+        return true
     }
     return false
   }
@@ -460,24 +481,26 @@ export class VendorHooks {
         this.#deadTable.put(group, order, encodeStored(eventSchema, { ...event, code: short })),
       ]),
     )
-    const buried = new Set(events.map(({ waiting }) => waiting))
-    line.waiting = line.waiting.filter((one) => !buried.has(one))
-    line.dead.push(...[...buried].map((one) => ({ ...one, code: short })))
+    const buried = new Set(events.map(({ waiting }) => waiting.order))
+    line.waiting = line.waiting.filter(({ order }) => !buried.has(order))
+    for (const { waiting } of events) add(line.dead, { ...waiting, code: short })
   }
 
   async #revive(line: Line, one: Waiting): Promise<void> {
-    const stored = await this.#deadTable.get(line.group, one.order)
-    if (stored === undefined) throw new TypeError("a dead letter that is not there")
-    const { code: _, ...event } = decodeStored(eventSchema, stored, EVENT_BYTES_MAX * 2)
-    const queuedMs = this.#options.clock.now()
-    await this.#options.vault.write([
-      this.#deadTable.del(line.group, one.order),
-      this.#queue.put(line.group, one.order, encodeStored(eventSchema, { ...event, queuedMs })),
-    ])
-    line.dead = line.dead.filter((other) => other !== one)
-    const { order, id, about } = one
-    line.waiting.push({ order, id, about, queuedMs })
-    line.waiting.sort((a, b) => a.order - b.order)
+    const { order } = one
+    const stored = await this.#deadTable.get(line.group, order)
+    // Else the write that revived it failed, and landed all the same.
+    if (stored !== undefined) {
+      const { code: _, ...event } = decodeStored(eventSchema, stored, EVENT_BYTES_MAX * 2)
+      const queuedMs = this.#options.clock.now()
+      await this.#options.vault.write([
+        this.#deadTable.del(line.group, order),
+        this.#queue.put(line.group, order, encodeStored(eventSchema, { ...event, queuedMs })),
+      ])
+    }
+    line.dead = line.dead.filter((other) => other.order !== order)
+    const revived = await this.#queue.get(line.group, order)
+    if (revived !== undefined) add(line.waiting, waitingOf(order, revived))
   }
 
   /** 410: nobody is there any more. What is being posted meanwhile gets an answer of its own. */
@@ -493,12 +516,14 @@ export class VendorHooks {
         const stored = await this.#queue.getMany(
           some.map(({ order }) => ({ group: line.group, order })),
         )
-        const events = some.flatMap((waiting, i) => {
+        const events: { readonly waiting: Waiting; readonly event: StoredEvent }[] = []
+        for (const [i, waiting] of some.entries()) {
           const value = stored[i]
-          if (value === undefined) return []
-          return [{ waiting, event: decodeStored(eventSchema, value, EVENT_BYTES_MAX * 2) }]
-        })
-        await this.#bury(line, events, "HTTP_410")
+          if (value === undefined) await this.#settledElsewhere(line, waiting)
+          else
+            events.push({ waiting, event: decodeStored(eventSchema, value, EVENT_BYTES_MAX * 2) })
+        }
+        if (events.length > 0) await this.#bury(line, events, "HTTP_410")
       }
     }
   }
@@ -516,18 +541,32 @@ export class VendorHooks {
       const hook = decodeStored(hookSchema, value)
       this.#hooks.set(bytesToHex(hook.id), hook)
     }
-    for (const [table, list] of [
-      [this.#queue, "waiting"],
-      [this.#deadTable, "dead"],
-    ] as const) {
+    for (const [table, list] of this.#lists) {
       for await (const { group, order, value } of table.groups()) {
-        const { id, about, queuedMs, code } = decodeStored(eventSchema, value, EVENT_BYTES_MAX * 2)
         const hook = this.#hooks.get(bytesToHex(group.subarray(CUSTOMER_ID_BYTES)))
         if (hook === undefined) throw new VendorError("VENDOR_DAMAGED", "an event without its hook")
         const line = this.#line(group.slice(0, CUSTOMER_ID_BYTES), hook)
-        line[list].push({ order, id, about: about && bytesToHex(about), queuedMs, code })
+        line[list].push(waitingOf(order, value))
         this.#lastOrder = Math.max(this.#lastOrder, order)
       }
+    }
+  }
+
+  get #lists(): readonly (readonly [Table, "waiting" | "dead"])[] {
+    return [
+      [this.#queue, "waiting"],
+      [this.#deadTable, "dead"],
+    ]
+  }
+
+  /** What the disk holds of a line. */
+  async #readLine(line: Line): Promise<void> {
+    for (const [table, list] of this.#lists) {
+      const found: Waiting[] = []
+      for await (const { order, value } of table.list(line.group)) {
+        found.push(waitingOf(order, value))
+      }
+      line[list] = found
     }
   }
 
@@ -558,6 +597,18 @@ export class VendorHooks {
   #enabled(): readonly StoredHook[] {
     return [...this.#hooks.values()].filter(({ isDisabled }) => !isDisabled)
   }
+}
+
+/** Keeps a list by order, each once: what was read from disk may have come before its commit. */
+function add(list: Waiting[], one: Waiting): void {
+  if (list.some(({ order }) => order === one.order)) return
+  list.push(one)
+  list.sort((a, b) => a.order - b.order)
+}
+
+function waitingOf(order: number, value: Uint8Array): Waiting {
+  const { id, about, queuedMs, code } = decodeStored(eventSchema, value, EVENT_BYTES_MAX * 2)
+  return { order, id, about: about && bytesToHex(about), queuedMs, code }
 }
 
 function shown({ id, url, isDisabled }: StoredHook): Hook {

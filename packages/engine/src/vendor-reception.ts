@@ -27,10 +27,10 @@ import { decide } from "@fulcrum/relations/policy"
 import { RelationsError } from "@fulcrum/relations/relations-error"
 import type { SignedRequest } from "@fulcrum/relations/request"
 import { webhookEvent } from "@fulcrum/relations/webhook-event"
-import type { Vault, VaultOp } from "@fulcrum/store/vault"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { GatheringVault } from "./gathering-vault.ts"
 import { Mutex } from "./mutex.ts"
-import { VendorCustomer } from "./vendor-customer.ts"
+import { type CustomerOptions, VendorCustomer } from "./vendor-customer.ts"
 import type { VendorHooks } from "./vendor-hooks.ts"
 import { type CustomerRecord, customerSchema, encodeStored } from "./vendor-records.ts"
 
@@ -91,6 +91,13 @@ export interface ReceptionOffice {
   }): TokenBinding | undefined
 }
 
+/** A relationship that is to be written. */
+interface Accepted {
+  readonly record: CustomerRecord
+  readonly request: OwnRequest
+  readonly binding: TokenBinding
+}
+
 export interface ReceptionOptions {
   readonly vault: Vault
   readonly key: SigningKey
@@ -109,6 +116,11 @@ export class VendorReception {
   readonly #messages = new Set<string>()
   /** Keys, space tags and mailboxes: each belongs to one relationship. */
   readonly #taken = new Set<string>()
+  /**
+   * Relationships whose write failed, and may have landed all the same, by the message. A door
+   * brings a message until it is taken and none after it, so there is one for each relay at most.
+   */
+  readonly #unsure = new Map<string, Accepted>()
 
   constructor(options: ReceptionOptions) {
     this.#options = options
@@ -126,6 +138,8 @@ export class VendorReception {
 
   async #receive(message: Uint8Array): Promise<Reception> {
     const hash = spanHash(message)
+    const landed = await this.#landed(bytesToHex(hash))
+    if (landed !== undefined) return { outcome: "taken", customer: landed }
     if (this.#messages.has(bytesToHex(hash))) return { outcome: "known" }
     if (this.#messages.size >= CUSTOMERS_MAX) return dropped("full")
     const opened = this.#openMessage(message)
@@ -209,14 +223,12 @@ export class VendorReception {
     readonly binding: TokenBinding
   }): Promise<Reception> {
     const { record, request, keySpan, binding } = input
-    const { vault, hooks, clock, key } = this.#options
+    const { vault, hooks, clock } = this.#options
     const answer = this.#answer(record, request)
     if (typeof answer === "string") return dropped(answer)
     if (!isKeySpan(keySpan)) return dropped("malformed")
     const gathering = new GatheringVault(vault)
-    const { random, deflate } = this.#options
-    const shared = { key, hooks, random, clock, deflate, wrapKey: request.wrapKey }
-    const customer = await VendorCustomer.open({ ...shared, vault: gathering }, record)
+    const customer = await VendorCustomer.open(this.#customerOptions(request, gathering), record)
     const [result] = await customer.admit([keySpan])
     if (result?.outcome !== "admitted") return dropped("malformed")
     const staged = customer.stageAnswer(answer)
@@ -236,19 +248,49 @@ export class VendorReception {
             undefined,
           )
         : undefined
+    const messageKey = bytesToHex(record.message)
+    this.#unsure.set(messageKey, { record, request, binding })
     await vault.write([
       ...gathering.gathered,
       ...staged.ops,
       ...binding.ops,
       ...(event?.ops ?? []),
-      vault.table("vendor.customers").put(record.id, 0, encodeStored(customerSchema, record)),
+      this.#customers.put(record.id, 0, encodeStored(customerSchema, record)),
     ])
+    this.#unsure.delete(messageKey)
     gathering.release()
     staged.commit()
     binding.commit()
     event?.commit()
     this.note(record)
     return { outcome: "taken", customer }
+  }
+
+  /** What became of this message if the write that took it failed. */
+  async #landed(messageKey: string): Promise<VendorCustomer | undefined> {
+    const unsure = this.#unsure.get(messageKey)
+    if (unsure === undefined) return undefined
+    const { record, request, binding } = unsure
+    const { vault, hooks } = this.#options
+    const isThere = (await this.#customers.get(record.id)) !== undefined
+    let customer: VendorCustomer | undefined
+    if (isThere) {
+      customer = await VendorCustomer.open(this.#customerOptions(request, vault), record)
+      await hooks.reread(record.id)
+      binding.commit()
+      this.note(record)
+    }
+    this.#unsure.delete(messageKey)
+    return customer
+  }
+
+  get #customers(): Table {
+    return this.#options.vault.table("vendor.customers")
+  }
+
+  #customerOptions({ wrapKey }: OwnRequest, vault: Vault): CustomerOptions {
+    const { key, hooks, random, clock, deflate } = this.#options
+    return { key, hooks, random, clock, deflate, wrapKey, vault }
   }
 
   #answer(record: CustomerRecord, { signed }: OwnRequest): VendorItem | DropReason {

@@ -301,46 +301,54 @@ describe("crashes", () => {
     world.faults.length = 0
   })
 
-  test("[V13] wherever it dies, nothing is lost or told under two ids", async () => {
-    let at = 0
-    for (; at < 80; at++) {
-      world = await openWorld({ seed: `crash ${at}` })
-      const { disk, clock } = world
-      await world.vendor.addHook("https://crm.example/hook")
-      const from = disk.flushes
-      let isDead = false
-      disk.fault = ({ index }) => {
-        if (index !== from + at) return undefined
-        isDead = true
-        return { type: at % 2 === 0 ? "crash-before" : "crash-after" }
+  test.each([
+    ["it dies", "crash-before", "crash-after"],
+    ["a write fails", "fail-after", "fail-before"],
+  ] as const)(
+    "[V13] wherever %s, nothing is lost or told under two ids",
+    async (_, even, odd) => {
+      let at = 0
+      for (; at < 80; at++) {
+        world = await openWorld({ seed: `${even} ${at}` })
+        const { disk, clock } = world
+        await world.vendor.addHook("https://crm.example/hook")
+        const from = disk.flushes
+        let isDead = false
+        disk.fault = ({ index }) => {
+          if (index !== from + at) return undefined
+          const type = at % 2 === 0 ? even : odd
+          isDead = type.startsWith("crash")
+          return { type }
+        }
+        clock.tend = async () => {
+          if (!isDead) return
+          isDead = false
+          await world.restart("crashed")
+        }
+        const anna = await persistently(() => world.person("Anna"))
+        expect(await anna.answered()).toBe("agreed")
+        const chains = []
+        for (const value of ["1@example.org", "2@example.org"]) {
+          const chain = await anna.put({ [EMAIL]: value })
+          await anna.hears(chain, "applied")
+          chains.push(chain)
+        }
+        for (const chain of chains) {
+          expect(anna.states(chain), `${even} ${at}`).toEqual(["delivered", "accepted", "applied"])
+        }
+        expect(world.vendor.customers()).toHaveLength(1)
+        expect(world.vendor.queue()).toEqual([])
+        expectOneIdEach()
+        world.faults.length = 0
+        if (disk.flushes - from <= at) break
+        await world.close()
       }
-      clock.tend = async () => {
-        if (!isDead) return
-        isDead = false
-        await world.restart("crashed")
-      }
-      const anna = await persistently(() => world.person("Anna"))
-      expect(await anna.answered()).toBe("agreed")
-      const chains = []
-      for (const value of ["1@example.org", "2@example.org"]) {
-        const chain = await anna.put({ [EMAIL]: value })
-        await anna.hears(chain, "applied")
-        chains.push(chain)
-      }
-      for (const chain of chains) {
-        expect(anna.states(chain), `crash ${at}`).toEqual(["delivered", "accepted", "applied"])
-      }
-      expect(world.vendor.customers()).toHaveLength(1)
-      expect(world.vendor.queue()).toEqual([])
-      expectOneIdEach()
-      world.faults.length = 0
-      if (disk.flushes - from <= at) break
-      await world.close()
-    }
-    // The last round had no crash: each flush of a whole run had its turn.
-    expect(at).toBeGreaterThan(8)
-    expect(at).toBeLessThan(80)
-  }, 60_000)
+      // The last round had no fault: each flush of a whole run had its turn.
+      expect(at).toBeGreaterThan(8)
+      expect(at).toBeLessThan(80)
+    },
+    60_000,
+  )
 })
 
 /** Every event came, in order, each under one id with one body however often. */

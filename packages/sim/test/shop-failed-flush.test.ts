@@ -9,6 +9,7 @@ import { expect, test } from "vitest"
 import { Findings } from "../src/findings.ts"
 import { PersonDevice } from "../src/person-device.ts"
 import { RelayProgram } from "../src/relay-program.ts"
+import { runSeed } from "../src/run-seed.ts"
 import { prepareShop } from "../src/shop-scenario.ts"
 import { DISCLOSED, VendorProgram } from "../src/vendor-program.ts"
 import { World } from "../src/world.ts"
@@ -46,4 +47,10 @@ test("whichever flush fails at the vendor and lands, its hook hears of the next 
     findings.throwIfFailed()
   }
   await world.clock.run(run(), 7_200_000)
+})
+
+// What seed 120 found: the write that queued an event failed and landed; newer ones were posted, and
+// the old one after the next start.
+test("an event whose write failed and landed is posted before what is newer", async () => {
+  await runSeed({ scenario: "shop", seed: 120, turn: () => setImmediate() })
 })
