@@ -115,6 +115,8 @@ class GuestRun {
   #deviceId: Uint8Array = new Uint8Array()
   #isResumed = false
   #hasStored = false
+  /** When there was a line last. */
+  #aloneSinceMs = 0
 
   constructor(vault: Vault, code: PairingCode, options: JoinOptions) {
     this.#vault = vault
@@ -167,15 +169,17 @@ class GuestRun {
     for (const action of actions) await this.#carryOut(action)
   }
 
-  /** A first attempt has one guess; one that goes on tries until somebody answers. */
+  /** A first attempt has one guess; one that goes on tries for a while. */
   async #keepConnected(): Promise<void> {
     const { clock } = this.#options
     const { signal } = this.#stop
-    for (let attempt = 0; !signal.aborted; attempt++) {
+    this.#aloneSinceMs = clock.now()
+    while (!signal.aborted) {
       try {
         await this.#connect()
       } catch (error) {
-        if (attempt >= RECONNECTS_MAX || !this.#isClaimed()) throw error
+        const isLate = clock.now() - this.#aloneSinceMs >= ALONE_MS_MAX
+        if (isLate || !this.#isClaimed()) throw error
       }
       if (!this.#isClaimed()) await this.#feed({ kind: "disconnected" })
       await clock.sleep(TICK_MS, signal).catch(() => undefined)
@@ -252,6 +256,7 @@ class GuestRun {
       if (!(error instanceof NetError)) throw error
     } finally {
       this.#line = undefined
+      this.#aloneSinceMs = this.#options.clock.now()
       await line.close().catch(() => undefined)
     }
   }
@@ -311,8 +316,11 @@ class GuestRun {
 /** How long a guest that was cut off tries to say that it has all it needs. */
 const ACKNOWLEDGE_MS = 5000
 
-/** How often a guest that was cut off looks for the host again, a second apart. */
-const RECONNECTS_MAX = 60
+/**
+ * How long a guest looks for a host that has gone: to start a program again, not longer, since the
+ * host may have begun with a new code and the same command goes on where this one ends.
+ */
+const ALONE_MS_MAX = 30_000
 
 function absent(cause?: unknown): AccessError {
   const message = "nobody there"

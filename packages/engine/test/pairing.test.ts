@@ -1,3 +1,4 @@
+import { AccessError } from "@fulcrum/access/access-error"
 import type { MemoryFault } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
 import { joinPerson } from "../src/join-person.ts"
@@ -134,4 +135,35 @@ describe("[P3] pairing that is cut off", () => {
       expect(cases).toBeGreaterThan(3)
     }, 60_000)
   }
+})
+
+test("[P3] a guest whose host has gone before its yes says so in less than a minute", async () => {
+  await using world = new PersonWorld()
+  const relay = await world.relay()
+  const [own, guest] = [world.machine("phone"), world.machine("laptop")]
+  const host = await world.create(own, [relay.address])
+  const { signal } = new AbortController()
+  const shown = Promise.withResolvers<string>()
+  const asked = Promise.withResolvers<void>()
+  const isNeverAnswered = new Promise<boolean>(() => undefined)
+  const approve = () => {
+    asked.resolve()
+    return isNeverAnswered
+  }
+  host.pair({ code: ({ code }) => shown.resolve(code), approve }, signal).catch(shown.reject)
+  const options = await world.options(guest)
+  const joining = joinPerson({
+    ...options,
+    name: "laptop",
+    code: await world.during(shown.promise),
+    relay: relay.address,
+    confirm: async () => true,
+    signal,
+  }).then(
+    () => "joined",
+    (error: unknown) => (error instanceof AccessError ? error.code : String(error)),
+  )
+  await world.during(asked.promise)
+  world.network.crash(own.name)
+  expect(await world.during(joining, 45_000)).toBe("PAIR_PEER_ABSENT")
 })
