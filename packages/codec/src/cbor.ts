@@ -72,9 +72,16 @@ const float = new DataView(new ArrayBuffer(8))
  * @throws {TypeError} What is no `CborValue`.
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const writer = new Writer()
-  writer.value(value, 0)
-  return writer.done()
+  // Whoever encodes while another value is being encoded takes a buffer of its own.
+  const bytes = scratch ?? new Uint8Array(SCRATCH_BYTES)
+  scratch = undefined
+  try {
+    const writer = new Writer(bytes)
+    writer.value(value, 0)
+    return writer.done()
+  } finally {
+    scratch = bytes
+  }
 }
 
 /**
@@ -91,10 +98,18 @@ export function decodeCbor(bytes: Uint8Array, limits: CborLimits): CborValue {
   return value
 }
 
+const SCRATCH_BYTES = 4096
+/** Where a value is written first, since a buffer for each costs more than most values do. */
+let scratch: Uint8Array | undefined
+
 class Writer {
-  #bytes: Uint8Array = new Uint8Array(512)
+  #bytes: Uint8Array
   #length = 0
   #items = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
 
   done(): Uint8Array {
     return this.#bytes.slice(0, this.#length)

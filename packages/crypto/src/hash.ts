@@ -21,6 +21,8 @@ import { primitives } from "./platform.ts"
 /** Bytes in a SHA-256 hash, and in all that is made of one here. */
 export const HASH_BYTES = 32
 
+const LENGTH_BYTES = 8
+
 const framedByContext = new Map<Context, Uint8Array>()
 
 /** SHA-256 of the parts, one after another. For our own formats use `hash`. */
@@ -63,9 +65,19 @@ export function hkdf(
 }
 
 function frame(context: Context, parts: readonly Uint8Array[]): Uint8Array {
-  const framed: Uint8Array[] = [framedContext(context)]
-  for (const part of parts) framed.push(uint64ToBytes(part.length), part)
-  return concatBytes(framed)
+  const head = framedContext(context)
+  let length = head.length
+  for (const part of parts) length += LENGTH_BYTES + part.length
+  const framed = new Uint8Array(length)
+  framed.set(head)
+  let at = head.length
+  for (const part of parts) {
+    // The four highest of the eight stay zero: no part has 2^32 bytes.
+    for (let i = 1; i <= 4; i++) framed[at + LENGTH_BYTES - i] = part.length >>> (8 * (i - 1))
+    framed.set(part, at + LENGTH_BYTES)
+    at += LENGTH_BYTES + part.length
+  }
+  return framed
 }
 
 function framedContext(context: Context): Uint8Array {

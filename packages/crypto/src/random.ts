@@ -73,6 +73,10 @@ function streamOf(key: Uint8Array): SeededRandom {
   }
   return {
     bytes(length) {
+      if (used + length <= block.length) {
+        used += length
+        return block.slice(used - length, used)
+      }
       const parts: Uint8Array[] = []
       for (let left = length; left > 0; ) {
         if (used === block.length) next()

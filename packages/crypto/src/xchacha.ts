@@ -38,11 +38,13 @@ function subkeyInput({ key, nonce, aad }: AeadInput): AeadInput {
 
 function wordsOf(bytes: Uint8Array): Uint32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i, true))
+  const words = new Uint32Array(bytes.length / 4)
+  for (let i = 0; i < words.length; i++) words[i] = view.getUint32(4 * i, true)
+  return words
 }
 
 function bytesOf(words: Uint32Array): Uint8Array {
   const view = new DataView(new ArrayBuffer(words.length * 4))
-  for (const [i, word] of words.entries()) view.setUint32(4 * i, word, true)
+  for (let i = 0; i < words.length; i++) view.setUint32(4 * i, words[i] ?? 0, true)
   return new Uint8Array(view.buffer)
 }

@@ -21,7 +21,15 @@ import { SimError } from "./sim-error.ts"
 import type { World } from "./world.ts"
 
 const NAMES = ["ada", "ben", "cleo"] as const
-const STEPS = [40, 160] as const
+/** Many short runs find more than a few long ones in the same time; some things need long ones. */
+const STEPS = {
+  short: [4, 24],
+  middle: [24, 70],
+  long: [70, 160],
+} as const satisfies Record<string, readonly [number, number]>
+const LENGTHS = { short: 85, middle: 12, long: 3 } as const
+/** Of a run; its bodies are then past what one span may hold. */
+const LARGE_BODIES_CHANCE = 0.04
 const STEP_MS = [0, 400] as const
 /** Longest that replicas may take once nothing stands in their way, in virtual time. */
 const HEALED_MS = 180_000
@@ -53,6 +61,7 @@ class BareRun {
   /** What goes on by itself. */
   readonly #underWay = new Set<Promise<void>>()
   #appended = 0
+  readonly #hasLargeBodies: boolean
 
   constructor(world: World, trouble: Trouble, dice: Dice, space: BareSpace) {
     this.#world = world
@@ -60,6 +69,7 @@ class BareRun {
     this.#dice = dice
     this.#space = space
     this.#courier = new Courier(dice, this.#checks)
+    this.#hasLargeBodies = dice.happens(LARGE_BODIES_CHANCE)
     const names = NAMES.slice(0, dice.between(2, NAMES.length))
     this.#places = names.map((name) => ({
       machine: world.machine(name),
@@ -75,7 +85,8 @@ class BareRun {
   async trouble(): Promise<void> {
     const names = this.#places.map(({ machine }) => machine.name)
     for (const { machine } of this.#places) troubleMachine(machine, this.#trouble)
-    const steps = this.#dice.between(...STEPS)
+    const [least, most] = STEPS[this.#dice.weighted(LENGTHS)]
+    const steps = this.#dice.between(least, most)
     for (let step = 0; step < steps; step++) {
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
       await this.#step(names)
@@ -166,9 +177,10 @@ class BareRun {
   }
 
   #body(): Uint8Array {
-    const bytes = this.#dice.happens(0.02)
-      ? this.#dice.between(20_000, 400_000)
-      : this.#dice.between(8, 300)
+    const bytes =
+      this.#hasLargeBodies && this.#dice.happens(0.1)
+        ? this.#dice.between(20_000, 400_000)
+        : this.#dice.between(8, 300)
     const body = new Uint8Array(bytes)
     new DataView(body.buffer).setUint32(0, this.#appended++)
     return body

@@ -9,12 +9,16 @@ import type { Clock } from "@fulcrum/crypto/clock"
 import { sha256 } from "@fulcrum/crypto/hash"
 import { START_MS } from "./virtual-clock.ts"
 
+const LINES_AT_ONCE = 256
+
 export class Trace {
   readonly #clock: Clock
   readonly #show: ((line: string) => void) | undefined
   readonly #stir: () => void
   readonly #taps = new Map<string, (message: Uint8Array) => void>()
+  /** Of all lines but those in {@link Trace.#lines}, which are hashed together. */
   #hash: Uint8Array = new Uint8Array(32)
+  #lines: string[] = []
   #count = 0
 
   constructor(options: {
@@ -32,7 +36,8 @@ export class Trace {
     const about = bytes ? ` ${bytes.length} ${bytesToHex(sha256(bytes)).slice(0, 8)}` : ""
     const seconds = ((this.#clock.now() - START_MS) / 1000).toFixed(3)
     const line = `${seconds.padStart(10)} ${text}${about}`
-    this.#hash = sha256(this.#hash, utf8ToBytes(line))
+    this.#lines.push(line)
+    if (this.#lines.length === LINES_AT_ONCE) this.#fold()
     this.#count++
     this.#stir()
     this.#show?.(line)
@@ -52,6 +57,13 @@ export class Trace {
   }
 
   get hash(): string {
+    this.#fold()
     return bytesToHex(this.#hash)
+  }
+
+  #fold(): void {
+    if (this.#lines.length === 0) return
+    this.#hash = sha256(this.#hash, utf8ToBytes(this.#lines.join("\n")))
+    this.#lines = []
   }
 }
