@@ -36,6 +36,8 @@ import { decodeStored, encodeStored } from "./vendor-records.ts"
 
 /** Waits after the first failure, the second and so on; the last one repeats. */
 export const RETRY_SECONDS: readonly number[] = [1, 5, 30, 120, 600, 1800, 3600]
+/** The longest wait, stretched as far as it may be. */
+const RETRY_MS_MAX = Math.max(...RETRY_SECONDS) * 1200
 /** How long an event is tried before it is a dead letter. */
 export const GIVE_UP_MS: number = 7 * 86_400_000
 /** How long an endpoint may take to answer. */
@@ -313,6 +315,8 @@ export class VendorHooks {
       let soonest = Number.POSITIVE_INFINITY
       for (const line of [...this.#lines.values()]) {
         if (line.isPosting || line.waiting.length === 0) continue
+        // A wait longer than any: the clock was put back.
+        if (line.nextMs - now > RETRY_MS_MAX) line.nextMs = now
         if (line.nextMs > now) {
           soonest = Math.min(soonest, line.nextMs)
           continue
@@ -449,7 +453,9 @@ export class VendorHooks {
 
   async #fail(line: Line, first: Waiting, event: StoredEvent, code: string): Promise<void> {
     const { clock } = this.#options
-    if (clock.now() - first.queuedMs < GIVE_UP_MS) {
+    // A clock that was put forward must not end it at its first failure.
+    const isTried = line.attempts >= RETRY_SECONDS.length
+    if (!isTried || clock.now() - first.queuedMs < GIVE_UP_MS) {
       this.#postpone(line, code)
       return
     }

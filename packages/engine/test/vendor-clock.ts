@@ -9,6 +9,8 @@ import type { Clock } from "@fulcrum/crypto/clock"
 const SETTLE_TURNS = 6
 
 export interface TestClock extends Clock {
+  /** How wrong it reads; sleepers sleep as long as they would. */
+  offsetMs: number
   /** How many wait for a time to come. */
   readonly sleeping: number
   /** Lets this much time pass. */
@@ -66,7 +68,8 @@ export function testClock(
       return sleepers.size
     },
     tend: undefined,
-    now: () => now,
+    offsetMs: 0,
+    now: () => now + clock.offsetMs,
     sleep(ms, signal) {
       return new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason)

@@ -212,6 +212,18 @@ describe("the queue", () => {
     expect(delivered).toEqual(["2 last", "1 last"])
   })
 
+  test("[W7] a clock that is years off neither ends an event nor makes it wait for years", async () => {
+    await hooks.add(URL_A)
+    answer = () => 503
+    await queue(ANNA, 1)
+    clock.offsetMs = 4000 * 24 * HOUR_MS
+    await clock.until("a second try", () => posts.length === 2, HOUR_MS)
+    expect(hooks.dead).toEqual([])
+    clock.offsetMs = 0
+    answer = () => 200
+    await clock.until("a delivery", () => delivered.length === 1, HOUR_MS)
+  })
+
   test("[W8] an endpoint that never answers is given up in time, and tried again", async () => {
     await hooks.add(URL_A)
     answer = () => new Promise(() => {})

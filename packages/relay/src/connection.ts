@@ -102,7 +102,7 @@ class Connection {
   readonly #meetingEnd: MeetingEnd = { push: (push) => this.#push(push) }
   readonly #dirty = new Set<number>()
   /** Since when each send under way has waited, in order. */
-  readonly #sending = new Set<{ readonly since: number }>()
+  readonly #sending = new Set<{ since: number }>()
   #isPushing = false
   #reading: Promise<unknown> = Promise.resolve()
   #nextHandle = 1
@@ -162,7 +162,7 @@ class Connection {
   /** Ends a connection that says nothing valid, or does not take what it asked for. */
   async #watch(): Promise<void> {
     const { clock, limits } = this.#options
-    const begun = clock.now()
+    let begun = clock.now()
     while (!this.#end.signal.aborted) {
       try {
         await clock.sleep(WATCHDOG_SECONDS * 1000, this.#end.signal)
@@ -171,6 +171,9 @@ class Connection {
       }
       const now = clock.now()
       const [oldest] = this.#sending
+      // Nothing began after now: the clock was put back.
+      begun = Math.min(begun, now)
+      if (oldest !== undefined) oldest.since = Math.min(oldest.since, now)
       if (!this.#hasGreeted && now - begun > limits.greetSeconds * 1000) {
         this.#hangUp("nothing valid was said")
       } else if (oldest !== undefined && now - oldest.since > limits.sendSeconds * 1000) {

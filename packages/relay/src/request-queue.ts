@@ -50,7 +50,10 @@ export function createRequestQueue(options: {
     heardAt = clock.now()
     try {
       for (;;) {
-        const left = heardAt + CLIENT_SILENCE_MS - clock.now()
+        const now = clock.now()
+        // It cannot have been heard later than now: the clock was put back.
+        heardAt = Math.min(heardAt, now)
+        const left = heardAt + CLIENT_SILENCE_MS - now
         if (left <= 0) break
         await clock.sleep(left, stop.signal)
       }

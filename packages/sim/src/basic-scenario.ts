@@ -1,147 +1,93 @@
 /**
- * Scenario *basic*: two whole devices of one person, paired by the real pairing, with or without
- * the product's own relay between them. Both are edited at once, crash in the middle of flushes,
- * and lose sight of each other. Then all that ends, sometimes but for the line between the two,
- * and within bounded virtual time both show the same record, with all that was acknowledged.
+ * Scenario *basic*: two devices of one person, a vendor and a relay. One field is disclosed, one is
+ * not; both are edited on both devices, {@link EDITS} times in all, everything crashes and loses
+ * sight of everything. At no time does the vendor see an old value return, or anything of what was
+ * not disclosed; in the end it holds what the record says, and its hook was told of each value
+ * under one id.
  *
  * @module
  */
-import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
-import { Findings } from "./findings.ts"
 import type { Machine } from "./machine.ts"
-import { PersonDevice } from "./person-device.ts"
-import { RelayProgram } from "./relay-program.ts"
-import { SimError } from "./sim-error.ts"
+import { type SettledTown, Town } from "./town.ts"
+import { DISCLOSED, WITHHELD } from "./vendor-program.ts"
 import type { World } from "./world.ts"
 
-const NAMES = ["phone", "laptop"] as const
-/** Paths, and a value for each number, never the same twice. */
-const FIELDS: Readonly<Record<string, (number: number) => string>> = {
-  "card/name/full": (number) => `Ada ${number}`,
-  "card/emails/home/address": (number) => `ada.${number}@example.org`,
-  "card/phones/mobile/number": (number) => `+49 30 ${5_550_000 + number}`,
-  "card/nicknames/1/name": (number) => `ada${number}`,
-}
-const STEPS = [15, 60] as const
-const STEP_MS = [0, 1_500] as const
-/** Longest that devices may take once nothing stands in their way, in virtual time. */
-const HEALED_MS = 240_000
-const LOOK_MS = 1_000
-const RELAY_CHANCE = 0.5
+const EDITS = 20
+/** Runs in which little else happens than edits end with these. */
+const STEPS_MAX = 120
+const STEP_MS = [0, 3_000] as const
 
-/** Loads what a run may not wait for. */
-export async function prepareBasic(): Promise<void> {
-  await openInLineDocuments()
-}
-
-export async function runBasic(world: World, trouble: Trouble): Promise<void> {
-  const run = new BasicRun(world, trouble)
-  await run.start()
+export async function runBasic(
+  world: World,
+  trouble: Trouble,
+  settled: SettledTown,
+): Promise<void> {
+  const run = new BasicRun(await Town.open(world, settled), trouble)
   await run.trouble()
   await run.heal()
 }
 
 class BasicRun {
-  readonly #world: World
+  readonly #town: Town
   readonly #trouble: Trouble
   readonly #dice: Dice
-  readonly #findings = new Findings()
-  readonly #devices: readonly PersonDevice[]
-  readonly #relay: RelayProgram | undefined
   /** What goes on by itself. */
   readonly #underWay = new Set<Promise<void>>()
-  #written = 0
+  #edits = 0
 
-  constructor(world: World, trouble: Trouble) {
-    this.#world = world
+  constructor(town: Town, trouble: Trouble) {
+    this.#town = town
     this.#trouble = trouble
-    const random = world.random.fork("scenario")
-    this.#dice = new Dice(random)
-    this.#devices = NAMES.map(
-      (name) => new PersonDevice(world.machine(name), random.bytes(32), this.#findings),
-    )
-    const seed = random.bytes(32)
-    this.#relay = this.#dice.happens(RELAY_CHANCE)
-      ? new RelayProgram(world.machine("relay"), seed, this.#findings)
-      : undefined
-  }
-
-  /** One device makes the record, the others join it; nothing goes wrong yet. */
-  async start(): Promise<void> {
-    healWorld(this.#world, this.#machines)
-    await this.#relay?.boot()
-    const [first, ...others] = this.#devices
-    if (first === undefined) throw new RangeError("no device")
-    const relays = this.#relay ? [this.#relay.address] : []
-    const host = await first.create(relays)
-    for (const device of others) await device.join(host, this.#relay?.address)
-    this.#world.trace.note("paired")
-    await this.#untilSame()
+    this.#dice = new Dice(town.world.random.fork("scenario"))
   }
 
   async trouble(): Promise<void> {
-    const names = this.#machines.map(({ name }) => name)
-    for (const machine of this.#machines) troubleMachine(machine, this.#trouble)
-    const steps = this.#dice.between(...STEPS)
-    for (let step = 0; step < steps; step++) {
-      await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
-      await this.#step(names)
-      this.#findings.throwIfFailed()
+    const { world, machines } = this.#town
+    for (const machine of machines) troubleMachine(machine, this.#trouble)
+    for (let step = 0; step < STEPS_MAX && this.#edits < EDITS; step++) {
+      await world.clock.sleep(this.#dice.between(...STEP_MS))
+      await this.#step()
+      this.#town.look()
     }
   }
 
   async heal(): Promise<void> {
-    const { network, trace } = this.#world
-    healWorld(this.#world, this.#machines)
-    if (this.#relay && this.#dice.happens(0.5)) {
-      trace.note("only the relay is between them")
-      network.cut(...NAMES)
-    }
+    const { world, machines, programs, devices, shop } = this.#town
+    healWorld(world, machines)
+    shop.isHookUp = true
     await Promise.all(this.#underWay)
-    if (this.#relay && !this.#relay.machine.isRunning) await this.#relay.boot()
-    for (const device of this.#devices) if (!device.machine.isRunning) await device.boot()
-    await this.#untilSame()
-    const acknowledged = this.#devices.flatMap((device) => [...device.acknowledged])
-    for (const device of this.#devices) await device.holds(acknowledged)
-    this.#findings.throwIfFailed()
-    trace.note(`both show ${await this.#devices[0]?.shown()}`)
+    for (const program of programs) if (!program.machine.isRunning) await program.boot()
+    await this.#town.untilSame()
+    const acknowledged = devices.flatMap((device) => [...device.acknowledged])
+    for (const device of devices) await device.holds(acknowledged)
+    this.#town.look()
+    world.trace.note(`the shop holds ${JSON.stringify(shop.held(DISCLOSED))}`)
   }
 
-  get #machines(): readonly Machine[] {
-    const machines = this.#devices.map(({ machine }) => machine)
-    return this.#relay ? [...machines, this.#relay.machine] : machines
-  }
-
-  async #step(names: readonly string[]): Promise<void> {
+  async #step(): Promise<void> {
+    const { world, machines, programs, devices, shop } = this.#town
     const { crash, stop, network, full } = this.#trouble.weights
-    const device = this.#dice.pick(this.#devices)
-    const { machine } = device
-    const weights = { set: 30, unset: 4, undo: 4, boot: 10, crash, stop, network, full }
-    const relay = this.#relay
-      ? { relayCrash: crash, relayBoot: 10 }
-      : { relayCrash: 0, relayBoot: 0 }
-    const act = this.#dice.weighted({ ...weights, ...relay })
-    switch (act) {
-      case "set": {
-        const [path, valueAt] = this.#dice.pick(Object.entries(FIELDS))
-        const value = valueAt(this.#written++)
-        this.#world.trace.note(`${device.name} sets ${path} ${value}`)
-        this.#goOn(device.set(path, value))
+    const program = this.#dice.pick(programs)
+    const device = this.#dice.pick(devices)
+    const { machine } = program
+    const weights = { disclosed: 15, withheld: 10, boot: 15, hook: 2, crash, stop, network, full }
+    switch (this.#dice.weighted(weights)) {
+      case "disclosed":
+        this.#edits++
+        this.#goOn(device.machine, this.#town.set(device, DISCLOSED))
         return
-      }
-      case "unset": {
-        const path = this.#dice.pick(Object.keys(FIELDS))
-        this.#goOn(device.edit((person) => person.unset(path)))
-        return
-      }
-      case "undo":
-        this.#goOn(device.edit((person) => person.undo()))
+      case "withheld":
+        this.#edits++
+        this.#goOn(device.machine, this.#town.set(device, `${WITHHELD}/address`))
         return
       case "boot":
         troubleClock(machine, this.#trouble, this.#dice)
-        if (!machine.isRunning) await device.boot()
+        if (!machine.isRunning) await program.boot()
+        return
+      case "hook":
+        shop.isHookUp = !shop.isHookUp
         return
       case "crash":
         machine.crash()
@@ -149,15 +95,11 @@ class BasicRun {
       case "stop":
         await device.stop()
         return
-      case "relayCrash":
-        this.#relay?.machine.crash()
+      case "network": {
+        const names = machines.map(({ name }) => name)
+        troubleNetwork(world, names, this.#trouble, this.#dice)
         return
-      case "relayBoot":
-        if (this.#relay && !this.#relay.machine.isRunning) await this.#relay.boot()
-        return
-      case "network":
-        troubleNetwork(this.#world, names, this.#trouble, this.#dice)
-        return
+      }
       case "full":
         machine.capacityBytes = this.#dice.happens(0.5)
           ? machine.usedBytes + this.#dice.below(16_384)
@@ -166,39 +108,9 @@ class BasicRun {
   }
 
   /** Lets work go on by itself, so that it meets crashes and other work. */
-  #goOn(work: Promise<void>): void {
-    this.#underWay.add(work)
-    void work.then(() => this.#underWay.delete(work))
-  }
-
-  async #untilSame(): Promise<void> {
-    const { clock } = this.#world
-    const sinceMs = clock.now()
-    this.#findings.throwIfFailed()
-    while (!(await this.#isSame())) {
-      if (clock.now() - sinceMs > HEALED_MS) {
-        throw new SimError("SIM_DIVERGED", await this.#howTheyDiffer())
-      }
-      await clock.sleep(LOOK_MS)
-      this.#findings.throwIfFailed()
-    }
-  }
-
-  /** The record, and what the logs hold. */
-  async #isSame(): Promise<boolean> {
-    const states = await Promise.all(this.#devices.map((device) => this.#stateOf(device)))
-    return states.every((state) => state !== undefined && state === states[0])
-  }
-
-  async #stateOf(device: PersonDevice): Promise<string | undefined> {
-    const status = await device.person?.status()
-    return status && `${status.vector} ${await device.shown()}`
-  }
-
-  async #howTheyDiffer(): Promise<string> {
-    const seen = this.#devices.map(
-      async (device) => `${device.name}: ${await this.#stateOf(device)}`,
-    )
-    return `not the same ${HEALED_MS / 1000} s after healing\n${(await Promise.all(seen)).join("\n")}`
+  #goOn(machine: Machine, work: Promise<void>): void {
+    const ended = Promise.race([work, machine.died()])
+    this.#underWay.add(ended)
+    void ended.then(() => this.#underWay.delete(ended))
   }
 }

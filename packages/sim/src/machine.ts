@@ -35,7 +35,7 @@ export class Machine {
   readonly #network: MemoryNetwork
   readonly #random: SeededRandom
   readonly #dice: Dice
-  readonly #disk: MemoryDisk
+  #disk: MemoryDisk
   #life: Life | undefined
   #starts = 0
   #isDying = false
@@ -46,10 +46,19 @@ export class Machine {
     this.#network = network
     this.#random = world.random.fork(`machine ${name}`)
     this.#dice = new Dice(this.#random.fork("disk"))
-    this.#disk = new MemoryDisk({
-      fault: (flush) => this.#drawFault(flush),
-      delay: () => this.#delay(),
-    })
+    this.#disk = this.#mounted(new MemoryDisk())
+  }
+
+  /** What its disk holds now, as a backup or a copied folder would have it. */
+  backUp(): MemoryDisk {
+    return this.#disk.copy({})
+  }
+
+  /** Puts in a disk that holds what `disk` does. Nothing runs meanwhile. */
+  insert(disk: MemoryDisk): void {
+    if (this.#life) throw new RangeError(`${this.name} runs`)
+    this.#world.trace.note(`${this.name} gets another disk, of ${disk.usedBytes} bytes`)
+    this.#disk = this.#mounted(disk)
   }
 
   get isRunning(): boolean {
@@ -107,6 +116,13 @@ export class Machine {
     const life = this.#life
     return new Promise((resolve) => {
       life?.signal.addEventListener("abort", () => resolve(), { once: true })
+    })
+  }
+
+  #mounted(disk: MemoryDisk): MemoryDisk {
+    return disk.copy({
+      fault: (flush) => this.#drawFault(flush),
+      delay: () => this.#delay(),
     })
   }
 

@@ -39,6 +39,11 @@ export class PersonDevice {
     return this.#acknowledged
   }
 
+  /** Values that were acknowledged before this run. */
+  adopt(values: Iterable<string>): void {
+    for (const value of values) this.#acknowledged.add(value)
+  }
+
   /** The open record; `undefined` while the machine is down or its program is starting. */
   get person(): Person | undefined {
     return this.machine.isRunning ? this.#person : undefined

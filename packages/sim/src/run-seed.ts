@@ -4,24 +4,40 @@
  * @module
  */
 import { runBare } from "./bare-scenario.ts"
-import { prepareBasic, runBasic } from "./basic-scenario.ts"
+import { runBasic } from "./basic-scenario.ts"
 import { Dice } from "./dice.ts"
 import { drawTrouble, type Trouble } from "./faults.ts"
-import { prepareShop, runShop } from "./shop-scenario.ts"
+import { preparePair, runPair } from "./pair-scenario.ts"
+import { settledTown } from "./town.ts"
 import { World } from "./world.ts"
 
-export interface Scenario {
-  /** Loads what a run may not wait for, since it comes from outside its clock. */
-  prepare?(): Promise<void>
+interface Prepared {
+  /** When the run's time begins; absent: when all do. */
+  readonly startMs?: number
   run(world: World, trouble: Trouble): Promise<void>
 }
 
-export type ScenarioName = "bare" | "basic" | "shop"
+export interface Scenario {
+  /** Loads and makes what a run may not wait for, since it comes from outside its clock. */
+  prepare(seed: number, turn: () => Promise<void>): Promise<Prepared>
+}
+
+export type ScenarioName = "bare" | "basic" | "pair"
 
 export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
-  bare: { run: runBare },
-  basic: { prepare: prepareBasic, run: runBasic },
-  shop: { prepare: prepareShop, run: runShop },
+  bare: { prepare: async () => ({ run: runBare }) },
+  basic: {
+    prepare: async (seed, turn) => {
+      const town = await settledTown(seed, turn)
+      return { startMs: town.endMs, run: (world, trouble) => runBasic(world, trouble, town) }
+    },
+  },
+  pair: {
+    prepare: async () => {
+      await preparePair()
+      return { run: runPair }
+    },
+  },
 }
 
 /** Longest that a run may take, in virtual time: a day. */
@@ -46,11 +62,10 @@ export interface SeedResult {
 
 /** @throws {SimError} and whatever the programs under test let through. */
 export async function runSeed({ scenario, seed, turn, show }: SeedRun): Promise<SeedResult> {
-  await SCENARIOS[scenario].prepare?.()
-  const world = new World({ seed, turn, ...(show && { show }) })
-  const startMs = world.clock.now()
+  const { startMs, run } = await SCENARIOS[scenario].prepare(seed, turn)
+  const world = new World({ seed, turn, startMs, ...(show && { show }) })
   const trouble = drawTrouble(new Dice(world.random.fork("trouble")))
-  await world.clock.run(SCENARIOS[scenario].run(world, trouble), RUN_MS)
+  await world.clock.run(run(world, trouble), RUN_MS)
   const { hash, count } = world.trace
-  return { hash, lines: count, virtualMs: world.clock.now() - startMs }
+  return { hash, lines: count, virtualMs: world.clock.now() - world.clock.startMs }
 }

@@ -5,14 +5,13 @@
  * @module
  */
 import { bytesToHex, utf8ToBytes } from "@fulcrum/codec/bytes"
-import type { Clock } from "@fulcrum/crypto/clock"
 import { sha256 } from "@fulcrum/crypto/hash"
-import { START_MS } from "./virtual-clock.ts"
+import type { VirtualClock } from "./virtual-clock.ts"
 
 const LINES_AT_ONCE = 256
 
 export class Trace {
-  readonly #clock: Clock
+  readonly #clock: VirtualClock
   readonly #show: ((line: string) => void) | undefined
   readonly #stir: () => void
   readonly #taps = new Map<string, (message: Uint8Array) => void>()
@@ -22,7 +21,7 @@ export class Trace {
   #count = 0
 
   constructor(options: {
-    readonly clock: Clock
+    readonly clock: VirtualClock
     readonly stir: () => void
     readonly show: ((line: string) => void) | undefined
   }) {
@@ -34,7 +33,7 @@ export class Trace {
   /** @param bytes - Told apart by their hash. */
   note(text: string, bytes?: Uint8Array): void {
     const about = bytes ? ` ${bytes.length} ${bytesToHex(sha256(bytes)).slice(0, 8)}` : ""
-    const seconds = ((this.#clock.now() - START_MS) / 1000).toFixed(3)
+    const seconds = ((this.#clock.now() - this.#clock.startMs) / 1000).toFixed(3)
     const line = `${seconds.padStart(10)} ${text}${about}`
     this.#lines.push(line)
     if (this.#lines.length === LINES_AT_ONCE) this.#fold()

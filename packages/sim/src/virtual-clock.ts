@@ -21,6 +21,8 @@ export const START_MS: number = Date.UTC(2026, 2, 1)
 export interface VirtualClockOptions {
   /** Resolves in a later turn of the event loop, as `setImmediate` does. */
   readonly turn: () => Promise<void>
+  /** When time begins, in milliseconds since 1970; absent: at `START_MS`. */
+  readonly startMs?: number | undefined
 }
 
 interface Sleeper {
@@ -33,12 +35,15 @@ export class VirtualClock implements Clock {
   readonly #turn: () => Promise<void>
   /** Latest first, so that the next one is taken from the end. */
   readonly #sleepers: Sleeper[] = []
-  #nowMs = START_MS
+  readonly startMs: number
+  #nowMs: number
   #order = 0
   #stirred = 0
 
-  constructor({ turn }: VirtualClockOptions) {
+  constructor({ turn, startMs = START_MS }: VirtualClockOptions) {
     this.#turn = turn
+    this.startMs = startMs
+    this.#nowMs = startMs
   }
 
   now(): number {

@@ -15,7 +15,9 @@ import { Trace } from "./trace.ts"
 import { VirtualClock } from "./virtual-clock.ts"
 
 export interface WorldOptions {
-  readonly seed: number
+  readonly seed: number | string
+  /** When its time begins; absent: when all do. */
+  readonly startMs?: number | undefined
   /** Resolves in a later turn of the event loop, as `setImmediate` does. */
   readonly turn: () => Promise<void>
   readonly show?: (line: string) => void
@@ -29,8 +31,8 @@ export class World {
   readonly discovery: Discovery
   readonly #machines = new Map<string, Machine>()
 
-  constructor({ seed, turn, show }: WorldOptions) {
-    this.clock = new VirtualClock({ turn })
+  constructor({ seed, turn, show, startMs }: WorldOptions) {
+    this.clock = new VirtualClock({ turn, startMs })
     this.random = seededRandom(seed)
     this.trace = new Trace({ clock: this.clock, stir: () => this.clock.stir(), show })
     const random = this.random.fork("network")

@@ -58,7 +58,7 @@ const CANARIES: readonly Canary[] = [
   },
   {
     name: "a device that does not look again after a failed write",
-    scenario: "basic",
+    scenario: "pair",
     seeds: 40,
     file: "engine/src/ledger.ts",
     from: "if (!this.#isUnsure) return",

@@ -1,5 +1,5 @@
 /**
- * What seeds of the basic scenario found: after a flush that failed while the program lived on, a
+ * What seeds of the pair scenario found: after a flush that failed while the program lived on, a
  * device edited on top of changes that were only in its memory (or landed without its knowing), and
  * passed over entries that its log held; then documents could not be loaded again, peers
  * quarantined honest edits, and two devices with one vector showed two records.
@@ -8,8 +8,8 @@
  */
 import { setImmediate } from "node:timers/promises"
 import { test } from "vitest"
-import { prepareBasic } from "../src/basic-scenario.ts"
 import { Findings } from "../src/findings.ts"
+import { preparePair } from "../src/pair-scenario.ts"
 import { PersonDevice } from "../src/person-device.ts"
 import { World } from "../src/world.ts"
 
@@ -21,7 +21,7 @@ const WHERE = FAULTS.flatMap((type) => Array.from({ length: FLUSHES }, (_, at) =
 test.for(WHERE)(
   "an edit after flush $at of an arriving one: $type",
   async ({ type, at }, { expect }) => {
-    await prepareBasic()
+    await preparePair()
     const { world, phone, laptop, findings } = stage()
     const run = async () => {
       await laptop.join(await phone.create([]), undefined)
@@ -47,7 +47,7 @@ test.for(WHERE)(
 test.for(FAULTS)(
   "an edit after one of its own that the disk refused: %s",
   async (type, { expect }) => {
-    await prepareBasic()
+    await preparePair()
     const { world, phone, laptop, findings } = stage()
     const run = async () => {
       await laptop.join(await phone.create([]), undefined)

@@ -77,12 +77,17 @@ export class MemoryDisk {
     this.#holder = undefined
   }
 
-  /** Another disk with the same records, as a backup or a copied folder would be. */
-  copy(): MemoryDisk {
-    const copy = new MemoryDisk({
+  /**
+   * Another disk with the same records, as a backup or a copied folder would be.
+   *
+   * @param options - Of the copy; absent: as this one, without its faults.
+   */
+  copy(options?: MemoryDiskOptions): MemoryDisk {
+    const alike = {
       capacityBytes: this.capacityBytes,
       ...(this.delay === undefined ? {} : { delay: this.delay }),
-    })
+    }
+    const copy = new MemoryDisk(options ?? alike)
     copy.#records = this.#records.copy()
     return copy
   }

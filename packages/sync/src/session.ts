@@ -439,7 +439,9 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
 
   #tick(nowMs: number): void {
     if (!this.#isConnected) return
-    this.#connectedMs ??= nowMs
+    // Neither can lie after now: the clock was put back.
+    this.#connectedMs = Math.min(this.#connectedMs ?? nowMs, nowMs)
+    if (this.#heardMs !== undefined) this.#heardMs = Math.min(this.#heardMs, nowMs)
     if (this.#heard || this.#underWay === 0 || this.#heardMs === undefined) this.#heardMs = nowMs
     this.#heard = false
     const isSilent = !this.#hasHello && nowMs - this.#connectedMs > HELLO_TIMEOUT_MS

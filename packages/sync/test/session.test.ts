@@ -299,12 +299,21 @@ test("[Y10] a peer that is silent, or takes and never stores, is given up", asyn
   a.tick(1001 + HELLO_TIMEOUT_MS)
   expect(a.failure).toBe("SYNC_TIMEOUT")
   a.connect()
+  a.tick(1_000_000_000)
+  // The clock is put back: from here on the silence is counted anew.
+  a.tick(1000)
+  a.tick(1000 + HELLO_TIMEOUT_MS)
+  expect(a.failure).toBeUndefined()
+  a.tick(1001 + HELLO_TIMEOUT_MS)
+  expect(a.failure).toBe("SYNC_TIMEOUT")
+  a.connect()
   b.connect()
   for (let i = 0; i < 2; i++) {
     for (const message of a.outbox.splice(0)) b.receive(message)
     for (const message of b.outbox.splice(0)) a.receive(message)
   }
   await a.work()
+  a.tick(1_000_000_000)
   a.tick(50_000)
   a.tick(50_000 + STALL_TIMEOUT_MS)
   expect(a.failure).toBeUndefined()

@@ -1,5 +1,5 @@
 /**
- * What a seed of the shop scenario found: the write that noted a hook's answer failed but landed;
+ * What a seed of the basic scenario found: the write that noted a hook's answer failed but landed;
  * from then on the vendor looked in vain for the event that it had deleted, and posted nothing more.
  *
  * @module
@@ -7,10 +7,9 @@
 import { setImmediate } from "node:timers/promises"
 import { expect, test } from "vitest"
 import { Findings } from "../src/findings.ts"
+import { preparePair } from "../src/pair-scenario.ts"
 import { PersonDevice } from "../src/person-device.ts"
 import { RelayProgram } from "../src/relay-program.ts"
-import { runSeed } from "../src/run-seed.ts"
-import { prepareShop } from "../src/shop-scenario.ts"
 import { DISCLOSED, VendorProgram } from "../src/vendor-program.ts"
 import { World } from "../src/world.ts"
 
@@ -18,7 +17,7 @@ import { World } from "../src/world.ts"
 const FLUSHES = 7
 
 test("whichever flush fails at the vendor and lands, its hook hears of the next change", async () => {
-  await prepareShop()
+  await preparePair()
   const world = new World({ seed: 12, turn: () => setImmediate() })
   const findings = new Findings()
   const key = new Uint8Array(32).fill(7)
@@ -47,10 +46,4 @@ test("whichever flush fails at the vendor and lands, its hook hears of the next 
     findings.throwIfFailed()
   }
   await world.clock.run(run(), 7_200_000)
-})
-
-// What seed 120 found: the write that queued an event failed and landed; newer ones were posted, and
-// the old one after the next start.
-test("an event whose write failed and landed is posted before what is newer", async () => {
-  await runSeed({ scenario: "shop", seed: 120, turn: () => setImmediate() })
 })
