@@ -49,6 +49,12 @@ const NO_PASSPHRASE = option(
   "--no-passphrase",
   "keep this device's key in the clear, for scripts and machines without a screen",
 )
+const LISTEN = option(
+  "texts",
+  "listen",
+  "--listen <addr...>",
+  "multiaddr to listen at; may be given again",
+)
 const NAME = option("text", "name", "--name <name>", "this device's name (default: the machine's)")
 const RELAYS = option("texts", "relay", "--relay <addr...>", "a relay; may be given again")
 
@@ -130,15 +136,13 @@ export const CATALOG: readonly CatalogCommand[] = [
   {
     name: "up",
     summary: "Stay up: keep in step with your other devices, relays and companies.",
-    parameters: [
-      option("texts", "listen", "--listen <addr...>", "multiaddr to listen at; may be given again"),
-    ],
+    parameters: [LISTEN],
     examples: ["fulcrum up", "fulcrum up --listen /ip4/0.0.0.0/tcp/4101 --json"],
     where: "folder",
   },
   record("pair", "Show a code that adds another device.", {
-    parameters: [YES],
-    examples: ["fulcrum pair"],
+    parameters: [LISTEN, YES],
+    examples: ["fulcrum pair", "fulcrum pair --listen /ip4/127.0.0.1/tcp/0"],
     load: async () => (await import("./commands/pair.ts")).pair,
   }),
   {

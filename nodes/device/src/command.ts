@@ -63,8 +63,13 @@ export interface CommandContext {
    * @returns What is still held here; `undefined` where the daemon goes on sending by itself.
    */
   settle(): Promise<readonly string[] | undefined>
-  /** Opens connections unless they are open, and listens for own devices if asked to. */
-  goOnline(options: { readonly listen: boolean }): Promise<void>
+  /**
+   * Opens connections unless they are open, and listens for own devices if asked to.
+   *
+   * @param options.at - Multiaddrs; none: where this device always listens.
+   * @throws {ProgramError} `USAGE`: the daemon, which runs this, listens where it does.
+   */
+  goOnline(options: { readonly listen: boolean; readonly at?: readonly string[] }): Promise<void>
 }
 
 /** `undefined`: all that it had to say was emitted. */

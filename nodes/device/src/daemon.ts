@@ -247,7 +247,14 @@ class Api {
         io: this.#ioOf(write, memberOf(body, "interactive") === true, signal),
         // The daemon is connected and goes on sending: nobody waits for it unless asked to.
         settle: async () => (wait === undefined ? undefined : await person.settle(wait * 1000)),
-        goOnline: async () => undefined,
+        goOnline: async ({ at = [] }) => {
+          if (at.length === 0) return
+          throw new ProgramError(
+            "USAGE",
+            "`fulcrum up` runs, and listens where it was told to",
+            "leave out --listen, or give it to `fulcrum up`",
+          )
+        },
       })
       // A command that goes on ends quietly when it is told to; whoever asked is told why.
       signal.throwIfAborted()

@@ -7,6 +7,7 @@ import type { Person } from "@fulcrum/engine/person"
 import type { Store } from "@fulcrum/store"
 import { createDeviceKey, type KeyKeepers, readDeviceKey } from "./device-key.ts"
 import { type SettingsKeeper, settingsKeeper } from "./device-settings.ts"
+import { folderHolder } from "./folder-holder.ts"
 import { type Home, makeHome } from "./home.ts"
 import { codeOf, ProgramError } from "./program-error.ts"
 import type { CreateRequest, JoinRequest, RecordMaker, RecordParts } from "./record-maker.ts"
@@ -117,16 +118,16 @@ async function lockStore({ home, clock, openStore }: DeviceParts): Promise<Store
       return await openStore(home.storeFolder)
     } catch (error) {
       if (codeOf(error) !== "STORE_LOCKED") throw error
-      if (clock.now() >= deadline) throw inUse(error)
+      if (clock.now() >= deadline) throw inUse(await folderHolder(home.storeFolder), error)
       await clock.sleep(LOCK_RETRY_MS)
     }
   }
 }
 
-function inUse(cause: unknown): ProgramError {
+function inUse(holder: string | undefined, cause: unknown): ProgramError {
   return new ProgramError(
     "STORE_LOCKED",
-    "this folder is in use by `fulcrum up` or by another command",
+    `this folder is in use by ${holder ?? "another command"}`,
     "wait for it or end it, then try again",
     { cause },
   )

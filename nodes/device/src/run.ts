@@ -129,8 +129,8 @@ async function runHere(context: Run): Promise<Outcome | undefined> {
         signal,
         clock: systemClock(),
         settle: () => settleHere(person, io, waitSeconds(command, args)),
-        async goOnline(online) {
-          if (online.listen) await listen(person, LISTEN_DEFAULT, settings)
+        async goOnline({ listen: isAsked, at = [] }) {
+          if (isAsked) await listen(person, at.length > 0 ? at : LISTEN_DEFAULT, settings)
           else await person.start({ listen: [] })
         },
       }),

@@ -123,7 +123,7 @@ test("a folder in use is waited for a little, then told", async () => {
   await createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: true })
   await expect(openDevice(parts({ openStore: locked }))).rejects.toMatchObject({
     code: "STORE_LOCKED",
-    message: "this folder is in use by `fulcrum up` or by another command",
+    message: "this folder is in use by another command",
   })
   expect(attempts).toBeGreaterThan(10)
   attempts = 0

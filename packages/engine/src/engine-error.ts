@@ -9,6 +9,8 @@ export type EngineErrorCode =
   | "RECORD_ABSENT"
   /** The folder holds a record already. */
   | "RECORD_EXISTS"
+  /** This device has joined and has not seen the record yet. */
+  | "RECORD_AWAITED"
   /** Nothing to undo. */
   | "UNDO_NOTHING"
   /** What would be undone was changed since. */
@@ -51,5 +53,5 @@ export class EngineError extends Error {
 
 /** For what DESIGN describes and the README lists as not built. */
 export function notYet(what: string): EngineError {
-  return new EngineError("NOT_YET", `${what} is not built yet; the README lists what is`)
+  return new EngineError("NOT_YET", `${what} is not built yet`)
 }

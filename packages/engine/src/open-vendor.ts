@@ -196,7 +196,7 @@ class OpenVendor implements Vendor {
   static async open(options: VendorOptions, vault: Vault): Promise<OpenVendor> {
     const stored = await vault.table("vendor.identity").get(NOTHING)
     if (stored === undefined) {
-      throw new VendorError("VENDOR_ABSENT", "there is no vendor here: `fulcrum-vendor init`")
+      throw new VendorError("VENDOR_ABSENT", "there is no vendor here")
     }
     const identity = decodeStored(identitySchema, stored)
     const { clock, random, post } = options

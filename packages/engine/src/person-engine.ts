@@ -199,7 +199,7 @@ export class PersonEngine implements Person {
       if (!membership.wasRemoved(name)) {
         const device = membership.deviceNamed(name)
         if (equalBytes(device.id, this.#options.device.id)) {
-          throw new EngineError("DEVICE_IS_THIS", "this is that device: remove it from another one")
+          throw new EngineError("DEVICE_IS_THIS", "this is that device")
         }
         await changeMembership(this.#writing(), ({ record }) => [
           { kind: "remove", value: { device: device.id, on: record.vector } },
@@ -391,6 +391,9 @@ export class PersonEngine implements Person {
     const isTold = this.#network.alarms.has("removed")
     if (isTold || membership.isRemoved(this.#options.device.id)) {
       throw new EngineError("DEVICE_REMOVED", "this device was removed from the record")
+    }
+    if (membership.current === undefined) {
+      throw new EngineError("RECORD_AWAITED", "the record has not come to this device yet")
     }
     return work()
   }

@@ -167,3 +167,28 @@ test("[P3] a guest whose host has gone before its yes says so in less than a min
   world.network.crash(own.name)
   expect(await world.during(joining, 45_000)).toBe("PAIR_PEER_ABSENT")
 })
+
+test("a device that has joined and has seen nothing of the record yet says so, and edits once it has", async () => {
+  await using world = new PersonWorld()
+  const relay = await world.relay()
+  const host = await world.create(world.machine("phone"), [relay.address])
+  await world.during(host.set("card/name/full", "Ada"))
+  const { signal } = new AbortController()
+  const shown = Promise.withResolvers<string>()
+  const yes = async () => true
+  const adding = host.pair({ code: ({ code }) => shown.resolve(code), approve: yes }, signal)
+  adding.catch(shown.reject)
+  const options = await world.options(world.machine("laptop"))
+  const code = await world.during(shown.promise)
+  const joining = joinPerson({
+    ...options,
+    ...{ name: "laptop", code, relay: relay.address, confirm: yes, signal },
+  })
+  const laptop = world.keep(await world.during(joining))
+  const name = "card/nicknames/1/name"
+  await expect(laptop.set(name, "ada")).rejects.toMatchObject({ code: "RECORD_AWAITED" })
+  await world.during(laptop.settle(5000))
+  await world.during(adding)
+  await world.during(laptop.set(name, "ada"))
+  expect(await laptop.get("card/name/full")).toBe("Ada")
+})

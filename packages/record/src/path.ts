@@ -40,7 +40,7 @@ const NAME_CHARS_MAX = 64
  */
 export function parsePath(typed: string, known: KnownPaths = KNOWN_PATHS): RecordPath {
   if (typed.length > PATH_CHARS_MAX || typed === "" || /~(?![01])/.test(typed)) {
-    throw new RecordError("PATH_MALFORMED", "not a path; write document/field, as card/name/full")
+    throw new RecordError("PATH_MALFORMED", "not a path")
   }
   const segments = typed.split("/").map(unescapeSegment)
   const [name = "", ...rest] = segments

@@ -127,7 +127,10 @@ export async function importCard(
   const cards = readCards(input.bytes)
   const chosen = cards[input.index ?? 0]
   if (chosen === undefined) {
-    throw new RecordError("VCARD_INVALID", `the file has ${cards.length} cards; choose one of them`)
+    throw new RecordError(
+      "VCARD_INVALID",
+      `the file has ${cards.length} cards, and only one is a person's own`,
+    )
   }
   const edits = cardEdits(chosen.card, await documents.read(CARD_DOCUMENT))
   const change = await editDocument(documents, {

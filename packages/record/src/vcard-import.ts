@@ -161,7 +161,7 @@ function importLines({ properties, isCutShort }: CardLines): ImportedCard {
   if (kept.length > 0) card.vCardProps = boundKept(kept, builder)
   const warnings = [...builder.warnings]
   if (Object.keys(card).length === 0) {
-    throw new RecordError("VCARD_INVALID", "the card is empty; export it again with its fields")
+    throw new RecordError("VCARD_INVALID", "the card is empty")
   }
   return { name: fullName(readName(card.name)), card, warnings }
 }

@@ -251,7 +251,7 @@ function absent(error: unknown): undefined {
 }
 
 function corrupt(what: string, cause?: unknown): StoreError {
-  return new StoreError("STORE_CORRUPT", `${what}; restore it from a backup or another device`, {
+  return new StoreError("STORE_CORRUPT", `${what}`, {
     cause,
   })
 }

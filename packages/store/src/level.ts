@@ -310,7 +310,7 @@ function toStoreError(error: unknown): unknown {
   }
   const cause = { cause: error }
   if (isFull(error)) {
-    return new StoreError("STORE_FULL", "the disk is full; free some room, then it goes on", cause)
+    return new StoreError("STORE_FULL", "the disk is full", cause)
   }
   switch (levelCode(error)) {
     case "LEVEL_LOCKED":

@@ -11,9 +11,9 @@ import { ProgramError } from "../program-error.ts"
 import { lines, tone } from "../text.ts"
 
 export async function pair(context: CommandContext): Promise<Outcome> {
-  const { person, io, clock, signal, goOnline } = context
+  const { person, args, io, clock, signal, goOnline } = context
   let isDeclined = false
-  await goOnline({ listen: true })
+  await goOnline({ listen: true, at: args.texts("listen") })
   const paired = person.pair(
     {
       code({ code, lanOnly, expiresAtMs, addresses }) {

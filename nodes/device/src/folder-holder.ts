@@ -1,0 +1,38 @@
+/**
+ * Which program has a folder open, as far as the system tells: on Linux, by the lock that it holds.
+ *
+ * @module
+ */
+import { readFile, stat } from "node:fs/promises"
+import { join } from "node:path"
+
+const LOCKS = "/proc/locks"
+
+/**
+ * @returns The command and its process, such as `fulcrum pair (process 4711)`, without what was
+ * given to it; `undefined` where the system does not tell.
+ */
+export async function folderHolder(storeFolder: string): Promise<string | undefined> {
+  try {
+    const { ino } = await stat(join(storeFolder, "LOCK"))
+    const locks = await readFile(LOCKS, "utf8")
+    const pid = pidIn(locks, ino)
+    if (pid === undefined) return undefined
+    const words = (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0")
+    const at = words.findIndex((word) => /\bnodes[/\\]device[/\\]src[/\\]main\.ts$/.test(word))
+    const command = at < 0 ? undefined : words.slice(at + 1).find((word) => /^[a-z-]+$/.test(word))
+    return command === undefined ? `process ${pid}` : `\`fulcrum ${command}\` (process ${pid})`
+  } catch {
+    // No such system, or the program has just ended.
+    return undefined
+  }
+}
+
+/** A line is `1: POSIX  ADVISORY  WRITE 4711 fd:01:131082 0 EOF`; the inode is the third part. */
+function pidIn(locks: string, inode: number): number | undefined {
+  for (const line of locks.split("\n")) {
+    const [, , , mode, pid, place] = line.trim().split(/\s+/)
+    if (mode === "WRITE" && place?.split(":")[2] === String(inode)) return Number(pid)
+  }
+  return undefined
+}
