@@ -97,6 +97,11 @@ export class MemoryNetwork implements Network {
     }
   }
 
+  /** Lets one machine hear nothing of another, which goes on hearing it. */
+  silence(from: string, to: string): void {
+    this.linkBetween(from, to).set("silent")
+  }
+
   /** Ends every cut and partition, or those between two machines. */
   heal(a?: string, b?: string): void {
     const links = a === undefined || b === undefined ? [...this.#links.values()] : this.#both(a, b)

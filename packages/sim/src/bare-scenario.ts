@@ -8,15 +8,18 @@
  *
  * @module
  */
-import { equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
+import type { SeededRandom } from "@fulcrum/crypto/random"
 import { chainKeySchema, epochIdSchema, epochKeySchema, spaceTagSchema } from "@fulcrum/log/ids"
+import type { MemoryDisk } from "@fulcrum/store/memory"
 import { BareChecks } from "./bare-checks.ts"
 import { BareReplica, type BareSpace } from "./bare-replica.ts"
 import { Courier } from "./courier.ts"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
 import type { Machine } from "./machine.ts"
+import { type Plan, planned } from "./plan.ts"
 import { SimError } from "./sim-error.ts"
 import type { World } from "./world.ts"
 
@@ -30,16 +33,18 @@ const STEPS = {
 const LENGTHS = { short: 85, middle: 12, long: 3 } as const
 /** Of a run; its bodies are then past what one span may hold. */
 const LARGE_BODIES_CHANCE = 0.04
+/** Machines, copies of others among them. */
+const PLACES_MAX = 4
 const STEP_MS = [0, 400] as const
 /** Longest that replicas may take once nothing stands in their way, in virtual time. */
 const HEALED_MS = 180_000
 const LOOK_MS = 500
 
-export async function runBare(world: World, trouble: Trouble): Promise<void> {
+export async function runBare(world: World, trouble: Trouble, plan: Plan): Promise<void> {
   const random = world.random.fork("scenario")
-  const run = new BareRun(world, trouble, new Dice(random), drawSpace(random))
+  const run = new BareRun(world, planned(trouble, plan), random, drawSpace(random))
   await run.start()
-  await run.trouble()
+  await run.trouble(plan)
   await run.heal()
 }
 
@@ -48,24 +53,30 @@ interface Place {
   readonly writer: SigningKey
   /** The program that runs there. */
   replica: BareReplica | undefined
+  /** A copy of its folder, and how much it had acknowledged by then. */
+  backup: { readonly disk: MemoryDisk; readonly acknowledged: number } | undefined
 }
 
 class BareRun {
   readonly #world: World
   readonly #trouble: Trouble
-  readonly #dice: Dice
+  readonly #random: SeededRandom
+  /** Of the step that is taken. */
+  #dice: Dice
   readonly #space: BareSpace
   readonly #checks = new BareChecks()
   readonly #courier: Courier
-  readonly #places: readonly Place[]
+  readonly #places: Place[]
   /** What goes on by itself. */
   readonly #underWay = new Set<Promise<void>>()
   #appended = 0
   readonly #hasLargeBodies: boolean
 
-  constructor(world: World, trouble: Trouble, dice: Dice, space: BareSpace) {
+  constructor(world: World, trouble: Trouble, random: SeededRandom, space: BareSpace) {
     this.#world = world
     this.#trouble = trouble
+    this.#random = random
+    const dice = new Dice(random)
     this.#dice = dice
     this.#space = space
     this.#courier = new Courier(dice, this.#checks)
@@ -75,6 +86,7 @@ class BareRun {
       machine: world.machine(name),
       writer: generateSigningKey(dice.random),
       replica: undefined,
+      backup: undefined,
     }))
   }
 
@@ -82,14 +94,18 @@ class BareRun {
     for (const place of this.#places) await this.#boot(place)
   }
 
-  async trouble(): Promise<void> {
-    const names = this.#places.map(({ machine }) => machine.name)
+  async trouble({ stepsMax, skip }: Plan): Promise<void> {
     for (const { machine } of this.#places) troubleMachine(machine, this.#trouble)
+    const noisy = this.#dice.pick(this.#places).machine
+    noisy.noiseChance = this.#trouble.noiseChance
+    if (noisy.noiseChance > 0) this.#checks.expectNoise(noisy.name)
     const [least, most] = STEPS[this.#dice.weighted(LENGTHS)]
     const steps = this.#dice.between(least, most)
-    for (let step = 0; step < steps; step++) {
+    for (let step = 0; step < Math.min(steps, stepsMax); step++) {
+      if (skip.has(step)) continue
+      this.#dice = new Dice(this.#random.fork(`step ${step}`))
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
-      await this.#step(names)
+      await this.#step()
       this.#checks.throwIfFailed()
     }
   }
@@ -104,7 +120,7 @@ class BareRun {
     for (const place of this.#places) if (!place.machine.isRunning) await this.#boot(place)
     while (!this.#isSame()) {
       if (this.#world.clock.now() - healedMs > HEALED_MS) {
-        throw new SimError("SIM_DIVERGED", `not the same ${HEALED_MS / 1000} s after healing`)
+        throw new SimError("SIM_DIVERGED", this.#howTheyDiffer())
       }
       await this.#world.clock.sleep(LOOK_MS)
       this.#checks.throwIfFailed()
@@ -119,8 +135,8 @@ class BareRun {
     )
   }
 
-  async #step(names: readonly string[]): Promise<void> {
-    const { weights } = this.#trouble
+  async #step(): Promise<void> {
+    const { relapse: _, ...weights } = this.#trouble.weights
     const place = this.#dice.pick(this.#places)
     const { machine } = place
     const act = this.#dice.weighted({ append: 40, boot: 10, ...weights })
@@ -142,13 +158,40 @@ class BareRun {
       case "stop":
         await this.#stop(place)
         return
-      case "network":
+      case "network": {
+        const names = this.#places.map(({ machine: { name } }) => name)
         troubleNetwork(this.#world, names, this.#trouble, this.#dice)
+        return
+      }
+      case "clock":
+        troubleClock(machine, this.#trouble, this.#dice)
+        return
+      case "backup":
+        this.#backUp(place)
         return
       case "full":
         machine.capacityBytes = this.#dice.happens(0.5)
           ? machine.usedBytes + this.#dice.below(4096)
           : Number.POSITIVE_INFINITY
+    }
+  }
+
+  /** A folder is copied; or an older copy is put back, or put to use on a machine beside it. */
+  #backUp(place: Place): void {
+    const { machine, writer, backup } = place
+    if (backup === undefined || this.#dice.happens(0.3)) {
+      const acknowledged = this.#checks.acknowledgedBy(machine.name)
+      place.backup = { disk: machine.backUp(), acknowledged }
+      this.#world.trace.note(`${machine.name} is backed up`)
+    } else if (!machine.isRunning) {
+      machine.insert(backup.disk)
+      this.#checks.restored(machine.name, backup.acknowledged)
+      place.replica = undefined
+    } else if (this.#places.length < PLACES_MAX) {
+      const clone = this.#world.machine(`${machine.name}-${this.#places.length}`)
+      clone.insert(backup.disk)
+      troubleMachine(clone, this.#trouble)
+      this.#places.push({ machine: clone, writer, replica: undefined, backup: undefined })
     }
   }
 
@@ -215,6 +258,17 @@ class BareRun {
     if (!machine.isRunning || replica === undefined) return
     await Promise.race([replica.stop(), machine.died()])
     if (machine.isRunning) machine.crash()
+  }
+
+  #howTheyDiffer(): string {
+    const rows = this.#places.map(({ machine, replica }) => {
+      const vector = replica?.log.vector.map(
+        ({ incarnation, sequence }) => `${bytesToHex(incarnation).slice(0, 6)}:${sequence}`,
+      )
+      const state = machine.isRunning ? vector?.join(" ") : "does not run"
+      return `${machine.name}: ${state}`
+    })
+    return `not the same ${HEALED_MS / 1000} s after healing\n${rows.join("\n")}`
   }
 
   #isSame(): boolean {

@@ -7,9 +7,11 @@
  *
  * @module
  */
+import type { SeededRandom } from "@fulcrum/crypto/random"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
 import type { Machine } from "./machine.ts"
+import { type Plan, planned } from "./plan.ts"
 import { type SettledTown, Town } from "./town.ts"
 import { DISCLOSED, WITHHELD } from "./vendor-program.ts"
 import type { World } from "./world.ts"
@@ -22,17 +24,19 @@ const STEP_MS = [0, 3_000] as const
 export async function runBasic(
   world: World,
   trouble: Trouble,
-  settled: SettledTown,
+  { settled, plan }: { readonly settled: SettledTown; readonly plan: Plan },
 ): Promise<void> {
-  const run = new BasicRun(await Town.open(world, settled), trouble)
-  await run.trouble()
+  const run = new BasicRun(await Town.open(world, settled), planned(trouble, plan))
+  await run.trouble(plan)
   await run.heal()
 }
 
 class BasicRun {
   readonly #town: Town
   readonly #trouble: Trouble
-  readonly #dice: Dice
+  readonly #random: SeededRandom
+  /** Of the step that is taken. */
+  #dice: Dice
   /** What goes on by itself. */
   readonly #underWay = new Set<Promise<void>>()
   #edits = 0
@@ -40,13 +44,18 @@ class BasicRun {
   constructor(town: Town, trouble: Trouble) {
     this.#town = town
     this.#trouble = trouble
-    this.#dice = new Dice(town.world.random.fork("scenario"))
+    this.#random = town.world.random.fork("scenario")
+    this.#dice = new Dice(this.#random)
   }
 
-  async trouble(): Promise<void> {
+  async trouble({ stepsMax, skip }: Plan): Promise<void> {
     const { world, machines } = this.#town
     for (const machine of machines) troubleMachine(machine, this.#trouble)
-    for (let step = 0; step < STEPS_MAX && this.#edits < EDITS; step++) {
+    const noisy = this.#dice.pick(machines)
+    noisy.noiseChance = this.#trouble.noiseChance
+    for (let step = 0; step < Math.min(stepsMax, STEPS_MAX) && this.#edits < EDITS; step++) {
+      this.#dice = new Dice(this.#random.fork(`step ${step}`))
+      if (skip.has(step)) continue
       await world.clock.sleep(this.#dice.between(...STEP_MS))
       await this.#step()
       this.#town.look()
@@ -68,12 +77,12 @@ class BasicRun {
 
   async #step(): Promise<void> {
     const { world, machines, programs, devices, shop } = this.#town
-    const { crash, stop, network, full } = this.#trouble.weights
+    const { crash, stop, network, full, clock } = this.#trouble.weights
     const program = this.#dice.pick(programs)
     const device = this.#dice.pick(devices)
     const { machine } = program
-    const weights = { disclosed: 15, withheld: 10, boot: 15, hook: 2, crash, stop, network, full }
-    switch (this.#dice.weighted(weights)) {
+    const usual = { disclosed: 15, withheld: 10, boot: 15, hook: 2 }
+    switch (this.#dice.weighted({ ...usual, crash, stop, network, full, clock })) {
       case "disclosed":
         this.#edits++
         this.#goOn(device.machine, this.#town.set(device, DISCLOSED))
@@ -88,6 +97,9 @@ class BasicRun {
         return
       case "hook":
         shop.isHookUp = !shop.isHookUp
+        return
+      case "clock":
+        troubleClock(machine, this.#trouble, this.#dice)
         return
       case "crash":
         machine.crash()

@@ -9,22 +9,51 @@ import type { World } from "./world.ts"
 
 const DAY_MS = 86_400_000
 
+/** Acts that a scenario may know beside its ordinary ones, which weigh 50 together. */
+const ACTS = {
+  /** A span is brought late, again, out of order or changed. */
+  carry: 15,
+  crash: 8,
+  stop: 4,
+  network: 10,
+  full: 3,
+  /** A clock is set, forward or back, while programs run. */
+  clock: 3,
+  /** A backup is made, or put back; a folder is copied to another machine. */
+  backup: 4,
+  /** A relay loses its disk, or goes back to an older one. */
+  relapse: 2,
+} as const
+type Act = keyof typeof ACTS
+
+/** Everything that a run may have of trouble; each can be left out alone. */
+export const TROUBLES = [
+  "carry",
+  "crash",
+  "stop",
+  "network",
+  "full",
+  "clock",
+  "backup",
+  "relapse",
+  "disk",
+  "slow",
+  "loss",
+  "noise",
+] as const
+export type TroubleName = (typeof TROUBLES)[number]
+
 export interface Trouble {
-  /** How often each act comes beside the ordinary ones, which weigh 50 together. */
-  readonly weights: {
-    readonly carry: number
-    readonly crash: number
-    readonly stop: number
-    readonly network: number
-    readonly full: number
-  }
+  readonly weights: Readonly<Record<Act, number>>
   /** For each flush. */
   readonly diskFailChance: number
   readonly diskCrashChance: number
   readonly flushMsMax: number
-  /** For each message. */
+  /** For each message, which then breaks its connection. */
   readonly breakChance: number
   readonly latencyMsMax: number
+  /** For each message of the one machine that sends anything. */
+  readonly noiseChance: number
   /** How far machines' clocks may be off, in days, either way. */
   readonly clockDaysMax: number
 }
@@ -33,18 +62,42 @@ export interface Trouble {
 export function drawTrouble(dice: Dice): Trouble {
   const some = (most: number) => (dice.happens(0.4) ? 0 : dice.between(1, most))
   const chance = (most: number) => (dice.happens(0.5) ? 0 : (dice.between(1, 100) / 100) * most)
+  const seldom = <T>(rare: T, usual: T) => (dice.happens(0.1) ? rare : usual)
+  const weights = Object.fromEntries(
+    Object.entries(ACTS).map(([act, most]) => [act, some(most)]),
+  ) as Record<Act, number>
+  const clockDaysMax = dice.happens(0.7) ? 0 : dice.pick([1, 100, 4000])
   return {
-    weights: { carry: some(15), crash: some(8), stop: some(4), network: some(10), full: some(3) },
+    weights: clockDaysMax === 0 ? { ...weights, clock: 0 } : weights,
     diskFailChance: chance(0.1),
     diskCrashChance: chance(0.05),
-    flushMsMax: some(30),
-    breakChance: chance(0.03),
-    latencyMsMax: some(800),
-    clockDaysMax: dice.happens(0.7) ? 0 : dice.pick([1, 100, 4000]),
+    flushMsMax: some(seldom(3_000, 30)),
+    breakChance: chance(seldom(0.5, 0.03)),
+    latencyMsMax: some(seldom(8_000, 800)),
+    noiseChance: dice.happens(0.8) ? 0 : chance(seldom(1, 0.1)),
+    clockDaysMax,
   }
 }
 
-/** Sets a clock wrong, as a machine's that was long without power. */
+/** The same without one of its troubles. */
+export function without(trouble: Trouble, name: TroubleName): Trouble {
+  switch (name) {
+    case "disk":
+      return { ...trouble, diskFailChance: 0, diskCrashChance: 0 }
+    case "slow":
+      return { ...trouble, flushMsMax: 0, latencyMsMax: 0 }
+    case "loss":
+      return { ...trouble, breakChance: 0 }
+    case "noise":
+      return { ...trouble, noiseChance: 0 }
+    case "clock":
+      return { ...trouble, clockDaysMax: 0, weights: { ...trouble.weights, clock: 0 } }
+    default:
+      return { ...trouble, weights: { ...trouble.weights, [name]: 0 } }
+  }
+}
+
+/** Sets a clock wrong, as a machine's that was long without power, or whose user set it. */
 export function troubleClock(machine: Machine, { clockDaysMax }: Trouble, dice: Dice): void {
   if (clockDaysMax > 0) machine.clockOffsetMs = dice.between(-clockDaysMax, clockDaysMax) * DAY_MS
 }
@@ -67,7 +120,8 @@ export function troubleNetwork(
   const { network, trace } = world
   const one = dice.pick(names)
   const other = dice.pick(names.filter((name) => name !== one))
-  const what = dice.pick(["cut", "partition", "break", "quality", "heal", "heal"] as const)
+  const acts = ["cut", "partition", "deafen", "break", "quality", "heal", "heal"] as const
+  const what = dice.pick(acts)
   trace.note(`network: ${what} ${one} ${other}`)
   switch (what) {
     case "cut":
@@ -75,6 +129,9 @@ export function troubleNetwork(
       return
     case "partition":
       network.partition([[one], names.filter((name) => name !== one)])
+      return
+    case "deafen":
+      network.silence(one, other)
       return
     case "break":
       network.breakConnections(one, other)
@@ -100,5 +157,8 @@ export function healWorld(world: World, machines: readonly Machine[]): void {
     machine.quality = PERFECT_DISK
     machine.capacityBytes = Number.POSITIVE_INFINITY
     machine.clockOffsetMs = 0
+    machine.noiseChance = 0
   }
+  // What was garbled on the way is not repeated: whoever waits for it begins anew.
+  if (machines.some(({ hasMadeNoise }) => hasMadeNoise)) world.network.breakConnections()
 }

@@ -10,6 +10,7 @@ import type { SeededRandom } from "@fulcrum/crypto/random"
 import type { Channel, Host, HostOptions, Network } from "@fulcrum/net/contract"
 import type { Discovery } from "@fulcrum/net/discovery"
 import type { ListRange, Store, WriteOp } from "@fulcrum/store"
+import type { Noise } from "./noise.ts"
 import type { Trace } from "./trace.ts"
 
 export interface LifeParts {
@@ -21,6 +22,8 @@ export interface LifeParts {
   readonly network: Network
   readonly discovery: Discovery
   readonly trace: Trace
+  /** What garbles one channel. */
+  readonly noise: () => Noise
 }
 
 export class Life {
@@ -39,7 +42,7 @@ export class Life {
       sleep: (ms, signal) => this.guard(clock.sleep(ms, signal)),
     }
     this.random = parts.random
-    this.network = new LifeNetwork(this, parts.network, parts.trace)
+    this.network = new LifeNetwork(this, parts.network, parts)
     this.discovery = new LifeDiscovery(this, parts.discovery)
   }
 
@@ -116,32 +119,34 @@ export class LifeStore implements Store {
   }
 }
 
+type Wiring = Pick<LifeParts, "trace" | "noise">
+
 class LifeNetwork implements Network {
   readonly #life: Life
   readonly #network: Network
-  readonly #trace: Trace
+  readonly #wiring: Wiring
 
-  constructor(life: Life, network: Network, trace: Trace) {
+  constructor(life: Life, network: Network, wiring: Wiring) {
     this.#life = life
     this.#network = network
-    this.#trace = trace
+    this.#wiring = wiring
   }
 
   async host(options?: HostOptions): Promise<Host> {
     if (this.#life.isOver) return forever()
-    return new LifeHost(this.#life, await this.#network.host(options), this.#trace)
+    return new LifeHost(this.#life, await this.#network.host(options), this.#wiring)
   }
 }
 
 class LifeHost implements Host {
   readonly #life: Life
   readonly #host: Host
-  readonly #trace: Trace
+  readonly #wiring: Wiring
 
-  constructor(life: Life, host: Host, trace: Trace) {
+  constructor(life: Life, host: Host, wiring: Wiring) {
     this.#life = life
     this.#host = host
-    this.#trace = trace
+    this.#wiring = wiring
   }
 
   get id(): string {
@@ -180,7 +185,7 @@ class LifeHost implements Host {
   }
 
   #wrap(channel: Channel): Channel {
-    return new LifeChannel(this.#life, channel, this.#trace)
+    return new LifeChannel(this.#life, channel, this.#wiring)
   }
 }
 
@@ -193,8 +198,9 @@ class LifeChannel implements Channel {
   readonly #life: Life
   readonly #channel: Channel
   readonly #trace: Trace
+  readonly #noise: Noise
 
-  constructor(life: Life, channel: Channel, trace: Trace) {
+  constructor(life: Life, channel: Channel, { trace, noise }: Wiring) {
     this.localId = channel.localId
     this.remoteId = channel.remoteId
     this.remotePublicKey = channel.remotePublicKey
@@ -202,6 +208,7 @@ class LifeChannel implements Channel {
     this.#life = life
     this.#channel = channel
     this.#trace = trace
+    this.#noise = noise()
   }
 
   get closed(): Promise<void> {
@@ -210,8 +217,12 @@ class LifeChannel implements Channel {
 
   async send(message: Uint8Array): Promise<void> {
     if (this.#life.isOver) return forever()
-    this.#trace.note(`${this.#life.name} sends to ${this.remoteId.slice(-6)}`, message)
-    await this.#life.guard(this.#channel.send(message))
+    const garbled = this.#noise.of(message)
+    const what = garbled === undefined ? "sends" : "garbles"
+    for (const bytes of garbled ?? [message]) {
+      this.#trace.note(`${this.#life.name} ${what} to ${this.remoteId.slice(-6)}`, bytes)
+      await this.#life.guard(this.#channel.send(bytes))
+    }
   }
 
   async *messages(): AsyncGenerator<Uint8Array, void, undefined> {

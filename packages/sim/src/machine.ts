@@ -9,6 +9,7 @@ import type { Store } from "@fulcrum/store"
 import { MemoryDisk, type MemoryFault, openMemoryStore } from "@fulcrum/store/memory"
 import { Dice } from "./dice.ts"
 import { Life, LifeStore } from "./life.ts"
+import { Noise } from "./noise.ts"
 import type { World } from "./world.ts"
 
 /** How a disk misbehaves: chances are for each flush. */
@@ -29,16 +30,20 @@ export class Machine {
   quality: DiskQuality = PERFECT_DISK
   /** How wrong the clock is; it may be set while a program runs. */
   clockOffsetMs = 0
+  /** Of each message that it sends, to be something else. */
+  noiseChance = 0
   /** What happens to the next flushes, before chance is asked; `undefined`: nothing. */
   readonly nextFlushes: (MemoryFault | undefined)[] = []
   readonly #world: World
   readonly #network: MemoryNetwork
   readonly #random: SeededRandom
   readonly #dice: Dice
+  readonly #noiseDice: Dice
   #disk: MemoryDisk
   #life: Life | undefined
   #starts = 0
   #isDying = false
+  #hasMadeNoise = false
 
   constructor(world: World, network: MemoryNetwork, name: string) {
     this.name = name
@@ -46,6 +51,7 @@ export class Machine {
     this.#network = network
     this.#random = world.random.fork(`machine ${name}`)
     this.#dice = new Dice(this.#random.fork("disk"))
+    this.#noiseDice = new Dice(this.#random.fork("noise"))
     this.#disk = this.#mounted(new MemoryDisk())
   }
 
@@ -59,6 +65,11 @@ export class Machine {
     if (this.#life) throw new RangeError(`${this.name} runs`)
     this.#world.trace.note(`${this.name} gets another disk, of ${disk.usedBytes} bytes`)
     this.#disk = this.#mounted(disk)
+  }
+
+  /** Whether anything that it sent was something else. */
+  get hasMadeNoise(): boolean {
+    return this.#hasMadeNoise
   }
 
   get isRunning(): boolean {
@@ -86,6 +97,7 @@ export class Machine {
       network: this.#network.machine(this.name),
       discovery: this.#world.discovery,
       trace: this.#world.trace,
+      noise: () => this.#noise(),
     })
     this.#life = life
     this.#world.trace.note(`${this.name} starts, clock ${this.clockOffsetMs} ms off`)
@@ -116,6 +128,14 @@ export class Machine {
     const life = this.#life
     return new Promise((resolve) => {
       life?.signal.addEventListener("abort", () => resolve(), { once: true })
+    })
+  }
+
+  /** For one channel. */
+  #noise(): Noise {
+    return new Noise(this.#noiseDice, () => {
+      if (this.noiseChance > 0) this.#hasMadeNoise = true
+      return this.noiseChance
     })
   }
 

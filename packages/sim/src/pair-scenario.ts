@@ -6,12 +6,14 @@
  *
  * @module
  */
+import type { SeededRandom } from "@fulcrum/crypto/random"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
 import { Findings } from "./findings.ts"
 import type { Machine } from "./machine.ts"
 import { PersonDevice } from "./person-device.ts"
+import { type Plan, planned } from "./plan.ts"
 import { RelayProgram } from "./relay-program.ts"
 import { SimError } from "./sim-error.ts"
 import type { World } from "./world.ts"
@@ -36,17 +38,18 @@ export async function preparePair(): Promise<void> {
   await openInLineDocuments()
 }
 
-export async function runPair(world: World, trouble: Trouble): Promise<void> {
-  const run = new PairRun(world, trouble)
+export async function runPair(world: World, trouble: Trouble, plan: Plan): Promise<void> {
+  const run = new PairRun(world, planned(trouble, plan))
   await run.start()
-  await run.trouble()
+  await run.trouble(plan)
   await run.heal()
 }
 
 class PairRun {
   readonly #world: World
   readonly #trouble: Trouble
-  readonly #dice: Dice
+  readonly #random: SeededRandom
+  #dice: Dice
   readonly #findings = new Findings()
   readonly #devices: readonly PersonDevice[]
   readonly #relay: RelayProgram | undefined
@@ -58,6 +61,7 @@ class PairRun {
     this.#world = world
     this.#trouble = trouble
     const random = world.random.fork("scenario")
+    this.#random = random
     this.#dice = new Dice(random)
     this.#devices = NAMES.map(
       (name) => new PersonDevice(world.machine(name), random.bytes(32), this.#findings),
@@ -81,11 +85,13 @@ class PairRun {
     await this.#untilSame()
   }
 
-  async trouble(): Promise<void> {
+  async trouble({ stepsMax, skip }: Plan): Promise<void> {
     const names = this.#machines.map(({ name }) => name)
     for (const machine of this.#machines) troubleMachine(machine, this.#trouble)
     const steps = this.#dice.between(...STEPS)
-    for (let step = 0; step < steps; step++) {
+    for (let step = 0; step < Math.min(steps, stepsMax); step++) {
+      if (skip.has(step)) continue
+      this.#dice = new Dice(this.#random.fork(`step ${step}`))
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
       await this.#step(names)
       this.#findings.throwIfFailed()
@@ -115,10 +121,10 @@ class PairRun {
   }
 
   async #step(names: readonly string[]): Promise<void> {
-    const { crash, stop, network, full } = this.#trouble.weights
+    const { crash, stop, network, full, clock } = this.#trouble.weights
     const device = this.#dice.pick(this.#devices)
     const { machine } = device
-    const weights = { set: 30, unset: 4, undo: 4, boot: 10, crash, stop, network, full }
+    const weights = { set: 30, unset: 4, undo: 4, boot: 10, crash, stop, network, full, clock }
     const relay = this.#relay
       ? { relayCrash: crash, relayBoot: 10 }
       : { relayCrash: 0, relayBoot: 0 }
@@ -142,6 +148,9 @@ class PairRun {
       case "boot":
         troubleClock(machine, this.#trouble, this.#dice)
         if (!machine.isRunning) await device.boot()
+        return
+      case "clock":
+        troubleClock(machine, this.#trouble, this.#dice)
         return
       case "crash":
         machine.crash()

@@ -8,13 +8,14 @@ import { runBasic } from "./basic-scenario.ts"
 import { Dice } from "./dice.ts"
 import { drawTrouble, type Trouble } from "./faults.ts"
 import { preparePair, runPair } from "./pair-scenario.ts"
+import { type Plan, WHOLE } from "./plan.ts"
 import { settledTown } from "./town.ts"
 import { World } from "./world.ts"
 
 interface Prepared {
   /** When the run's time begins; absent: when all do. */
   readonly startMs?: number
-  run(world: World, trouble: Trouble): Promise<void>
+  run(world: World, trouble: Trouble, plan: Plan): Promise<void>
 }
 
 export interface Scenario {
@@ -29,7 +30,10 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   basic: {
     prepare: async (seed, turn) => {
       const town = await settledTown(seed, turn)
-      return { startMs: town.endMs, run: (world, trouble) => runBasic(world, trouble, town) }
+      return {
+        startMs: town.endMs,
+        run: (world, trouble, plan) => runBasic(world, trouble, { settled: town, plan }),
+      }
     },
   },
   pair: {
@@ -48,6 +52,8 @@ export interface SeedRun {
   readonly seed: number
   /** Resolves in a later turn of the event loop, as `setImmediate` does. */
   readonly turn: () => Promise<void>
+  /** What of the run is left out; absent: nothing. */
+  readonly plan?: Plan | undefined
   /** Gets each line of the trace. */
   readonly show?: (line: string) => void
 }
@@ -61,11 +67,17 @@ export interface SeedResult {
 }
 
 /** @throws {SimError} and whatever the programs under test let through. */
-export async function runSeed({ scenario, seed, turn, show }: SeedRun): Promise<SeedResult> {
+export async function runSeed({
+  scenario,
+  seed,
+  turn,
+  plan = WHOLE,
+  show,
+}: SeedRun): Promise<SeedResult> {
   const { startMs, run } = await SCENARIOS[scenario].prepare(seed, turn)
   const world = new World({ seed, turn, startMs, ...(show && { show }) })
   const trouble = drawTrouble(new Dice(world.random.fork("trouble")))
-  await world.clock.run(run(world, trouble), RUN_MS)
+  await world.clock.run(run(world, trouble, plan), RUN_MS)
   const { hash, count } = world.trace
   return { hash, lines: count, virtualMs: world.clock.now() - world.clock.startMs }
 }

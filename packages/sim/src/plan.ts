@@ -1,0 +1,61 @@
+/**
+ * What of a run is left out: how a run that fails is made shorter until no more can go.
+ *
+ * A step draws from a stream of its own, so leaving one out changes nothing in what the others
+ * draw.
+ *
+ * @module
+ */
+import { TROUBLES, type Trouble, type TroubleName, without } from "./faults.ts"
+
+export interface Plan {
+  /** Steps after these are not taken. */
+  readonly stepsMax: number
+  /** Steps, counted from 0, in which nothing is done. */
+  readonly skip: ReadonlySet<number>
+  /** Troubles that do not come. */
+  readonly calm: ReadonlySet<TroubleName>
+}
+
+export const WHOLE: Plan = {
+  stepsMax: Number.POSITIVE_INFINITY,
+  skip: new Set(),
+  calm: new Set(),
+}
+
+/** What is left of a run's trouble. */
+export function planned(trouble: Trouble, { calm }: Plan): Trouble {
+  return [...calm].reduce(without, trouble)
+}
+
+/** As options of the command line. */
+export function planOptions({ stepsMax, skip, calm }: Plan): readonly string[] {
+  return [
+    ...(stepsMax === Number.POSITIVE_INFINITY ? [] : ["--steps", String(stepsMax)]),
+    ...(skip.size === 0 ? [] : ["--skip", [...skip].join(",")]),
+    ...(calm.size === 0 ? [] : ["--calm", [...calm].join(",")]),
+  ]
+}
+
+/** Undoes {@link planOptions}. @returns `undefined` if it is no plan. */
+export function readPlan(given: {
+  readonly steps?: string | undefined
+  readonly skip?: string | undefined
+  readonly calm?: string | undefined
+}): Plan | undefined {
+  const stepsMax = given.steps === undefined ? WHOLE.stepsMax : Number(given.steps)
+  const skip = listOf(given.skip).map(Number)
+  const calm = listOf(given.calm)
+  const isRight = !Number.isNaN(stepsMax) && skip.every(Number.isInteger) && calm.every(isTrouble)
+  return isRight
+    ? { stepsMax, skip: new Set(skip), calm: new Set(calm.filter(isTrouble)) }
+    : undefined
+}
+
+function listOf(text: string | undefined): readonly string[] {
+  return text === undefined || text === "" ? [] : text.split(",")
+}
+
+function isTrouble(name: string): name is TroubleName {
+  return TROUBLES.some((known) => known === name)
+}
