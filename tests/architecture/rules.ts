@@ -87,6 +87,7 @@ export const CONFINED_LIBRARIES: Readonly<Record<string, string>> = {
 export const ADAPTERS: readonly AdapterRule[] = [
   { path: "nodes/", powers: ALL_POWERS, why: "programs read the machine and print" },
   { path: "packages/sim/src/main.ts", powers: ALL_POWERS, why: "the simulator's program" },
+  { path: "packages/sim/src/campaign/", powers: ALL_POWERS, why: "its processes" },
   {
     path: "packages/store/src/level",
     powers: ["node", "timer", "random"],

@@ -1,24 +1,39 @@
 /**
  * The simulator's program.
  *
- * `npm run sim -- --scenario bare --seeds 200 [--from 1] [--trace]` runs seeds one after another;
- * the first that fails is told with the command that repeats it, and ends the program with 1.
+ * `npm run sim -- --scenario bare --seeds 20000 [--from 1]` runs seeds on all cores; a failing one
+ * is made shorter and told with the command that repeats it, and the program ends with 1.
  *
  * @module
  */
+import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
-import { runSeed, SCENARIOS, type ScenarioName } from "./run-seed.ts"
+import { type CampaignResult, type FailedSeed, runCampaign } from "./campaign/campaign.ts"
+import { ProgressLines } from "./campaign/progress-lines.ts"
+import type { PlanText, SeedReport } from "./campaign/seed-messages.ts"
+import { SeedWorker } from "./campaign/seed-worker.ts"
+import { shrink } from "./campaign/shrink.ts"
+import { type Plan, planOptions, readPlan } from "./plan.ts"
+import { SCENARIOS, type ScenarioName } from "./run-seed.ts"
 
-const PROGRESS_MS = 2_000
+/** Longest that one seed may take, in real time, on a machine that does other things too. */
+const SEED_MS_MAX = 300_000
+const SHRINK_MS_MAX = 60_000
+const TRACE_SHOWN_MAX = 120
 const USAGE =
-  "usage: npm run sim -- --scenario NAME --seeds COUNT [--from SEED] [--trace]\n" +
+  "usage: npm run sim -- --scenario NAME --seeds COUNT [--from SEED] [--workers COUNT]\n" +
+  "         [--keep-going] [--trace] [--json] [--steps COUNT] [--skip STEP,…] [--calm TROUBLE,…]\n" +
   `scenarios: ${Object.keys(SCENARIOS).join(", ")}`
 
 interface Arguments {
   readonly scenario: ScenarioName
   readonly from: number
   readonly seeds: number
+  readonly workers: number
+  readonly keepGoing: boolean
   readonly trace: boolean
+  readonly json: boolean
+  readonly plan: PlanText
 }
 
 async function main(): Promise<number> {
@@ -27,71 +42,88 @@ async function main(): Promise<number> {
     process.stderr.write(`${USAGE}\n`)
     return 2
   }
-  const { scenario, from, seeds } = given
-  const startedMs = Date.now()
-  let shownMs = startedMs
-  let virtualMs = 0
+  const isWhole = Object.values(given.plan).every((part) => part === undefined)
+  if (given.trace || !isWhole) return await repeat(given)
+  const { scenario, from, seeds, workers, keepGoing } = given
+  const lines = new ProgressLines(scenario, workers, (line) => {
+    if (!given.json) process.stdout.write(`${line}\n`)
+  })
+  const result = await runCampaign({
+    ...{ scenario, from, seeds, workers, keepGoing },
+    worker: { seedMsMax: SEED_MS_MAX },
+    progress: (progress) => lines.show(progress),
+  })
+  if (given.json) process.stdout.write(`${JSON.stringify({ scenario, from, ...result })}\n`)
+  else process.stdout.write(`${lines.last(result)}\n`)
+  return await tellFailures(scenario, result)
+}
+
+/** Runs single seeds, by a plan or with their traces. */
+async function repeat({ scenario, from, seeds, plan, trace }: Arguments): Promise<number> {
+  using worker = new SeedWorker({ seedMsMax: SEED_MS_MAX })
   for (let seed = from; seed < from + seeds; seed++) {
-    const failure = await tryOne(given, seed, (ms) => {
-      virtualMs += ms
-    })
-    if (failure !== undefined) {
-      process.stderr.write(`${scenario}: seed ${seed} fails: ${describe(failure)}\n`)
-      process.stderr.write(
-        `again: npm run sim -- --scenario ${scenario} --seeds 1 --from ${seed} --trace\n`,
-      )
-      return 1
+    const report = await worker.run({ scenario, seed, plan, trace })
+    for (const line of report.trace) process.stdout.write(`${line}\n`)
+    if (report.failure === undefined) {
+      process.stdout.write(`${scenario}: seed ${seed} ends well: ${report.hash}\n`)
+      continue
     }
-    if (Date.now() - shownMs > PROGRESS_MS || seed === from + seeds - 1) {
-      shownMs = Date.now()
-      const done = seed - from + 1
-      const seconds = (shownMs - startedMs) / 1000
-      process.stdout.write(
-        `${scenario}: ${done} of ${seeds} seeds, ${(done / seconds).toFixed(1)} a second, ` +
-          `${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time\n`,
-      )
-    }
+    const options = planOptions(readPlan(plan) ?? raise())
+    tell(scenario, { seed, ...report.failure }, options)
+    return 1
   }
   return 0
 }
 
-/** @returns What went wrong with a seed, if anything did. */
-async function tryOne(
-  { scenario, trace }: Arguments,
-  seed: number,
-  took: (virtualMs: number) => void,
-): Promise<unknown> {
-  // A failure that nobody takes care of would end a real program.
-  const untended = Promise.withResolvers<never>()
-  const fail = (reason: unknown) => untended.reject(reason)
-  process.on("unhandledRejection", fail)
-  process.on("uncaughtException", fail)
-  try {
-    const run = runSeed({
-      scenario,
-      seed,
-      turn: () => new Promise((resolve) => setImmediate(resolve)),
-      ...(trace && { show: (line: string) => void process.stdout.write(`${line}\n`) }),
-    })
-    const result = await Promise.race([run, untended.promise])
-    took(result.virtualMs)
-    if (trace) process.stdout.write(`seed ${seed}: ${result.hash}\n`)
-    return undefined
-  } catch (error) {
-    return error
-  } finally {
-    process.off("unhandledRejection", fail)
-    process.off("uncaughtException", fail)
+async function tellFailures(scenario: ScenarioName, result: CampaignResult): Promise<number> {
+  const [first, ...others] = result.failures
+  if (first === undefined) return 0
+  for (const { seed, code, message } of others) {
+    process.stderr.write(`${scenario}: seed ${seed} fails: ${code}: ${message.split("\n")[0]}\n`)
   }
+  const { plan, report } = await shortest(scenario, first)
+  const shown = report.trace.slice(-TRACE_SHOWN_MAX)
+  if (shown.length > 0) {
+    process.stderr.write(`the end of the shortest run that fails so:\n${shown.join("\n")}\n`)
+  }
+  tell(scenario, first, planOptions(plan))
+  return 1
 }
 
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = "code" in error ? `${error.code}: ` : ""
-  const cause = error.cause === undefined ? "" : `\n  because ${describe(error.cause)}`
-  const where = error.name === "SimError" ? "" : `\n${error.stack}`
-  return `${code}${error.message}${where}${cause}`
+/** The least plan by which a seed still fails so, and its trace. */
+async function shortest(
+  scenario: ScenarioName,
+  { seed, code }: FailedSeed,
+): Promise<{ readonly plan: Plan; readonly report: SeedReport }> {
+  using worker = new SeedWorker({ seedMsMax: SHRINK_MS_MAX })
+  const run = (plan: Plan, trace: boolean) =>
+    worker.run({ scenario, seed, plan: textOf(plan), trace })
+  const begun = performance.now()
+  const plan = await shrink({
+    hasTime: () => performance.now() - begun < SHRINK_MS_MAX,
+    fails: async (plan) => (await run(plan, false)).failure?.code === code,
+  })
+  return { plan, report: await run(plan, true) }
 }
+
+function textOf(plan: Plan): PlanText {
+  const { values } = parseArgs({ args: [...planOptions(plan)], options: PLAN_OPTIONS })
+  return values
+}
+
+function tell(scenario: ScenarioName, failed: FailedSeed, plan: readonly string[]): void {
+  const { seed, code, message } = failed
+  const text = message.startsWith(code) ? message : `${code}: ${message}`
+  process.stderr.write(`${scenario}: seed ${seed} fails: ${text}\n`)
+  const command = ["--scenario", scenario, "--seeds", "1", "--from", String(seed), "--trace"]
+  process.stderr.write(`again: npm run sim -- ${[...command, ...plan].join(" ")}\n`)
+}
+
+const PLAN_OPTIONS = {
+  steps: { type: "string" },
+  skip: { type: "string" },
+  calm: { type: "string" },
+} as const
 
 function readArguments(): Arguments | undefined {
   try {
@@ -100,13 +132,20 @@ function readArguments(): Arguments | undefined {
         scenario: { type: "string", default: "bare" },
         seeds: { type: "string", default: "100" },
         from: { type: "string", default: "1" },
+        workers: { type: "string", default: String(availableParallelism()) },
+        "keep-going": { type: "boolean", default: false },
         trace: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        ...PLAN_OPTIONS,
       },
     })
-    const { scenario } = values
-    const [seeds, from] = [Number(values.seeds), Number(values.from)]
-    if (!isScenario(scenario) || !Number.isInteger(seeds) || seeds < 1) return undefined
-    return Number.isInteger(from) ? { scenario, seeds, from, trace: values.trace } : undefined
+    const { scenario, trace, json, steps, skip, calm } = values
+    const numbers = [values.seeds, values.from, values.workers].map(Number)
+    const [seeds = 0, from = 0, workers = 0] = numbers
+    if (!isScenario(scenario) || !numbers.every(Number.isInteger)) return undefined
+    const plan = { steps, skip, calm }
+    if (seeds < 1 || workers < 1 || readPlan(plan) === undefined) return undefined
+    return { scenario, seeds, from, workers, keepGoing: values["keep-going"], trace, json, plan }
   } catch (error) {
     if (error instanceof TypeError) return undefined
     throw error
@@ -115,6 +154,10 @@ function readArguments(): Arguments | undefined {
 
 function isScenario(name: string): name is ScenarioName {
   return Object.hasOwn(SCENARIOS, name)
+}
+
+function raise(): never {
+  throw new TypeError("a plan that was read before")
 }
 
 process.exitCode = await main()

@@ -25,6 +25,11 @@ export type SimErrorCode =
   | "SIM_ORDER"
   /** Replicas did not come to the same, though nothing stood in their way any more. */
   | "SIM_DIVERGED"
+  /** Two runs of one seed went two ways. */
+  | "SIM_UNREPEATABLE"
+  /** It took more real time than it may, or its process ended. */
+  | "SIM_HUNG"
+  | "SIM_DIED"
   /** A part under test failed in a way that it never may. */
   | "SIM_BROKE"
 

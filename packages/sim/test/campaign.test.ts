@@ -1,0 +1,79 @@
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import { type CampaignOptions, isTwice, runCampaign } from "../src/campaign/campaign.ts"
+import { ProgressLines } from "../src/campaign/progress-lines.ts"
+import { shrink } from "../src/campaign/shrink.ts"
+import { type Plan, planOptions, readPlan, WHOLE } from "../src/plan.ts"
+
+const PROGRAM = join(import.meta.dirname, "children/scripted-seeds.ts")
+
+function options(given: Partial<CampaignOptions>): CampaignOptions {
+  return {
+    ...{ scenario: "bare", from: 1, seeds: 10, workers: 2, keepGoing: false },
+    worker: { seedMsMax: 20_000, program: PROGRAM },
+    progress: () => undefined,
+    ...given,
+  }
+}
+
+test("a campaign stops at the first seed that fails", async () => {
+  const { failures, done } = await runCampaign(options({ workers: 1 }))
+  expect(failures).toEqual([{ seed: 3, code: "SIM_LOST", message: "lost" }])
+  expect(done).toBe(3)
+})
+
+test("or goes on and has all that fail, those that die or hang among them", async () => {
+  const worker = { seedMsMax: 3_000, program: PROGRAM }
+  const result = await runCampaign(options({ keepGoing: true, seeds: 20, worker }))
+  const failed = result.failures.toSorted((a, b) => a.seed - b.seed)
+  expect(failed.map(({ seed, code }) => `${seed} ${code}`)).toEqual([
+    "3 SIM_LOST",
+    "5 SIM_DIED",
+    "7 SIM_HUNG",
+    "13 SIM_LOST",
+  ])
+  expect(result.done).toBe(20)
+})
+
+test("a seed whose second run in another process goes another way is a failure", async () => {
+  const seeds = Array.from({ length: 2000 }, (_, seed) => seed + 100)
+  const [honest = 0] = seeds.filter((seed) => isTwice(seed) && seed % 10 !== 3)
+  const [torn = 0] = seeds.filter((seed) => isTwice(seed) && seed >= 1000 && seed % 10 !== 3)
+  const repeated = await runCampaign(options({ from: honest, seeds: 1 }))
+  expect(repeated).toMatchObject({ repeated: 1, failures: [] })
+  const { failures } = await runCampaign(options({ from: torn, seeds: 1 }))
+  expect(failures).toMatchObject([{ seed: torn, code: "SIM_UNREPEATABLE" }])
+})
+
+test("a plan is shrunk to what a failure needs", async () => {
+  let tries = 0
+  const needs = ({ stepsMax, skip, calm }: Plan): boolean => {
+    tries++
+    const taken = (step: number) => step < stepsMax && !skip.has(step)
+    return taken(3) && taken(17) && !calm.has("crash")
+  }
+  const plan = await shrink({ fails: async (one) => needs(one), hasTime: () => tries < 1000 })
+  expect(plan.stepsMax).toBe(18)
+  const left = Array.from({ length: 18 }, (_, step) => step).filter((step) => !plan.skip.has(step))
+  expect(left).toEqual([3, 17])
+  expect(plan.calm.has("crash")).toBe(false)
+  expect(plan.calm.has("network")).toBe(true)
+})
+
+test("a plan goes through a command line unchanged", () => {
+  const plan: Plan = { stepsMax: 12, skip: new Set([3, 5]), calm: new Set(["noise", "clock"]) }
+  expect(planOptions(plan)).toEqual(["--steps", "12", "--skip", "3,5", "--calm", "noise,clock"])
+  expect(readPlan({ steps: "12", skip: "3,5", calm: "noise,clock" })).toEqual(plan)
+  expect(readPlan({})).toEqual(WHOLE)
+  expect(readPlan({ skip: "x" })).toBeUndefined()
+  expect(readPlan({ calm: "weather" })).toBeUndefined()
+})
+
+test("progress says how far, how fast and how long", () => {
+  const printed: string[] = []
+  const lines = new ProgressLines("bare", 2, (line) => printed.push(line))
+  const progress = { done: 2, seeds: 4, failed: 1, virtualMs: 3_600_000 }
+  const text = lines.last({ ...progress, failures: [], repeated: 1 })
+  expect(text).toMatch(/^bare: 2 of 4 seeds, 1 failed, .* a second \(.* a process\), 1\.0 hours/)
+  expect(text).toContain("1 run twice, alike")
+})
