@@ -6,6 +6,7 @@
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import { idKey } from "@fulcrum/log/ids"
 import type { AdmitResult, AdmittedEntry } from "@fulcrum/log/replica"
+import { readSpan } from "@fulcrum/log/span"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { BareReplica } from "./bare-replica.ts"
 import { Findings } from "./findings.ts"
@@ -21,6 +22,7 @@ export class BareChecks extends Findings {
   readonly #namesByHost = new Map<string, string>()
   /** Each name's latest replica, running or not: its vector was durable. */
   readonly #latest = new Map<string, BareReplica>()
+  readonly #salts = new Set<string>()
   /** Sends anything: what it says of itself proves nothing, and what it sends may be refused. */
   #noisy: string | undefined
 
@@ -52,6 +54,15 @@ export class BareChecks extends Findings {
     const places = [...(this.#acknowledged.get(name) ?? [])]
     this.#acknowledged.set(name, new Set(places.slice(0, acknowledged)))
     this.#latest.delete(name)
+  }
+
+  /** Each span has a salt of its own: with another's, one key would seal two contents. */
+  sealed(spans: readonly Uint8Array[]): void {
+    for (const span of spans) {
+      const salt = bytesToHex(readSpan(span).header.salt)
+      if (this.#salts.has(salt)) this.fail("SIM_REUSED", "two spans have one salt")
+      this.#salts.add(salt)
+    }
   }
 
   /** What became of honest spans. */

@@ -142,6 +142,7 @@ export class BareReplica {
     }
     staged.commit()
     this.#checks.acknowledged(this, staged.entries)
+    this.#checks.sealed(staged.spans)
     this.#tellPeers()
     return staged.spans
   }

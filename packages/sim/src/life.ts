@@ -76,12 +76,21 @@ export class LifeStore implements Store {
   readonly #life: Life
   readonly #store: Store
   readonly #failed: () => void
+  readonly #wrote: (ops: readonly WriteOp[]) => void
 
-  /** @param failed - A write failed; the machine may have died with it. */
-  constructor(life: Life, store: Store, failed: () => void) {
+  /**
+   * @param on.failed - A write failed; the machine may have died with it.
+   * @param on.wrote - This is to be written.
+   */
+  constructor(
+    life: Life,
+    store: Store,
+    on: { readonly failed: () => void; readonly wrote: (ops: readonly WriteOp[]) => void },
+  ) {
     this.#life = life
     this.#store = store
-    this.#failed = failed
+    this.#failed = on.failed
+    this.#wrote = on.wrote
   }
 
   get(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -102,6 +111,7 @@ export class LifeStore implements Store {
   }
 
   async write(ops: readonly WriteOp[]): Promise<void> {
+    this.#wrote(ops)
     try {
       await this.#life.guard(this.#store.write(ops))
     } catch (error) {

@@ -3,13 +3,16 @@
  *
  * @module
  */
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import { RECORD_NONCE_BYTES } from "@fulcrum/crypto/aead"
 import type { SeededRandom } from "@fulcrum/crypto/random"
 import type { MemoryNetwork } from "@fulcrum/net/memory"
-import type { Store } from "@fulcrum/store"
+import type { Store, WriteOp } from "@fulcrum/store"
 import { MemoryDisk, type MemoryFault, openMemoryStore } from "@fulcrum/store/memory"
 import { Dice } from "./dice.ts"
 import { Life, LifeStore } from "./life.ts"
 import { Noise } from "./noise.ts"
+import { SimError } from "./sim-error.ts"
 import type { World } from "./world.ts"
 
 /** How a disk misbehaves: chances are for each flush. */
@@ -40,6 +43,8 @@ export class Machine {
   readonly #dice: Dice
   readonly #noiseDice: Dice
   #disk: MemoryDisk
+  /** Of everything that was written here, whatever became of it. */
+  readonly #nonces = new Set<string>()
   #life: Life | undefined
   #starts = 0
   #isDying = false
@@ -106,9 +111,24 @@ export class Machine {
 
   async openStore(life: Life): Promise<Store> {
     const store = await openMemoryStore({ disk: this.#disk })
-    return new LifeStore(life, store, () => {
-      if (this.#isDying) this.crash()
+    return new LifeStore(life, store, {
+      failed: () => {
+        if (this.#isDying) this.crash()
+      },
+      wrote: (ops) => this.#checkNonces(ops),
     })
+  }
+
+  /** What a vault writes begins with a nonce, drawn for it alone. */
+  #checkNonces(ops: readonly WriteOp[]): void {
+    for (const op of ops) {
+      if (op.type === "del" || op.value.length < RECORD_NONCE_BYTES) continue
+      const nonce = bytesToHex(op.value.subarray(0, RECORD_NONCE_BYTES))
+      if (this.#nonces.has(nonce)) {
+        this.#world.alarm(new SimError("SIM_REUSED", `${this.name} sealed twice under one nonce`))
+      }
+      this.#nonces.add(nonce)
+    }
   }
 
   /** Pulls the plug. What was not flushed is gone, and the program with it. */

@@ -22,7 +22,7 @@ const SHRINK_MS_MAX = 60_000
 const TRACE_SHOWN_MAX = 120
 const USAGE =
   "usage: npm run sim -- --scenario NAME --seeds COUNT [--from SEED] [--workers COUNT]\n" +
-  "         [--keep-going] [--trace] [--json] [--steps COUNT] [--skip STEP,…] [--calm TROUBLE,…]\n" +
+  "         [--keep-going] [--no-shrink] [--trace] [--json] [--steps COUNT] [--skip STEP,…] [--calm TROUBLE,…]\n" +
   `scenarios: ${Object.keys(SCENARIOS).join(", ")}`
 
 interface Arguments {
@@ -33,6 +33,7 @@ interface Arguments {
   readonly keepGoing: boolean
   readonly trace: boolean
   readonly json: boolean
+  readonly shrinks: boolean
   readonly plan: PlanText
 }
 
@@ -55,7 +56,7 @@ async function main(): Promise<number> {
   })
   if (given.json) process.stdout.write(`${JSON.stringify({ scenario, from, ...result })}\n`)
   else process.stdout.write(`${lines.last(result)}\n`)
-  return await tellFailures(scenario, result)
+  return given.shrinks ? await tellFailures(scenario, result) : result.failed > 0 ? 1 : 0
 }
 
 /** Runs single seeds, by a plan or with their traces. */
@@ -136,6 +137,7 @@ function readArguments(): Arguments | undefined {
         "keep-going": { type: "boolean", default: false },
         trace: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
+        "no-shrink": { type: "boolean", default: false },
         ...PLAN_OPTIONS,
       },
     })
@@ -145,7 +147,9 @@ function readArguments(): Arguments | undefined {
     if (!isScenario(scenario) || !numbers.every(Number.isInteger)) return undefined
     const plan = { steps, skip, calm }
     if (seeds < 1 || workers < 1 || readPlan(plan) === undefined) return undefined
-    return { scenario, seeds, from, workers, keepGoing: values["keep-going"], trace, json, plan }
+    const shrinks = !values["no-shrink"]
+    const numbered = { scenario, seeds, from, workers }
+    return { ...numbered, keepGoing: values["keep-going"], trace, json, shrinks, plan }
   } catch (error) {
     if (error instanceof TypeError) return undefined
     throw error

@@ -78,6 +78,7 @@ export async function runSeed({
   const world = new World({ seed, turn, startMs, ...(show && { show }) })
   const trouble = drawTrouble(new Dice(world.random.fork("trouble")))
   await world.clock.run(run(world, trouble, plan), RUN_MS)
+  world.throwIfAlarmed()
   const { hash, count } = world.trace
   return { hash, lines: count, virtualMs: world.clock.now() - world.clock.startMs }
 }

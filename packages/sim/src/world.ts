@@ -11,6 +11,7 @@ import type { Discovery } from "@fulcrum/net/discovery"
 import { type LinkQuality, MemoryNetwork } from "@fulcrum/net/memory"
 import { memoryDiscovery } from "@fulcrum/net/memory-discovery"
 import { Machine } from "./machine.ts"
+import type { SimError } from "./sim-error.ts"
 import { Trace } from "./trace.ts"
 import { VirtualClock } from "./virtual-clock.ts"
 
@@ -30,6 +31,7 @@ export class World {
   readonly network: MemoryNetwork
   readonly discovery: Discovery
   readonly #machines = new Map<string, Machine>()
+  #alarm: SimError | undefined
 
   constructor({ seed, turn, show, startMs }: WorldOptions) {
     this.clock = new VirtualClock({ turn, startMs })
@@ -38,6 +40,16 @@ export class World {
     const random = this.random.fork("network")
     this.network = new MemoryNetwork({ clock: this.clock, random })
     this.discovery = memoryDiscovery()
+  }
+
+  /** Something was seen that may never be, whatever the programs make of it. */
+  alarm(error: SimError): void {
+    this.#alarm ??= error
+  }
+
+  /** @throws {SimError} The first alarm. */
+  throwIfAlarmed(): void {
+    if (this.#alarm) throw this.#alarm
   }
 
   machine(name: string): Machine {

@@ -1,31 +1,29 @@
 /**
- * Preloaded before the simulator's program: breaks one place in one source on purpose.
+ * Preloaded before the simulator's program: breaks some places of the sources on purpose.
  *
- * `SIM_CANARY` is JSON: `file` (the end of its path), and `from`, which must be in it exactly
- * once, to be replaced by `to`.
+ * `SIM_CANARY` is JSON: a list of patches as in `canaries.ts`.
  *
  * @module
  */
 import { registerHooks } from "node:module"
+import type { Patch } from "./canaries.ts"
 
-interface Canary {
-  readonly file: string
-  readonly from: string
-  readonly to: string
-}
-
-const canary: Canary = JSON.parse(process.env.SIM_CANARY ?? "{}")
+const patches: readonly Patch[] = JSON.parse(process.env.SIM_CANARY ?? "[]")
 
 registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context)
-    if (!url.endsWith(`/${canary.file}`)) return loaded
-    const source =
+    const own = patches.filter(({ file }) => url.endsWith(`/packages/${file}`))
+    if (own.length === 0) return loaded
+    let source =
       typeof loaded.source === "string" ? loaded.source : new TextDecoder().decode(loaded.source)
-    const parts = source.split(canary.from)
-    if (parts.length !== 2) {
-      throw new Error(`the canary for ${canary.file} fits ${parts.length - 1} places, not one`)
+    for (const { file, from, to } of own) {
+      const parts = source.split(from)
+      if (parts.length !== 2) {
+        throw new Error(`the canary for ${file} fits ${parts.length - 1} places, not one`)
+      }
+      source = parts.join(to)
     }
-    return { ...loaded, source: parts.join(canary.to) }
+    return { ...loaded, source }
   },
 })

@@ -1,0 +1,300 @@
+/**
+ * Programs broken on purpose, each in one or two places: the simulator's checks must catch every
+ * one of them, or they check nothing (SECURITY, E6).
+ *
+ * `seed` is known to catch it; `node packages/sim/test/find-canaries.ts` searches for such seeds.
+ *
+ * @module
+ */
+export interface Canary {
+  readonly name: string
+  readonly scenario: "bare" | "basic" | "pair"
+  readonly seed: number
+  readonly patches: readonly Patch[]
+}
+
+export interface Patch {
+  /** Below `packages/`. */
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly from: string
+  readonly to: string
+}
+
+const one = (file: string, from: string, to: string): readonly Patch[] => [{ file, from, to }]
+
+export const CANARIES: readonly Canary[] = [
+  {
+    name: "a store acknowledges before the flush",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "store/src/memory.ts",
+      "await this.#commits.submit(ops, bytes)",
+      "this.#commits.submit(ops, bytes).catch(() => undefined)",
+    ),
+  },
+  {
+    name: "a vault acknowledges before the flush",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "store/src/vault.ts",
+      "await this.#commits.submit(sealed, sealedBytes(sealed))",
+      "this.#commits.submit(sealed, sealedBytes(sealed)).catch(() => undefined)",
+    ),
+  },
+  {
+    name: "a record is sealed under a nonce that was used",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "crypto/src/aead.ts",
+      "const nonce = input.random.bytes(RECORD_NONCE_BYTES)",
+      "const nonce = input.random.bytes(RECORD_NONCE_BYTES).fill(input.plaintext.length, 1)",
+    ),
+  },
+  {
+    name: "a span's salt is that of the one before",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/span.ts",
+      "const salt = input.random.bytes(32)",
+      "const salt = new Uint8Array(32).fill(input.end)",
+    ),
+  },
+  {
+    name: "a header byte is outside of what is signed and sealed",
+    scenario: "bare",
+    seed: 1,
+    patches: [
+      {
+        file: "log/src/span.ts",
+        from: "  const { header, headerBytes, clear, commitment, ciphertext, signature } = span\n  const body = hash(contexts.spanBody, headerBytes, clear, commitment, ciphertext)\n  return verify",
+        to: "  const { header, clear, commitment, ciphertext, signature } = span\n  const headerBytes = encodeAs(headerSchema, { ...header, chainBefore: header.chainEnd })\n  const body = hash(contexts.spanBody, headerBytes, clear, commitment, ciphertext)\n  return verify",
+      },
+      {
+        file: "log/src/span.ts",
+        from: "  const body = hash(contexts.spanBody, headerBytes, clear, commitment, ciphertext)\n  const signature = sign",
+        to: "  const signed = encodeAs(headerSchema, { ...readHeader(headerBytes), chainBefore: input.chainEnd })\n  const body = hash(contexts.spanBody, signed, clear, commitment, ciphertext)\n  const signature = sign",
+      },
+      {
+        file: "log/src/span.ts",
+        from: "  if (!equalBytes(chainBefore, header.chainEnd)) {",
+        to: "  if (chainBefore.length === 0) {",
+      },
+      {
+        file: "log/src/admission.ts",
+        from: "if (head && header.start === head.sequence + 1 && !equalBytes(header.chainBefore, head.chain)) {",
+        to: "if (head && header.start === -1) {",
+      },
+    ],
+  },
+  {
+    name: "a signature is not checked",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/admission.ts",
+      '    if (!isSigned(span)) return refuse("LOG_SIGNATURE")\n    if (head && compareBytes',
+      "    if (head && compareBytes",
+    ),
+  },
+  {
+    name: "a hole before a span is not noticed",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/admission.ts",
+      "if (head && header.start > head.sequence + 1) return wait(predecessor(key, header.start - 1))",
+      "if (head && header.start > head.sequence + 1e9) return wait(predecessor(key, header.start - 1))",
+    ),
+  },
+  {
+    name: "what an entry was written on is not waited for",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/admission.ts",
+      'if (head === undefined || head.sequence < sequence) return { why: "on", key, sequence }',
+      'if (head === undefined && sequence < 0) return { why: "on", key, sequence }',
+    ),
+  },
+  {
+    name: "an incarnation is not drawn anew at each start",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/own-line.ts",
+      "incarnationIdSchema.decode(random.bytes(16))",
+      "incarnationIdSchema.decode(writer.begin().key.publicKey.slice(0, 16))",
+    ),
+  },
+  {
+    name: "a replica goes on after a write whose outcome is not known",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/replica.ts",
+      "    if (this.#staged) this.#uncertain.push(this.#staged)\n    this.#staged = undefined\n    this.#own = undefined",
+      "    this.#staged = undefined",
+    ),
+  },
+  {
+    name: "vectors are compared by XOR",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/vector.ts",
+      "  return hash(contexts.logVector, encodeVector(vector))",
+      "  const sum = new Uint8Array(32)\n  for (const row of vector) for (let i = 0; i < 32; i++) sum[i] = (sum[i] ?? 0) ^ (row.sequence & 1)\n  return hash(contexts.logVector, sum)",
+    ),
+  },
+  {
+    name: "a merge of vectors drops a row",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/incarnation-tree.ts",
+      "[...rows].flatMap(([key, row]) => ((byOthers.get(key) ?? 0) >= row.sequence ? [] : [row])),",
+      "[...rows].slice(rows.size > 2 ? 1 : 0).flatMap(([key, row]) => ((byOthers.get(key) ?? 0) >= row.sequence ? [] : [row])),",
+    ),
+  },
+  {
+    name: "a session takes what it sent for what the peer has",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "sync/src/session.ts",
+      "    this.#peerHas(state, state.theirs, state.sent)",
+      "    this.#peerHas(state, state.sent, state.sent)",
+    ),
+  },
+  {
+    name: "a session says that it has stored what only came",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "sync/src/session.ts",
+      "    if (!this.#merge(state, rows)) return\n    this.#actions.push",
+      '    if (!this.#merge(state, rows)) return\n    this.#say({ kind: "stored", value: { space: state.reference, rows } }, rows.length)\n    this.#actions.push',
+    ),
+  },
+  {
+    name: "a session forgets to send what was written meanwhile",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "sync/src/session.ts",
+      "    if (known === undefined && this.#isConnected) this.#sayHave(state)\n    this.#consider(state)",
+      "    if (known === undefined && this.#isConnected) this.#sayHave(state)",
+    ),
+  },
+  {
+    name: "a span that waits is forgotten when what it waits for comes",
+    scenario: "bare",
+    seed: 1,
+    patches: one(
+      "log/src/waiting-room.ts",
+      "      .filter(({ need }) => (need.sequence ?? 0) <= sequence)",
+      "      .filter(({ need }) => (need.sequence ?? 0) < sequence)",
+    ),
+  },
+  {
+    name: "a device does not look again after a failed write",
+    scenario: "pair",
+    seed: 1,
+    patches: one("engine/src/ledger.ts", "if (!this.#isUnsure) return", "return"),
+  },
+  {
+    name: "a device notes an entry as applied before it is",
+    scenario: "pair",
+    seed: 1,
+    patches: one(
+      "engine/src/ledger.ts",
+      "    const evidence = await this.#evidence(entries)\n    const { accepted",
+      "    await this.#vault.write([this.#appliedOp(last.arrival)])\n    const evidence = await this.#evidence(entries)\n    const { accepted",
+    ),
+  },
+  {
+    name: "a relay's row stands for what it refused in between",
+    scenario: "pair",
+    seed: 1,
+    patches: one(
+      "engine/src/mailbox-link.ts",
+      "    return isNext ? [{ incarnation, sequence, chain }] : []",
+      "    return isNext || start >= 0 ? [{ incarnation, sequence, chain }] : []",
+    ),
+  },
+  {
+    name: "a relay signs before it has flushed",
+    scenario: "pair",
+    seed: 1,
+    patches: one(
+      "relay/src/commit-lane.ts",
+      "if (draft.ops.length > 0 || draft.state !== draft.base) await options.flush(draft)",
+      "if (draft.ops.length > 0 || draft.state !== draft.base) options.flush(draft).catch(() => undefined)",
+    ),
+  },
+  {
+    name: "a field that was not granted is let through",
+    scenario: "basic",
+    seed: 1,
+    patches: one(
+      "relations/src/projection.ts",
+      "    const value = input.valueAt(path)\n",
+      '    const value = { full: JSON.stringify([input.valueAt(path), input.valueAt("card/emails/home")]) }\n',
+    ),
+  },
+  {
+    name: "of two registers the smaller counter wins",
+    scenario: "basic",
+    seed: 1,
+    patches: one(
+      "relations/src/share.ts",
+      "    a.counter - b.counter ||",
+      "    b.counter - a.counter ||",
+    ),
+  },
+  {
+    name: "a settlement counts as much as an edit",
+    scenario: "basic",
+    seed: 1,
+    patches: one(
+      "relations/src/projection.ts",
+      '{ do: "put", counter: counter + 1 } : NOTHING',
+      "editStep(counter) : NOTHING",
+    ),
+  },
+  {
+    name: "a vendor does not look for an event whose write failed",
+    scenario: "basic",
+    seed: 1,
+    patches: one(
+      "engine/src/vendor-customer.ts",
+      "    await this.#options.hooks.reread(this.record.id)\n    await this.#load()",
+      "    await this.#load()",
+    ),
+  },
+  {
+    name: "a vendor's event has another id at each try",
+    scenario: "basic",
+    seed: 1,
+    patches: one(
+      "engine/src/vendor-hooks.ts",
+      "        id: event.id,\n        timestamp",
+      "        id: event.id + String(clock.now()),\n        timestamp",
+    ),
+  },
+  {
+    name: "a wait is measured by a clock that may be put back",
+    scenario: "basic",
+    seed: 1,
+    patches: one(
+      "engine/src/vendor-hooks.ts",
+      "        if (line.nextMs - now > RETRY_MS_MAX) line.nextMs = now\n",
+      "",
+    ),
+  },
+]

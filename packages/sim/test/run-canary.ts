@@ -1,0 +1,48 @@
+/**
+ * Runs seeds of the simulator's program with a canary in it.
+ *
+ * @module
+ */
+import { spawn } from "node:child_process"
+import { join } from "node:path"
+import type { CampaignResult } from "../src/campaign/campaign.ts"
+import type { Canary } from "./canaries.ts"
+
+/** @returns What came of it; `undefined` if the program said nothing. */
+export async function runCanary(
+  { scenario, patches }: Canary,
+  {
+    from,
+    seeds,
+    workers,
+  }: { readonly from: number; readonly seeds: number; readonly workers: number },
+): Promise<CampaignResult> {
+  const child = spawn(
+    process.execPath,
+    [
+      "--disable-warning=ExperimentalWarning",
+      ...["--import", join(import.meta.dirname, "canary.ts")],
+      join(import.meta.dirname, "../src/main.ts"),
+      ...["--scenario", scenario, "--seeds", String(seeds), "--from", String(from)],
+      ...["--workers", String(workers), "--json", "--no-shrink"],
+    ],
+    {
+      env: { ...process.env, SIM_CANARY: JSON.stringify(patches) },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  )
+  let output = ""
+  let errors = ""
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text
+  })
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    errors += text
+  })
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  child.once("error", reject)
+  child.once("close", () => resolve())
+  await promise
+  if (output === "") throw new Error(`the simulator said nothing: ${errors}`)
+  return JSON.parse(output)
+}
