@@ -55,6 +55,8 @@ export interface PairingRun extends Omit<PairHostOptions, "name" | "addDevice" |
   readonly prompts: PairPrompts
   readonly signal: AbortSignal
   isConnected(device: Uint8Array): boolean
+  /** Whether a device that is connected is known to have all that is here. */
+  holdsAll(device: Uint8Array): boolean
   /** Notified when devices come, go or catch up. */
   readonly changed: Signal
   /** Resolves once the relays have what is here. */
@@ -69,6 +71,16 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
       await changed.wait(stop)
     }
     stop.throwIfAborted()
+  }
+  const untilGiven = async (id: Uint8Array, stop: AbortSignal) => {
+    let hasCome = false
+    while (!run.holdsAll(id) && !stop.aborted) {
+      const isHere = run.isConnected(id)
+      // It may end before it has said what it got.
+      if (hasCome && !isHere) return
+      hasCome ||= isHere
+      await changed.wait(stop)
+    }
   }
   let added: Uint8Array | undefined
   const paired = await pairAsHost(
@@ -111,7 +123,7 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
   if (id !== undefined) {
     // A new device that cannot reach this one reads the record from the relays.
     await untilOrLate(clock, signal, (stop) =>
-      addresses.length === 0 ? run.relayed(stop) : until(id, stop),
+      addresses.length === 0 ? run.relayed(stop) : untilGiven(id, stop),
     )
   }
   return paired

@@ -133,8 +133,12 @@ export class PersonEngine implements Person {
     }
   }
 
+  get isAwaited(): boolean {
+    return this.#ledger.membership.current === undefined
+  }
+
   importFile(bytes: Uint8Array): Promise<ImportResult> {
-    return this.#editing.importFile(bytes)
+    return this.#asMember(() => this.#editing.importFile(bytes))
   }
 
   exportRecord(options: {
@@ -392,7 +396,7 @@ export class PersonEngine implements Person {
     if (isTold || membership.isRemoved(this.#options.device.id)) {
       throw new EngineError("DEVICE_REMOVED", "this device was removed from the record")
     }
-    if (membership.current === undefined) {
+    if (this.isAwaited) {
       throw new EngineError("RECORD_AWAITED", "the record has not come to this device yet")
     }
     return work()

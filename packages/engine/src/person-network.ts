@@ -144,7 +144,7 @@ export class PersonNetwork {
     return listDevices(this.#whoBelongs(), {
       self: this.#options.device.id,
       isConnected: (id) => this.#devices.isConnected(id),
-      holdsAll: (id) => this.#spaces().every((space) => this.#devices.holds(id, space)),
+      holdsAll: (id) => this.#holdsAll(id),
     })
   }
 
@@ -166,6 +166,7 @@ export class PersonNetwork {
         }
       },
       isConnected: (id) => this.#devices.isConnected(id),
+      holdsAll: (id) => this.#holdsAll(id),
       changed: this.#options.changed,
       relayed: (stop) => this.#links.settled(stop),
       prompts,
@@ -302,6 +303,11 @@ export class PersonNetwork {
     }
     this.#shareSpaces.set(relationship.id, space)
     return space
+  }
+
+  /** Whether another own device is known to hold all that is here. */
+  #holdsAll(id: Uint8Array): boolean {
+    return this.#spaces().every((space) => this.#devices.holds(id, space))
   }
 
   /** Whether every other own device is known to hold all of a share. */

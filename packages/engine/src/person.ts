@@ -235,6 +235,11 @@ export type PersonEvent = "record" | "devices" | "relationships" | "board" | "ne
 /** An open record. Opened by `openPerson`, `createPerson` or `joinPerson`. */
 export interface Person extends AsyncDisposable {
   readonly device: { readonly id: string; readonly name: string }
+  /**
+   * This device has joined and the record has not come yet: there is nothing to read, and what
+   * would write is `RECORD_AWAITED`.
+   */
+  readonly isAwaited: boolean
 
   importFile(bytes: Uint8Array): Promise<ImportResult>
   exportRecord(options: {
@@ -253,7 +258,10 @@ export interface Person extends AsyncDisposable {
 
   devices(): Promise<readonly DeviceRow[]>
   revokeDevice(name: string): Promise<void>
-  /** Needs {@link Person.start} or opens the network for itself; ends with the newcomer added. */
+  /**
+   * Needs {@link Person.start} or opens the network for itself; ends with the newcomer added, and
+   * given the record if it can be reached soon.
+   */
   pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult>
 
   previewConnect(request: ConnectRequest): Promise<ConnectPreview>

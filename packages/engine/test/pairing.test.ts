@@ -192,3 +192,72 @@ test("a device that has joined and has seen nothing of the record yet says so, a
   await world.during(laptop.set(name, "ada"))
   expect(await laptop.get("card/name/full")).toBe("Ada")
 })
+
+describe("[P5] a device that has joined", () => {
+  test("has the record once both commands have ended, without a relay", async () => {
+    await using world = new PersonWorld()
+    const [own, guest] = [world.machine("phone"), world.machine("laptop")]
+    const host = await world.create(own)
+    await host.set("card/name/full", "Ada")
+    const [at = ""] = await world.during(host.start({ listen: ["/ip4/127.0.0.1/tcp/0"] }))
+    const joined = await joinedDirectly(world, host, guest, at)
+    expect(joined.isAwaited).toBe(false)
+    expect(await joined.get("card/name/full")).toBe("Ada")
+    await joined.set("card/nicknames/1/name", "ada")
+    expect(await ailments(joined)).toEqual([])
+  })
+
+  test("and could not be given the record changes nothing, and says why", async () => {
+    await using world = new PersonWorld()
+    const [own, guest] = [world.machine("phone"), world.machine("laptop")]
+    const host = await world.create(own)
+    const [at = ""] = await world.during(host.start({ listen: ["/ip4/127.0.0.1/tcp/0"] }))
+    const joined = await joinedDirectly(world, host, guest, at, { isCut: true })
+    expect(joined.isAwaited).toBe(true)
+    const card = new TextEncoder().encode("BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Ada\r\nEND:VCARD\r\n")
+    const { signal } = new AbortController()
+    const prompts = { code: () => undefined, approve: async () => true }
+    for (const write of [
+      () => joined.set("card/name/full", "Ada"),
+      () => joined.unset("card/name/full"),
+      () => joined.importFile(card),
+      () => joined.undo(),
+      () => joined.addRelay(`/ip4/127.0.0.1/tcp/1/p2p/${at.split("/p2p/")[1]}`),
+      () => joined.revokeDevice("phone"),
+      () => joined.pair(prompts, signal),
+    ]) {
+      await expect(write()).rejects.toMatchObject({ code: "RECORD_AWAITED" })
+    }
+    expect(await joined.get("card/name/full")).toBeUndefined()
+  })
+})
+
+/** As `pair` and `join` do: each ends as soon as it is done. */
+async function joinedDirectly(
+  world: PersonWorld,
+  host: Person,
+  guest: Machine,
+  at: string,
+  options: { readonly isCut?: boolean } = {},
+): Promise<Person> {
+  const { signal } = new AbortController()
+  const approve = async () => true
+  const shown = Promise.withResolvers<string>()
+  const added = host.pair({ code: ({ code }) => shown.resolve(code), approve }, signal)
+  added.catch(shown.reject)
+  const ended = added.then(() => host.close())
+  const code = await world.during(shown.promise)
+  const joining = joinPerson({
+    ...(await world.options(guest)),
+    at,
+    name: guest.name,
+    code,
+    confirm: approve,
+    signal,
+  })
+  const joined = world.keep(await world.during(joining))
+  if (options.isCut === true) world.network.crash("phone")
+  await world.during(joined.settle(10_000))
+  await world.during(ended)
+  return joined
+}
