@@ -28,6 +28,8 @@ export interface CatalogCommand {
    */
   readonly where: "record" | "folder" | "not-yet"
   readonly load?: () => Promise<Command>
+  /** It has something to say before the record has come to a device that joined. */
+  readonly isForAwaited?: boolean
 }
 
 /** Commands that only group others. */
@@ -162,6 +164,7 @@ export const CATALOG: readonly CatalogCommand[] = [
   },
   record("devices", "List your devices.", {
     parameters: [],
+    isForAwaited: true,
     examples: ["fulcrum devices", 'fulcrum devices revoke "old phone"'],
     load: async () => (await import("./commands/devices.ts")).devices,
   }),
@@ -211,6 +214,7 @@ export const CATALOG: readonly CatalogCommand[] = [
   }),
   record("terms list", "List the terms that you can proffer.", {
     parameters: [],
+    isForAwaited: true,
     examples: ["fulcrum terms list"],
     load: async () => (await import("./commands/terms.ts")).termsList,
   }),
@@ -244,17 +248,20 @@ export const CATALOG: readonly CatalogCommand[] = [
   notYet("accept", "Accept an offer.", "fulcrum accept 3f2a"),
   record("status", "Show what is in step, and what still waits here.", {
     parameters: [WATCH],
+    isForAwaited: true,
     examples: ["fulcrum status"],
     load: async () => (await import("./commands/status.ts")).status,
   }),
   record("sync", "Fetch and send what there is, then end.", {
     parameters: [WAIT],
+    isForAwaited: true,
     examples: ["fulcrum sync --wait 30"],
     load: async () => (await import("./commands/status.ts")).sync,
   }),
   notYet("log", "Show the audit log.", "fulcrum log"),
   record("doctor", "Check the folder, the record and the network.", {
     parameters: [],
+    isForAwaited: true,
     examples: ["fulcrum doctor"],
     load: async () => (await import("./commands/doctor.ts")).doctor,
   }),
@@ -272,7 +279,7 @@ export function apiName(command: CatalogCommand): string {
 function record(
   name: string,
   summary: string,
-  rest: Pick<CatalogCommand, "parameters" | "examples"> & {
+  rest: Pick<CatalogCommand, "parameters" | "examples" | "isForAwaited"> & {
     readonly load: () => Promise<Command>
   },
 ): CatalogCommand {

@@ -26,8 +26,9 @@ import {
   textOf,
 } from "./api.ts"
 import { Args } from "./args.ts"
+import { awaitRecord } from "./awaited-record.ts"
 import { apiName, CATALOG, type CatalogCommand } from "./catalog.ts"
-import type { Io, Question } from "./command.ts"
+import type { CommandContext, Io, Question } from "./command.ts"
 import { failureOf, ProgramError } from "./program-error.ts"
 
 export interface DaemonOptions {
@@ -239,7 +240,7 @@ class Api {
       const { person, clock } = this.#options
       const wait = args.has("wait") ? args.number("wait") : undefined
       const run = await command.load?.()
-      const outcome = await run?.({
+      const context: CommandContext = {
         person,
         args,
         clock,
@@ -255,7 +256,9 @@ class Api {
             "leave out --listen, or give it to `fulcrum up`",
           )
         },
-      })
+      }
+      await awaitRecord(command, context)
+      const outcome = await run?.(context)
       // A command that goes on ends quietly when it is told to; whoever asked is told why.
       signal.throwIfAborted()
       write({ result: outcome ?? null })

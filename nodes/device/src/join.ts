@@ -12,6 +12,9 @@ import { joinDevice } from "./open-device.ts"
 import { ProgramError } from "./program-error.ts"
 import { counted, lines, tone } from "./text.ts"
 
+const AWAITED =
+  "The record has not come yet: it will once `fulcrum up` runs here and on the other device."
+
 export async function join(context: FolderContext): Promise<Outcome> {
   const { home, args, io, mdns, signal } = context
   const relay = args.optionalText("relay")
@@ -44,6 +47,7 @@ export async function join(context: FolderContext): Promise<Outcome> {
       document: { device: person.device, words, entries, documents, held },
       text: lines(
         `Joined as ${tone("strong", person.device.name)}, one of ${counted(devices.length, "device")}.`,
+        person.isAwaited ? AWAITED : "",
         stillHere(held),
       ),
     }

@@ -11,7 +11,7 @@ import { systemClock } from "@fulcrum/crypto/clock"
 import { systemRandom } from "@fulcrum/crypto/random"
 import { Args } from "./args.ts"
 import { apiName, type CatalogCommand } from "./catalog.ts"
-import { type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
+import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { DaemonClient } from "./daemon-client.ts"
 import { findDaemon } from "./daemon-file.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
@@ -111,31 +111,36 @@ async function runOnRecord(context: Run): Promise<Outcome | undefined> {
 
 async function runHere(context: Run): Promise<Outcome | undefined> {
   const { command, home, args, io, mdns, signal } = context
-  const [{ openDevice }, { machineParts }, { LISTEN_DEFAULT, listen }, runCommand] =
-    await Promise.all([
-      import("./open-device.ts"),
-      import("./machine.ts"),
-      import("./listening.ts"),
-      command.load?.(),
-    ])
+  const [
+    { awaitRecord },
+    { openDevice },
+    { machineParts },
+    { LISTEN_DEFAULT, listen },
+    runCommand,
+  ] = await Promise.all([
+    import("./awaited-record.ts"),
+    import("./open-device.ts"),
+    import("./machine.ts"),
+    import("./listening.ts"),
+    command.load?.(),
+  ])
   const note = (text: string): void => io.note(text)
   const { person, settings } = await openDevice(machineParts({ home, mdns, note }))
   try {
-    return await raced(
-      runCommand?.({
-        person,
-        args,
-        io,
-        signal,
-        clock: systemClock(),
-        settle: () => settleHere(person, io, waitSeconds(command, args)),
-        async goOnline({ listen: isAsked, at = [] }) {
-          if (isAsked) await listen(person, at.length > 0 ? at : LISTEN_DEFAULT, settings)
-          else await person.start({ listen: [] })
-        },
-      }),
+    const here: CommandContext = {
+      person,
+      args,
+      io,
       signal,
-    )
+      clock: systemClock(),
+      settle: () => settleHere(person, io, waitSeconds(command, args)),
+      async goOnline({ listen: isAsked, at = [] }) {
+        if (isAsked) await listen(person, at.length > 0 ? at : LISTEN_DEFAULT, settings)
+        else await person.start({ listen: [] })
+      },
+    }
+    const running = awaitRecord(command, here).then(() => runCommand?.(here))
+    return await raced(running, signal)
   } finally {
     await person.close()
   }
@@ -147,12 +152,12 @@ function waitSeconds(command: CatalogCommand, args: Args): number {
 }
 
 /** A command that does not hear its signal is left behind; what it wrote was durable or was not. */
-function raced<T>(running: Promise<T> | undefined, signal: AbortSignal): Promise<T | undefined> {
+function raced<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason)
     if (signal.aborted) return stop()
     signal.addEventListener("abort", stop, { once: true })
-    Promise.resolve(running).then(resolve, reject)
+    running.then(resolve, reject)
   })
 }
 

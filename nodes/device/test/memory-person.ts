@@ -59,6 +59,7 @@ export class MemoryPerson implements Person {
   moves: BoardView[] = []
   started = 0
   isClosed = false
+  isAwaited = false
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
 
