@@ -24,6 +24,6 @@ export async function settleHere(
   io: Terminal,
   seconds: number,
 ): Promise<readonly string[]> {
-  io.progress("Sending")
+  io.progress("Looking for your devices and relays")
   return await person.settle(seconds * 1000)
 }

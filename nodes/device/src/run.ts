@@ -49,7 +49,8 @@ export async function runFromCommandLine(line: CommandLine): Promise<number> {
   // Whoever reads no more, as `head`, is no failure of ours.
   stdout.on("error", () => process.exit(DONE))
   const yes = line.options.yes === true
-  const io = new Terminal({ input: stdin, output: stdout, errors: stderr, json, yes, env })
+  const watch = line.options.watch === true
+  const io = new Terminal({ input: stdin, output: stdout, errors: stderr, json, yes, watch, env })
   const signal = abortOnSignals(line)
   // Node ends when nothing is open: a watch without a network waits for this timer.
   const awake = setInterval(() => undefined, AWAKE_MS)

@@ -19,6 +19,8 @@ export interface TerminalOptions {
   readonly json: boolean
   /** Take each question's default. */
   readonly yes: boolean
+  /** What is emitted is one table that changes, drawn over the one before on a screen. */
+  readonly watch: boolean
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -64,9 +66,8 @@ export class Terminal implements Io {
   }
 
   emit(outcome: Outcome): void {
-    const { output, json } = this.#options
-    // A watched table is drawn over the one before.
-    if (!json && output.isTTY) output.write("\u001b[H\u001b[2J")
+    const { output, json, watch } = this.#options
+    if (watch && !json && output.isTTY) output.write("\u001b[H\u001b[2J")
     this.print(outcome)
   }
 

@@ -130,6 +130,22 @@ describe("devices and relays", () => {
     expect(outcome?.document).toEqual({ device: "phone" })
   })
 
+  test("pair says what to add to the other command where the code alone does not do", async () => {
+    const person = new MemoryPerson()
+    person.addresses = ["/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.2/tcp/1"]
+    const { io } = await run("pair", {}, { person, io: new MemoryIo(["yes"]) })
+    expect(
+      paint(io.emitted[0]?.text ?? "", { color: false })
+        .split("\n")
+        .slice(-4),
+    ).toEqual([
+      "From elsewhere add --relay and its address, as in `fulcrum relay list`.",
+      "If this device is not found, add one of these to the command:",
+      "  --at /ip4/192.0.2.1/tcp/1",
+      "  --at /ip4/192.0.2.2/tcp/1",
+    ])
+  })
+
   test("a device that you do not approve is not added", async () => {
     const ran = run("pair", {}, { io: new MemoryIo(["no"]) })
     await expect(ran).rejects.toMatchObject({ code: "PAIR_DECLINED" })

@@ -60,6 +60,7 @@ export class MemoryPerson implements Person {
   started = 0
   isClosed = false
   isAwaited = false
+  addresses: readonly string[] = []
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
 
@@ -138,7 +139,7 @@ export class MemoryPerson implements Person {
   async pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
     signal.throwIfAborted()
     const code = "4711-copper-lemon-orbit"
-    prompts.code({ code, lanOnly: false, expiresAtMs: 120_000, addresses: [] })
+    prompts.code({ code, lanOnly: false, expiresAtMs: 120_000, addresses: this.addresses })
     this.approved = await prompts.approve({ words: ["apple", "river"], name: "phone" })
     if (!this.approved) throw new CodedError("PAIR_REFUSED", "refused here")
     return { device: "phone" }

@@ -7,10 +7,11 @@ function terminal(options: {
   readonly input?: string
   readonly json?: boolean
   readonly yes?: boolean
+  readonly watch?: boolean
   readonly isTTY?: boolean
   readonly env?: Readonly<Record<string, string>>
 }) {
-  const { json = false, yes = false, isTTY = false, env = {} } = options
+  const { json = false, yes = false, watch = false, isTTY = false, env = {} } = options
   const written = { output: "", errors: "" }
   const sink = (name: "output" | "errors") => ({
     isTTY,
@@ -26,6 +27,7 @@ function terminal(options: {
     errors: sink("errors"),
     json,
     yes,
+    watch,
     env,
   })
   return { io, written }
@@ -64,6 +66,20 @@ test("a file's content goes out byte for byte, but not to a terminal", () => {
   const screen = terminal({ isTTY: true })
   screen.io.print(outcome)
   expect(screen.written.output).toBe("BEGIN\n\\u{1b}[2JEND\n")
+})
+
+test("only a watched table takes the place of what is on the screen", () => {
+  const outcome = { document: 1, text: "a code" }
+  const clear = "\u001b[H\u001b[2J"
+  for (const [options, before] of [
+    [{ isTTY: true, watch: true }, clear],
+    [{ isTTY: true }, ""],
+    [{ watch: true }, ""],
+  ] as const) {
+    const { io, written } = terminal(options)
+    io.emit(outcome)
+    expect(written.output).toBe(`${before}a code\n`)
+  }
 })
 
 test("answers come from standard input; Enter and --yes take the default", async () => {

@@ -30,7 +30,13 @@ export async function pair(context: CommandContext): Promise<Outcome> {
             "On the other device:\n",
             `  fulcrum join ${tone("strong", code)}\n`,
             `It works once, for ${seconds} seconds${lanOnly ? ", on this network only" : ""}.`,
-            ...addresses.map((address) => tone("quiet", `If it is not found: --at ${address}`)),
+            lanOnly
+              ? ""
+              : "From elsewhere add --relay and its address, as in `fulcrum relay list`.",
+            addresses.length > 0
+              ? "If this device is not found, add one of these to the command:"
+              : "",
+            ...addresses.map((address) => tone("quiet", `  --at ${address}`)),
           ),
         })
       },
