@@ -86,8 +86,17 @@ test("the checks can fail", () => {
   expect(name?.test("function sealed(")).toBe(false)
   expect(prose).toBeUndefined()
   expect(headingsOf("# One\n## The `log`, twice\n")).toEqual(["one", "the-log-twice"])
-  expect(["npm run nothing", "npx fulcrum nothing"].filter(isKnown)).toEqual([])
-  expect(["npm run check", "npx fulcrum relay add X"].filter(isKnown)).toHaveLength(2)
+  expect(
+    [
+      "npm run nothing",
+      "npx fulcrum nothing",
+      "npx fulcrum get --nothing",
+      "node_modules/.bin/fulcrum nothing",
+    ].filter(isKnown),
+  ).toEqual([])
+  expect(
+    ["npm run check", "npx fulcrum relay add X", "npx fulcrum pair --home X"].filter(isKnown),
+  ).toHaveLength(3)
 })
 
 /** Relative links outside of code; `[text](path#anchor)`. */
@@ -131,12 +140,19 @@ function fencesOf(markdown: string): readonly string[] {
   )
 }
 
-/** Whether a command of ours exists; others are not looked at. */
+const GLOBAL_OPTIONS = ["--home", "--json", "--no-mdns", "--help"]
+
+/** Whether a command of ours exists, with its options; others are not looked at. */
 function isKnown(command: string): boolean {
   const script = /^npm run (?:-\S+ )*([\w:-]+)/.exec(command)?.[1]
   if (script !== undefined) return Object.hasOwn(manifest.scripts, script)
-  const words = /^(?:npx )?fulcrum ([a-z][a-z -]*)/.exec(command)?.[1]?.split(" ")
+  const words = /^(?:npx |node_modules\/\.bin\/)?fulcrum ([a-z].*)/.exec(command)?.[1]?.split(" ")
   if (words === undefined) return true
   const [first = "", second = ""] = words
-  return CATALOG.some(({ name }) => name === first || name === `${first} ${second}`)
+  const entry =
+    CATALOG.find(({ name }) => name === `${first} ${second}`) ??
+    CATALOG.find(({ name }) => name === first)
+  const known = entry?.parameters.map(({ syntax }) => syntax.split(" ")[0]) ?? []
+  const options = words.filter((word) => word.startsWith("--"))
+  return entry !== undefined && options.every((one) => [...known, ...GLOBAL_OPTIONS].includes(one))
 }
