@@ -72,6 +72,15 @@ test("the README names every command that is not built yet", () => {
   expect(notYet.filter((command) => !section?.includes(`\`${command}\``))).toEqual([])
 })
 
+test("what stays up as a service is shown without npx, which would keep its signals", () => {
+  const operations = readFileSync(join(ROOT, "docs/operations.md"), "utf8")
+  const services = operations
+    .split("\n")
+    .filter((line) => /fulcrum-(vendor|relay) up --/.test(line))
+  expect(services.length).toBeGreaterThan(2)
+  expect(services.filter((line) => !line.includes("node_modules/.bin/"))).toEqual([])
+})
+
 test("the checks can fail", () => {
   const links = linksOf("[R2](a.ts) [`seal`](b.ts) [home](c.md#top) `[no](link)` [o](https://x.y)")
   expect(links).toEqual([
