@@ -56,6 +56,7 @@ const LISTEN = option(
   "listen",
   "--listen <addr...>",
   "multiaddr to listen at; may be given again",
+  { default: "/ip4/0.0.0.0/tcp/0, every interface" },
 )
 const NAME = option("text", "name", "--name <name>", "this device's name (default: the machine's)")
 const RELAYS = option("texts", "relay", "--relay <addr...>", "a relay; may be given again")

@@ -5,6 +5,7 @@
  */
 import { readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
+import { CATALOG } from "./catalog.ts"
 
 const LOCKS = "/proc/locks"
 
@@ -18,14 +19,20 @@ export async function folderHolder(storeFolder: string): Promise<string | undefi
     const locks = await readFile(LOCKS, "utf8")
     const pid = pidIn(locks, ino)
     if (pid === undefined) return undefined
-    const words = (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0")
-    const at = words.findIndex((word) => /\bnodes[/\\]device[/\\]src[/\\]main\.ts$/.test(word))
-    const command = at < 0 ? undefined : words.slice(at + 1).find((word) => /^[a-z-]+$/.test(word))
+    const command = commandIn((await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0"))
     return command === undefined ? `process ${pid}` : `\`fulcrum ${command}\` (process ${pid})`
   } catch {
     // No such system, or the program has just ended.
     return undefined
   }
+}
+
+/** The command among a process's words; what was given to it and its options is not told. */
+export function commandIn(words: readonly string[]): string | undefined {
+  const at = words.findIndex((word) => /\bnodes[/\\]device[/\\]src[/\\]main\.ts$/.test(word))
+  if (at < 0) return undefined
+  const isCommand = (word: string) => CATALOG.some(({ name }) => name.split(" ")[0] === word)
+  return words.find((word, i) => i > at && words[i - 1] !== "--home" && isCommand(word))
 }
 
 /** A line is `1: POSIX  ADVISORY  WRITE 4711 fd:01:131082 0 EOF`; the inode is the third part. */

@@ -23,6 +23,10 @@ async function run(
     readonly io?: MemoryIo
     readonly signal?: AbortSignal
     readonly held?: readonly string[]
+    readonly online?: (options: {
+      readonly listen: boolean
+      readonly at?: readonly string[]
+    }) => void
   } = {},
 ): Promise<Ran> {
   const { person = new MemoryPerson(), io = new MemoryIo(), held = [] } = options
@@ -36,7 +40,10 @@ async function run(
     clock: { now: () => 0, sleep: async () => undefined },
     signal: options.signal ?? new AbortController().signal,
     settle: async () => held,
-    goOnline: async () => void (await person.start({ listen: [] })),
+    goOnline: async (asked) => {
+      options.online?.(asked)
+      await person.start({ listen: [] })
+    },
   })
   return { person, io, outcome, text: paint(outcome?.text ?? "", { color: false }) }
 }
@@ -144,6 +151,14 @@ describe("devices and relays", () => {
       "  --at /ip4/192.0.2.1/tcp/1",
       "  --at /ip4/192.0.2.2/tcp/1",
     ])
+  })
+
+  test("pair listens where it is told", async () => {
+    const asked: object[] = []
+    const io = new MemoryIo(["yes"])
+    const listen = ["/ip4/127.0.0.1/tcp/0"]
+    await run("pair", { listen }, { io, online: (options) => asked.push(options) })
+    expect(asked).toEqual([{ listen: true, at: listen }])
   })
 
   test("a device that you do not approve is not added", async () => {

@@ -31,6 +31,14 @@ function clientOf({ port, token }: { readonly port: number; readonly token: stri
   return new DaemonClient({ pid: process.pid, port, token }, seededRandom("client"))
 }
 
+test("pair cannot make the daemon listen elsewhere", async () => {
+  const { answered } = call("pair", { listen: ["/ip4/127.0.0.1/tcp/0"] })
+  await expect(answered).rejects.toMatchObject({
+    code: "USAGE",
+    todo: expect.stringContaining("--listen"),
+  })
+})
+
 function call(
   command: string,
   args: Readonly<Record<string, string | number | string[] | boolean>>,

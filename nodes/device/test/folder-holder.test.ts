@@ -1,0 +1,16 @@
+import { expect, test } from "vitest"
+import { commandIn } from "../src/folder-holder.ts"
+
+const node = ["/opt/node", "/srv/fulcrum/nodes/device/src/main.ts"]
+
+test("the command that has a folder is told without what was given to it", () => {
+  expect(commandIn([...node, "pair", "--yes", ""])).toBe("pair")
+  expect(commandIn([...node, "--no-mdns", "pair"])).toBe("pair")
+  expect(commandIn([...node, "--home", "up", "set", "card/name", "get"])).toBe("set")
+  expect(commandIn([...node, "--home", "secret-place", "--json"])).toBeUndefined()
+})
+
+test("another program's words are nobody's command", () => {
+  expect(commandIn(["/bin/backup", "up"])).toBeUndefined()
+  expect(commandIn([""])).toBeUndefined()
+})
