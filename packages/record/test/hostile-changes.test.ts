@@ -130,6 +130,20 @@ const hostile: readonly { readonly name: string; readonly bytes: () => Uint8Arra
       encode({ columns: replace(66, [0x7f, 3]).map(([id, c]) => [id, id === 86 ? [0x7f, 0] : c]) }),
   },
   {
+    // It applies and saves, and what was saved has other hashes: it never loads again.
+    name: "rows encoded otherwise than Automerge does",
+    bytes: () =>
+      encode({
+        columns: [
+          [21, [0x7e, 2, 0x2f, 0x61, 2, 0x2f, 0x62]],
+          [52, [2]],
+          [66, [0x7e, 1, 1]],
+          [86, [2, 2]],
+          [112, [2, 0]],
+        ],
+      }),
+  },
+  {
     name: "a predecessor that is nowhere",
     bytes: () =>
       encode({ columns: [...replace(112, [0x7f, 1]), [113, [0x7f, 0]], [115, [0x7f, 77]]] }),
@@ -156,6 +170,14 @@ describe("hostile changes", () => {
     }
     expect(await documents.save(card)).toEqual(before)
     expect(await fresh.read(card)).toBeUndefined()
+  })
+
+  test("[D6] what Automerge refuses costs no worker", async () => {
+    const rows = hostile.find(({ name }) => name.startsWith("rows encoded"))
+    if (rows === undefined) throw new TypeError("no such change")
+    await using documents = openWorkerDocuments({ reload: async () => [] })
+    const call = documents.apply({ document: card, changes: [rows.bytes()] })
+    await expect(call).rejects.toMatchObject({ code: "RECORD_CHANGE_REFUSED" })
   })
 
   test("[D6] any bytes are read or refused, quickly", () => {
