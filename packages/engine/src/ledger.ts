@@ -12,7 +12,7 @@
  * | `engine.items`      | empty  | arrival × 1024 + item index | a list of one item, no change   |
  * | `engine.membership` | empty  | arrival                     | a membership entry              |
  * | `engine.epochs`     | id     | 0                           | the epoch's key                 |
- * | `engine.actors`     | actor  | 0                           | writer key of its incarnation   |
+ * | `engine.actors`     | actor  | 0                           | who announced it first          |
  * | `engine.quarantine` | empty  | arrival                     | why the entry is not applied    |
  * | `engine.applied`    | empty  | 0                           | arrival applied last            |
  *
@@ -30,6 +30,7 @@ import type { VersionVector } from "@fulcrum/log/vector"
 import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
 import type { RecordChange } from "@fulcrum/record/record"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import { ActorOwners } from "./actor-owners.ts"
 import { DocumentCache } from "./document-cache.ts"
 import { errorCode } from "./error-code.ts"
 import type { Membership } from "./membership.ts"
@@ -283,10 +284,9 @@ export class Ledger {
     if (staged.length === 0 && step.ops.length === 0) return
     const own = step.recordEntries
     const ops = [...staged.flatMap((append) => append.ops), ...step.ops]
-    const items = own.flatMap((entry) => {
-      ops.push(...this.#beginOps(entry))
-      return this.#itemOps(entry, ops)
-    })
+    const actors = new ActorOwners(this.#actors)
+    for (const entry of own) ops.push(...(await actors.begin(entry)))
+    const items = own.flatMap((entry) => this.#itemOps(entry, ops))
     ops.push(...this.membership.opsFor(own))
     const applied = own.at(-1)?.arrival ?? this.#applied
     if (applied !== this.#applied) ops.push(this.#appliedOp(applied))
@@ -350,12 +350,14 @@ export class Ledger {
       return changed !== "same"
     }
     const evidence = await this.#evidence(entries)
+    const actors = new ActorOwners(this.#actors)
+    for (const entry of entries) ops.push(...(await actors.begin(entry)))
     const { accepted, refused, documents } = await vetEntries(entries, {
       documents: this.documents,
       admits: (entry) => (this.membership.admits(entry, evidence) ? undefined : STRANDED),
+      writerOf: (actor) => actors.writerOf(actor),
     })
     for (const document of documents) this.#used.add(document)
-    for (const entry of entries) ops.push(...this.#beginOps(entry))
     for (const { entry, code } of refused) ops.push(this.#quarantineOp(entry, code))
     const items = accepted.flatMap(({ entry }) => this.#itemOps(entry, ops))
     ops.push(this.#appliedOp(last.arrival))
@@ -420,11 +422,6 @@ export class Ledger {
       ops.push(this.#items.put(NOTHING, order, recordItems.encode([item])))
       return true
     })
-  }
-
-  #beginOps(entry: AdmittedEntry): readonly VaultOp[] {
-    if (entry.begin === undefined) return []
-    return [this.#actors.put(entry.begin.actor, 0, entry.writer)]
   }
 
   #quarantineOp(entry: AdmittedEntry, code: string): VaultOp {

@@ -9,8 +9,10 @@
  *
  * @module
  */
+import { equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import type { AdmittedEntry } from "@fulcrum/log/replica"
+import { actorOfChange } from "@fulcrum/record/change-format"
 import {
   APPLY_BYTES_MAX,
   APPLY_CHANGES_MAX,
@@ -26,6 +28,17 @@ export interface ReadEntry {
   readonly items: readonly RecordItem[]
 }
 
+/** Why an entry is kept and not applied: its change names an actor that is not its device's. */
+export const FOREIGN_ACTOR = "CHANGE_ACTOR_FOREIGN"
+
+export interface VettingParts {
+  readonly documents: Documents
+  /** `undefined`: the entry counts; else why not. */
+  readonly admits: (entry: AdmittedEntry) => string | undefined
+  /** Key of the device that announced an Automerge actor, given in hex. */
+  readonly writerOf: (actor: string) => Promise<Uint8Array | undefined>
+}
+
 export interface Vetted {
   readonly accepted: readonly ReadEntry[]
   /** With the code of what is wrong. */
@@ -38,21 +51,17 @@ export interface Vetted {
  * Applies the payload entries' changes in the worker.
  *
  * @param entries - Admitted, in the order of arrival; others than payloads are passed over.
- * @param admits - `undefined`: the entry counts; else why not.
  * @throws Nothing that an entry could cause.
  */
 export async function vetEntries(
   entries: readonly AdmittedEntry[],
-  parts: {
-    readonly documents: Documents
-    readonly admits: (entry: AdmittedEntry) => string | undefined
-  },
+  parts: VettingParts,
 ): Promise<Vetted> {
   const readable: ReadEntry[] = []
   const refused: { entry: AdmittedEntry; code: string }[] = []
   for (const entry of entries) {
     if (entry.kind !== "payload") continue
-    const read = readEntry(entry, parts.admits)
+    const read = await readEntry(entry, parts)
     if ("code" in read) refused.push({ entry, code: read.code })
     else readable.push(read)
   }
@@ -83,15 +92,19 @@ export function changesByDocument(
   return byDocument
 }
 
-function readEntry(
+async function readEntry(
   entry: AdmittedEntry,
-  admits: (entry: AdmittedEntry) => string | undefined,
-): ReadEntry | { readonly code: string } {
+  { admits, writerOf }: VettingParts,
+): Promise<ReadEntry | { readonly code: string }> {
   const code = admits(entry)
   if (code !== undefined) return { code }
   try {
     const items = recordItems.decode(entry.body)
-    changesByDocument([{ entry, items }])
+    for (const change of [...changesByDocument([{ entry, items }]).values()].flat()) {
+      // Whoever wrote under another device's actor would take the numbers of its next changes.
+      const writer = await writerOf(actorOfChange(change))
+      if (writer === undefined || !equalBytes(writer, entry.writer)) return { code: FOREIGN_ACTOR }
+    }
     return { entry, items }
   } catch (error) {
     return { code: codeOf(error) }

@@ -114,6 +114,22 @@ export function parseChange(bytes: Uint8Array): ParsedChange {
   }
 }
 
+/**
+ * Hex of the actor that a change says it is by, read without the rest.
+ *
+ * @throws {RecordError} `RECORD_CHANGE_REFUSED`.
+ */
+export function actorOfChange(bytes: Uint8Array): string {
+  try {
+    const reader = openChunk(bytes, CHUNK_CHANGE)
+    reader.take(32 * reader.uint(DEPS_MAX))
+    return readActor(reader)
+  } catch (cause) {
+    if (cause instanceof RecordError) throw cause
+    throw new RecordError("RECORD_CHANGE_REFUSED", "not a change of this format", { cause })
+  }
+}
+
 /** Whether these bytes say that they are a saved form. */
 export function isSavedForm(bytes: Uint8Array): boolean {
   return bytes[8] === CHUNK_DOCUMENT
