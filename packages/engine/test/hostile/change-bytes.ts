@@ -72,7 +72,7 @@ export function encodeChange(parts: ChangeParts): Uint8Array {
   )
 }
 
-/** Takes an honest change apart. */
+/** Takes an honest change apart. @throws {RangeError} If it no longer is one. */
 export function decodeChange(bytes: Uint8Array): ChangeParts {
   const contents = contentsOf(bytes)
   let at = 0
@@ -84,18 +84,24 @@ export function decodeChange(bytes: Uint8Array): ChangeParts {
       if (byte < 128) return value
     }
   }
+  /** Of a change that was mutated already it may be anything. */
+  const countOf = (): number => {
+    const count = uint()
+    if (count > contents.length) throw new RangeError("cannot be taken apart")
+    return count
+  }
   const take = (length: number): Uint8Array => {
     at += length
     return contents.slice(at - length, at)
   }
-  const deps = Array.from({ length: uint() }, () => Buffer.from(take(32)).toString("hex"))
+  const deps = Array.from({ length: countOf() }, () => Buffer.from(take(32)).toString("hex"))
   const actor = take(uint())
   const seq = uint()
   const startOp = uint()
   const time = uint()
   const message = take(uint())
-  const others = Array.from({ length: uint() }, () => take(uint()))
-  const sizes = Array.from({ length: uint() }, () => [uint(), uint()] as const)
+  const others = Array.from({ length: countOf() }, () => take(uint()))
+  const sizes = Array.from({ length: countOf() }, () => [uint(), uint()] as const)
   const columns = sizes.map(([id, length]): Column => [id, take(length)])
   return { deps, actor, seq, startOp, time, message, others, columns }
 }
