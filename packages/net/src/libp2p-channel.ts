@@ -13,6 +13,7 @@ import { concatBytes } from "@fulcrum/codec/bytes"
 import type { Connection, Stream } from "@libp2p/interface"
 import { type Channel, MESSAGE_BYTES_MAX, NetError, SEND_QUEUE_BYTES_MAX } from "./contract.ts"
 import { FRAME_HEADER_BYTES, FrameReader, frameHeader } from "./frame.ts"
+import type { Holding } from "./libp2p-held.ts"
 
 /** What one write gathers: fills one Noise frame, less yamux's header of 12 bytes. */
 const WRITE_BYTES = 65_507
@@ -40,7 +41,7 @@ export interface StreamChannelInit {
   readonly outbound: boolean
 }
 
-export class StreamChannel implements Channel {
+export class StreamChannel implements Channel, Holding {
   readonly localId: string
   readonly remoteId: string
   readonly remotePublicKey: Uint8Array
@@ -64,6 +65,8 @@ export class StreamChannel implements Channel {
   #batchBytes = 0
   #isFlushDue = false
   #onDrained: () => void = nothing
+
+  #progressMs = performance.now()
 
   #error: NetError | undefined
   #isClosing = false
@@ -99,6 +102,22 @@ export class StreamChannel implements Channel {
     else if (stream.remoteWriteStatus === "closed") this.#onRemoteEnd()
   }
 
+  get heldBytes(): number {
+    if (this.#hasStreamEnded) return 0
+    const { readBufferLength, writeBufferLength } = this.#stream
+    return (
+      this.#reader.bytes +
+      readBufferLength +
+      this.#queueBytes +
+      this.#batchBytes +
+      writeBufferLength
+    )
+  }
+
+  get progressMs(): number {
+    return this.#progressMs
+  }
+
   async send(message: Uint8Array): Promise<void> {
     if (message.length > MESSAGE_BYTES_MAX) {
       throw new NetError(
@@ -124,6 +143,7 @@ export class StreamChannel implements Channel {
       while (!this.#isClosing) {
         const message = this.#nextMessage()
         if (message) {
+          this.#progressMs = performance.now()
           yield message
           continue
         }
@@ -215,6 +235,7 @@ export class StreamChannel implements Channel {
       if (head.copied < total) continue
       this.#queue.shift()
       this.#queueBytes -= head.message.length
+      this.#progressMs = performance.now()
       head.resolve()
     }
     if (this.#batchBytes > 0 && !this.#isFlushDue) {

@@ -19,6 +19,7 @@ import { createLibp2p, type Libp2p } from "libp2p"
 import { addressParts } from "./address.ts"
 import { type Channel, type Host, type HostOptions, NetError, type Network } from "./contract.ts"
 import { StreamChannel } from "./libp2p-channel.ts"
+import { HELD_BYTES_MAX, watchHeld } from "./libp2p-held.ts"
 import {
   ARRIVALS_PER_SECOND_MAX,
   guardedYamux,
@@ -110,6 +111,7 @@ class Libp2pHost implements Host {
   readonly #connectionsMax: number
   readonly #listeners: Listening[] = []
   readonly #channels = new Set<StreamChannel>()
+  readonly #held = watchHeld(this.#channels, HELD_BYTES_MAX)
   readonly #protocols = new Set<string>()
   /** Dials under way. One controller each: what a signal is given, it keeps as long as it lives. */
   readonly #dialing = new Set<AbortController>()
@@ -251,6 +253,7 @@ class Libp2pHost implements Host {
   }
 
   async #closeAll(): Promise<void> {
+    this.#held[Symbol.dispose]()
     for (const attempt of this.#dialing) attempt.abort(new Error("the host was closed"))
     await within(GOODBYE_MS, Promise.all([...this.#channels].map((channel) => channel.close())))
     for (const channel of this.#channels) channel.abort(new Error("the host was closed"))
