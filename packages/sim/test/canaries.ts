@@ -213,8 +213,8 @@ export const CANARIES: readonly Canary[] = [
     seed: 1,
     patches: one(
       "engine/src/ledger.ts",
-      "    const evidence = await this.#evidence(entries)\n    const { accepted",
-      "    await this.#vault.write([this.#appliedOp(last.arrival)])\n    const evidence = await this.#evidence(entries)\n    const { accepted",
+      "    const evidence = await this.#evidence(entries)\n    const actors",
+      "    await this.#vault.write([this.#appliedOp(last.arrival)])\n    const evidence = await this.#evidence(entries)\n    const actors",
     ),
   },
   {
