@@ -5,6 +5,9 @@
  *   manifest and the logs their size and SHA-256 in hex, for tables (`.ldb`) their size. LevelDB
  *   opens a folder whose log or manifest lost its end as if those writes had never been; against
  *   this note that is found. After a kill there is no note; then the logs are searched.
+ * - `NEW`: there while LevelDB makes its first files. It does not flush the first manifest before
+ *   it names it, so a power cut then leaves a folder that cannot be opened and never held anything:
+ *   with this file beside it, it is begun anew.
  * - `RESERVE`: noise that takes up the room which LevelDB needs to open at all (it rewrites its
  *   log as a table). It is given up when the disk is full and laid down again afterwards.
  *
@@ -12,12 +15,15 @@
  */
 import { createHash, randomBytes } from "node:crypto"
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
+import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { StoreError } from "./contract.ts"
 import { findLogDamage } from "./level-log-damage.ts"
+import { fileName, filesOfManifest } from "./level-manifest.ts"
 import { isTableIntact, salvageTable } from "./level-table-damage.ts"
 
 const CLOSED = "CLOSED"
+const NEW = "NEW"
 const RESERVE = "RESERVE"
 const PROBE = "PROBE"
 
@@ -28,10 +34,12 @@ const NOISE_BYTES = 1024 * 1024
 /** Some thousand tables' names; a note larger than this is not ours. */
 const NOTE_BYTES_MAX = 16 * 1024 * 1024
 
-/** Makes the folder, for its owner only, so that its name survives a power cut too. */
+/** Makes the folder, for its owner only, so that its name and those above survive a power cut too. */
 export async function makeFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (made !== undefined) await syncFolder(dirname(made))
+  const path = resolve(folder)
+  const made = await mkdir(path, { recursive: true, mode: 0o700 })
+  if (made === undefined) return
+  for (let at = path; at.length >= made.length; at = dirname(at)) await syncFolder(dirname(at))
 }
 
 /**
@@ -40,13 +48,14 @@ export async function makeFolder(folder: string): Promise<void> {
  * @throws {StoreError} `STORE_CORRUPT`, naming the file.
  */
 export async function checkFolder(folder: string): Promise<void> {
-  const files = (await readdir(folder)).filter(isData)
+  const files = await beginAnewIfNew(folder, (await readdir(folder)).filter(isOfLevel))
   const note = await readNote(folder)
   if (note !== undefined) {
     const damaged = await findChange(folder, note)
     if (damaged !== undefined) throw corrupt(`${damaged} is not as it was when it was closed`)
     return
   }
+  if (files.length === 0) return await writeFlushedNamed(folder, NEW, new Uint8Array(0))
   await checkCurrent(folder, files)
   for (const file of files.filter((name) => name.endsWith(".log"))) {
     const offset = findLogDamage(await readFile(join(folder, file)))
@@ -62,7 +71,7 @@ export async function checkFolder(folder: string): Promise<void> {
  */
 export async function checkTables(folder: string, numbers: readonly string[]): Promise<void> {
   for (const number of numbers) {
-    const file = `${number.padStart(6, "0")}.ldb`
+    const file = fileName(number, "ldb")
     const content = await readFile(join(folder, file)).catch(absent)
     // One that is gone was merged into another since.
     if (content !== undefined && !isTableIntact(content)) throw corrupt(`${file} is damaged`)
@@ -91,6 +100,20 @@ export async function removeNote(folder: string): Promise<void> {
   await syncFolder(folder)
 }
 
+/**
+ * To be called once LevelDB has opened, before anything else is written: makes the names durable
+ * that it has changed, and then says that the folder is no longer new.
+ *
+ * LevelDB flushes what is in its files. Of names it makes durable only those that a manifest refers
+ * to, so after a power cut a disk may have deleted what `CURRENT` names there still.
+ */
+export async function settleFolder(folder: string): Promise<void> {
+  await syncFolder(folder)
+  if (!(await isThere(folder, NEW))) return
+  await rm(join(folder, NEW))
+  await syncFolder(folder)
+}
+
 /** Notes how the folder was left. Call it once LevelDB has closed. */
 export async function writeNote(folder: string): Promise<void> {
   const current = await readFile(join(folder, "CURRENT"), "utf8")
@@ -98,10 +121,7 @@ export async function writeNote(folder: string): Promise<void> {
   for (const file of (await readdir(folder)).filter(isData)) {
     note[file] = await describe(folder, file)
   }
-  const temporary = join(folder, `${CLOSED}.new`)
-  await writeFlushed(temporary, [Buffer.from(JSON.stringify(note))])
-  await rename(temporary, join(folder, CLOSED))
-  await syncFolder(folder)
+  await writeFlushedNamed(folder, CLOSED, utf8ToBytes(JSON.stringify(note)))
   // Every opening writes CURRENT anew: somebody was quicker, and the note is about the past.
   if ((await readFile(join(folder, "CURRENT"), "utf8")) !== current) await removeNote(folder)
 }
@@ -170,6 +190,11 @@ function isData(file: string): boolean {
   return file === "CURRENT" || /^MANIFEST-\d+$|^\d+\.(log|ldb|sst)$/.test(file)
 }
 
+/** With what it writes beside their places. */
+function isOfLevel(file: string): boolean {
+  return isData(file) || /^\d+\.dbtmp$/.test(file)
+}
+
 async function describe(folder: string, file: string): Promise<FileNote> {
   const path = join(folder, file)
   if (/\.(ldb|sst)$/.test(file)) return { bytes: (await stat(path)).size }
@@ -177,14 +202,71 @@ async function describe(folder: string, file: string): Promise<FileNote> {
   return { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") }
 }
 
-/** LevelDB begins anew without a CURRENT, and does not bear one that points nowhere. */
+/**
+ * Takes away what LevelDB was making for the first time when the power went.
+ *
+ * @returns The files that are left; all of them if anything was ever written to one.
+ */
+async function beginAnewIfNew(folder: string, files: readonly string[]): Promise<string[]> {
+  const data = files.filter(isData)
+  if (!(await isThere(folder, NEW)) || (await hasRecords(folder, data))) return data
+  for (const file of files) await rm(join(folder, file))
+  await rm(join(folder, NEW))
+  await syncFolder(folder)
+  return []
+}
+
+async function hasRecords(folder: string, files: readonly string[]): Promise<boolean> {
+  for (const file of files) {
+    if (/\.(ldb|sst)$/.test(file)) return true
+    if (file.endsWith(".log") && (await stat(join(folder, file))).size > 0) return true
+  }
+  return false
+}
+
+async function isThere(folder: string, file: string): Promise<boolean> {
+  return (await stat(join(folder, file)).catch(absent)) !== undefined
+}
+
+/**
+ * LevelDB begins anew without a CURRENT, does not bear one that points nowhere, and takes it for
+ * granted that a log which it needs is there.
+ *
+ * When it opens it makes a newer manifest and puts it in the place of the one that CURRENT names;
+ * then it deletes what the older one needs. A power cut may leave the deletions and undo what came
+ * before. Then the newer one, which was flushed first, is the one that counts.
+ */
 async function checkCurrent(folder: string, files: readonly string[]): Promise<void> {
-  if (files.length === 0) return
   if (!files.includes("CURRENT")) throw corrupt("CURRENT is missing")
   const current = await readFile(join(folder, "CURRENT"), "latin1")
-  if (!current.endsWith("\n") || !files.includes(current.slice(0, -1))) {
-    throw corrupt("CURRENT does not name a manifest")
+  const named = /^(MANIFEST-\d+)\n$/.exec(current)?.[1]
+  if (named === undefined) throw corrupt("CURRENT does not name a manifest")
+  if (await isComplete(folder, named, files)) return
+  const newer = files.filter((file) => isManifest(file) && numberOf(file) > numberOf(named))
+  for (const manifest of newer.sort((a, b) => numberOf(b) - numberOf(a))) {
+    if (!(await isComplete(folder, manifest, files))) continue
+    return await writeFlushedNamed(folder, "CURRENT", utf8ToBytes(`${manifest}\n`))
   }
+  throw corrupt(`${named}, or a file that it names, is missing or damaged`)
+}
+
+/** Whether a manifest, and all that it says is needed, is there. */
+async function isComplete(
+  folder: string,
+  manifest: string,
+  files: readonly string[],
+): Promise<boolean> {
+  if (!files.includes(manifest)) return false
+  const needed = filesOfManifest(await readFile(join(folder, manifest)))
+  return needed?.every((file) => files.includes(file)) ?? false
+}
+
+function isManifest(file: string): boolean {
+  return file.startsWith("MANIFEST-")
+}
+
+function numberOf(manifest: string): number {
+  return Number(manifest.slice("MANIFEST-".length))
 }
 
 /** The first file that differs from the note, is missing, or is not in it. */
@@ -224,6 +306,14 @@ function readFileNotes(value: unknown): ClosingNote {
   return note
 }
 
+/** Puts a file in its place whole, or not at all, and makes its name durable. */
+async function writeFlushedNamed(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+  const temporary = join(folder, `${name}.new`)
+  await writeFlushed(temporary, [bytes])
+  await rename(temporary, join(folder, name))
+  await syncFolder(folder)
+}
+
 async function writeFlushed(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const file = await open(path, "w", 0o600)
   try {
@@ -235,7 +325,7 @@ async function writeFlushed(path: string, parts: readonly Uint8Array[]): Promise
 }
 
 /** Makes names in a folder durable. Windows neither needs nor allows it. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return
   const file = await open(folder, "r")
   try {

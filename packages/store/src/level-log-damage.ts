@@ -23,11 +23,11 @@
  */
 import { isMaskedCrc } from "./crc32c.ts"
 
-const BLOCK_BYTES = 32 * 1024
-const HEADER_BYTES = 7
-const TYPE_FULL = 1
-const TYPE_FIRST = 2
-const TYPE_LAST = 4
+export const BLOCK_BYTES: number = 32 * 1024
+export const HEADER_BYTES = 7
+export const TYPE_FULL = 1
+export const TYPE_FIRST = 2
+export const TYPE_LAST = 4
 
 /**
  * @param log - The whole file.
@@ -55,7 +55,7 @@ export function findLogDamage(log: Uint8Array): number | undefined {
 }
 
 /** The payload's length, or `undefined` if no intact record begins here. */
-function recordLength(block: Uint8Array, at: number): number | undefined {
+export function recordLength(block: Uint8Array, at: number): number | undefined {
   const length = byteAt(block, at + 4) | (byteAt(block, at + 5) << 8)
   const type = byteAt(block, at + 6)
   const end = at + HEADER_BYTES + length

@@ -133,7 +133,7 @@ function readHandle(bytes: Uint8Array, cursor: { at: number }): Handle {
 }
 
 /** Seven bits a byte, the lowest first; what is beyond the end reads as zero. */
-function readVarint(bytes: Uint8Array, cursor: { at: number }): number {
+export function readVarint(bytes: Uint8Array, cursor: { at: number }): number {
   let value = 0
   for (let scale = 1; scale < 2 ** 53; scale *= 128) {
     const byte = bytes[cursor.at++] ?? 0

@@ -34,8 +34,10 @@ import {
   releaseReserve,
   removeNote,
   salvageTables,
+  settleFolder,
   writeNote,
 } from "./level-folder.ts"
+import { LogNames } from "./level-log-names.ts"
 
 /** What LevelDB may need to open and to take a write, besides the write: its log as a table. */
 const REOPEN_BYTES = 4 * 1024 * 1024
@@ -64,7 +66,6 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Store>
       if (damaged === "refuse" || !isCorruption(error)) throw error
       return await openRepaired(folder)
     })
-    await removeNote(folder)
     await layReserve(folder)
     return new LevelStore(folder, database)
   } catch (error) {
@@ -75,6 +76,7 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Store>
 class LevelStore implements Store {
   readonly #folder: string
   readonly #commits: GroupCommit<readonly WriteOp[]>
+  #logs: LogNames
   /** `undefined` when it could not be opened again; the next call tries. */
   #database: Database | undefined
   #opening: Promise<Database> | undefined
@@ -86,6 +88,7 @@ class LevelStore implements Store {
     this.#folder = folder
     this.#database = database
     this.#commits = new GroupCommit((writes) => this.#commit(writes))
+    this.#logs = new LogNames(folder)
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -157,6 +160,7 @@ class LevelStore implements Store {
     const database = await this.#writable(ops)
     try {
       await database.batch([...ops], { sync: true })
+      await this.#logs.written(ops)
     } catch (error) {
       this.#wounded = true
       throw toStoreError(error)
@@ -205,6 +209,7 @@ class LevelStore implements Store {
     try {
       await old?.close()
       this.#database = await openDatabase(this.#folder)
+      this.#logs = new LogNames(this.#folder)
       this.#wounded = false
       await layReserve(this.#folder)
       return this.#database
@@ -269,7 +274,13 @@ async function openOnce(folder: string): Promise<Database> {
     compression: false,
   })
   await database.open()
-  return database
+  try {
+    await settleFolder(folder)
+    return database
+  } catch (error) {
+    await database.close()
+    throw error
+  }
 }
 
 /** The numbers of the table files: lines ` 7:2116672['first' .. 'last']` by level. */
