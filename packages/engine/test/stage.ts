@@ -15,6 +15,8 @@ import { openMailboxes } from "@fulcrum/relay/mailboxes"
 import { createMetrics } from "@fulcrum/relay/metrics"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { createRelayServer } from "@fulcrum/relay/server"
+import type { Store } from "@fulcrum/store"
+import { openLevelStore } from "@fulcrum/store/level"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault } from "@fulcrum/store/vault"
 import { joinPerson } from "../src/join-person.ts"
@@ -31,11 +33,21 @@ export interface Posted {
   readonly body: string
 }
 
-/** A folder of one program: what stays when it is closed. */
+/** A folder of one program: what stays when it is closed. In memory, or a real one at `path`. */
 export class Folder {
+  readonly path: string | undefined
   readonly disk: MemoryDisk = new MemoryDisk()
   readonly vaultKey: Uint8Array = systemRandom().bytes(32)
   readonly posted: Posted[] = []
+
+  constructor(path?: string) {
+    this.path = path
+  }
+
+  openStore(): Promise<Store> {
+    if (this.path === undefined) return openMemoryStore({ disk: this.disk })
+    return openLevelStore({ folder: this.path })
+  }
 }
 
 /** Everything that a test opened, closed again at its end. */
@@ -83,7 +95,7 @@ export class Stage implements AsyncDisposable {
   /** @returns The relay's address. */
   async relay(folder: Folder): Promise<string> {
     const [random, clock] = [systemRandom(), systemClock()]
-    const store = await openMemoryStore({ disk: folder.disk })
+    const store = await folder.openStore()
     const vault = await openVault({ store, key: folder.vaultKey, random })
     const [metrics, limits, key] = [createMetrics(), RELAY_LIMITS, generateSigningKey(random)]
     const mailboxes = await openMailboxes({ vault, clock, random, key, limits, metrics })
@@ -126,8 +138,15 @@ export async function reaches(what: () => Promise<boolean> | boolean): Promise<v
 
 async function personOptions(folder: Folder): Promise<PersonOptions> {
   return {
-    store: await openMemoryStore({ disk: folder.disk }),
+    ...adapters(),
+    store: await folder.openStore(),
     vaultKey: folder.vaultKey,
+  }
+}
+
+/** What a person's engine needs besides a store and its key. */
+export function adapters(): Omit<PersonOptions, "store" | "vaultKey"> {
+  return {
     network: libp2pNetwork(),
     openDocuments: (reload) => openInLineDocuments({ reload }),
     random: systemRandom(),
@@ -139,7 +158,7 @@ async function personOptions(folder: Folder): Promise<PersonOptions> {
 
 async function vendorOptions(folder: Folder): Promise<VendorOptions> {
   return {
-    store: await openMemoryStore({ disk: folder.disk }),
+    store: await folder.openStore(),
     vaultKey: folder.vaultKey,
     network: libp2pNetwork(),
     random: systemRandom(),
