@@ -116,6 +116,8 @@ export async function settleFolder(folder: string): Promise<void> {
 
 /** Notes how the folder was left. Call it once LevelDB has closed. */
 export async function writeNote(folder: string): Promise<void> {
+  // A file that LevelDB deleted must not come back beside a note that does not know it.
+  await syncFolder(folder)
   const current = await readFile(join(folder, "CURRENT"), "utf8")
   const note: ClosingNote = {}
   for (const file of (await readdir(folder)).filter(isData)) {
@@ -210,8 +212,8 @@ async function describe(folder: string, file: string): Promise<FileNote> {
 async function beginAnewIfNew(folder: string, files: readonly string[]): Promise<string[]> {
   const data = files.filter(isData)
   if (!(await isThere(folder, NEW)) || (await hasRecords(folder, data))) return data
+  // It stays new until it was opened, also if the power goes while it is being emptied.
   for (const file of files) await rm(join(folder, file))
-  await rm(join(folder, NEW))
   await syncFolder(folder)
   return []
 }

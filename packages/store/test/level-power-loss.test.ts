@@ -45,6 +45,27 @@ describe("[S11] [E2] power loss", { timeout: TEST_MS_MAX }, () => {
     expect(findings.twice).toBeGreaterThan(STATES / 4)
   })
 
+  test("of a folder that is new, again and again, leaves one that can be begun", async () => {
+    const { before, ops } = await record({ sittings: 1 })
+    const making = ops.slice(
+      0,
+      ops.findIndex(({ type }) => type === "submit"),
+    )
+    const findings = await run({ before, interleaved: () => making, twiceEvery: 1 }, STATES * 1.5)
+    expect(findings.broken).toEqual([])
+    expect(findings.twice).toBe(STATES * 1.5)
+  })
+
+  test("cannot bring back a deleted file beside a note that does not know it", async () => {
+    // As late as LevelDB's background thread may delete it.
+    const ops = (await record()).interleaved(() => 0)
+    const noted = ops.findLastIndex((op) => op.type === "rename" && op.to === "CLOSED")
+    const deleted = ops.findLastIndex(
+      (op, at) => at < noted && op.type === "delete" && op.name.endsWith(".log"),
+    )
+    expect(ops.slice(deleted, noted)).toContainEqual({ type: "flush-folder" })
+  })
+
   test("where flushing a file does not bring its name is found, and never read wrongly", async () => {
     const findings = await run(await record(), STATES / 3, "posix")
     expect(findings.broken).toEqual([])
@@ -93,13 +114,19 @@ describe("[S11] [E2] what was traced", { timeout: TEST_MS_MAX }, () => {
   })
 })
 
-async function record(options: { readonly neverFlush?: boolean } = {}): Promise<Recorded> {
+async function record({
+  sittings = 2,
+  ...options
+}: {
+  readonly sittings?: number
+  readonly neverFlush?: boolean
+} = {}): Promise<Recorded> {
   const folder = join(await newFolder(), "store")
   await mkdir(folder)
   return await recordByWatching(
     folder,
     ({ note }) =>
-      work(folder, 2, {
+      work(folder, sittings, {
         submitted: (batch) => note({ type: "submit", batch }),
         acknowledged: (batch) => note({ type: "acknowledge", batch }),
       }),
@@ -108,15 +135,16 @@ async function record(options: { readonly neverFlush?: boolean } = {}): Promise<
 }
 
 async function run(
-  { before, interleaved }: Pick<Recorded, "before" | "interleaved">,
+  history: Pick<Recorded, "before" | "interleaved"> & { readonly twiceEvery?: number },
   states: number,
   names: NameRules = "usual",
 ): Promise<Findings> {
   const folder = await newFolder(MEMORY)
   const findings = await runCampaign({
     folder,
-    before,
-    ops: interleaved,
+    before: history.before,
+    ops: history.interleaved,
+    twiceEvery: history.twiceEvery ?? 3,
     names,
     seed: `power loss ${SEED}`,
     states: Math.ceil(states),

@@ -12,7 +12,7 @@ import { openLevelStore } from "../../src/level.ts"
 import { openVault } from "../../src/vault.ts"
 import { VaultError } from "../../src/vault-error.ts"
 import { CachedDisk, type DiskOp, type FolderState, type NameRules } from "./disk-history.ts"
-import { recordByWatching } from "./watching-recorder.ts"
+import { recordByWatching, UnseenFile } from "./watching-recorder.ts"
 import { countBatches, VAULT_KEY } from "./workload.ts"
 
 export interface Campaign {
@@ -24,6 +24,8 @@ export interface Campaign {
   readonly names: NameRules
   readonly seed: string
   readonly states: number
+  /** Each state whose number this divides is lost again while it is being opened. */
+  readonly twiceEvery: number
 }
 
 export interface Findings {
@@ -39,9 +41,6 @@ export interface Findings {
 
 /** The time that a store has to open in (SECURITY, E1). */
 const OPEN_MS_MAX = 2000
-
-/** Every third state is lost again. */
-const TWICE_EVERY = 3
 
 const RESERVE_BYTES = 16 * 1024 * 1024
 
@@ -64,10 +63,10 @@ export async function runCampaign(campaign: Campaign): Promise<Findings> {
     const found = disk.powerLoss(own)
     const folder = await lay(campaign.folder, found)
     try {
-      if (state % TWICE_EVERY === 0) {
-        twice++
-        const opened = await loseTwice({ campaign, folder, found, range, random: own })
-        slowestMs = Math.max(slowestMs, opened)
+      if (state % campaign.twiceEvery === 0) {
+        const openMs = await loseTwice({ campaign, folder, found, range, random: own })
+        if (openMs !== undefined) twice++
+        slowestMs = Math.max(slowestMs, openMs ?? 0)
       } else slowestMs = Math.max(slowestMs, (await look(folder, range)).openMs)
     } catch (error) {
       if (campaign.names === "posix" && isRefusal(error)) refused++
@@ -111,7 +110,11 @@ async function look(folder: string, range: Range): Promise<{ batches: number; op
   return { batches, openMs }
 }
 
-/** Looks at a folder, then at what is left of it if the power goes while it is being opened. */
+/**
+ * Looks at a folder, then at what is left of it if the power goes while it is being opened.
+ *
+ * @returns How long it took to open; `undefined` if what was done in opening cannot be told.
+ */
 async function loseTwice({
   campaign,
   folder,
@@ -124,13 +127,17 @@ async function loseTwice({
   readonly found: FolderState
   readonly range: Range
   readonly random: SeededRandom
-}): Promise<number> {
+}): Promise<number | undefined> {
   const opening = await recordByWatching(folder, async ({ note }) => {
     const store = await openLevelStore({ folder })
     note({ type: "acknowledge", batch: 0 })
     await store.close()
+  }).catch((error: unknown) => {
+    if (error instanceof UnseenFile) return undefined
+    throw error
   })
   const opened = await look(folder, range)
+  if (opening === undefined) return undefined
   const ops = opening.ops
   const openedAt = ops.findIndex(({ type }) => type === "acknowledge")
   const at = randomBelow(random, ops.length + 1)
