@@ -26,8 +26,6 @@ export interface CampaignReport {
   readonly refused: Map<string, number>
   /** Of the refused, how many our own reader takes: Automerge or the checks after it refused. */
   refusedBehindReader: number
-  /** Refused before the worker saw it. */
-  refusedBeforeWorker: number
   /** Slowest call of `admit`, and slowest for each mutant in it. */
   readonly hostileActors: Set<string>
   slowestBatchMs: number
@@ -194,7 +192,6 @@ function newReport(): CampaignReport {
     unchanged: 0,
     refused: new Map(),
     refusedBehindReader: 0,
-    refusedBeforeWorker: 0,
     hostileActors: new Set(),
     slowestBatchMs: 0,
     slowestMutantMs: 0,
