@@ -12,7 +12,7 @@ const COPIED = [expect.stringMatching(/^copies: 1 /)]
 
 beforeAll(loadDocuments)
 
-describe("[P5] [E3] a device's folder that was rolled back", () => {
+describe("[P6] [E3] a device's folder that was rolled back", () => {
   test.for([
     ["a relay", "before it writes", false],
     ["a relay", "after it wrote", true],
