@@ -50,10 +50,15 @@ export async function pairThroughKills(
       join = await guest.start(...joinArgs(newest, guest), "--yes")
       stage.attend(join)
     }
-    await until(() => (!isAdded && pair?.ended) || (!hasJoined && join?.ended), {
-      what: "an end of `pair` or `join`",
-      timeoutMs: TURN_MS_MAX,
-      everyMs: 50,
+    const ends = () => (!isAdded && pair?.ended) || (!hasJoined && join?.ended)
+    const what = "an end of `pair` or `join`"
+    await until(ends, { what, timeoutMs: TURN_MS_MAX, everyMs: 50 }).catch((cause: unknown) => {
+      const said = [
+        `codes ${codes.join(", ")}; endings ${endings.join(", ")}`,
+        `pair ${isAdded ? "added" : "waits"}: ${pair?.lines.join(" ")} ${pair?.stderr}`,
+        `join ${hasJoined ? "joined" : "waits"}: ${join?.lines.join(" ")} ${join?.stderr}`,
+      ]
+      throw new Error(`${String(cause)}\n${said.join("\n")}`, { cause })
     })
     if (!hasJoined && join?.ended) {
       const { ending, isDone } = await endOf(join)

@@ -11,7 +11,7 @@ import { chainKeySchema, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
 import type { DeviceState } from "./device-state.ts"
 import type { Ledger } from "./ledger.ts"
 import { changeMembership } from "./membership-writes.ts"
-import { type PairHostOptions, pairAsHost } from "./pair-host.ts"
+import { type PairHostOptions, pairAsHost, toldDevice, untoldDevice } from "./pair-host.ts"
 import type { DeviceRow, PairPrompts, PairResult } from "./person.ts"
 import type { Signal } from "./signal.ts"
 
@@ -82,6 +82,12 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
       await changed.wait(stop)
     }
   }
+  const untold = await untoldDevice(run.vault)
+  if (untold !== undefined) {
+    run.prompts.resumed?.(untold)
+    await toldDevice(run.vault)
+    return { device: untold }
+  }
   let added: Uint8Array | undefined
   const paired = await pairAsHost(
     {
@@ -126,6 +132,7 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
       addresses.length === 0 ? run.relayed(stop) : untilGiven(id, stop),
     )
   }
+  await toldDevice(run.vault)
   return paired
 }
 

@@ -3,7 +3,8 @@
  * a guest may come by, and commits the new member.
  *
  * State is in table `engine.pairing`, group `host`: after a restart an approved guest still gets its
- * package, and a code that was claimed is used up.
+ * package, and a code that was claimed is used up. Group `host done` holds the name of a device that
+ * was added until its person was told: whoever was cut off before asks again, and is told then.
  *
  * @module
  */
@@ -18,7 +19,7 @@ import {
   resumeHost,
 } from "@fulcrum/access/pairing-host"
 import type { PairingPackage } from "@fulcrum/access/pairing-package"
-import { utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hash } from "@fulcrum/crypto/hash"
@@ -35,6 +36,7 @@ import { visitRelay } from "./relay-visit.ts"
 const TICK_MS = 1000
 
 const GROUP: Uint8Array = utf8ToBytes("host")
+const DONE_GROUP: Uint8Array = utf8ToBytes("host done")
 
 export interface PairHostOptions {
   readonly vault: Vault
@@ -76,6 +78,19 @@ export async function pairAsHost(
   return await run.pair(signal)
 }
 
+/** The device that was added by a pairing that was cut off before it could be told. */
+export async function untoldDevice(vault: Vault): Promise<string | undefined> {
+  const stored = await vault.table(TABLE).get(DONE_GROUP)
+  return stored && bytesToUtf8(stored)
+}
+
+/** Notes that the person is told. */
+export async function toldDevice(vault: Vault): Promise<void> {
+  await vault.write([vault.table(TABLE).del(DONE_GROUP, 0)])
+}
+
+const TABLE = "engine.pairing"
+
 class HostRun implements AsyncDisposable {
   readonly #options: PairHostOptions
   readonly #prompts: PairPrompts
@@ -91,7 +106,7 @@ class HostRun implements AsyncDisposable {
   constructor(options: PairHostOptions, prompts: PairPrompts) {
     this.#options = options
     this.#prompts = prompts
-    this.#table = options.vault.table("engine.pairing")
+    this.#table = options.vault.table(TABLE)
     this.#result.promise.catch(() => undefined)
   }
 
@@ -230,12 +245,13 @@ class HostRun implements AsyncDisposable {
     return this.#mutex
       .run(async () => {
         const actions = this.#host?.step(event, this.#options.clock.now()) ?? []
-        for (const action of actions) await this.#carryOut(action)
+        for (const action of actions) await this.#carryOut(action, actions)
       })
       .catch((error: unknown) => this.#result.reject(error))
   }
 
-  async #carryOut(action: HostAction): Promise<void> {
+  /** @param among - All that its event led to. */
+  async #carryOut(action: HostAction, among: readonly HostAction[] = []): Promise<void> {
     switch (action.kind) {
       case "send":
         await this.#lines
@@ -247,7 +263,7 @@ class HostRun implements AsyncDisposable {
         await this.#options.vault.write([this.#table.put(GROUP, 0, action.state)])
         return
       case "clear-state":
-        return this.#clear()
+        return this.#clear(among.find((one) => one.kind === "done")?.name)
       case "show-check-words":
         this.#words = action.words
         return
@@ -291,8 +307,10 @@ class HostRun implements AsyncDisposable {
     for (const action of actions) if (action.kind !== "store-state") await this.#carryOut(action)
   }
 
-  async #clear(): Promise<void> {
-    await this.#options.vault.write([this.#table.del(GROUP, 0)])
+  /** @param added - The device that was added, to be told of. */
+  async #clear(added?: string): Promise<void> {
+    const told = added === undefined ? [] : [this.#table.put(DONE_GROUP, 0, utf8ToBytes(added))]
+    await this.#options.vault.write([this.#table.del(GROUP, 0), ...told])
   }
 }
 

@@ -261,3 +261,50 @@ async function joinedDirectly(
   await world.during(ended)
   return joined
 }
+
+test("[P3] who was cut off before it was told that a device is added is told by the same again", async () => {
+  const told: string[] = []
+  // Wherever it dies after her yes: one of these is after all is done and before she is told.
+  for (let at = 0; at < 12; at++) {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const own = world.machine("phone")
+    const host = await world.create(own, [relay.address])
+    const { signal } = new AbortController()
+    const shown = Promise.withResolvers<string>()
+    const approve = async () => {
+      const first = own.disk.flushes
+      own.disk.fault = ({ index }) => (index === first + at ? { type: "crash-before" } : undefined)
+      return true
+    }
+    host.pair({ code: ({ code }) => shown.resolve(code), approve }, signal).catch(() => undefined)
+    const options = await world.options(world.machine("laptop"))
+    const code = await world.during(shown.promise)
+    const joining = {
+      name: "laptop",
+      code,
+      relay: relay.address,
+      confirm: async () => true,
+      signal,
+    }
+    const laptop = await world
+      .during(joinPerson({ ...options, ...joining }), 60_000)
+      .catch(() => undefined)
+    await world.clock.advance(2000)
+    world.network.crash(own.name)
+    await world.end(host)
+    if (laptop !== undefined) await world.end(laptop)
+    own.disk.fault = undefined
+    const again = await world.reopen(own)
+    const stop = new AbortController()
+    const pairing = again.pair({ code: () => stop.abort(), approve }, stop.signal)
+    told.push(
+      await world.during(pairing, 30_000).then(
+        ({ device }) => device,
+        () => "a new code, or the device is awaited",
+      ),
+    )
+    stop.abort()
+  }
+  expect(told).toContain("laptop")
+})

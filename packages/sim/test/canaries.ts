@@ -65,29 +65,25 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
-    name: "a header byte is outside of what is signed and sealed",
+    name: "header bytes are outside of what is signed and sealed",
     scenario: "bare",
     seed: 1,
+    // Of the chain hash before the span, wherever it begins.
     patches: [
       {
         file: "log/src/span.ts",
-        from: "  const { header, headerBytes, clear, commitment, ciphertext, signature } = span\n  const body = hash(contexts.spanBody, headerBytes, clear, commitment, ciphertext)\n  return verify",
-        to: "  const { header, clear, commitment, ciphertext, signature } = span\n  const headerBytes = encodeAs(headerSchema, { ...header, chainBefore: header.chainEnd })\n  const body = hash(contexts.spanBody, headerBytes, clear, commitment, ciphertext)\n  return verify",
+        from: "  const body = hash(contexts.spanBody, headerBytes, clear, commitment, ciphertext)\n  return",
+        to: "  const body = hash(contexts.spanBody, unchecked(headerBytes), clear, commitment, ciphertext)\n  return",
       },
       {
         file: "log/src/span.ts",
-        from: "  const body = hash(contexts.spanBody, headerBytes, clear, commitment, ciphertext)\n  const signature = sign",
-        to: "  const signed = encodeAs(headerSchema, { ...readHeader(headerBytes), chainBefore: input.chainEnd })\n  const body = hash(contexts.spanBody, signed, clear, commitment, ciphertext)\n  const signature = sign",
+        from: "  const body = hash(contexts.spanBody, headerBytes, clear, commitment, ciphertext)\n  const",
+        to: "  const body = hash(contexts.spanBody, unchecked(headerBytes), clear, commitment, ciphertext)\n  const",
       },
       {
         file: "log/src/span.ts",
-        from: "  if (!equalBytes(chainBefore, header.chainEnd)) {",
-        to: "  if (chainBefore.length === 0) {",
-      },
-      {
-        file: "log/src/admission.ts",
-        from: "if (head && header.start === head.sequence + 1 && !equalBytes(header.chainBefore, head.chain)) {",
-        to: "if (head && header.start === -1) {",
+        from: "function sealedHeader(headerBytes: Uint8Array, clear: Uint8Array): Uint8Array {",
+        to: "const unchecked = (bytes: Uint8Array) => bytes.map((byte, i) => (i >= 97 && i < 120 ? 0 : byte))\nfunction sealedHeader(given: Uint8Array, clear: Uint8Array): Uint8Array {\n  const headerBytes = unchecked(given)",
       },
     ],
   },
