@@ -1,5 +1,6 @@
 /**
- * Where the tests are: `unit` is quick and runs with every save, `e2e` starts real programs.
+ * Where the tests are: `unit` is quick and runs with every save, `e2e` starts real programs, and
+ * `timed` measures time, alone, once the others have ended.
  *
  * `npx vitest run packages/codec` runs one package, `npx vitest run --project e2e` the long ones.
  *
@@ -23,7 +24,7 @@ const config: ViteUserConfig = defineConfig({
             "nodes/*/test/**/*.test.ts",
             "tests/**/*.test.ts",
           ],
-          exclude: ["tests/e2e/**", "**/node_modules/**"],
+          exclude: ["tests/e2e/**", "**/*.timed.test.ts", "**/node_modules/**"],
           testTimeout: 20_000,
           hookTimeout: 20_000,
         },
@@ -35,6 +36,17 @@ const config: ViteUserConfig = defineConfig({
           include: ["tests/e2e/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "timed",
+          include: ["{packages,nodes}/*/test/**/*.timed.test.ts"],
+          // Groups run one after the other, from the lowest; the others are in group 0.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+          testTimeout: 60_000,
         },
       },
     ],
