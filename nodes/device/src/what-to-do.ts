@@ -38,7 +38,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["PATH_MALFORMED", "write document/field, as card/phones/home"],
   ["VALUE_INVALID", "see `fulcrum set --help` for how values are written"],
   ["VCARD_INVALID", "export your own contact, with its fields, as vCard, jCard or JSContact"],
-  ["VCARD_TOO_LARGE", "import it in smaller files"],
+  ["VCARD_TOO_LARGE", "export only your own contact, without its photo"],
   ["NOT_YET", "see `fulcrum --help` for what is built"],
   ["NET_ADDRESS_INVALID", "write a multiaddr such as /ip4/192.0.2.1/tcp/4001"],
   ["NET_ADDRESS_IN_USE", "choose another port with --listen"],

@@ -30,7 +30,7 @@ export class ProgramError extends Error {
   }
 }
 
-const REMEDIES: Readonly<Record<string, readonly [happened: string, remedy: string]>> = {
+export const REMEDIES: Readonly<Record<string, readonly [happened: string, remedy: string]>> = {
   STORE_LOCKED: [
     "another fulcrum-relay has this data folder open",
     "stop it, or choose another folder with --home",

@@ -31,7 +31,8 @@ export const WRONG_USAGE = 2
 
 const CHARS_MAX = 600
 
-const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
+/** For the packages' codes; the program's own errors bring theirs. */
+export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["STORE_LOCKED", "another program has this folder open: end it, or wait for it"],
   ["STORE_CORRUPT", "restore the folder from a backup"],
   ["STORE_FULL", "make room on the disk; nothing that was acknowledged is lost"],
@@ -47,10 +48,11 @@ const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["REQUEST_MALFORMED", "correct it; `request lint FILE` names every fault"],
   ["RELAY_ABSENT", "run `fulcrum-vendor up`, or name one: `up --no-relay --relay ADDR`"],
   ["RELAY_ADDRESS_INVALID", "give the relay's whole address, ending in /p2p/ and its id"],
+  ["TERMS_NEEDED", "accept another first: `fulcrum-vendor terms accept ID`"],
   ["AGREEMENT_UNKNOWN", "see `fulcrum-vendor terms list`"],
   ["INVITATION_LIMIT", "use a public invitation"],
   ["CUSTOMER_UNKNOWN", "see `fulcrum-vendor customers`"],
-  ["CUSTOMER_AMBIGUOUS", "see `fulcrum-vendor customers`"],
+  ["CUSTOMER_AMBIGUOUS", "give the whole id, as `fulcrum-vendor customers` shows it"],
   ["HOOK_URL_INVALID", "give an address such as https://crm.example/fulcrum"],
   ["HOOK_LIMIT", "fan out behind one of them"],
   ["HOOK_DISABLED", "add its address again: `fulcrum-vendor hook add URL`"],

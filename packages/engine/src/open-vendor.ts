@@ -487,10 +487,10 @@ class OpenVendor implements Vendor {
         record.note === wanted || (wanted.length >= 4 && id.startsWith(wanted.toLowerCase())),
     )
     if (only === undefined) {
-      throw new VendorError("CUSTOMER_UNKNOWN", "no customer of that id: see `customers`")
+      throw new VendorError("CUSTOMER_UNKNOWN", "no customer of that id")
     }
     if (another !== undefined) {
-      throw new VendorError("CUSTOMER_AMBIGUOUS", "several customers fit: give the whole id")
+      throw new VendorError("CUSTOMER_AMBIGUOUS", "several customers fit")
     }
     return only
   }

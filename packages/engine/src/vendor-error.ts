@@ -16,6 +16,8 @@ export type VendorErrorCode =
   | "REQUEST_INVALID"
   /** The request names terms that were not accepted. */
   | "TERMS_NOT_ACCEPTED"
+  /** The last agreement that a published request names cannot be dropped. */
+  | "TERMS_NEEDED"
   /** No relay is known to keep the front door. */
   | "RELAY_ABSENT"
   | "RELAY_ADDRESS_INVALID"

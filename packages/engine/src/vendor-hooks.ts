@@ -296,7 +296,7 @@ export class VendorHooks {
         count += dead.length + (isWaiting ? 1 : 0)
       }
       if (count === 0 && isDisabled) {
-        throw new VendorError("HOOK_DISABLED", "its hook answered 410: add the hook again first")
+        throw new VendorError("HOOK_DISABLED", "its hook answered 410")
       }
       if (count === 0 && id !== undefined) {
         throw new VendorError("EVENT_UNKNOWN", "no event of that id waits or was given up")

@@ -262,7 +262,7 @@ export class VendorOffice {
     const draft = this.view()?.draft
     if (draft === undefined) await this.#save({ ...this.#settings, terms })
     else if (terms.length > 0) await this.#publish({ ...draft, agreements: terms })
-    else throw new VendorError("REQUEST_INVALID", "a request names terms: accept others first")
+    else throw new VendorError("TERMS_NEEDED", "a request names at least one agreement")
     return this.#settings.terms
   }
 
@@ -314,5 +314,5 @@ function isSameDraft(a: VendorRequest, b: VendorRequest): boolean {
 }
 
 function requestAbsent(): VendorError {
-  return new VendorError("REQUEST_ABSENT", "there is no request yet: `request edit` makes one")
+  return new VendorError("REQUEST_ABSENT", "there is no request yet")
 }

@@ -72,6 +72,13 @@ describe("connecting", () => {
     expect(world.vendor.disclosures()).toEqual([])
   })
 
+  test("the last terms that a request names are not dropped", async () => {
+    world = await openWorld()
+    const dropping = world.vendor.dropTerms(world.vendor.terms())
+    await expect(dropping).rejects.toMatchObject({ code: "TERMS_NEEDED" })
+    expect(world.vendor.terms()).not.toEqual([])
+  })
+
   test("[V4] what is no connect message is counted and dropped, and the door goes on", async () => {
     world = await openWorld()
     const { invitation } = await world.clock.during(

@@ -159,7 +159,7 @@ const documentIdPattern = /^(?:[a-z]{1,32}|[a-z]{1,32}\/[A-Za-z0-9._~-]{1,128})$
 /** @throws {RecordError} `DOCUMENT_UNKNOWN`. */
 export function documentId(text: string): DocumentId {
   if (!isDocumentId(text)) {
-    throw new RecordError("DOCUMENT_UNKNOWN", "no document of that name; use one of: card, …")
+    throw new RecordError("DOCUMENT_UNKNOWN", "no document of that name")
   }
   return text
 }

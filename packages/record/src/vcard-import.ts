@@ -43,18 +43,12 @@ export interface ImportedCard {
  */
 export function readCards(bytes: Uint8Array): readonly ImportedCard[] {
   if (bytes.length > IMPORT_BYTES_MAX) {
-    throw new RecordError(
-      "VCARD_TOO_LARGE",
-      "the file is larger than 4 MiB; export only your own card, without its photo",
-    )
+    throw new RecordError("VCARD_TOO_LARGE", "the file is larger than 4 MiB")
   }
   const json = readJson(bytes)
   const cards = json === undefined ? readCardLines(bytes).map(importLines) : importJson(json)
   if (cards.length > 0) return cards
-  throw new RecordError(
-    "VCARD_INVALID",
-    "no card in this file; export your card as vCard (.vcf), jCard or JSContact and import that",
-  )
+  throw new RecordError("VCARD_INVALID", "no card in this file")
 }
 
 /**
@@ -113,11 +107,7 @@ function readJson(bytes: Uint8Array): JsonValue | undefined {
     const text = bytesToUtf8(bytes).replace(/^\uFEFF/, "")
     return parseJson(text, { bytesMax: IMPORT_BYTES_MAX, depthMax: 32, itemsMax: 200_000 })
   } catch (cause) {
-    throw new RecordError(
-      "VCARD_INVALID",
-      "the file looks like JSON but cannot be read; export the card again",
-      { cause },
-    )
+    throw new RecordError("VCARD_INVALID", "the file looks like JSON but cannot be read", { cause })
   }
 }
 

@@ -58,7 +58,7 @@ export const AGREEMENTS: readonly StandardAgreement[] = [
 export function findAgreement(idOrIri: string): StandardAgreement {
   const found = agreementNamed(idOrIri)
   if (found !== undefined) return found
-  throw new RelationsError("AGREEMENT_UNKNOWN", "no such agreement; `terms list` names them all")
+  throw new RelationsError("AGREEMENT_UNKNOWN", "no such agreement")
 }
 
 /** The same, `undefined` if there is none. */

@@ -26,10 +26,7 @@ export function parseDisclosure(typed: string): DisclosureChoice {
   const once = text.endsWith(":once")
   const path = once ? text.slice(0, -":once".length) : text
   if (!isFieldPath(path)) {
-    throw new RelationsError(
-      "DISCLOSURE_INVALID",
-      "not a field that can be disclosed; write document/field, as card/emails/home, or …:once",
-    )
+    throw new RelationsError("DISCLOSURE_INVALID", "not a field that can be disclosed")
   }
   return { path, follows: !once }
 }

@@ -95,7 +95,7 @@ export class MemoryDisk {
   /** @throws {StoreError} `STORE_LOCKED` */
   attach(store: object): void {
     if (this.#holder !== undefined) {
-      throw new StoreError("STORE_LOCKED", "this disk is open already; close the other store first")
+      throw new StoreError("STORE_LOCKED", "this disk is open already")
     }
     this.#holder = store
   }

@@ -50,7 +50,7 @@ export function damaged(damage: readonly VaultDamage[], cause?: unknown): VaultE
   const where = tables.length > 0 ? `in ${tables.join(", ")}` : "and it cannot be told where"
   return new VaultError(
     "VAULT_DAMAGED",
-    `records are damaged, missing or not of this vault, ${where}; repair it, then sync`,
+    `records are damaged, missing or not of this vault, ${where}`,
     { tables, cause },
   )
 }
