@@ -105,7 +105,7 @@ class BareRun {
       if (skip.has(step)) continue
       this.#dice = new Dice(this.#random.fork(`step ${step}`))
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
-      await this.#step()
+      await this.#step(step)
       this.#checks.throwIfFailed()
     }
   }
@@ -135,11 +135,12 @@ class BareRun {
     )
   }
 
-  async #step(): Promise<void> {
+  async #step(step: number): Promise<void> {
     const { relapse: _, ...weights } = this.#trouble.weights
     const place = this.#dice.pick(this.#places)
     const { machine } = place
     const act = this.#dice.weighted({ append: 40, boot: 10, ...weights })
+    this.#world.trace.step(step, act)
     switch (act) {
       case "append":
         if (machine.isRunning) this.#append(place)

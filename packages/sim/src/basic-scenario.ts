@@ -57,7 +57,7 @@ class BasicRun {
       this.#dice = new Dice(this.#random.fork(`step ${step}`))
       if (skip.has(step)) continue
       await world.clock.sleep(this.#dice.between(...STEP_MS))
-      await this.#step()
+      await this.#step(step)
       this.#town.look()
     }
   }
@@ -75,14 +75,16 @@ class BasicRun {
     world.trace.note(`the shop holds ${JSON.stringify(shop.held(DISCLOSED))}`)
   }
 
-  async #step(): Promise<void> {
+  async #step(step: number): Promise<void> {
     const { world, machines, programs, devices, shop } = this.#town
     const { crash, stop, network, full, clock } = this.#trouble.weights
     const program = this.#dice.pick(programs)
     const device = this.#dice.pick(devices)
     const { machine } = program
     const usual = { disclosed: 15, withheld: 10, boot: 15, hook: 2 }
-    switch (this.#dice.weighted({ ...usual, crash, stop, network, full, clock })) {
+    const act = this.#dice.weighted({ ...usual, crash, stop, network, full, clock })
+    world.trace.step(step, act)
+    switch (act) {
       case "disclosed":
         this.#edits++
         this.#goOn(device.machine, this.#town.set(device, DISCLOSED))

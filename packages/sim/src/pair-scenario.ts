@@ -93,7 +93,7 @@ class PairRun {
       if (skip.has(step)) continue
       this.#dice = new Dice(this.#random.fork(`step ${step}`))
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
-      await this.#step(names)
+      await this.#step(step, names)
       this.#findings.throwIfFailed()
     }
   }
@@ -120,7 +120,7 @@ class PairRun {
     return this.#relay ? [...machines, this.#relay.machine] : machines
   }
 
-  async #step(names: readonly string[]): Promise<void> {
+  async #step(step: number, names: readonly string[]): Promise<void> {
     const { crash, stop, network, full, clock } = this.#trouble.weights
     const device = this.#dice.pick(this.#devices)
     const { machine } = device
@@ -129,6 +129,7 @@ class PairRun {
       ? { relayCrash: crash, relayBoot: 10 }
       : { relayCrash: 0, relayBoot: 0 }
     const act = this.#dice.weighted({ ...weights, ...relay })
+    this.#world.trace.step(step, act)
     switch (act) {
       case "set": {
         const [path, valueAt] = this.#dice.pick(Object.entries(FIELDS))

@@ -9,6 +9,8 @@ import { sha256 } from "@fulcrum/crypto/hash"
 import type { VirtualClock } from "./virtual-clock.ts"
 
 const LINES_AT_ONCE = 256
+/** Begins the text of a line that is a scenario's act, not what came of it. */
+export const STEP_MARK = "»"
 
 export class Trace {
   readonly #clock: VirtualClock
@@ -40,6 +42,11 @@ export class Trace {
     this.#count++
     this.#stir()
     this.#show?.(line)
+  }
+
+  /** What a scenario does next, by the number with which `--skip` leaves it out. */
+  step(step: number, act: string): void {
+    this.note(`${STEP_MARK} step ${step}: ${act}`)
   }
 
   /** Hands over every message that a machine receives. */
