@@ -1,8 +1,11 @@
+import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { expect, test } from "vitest"
 import { type CampaignOptions, isTwice, runCampaign } from "../src/campaign/campaign.ts"
 import { ProgressLines } from "../src/campaign/progress-lines.ts"
+import { SeedWorker } from "../src/campaign/seed-worker.ts"
 import { shrink } from "../src/campaign/shrink.ts"
+import { traceDifference } from "../src/campaign/trace-difference.ts"
 import { type Plan, planOptions, readPlan, WHOLE } from "../src/plan.ts"
 
 const PROGRAM = join(import.meta.dirname, "children/scripted-seeds.ts")
@@ -43,6 +46,60 @@ test("a seed whose second run in another process goes another way is a failure",
   expect(repeated).toMatchObject({ repeated: 1, failures: [] })
   const { failures } = await runCampaign(options({ from: torn, seeds: 1 }))
   expect(failures).toMatchObject([{ seed: torn, code: "SIM_UNREPEATABLE" }])
+  expect(failures[0]?.message).toMatch(/they part at line 2:\n {2}process \d+\n {2}process \d+$/)
+})
+
+test("at least one seed is run twice", async () => {
+  const from = Array.from({ length: 200 }, (_, seed) => seed + 1000).find(
+    (seed) => ![0, 1, 2].some((more) => isTwice(seed + more) || (seed + more) % 10 === 3),
+  )
+  for (const workers of [1, 2]) {
+    const { failures, done } = await runCampaign(options({ from: from ?? 0, seeds: 3, workers }))
+    expect(failures).toMatchObject([{ seed: from, code: "SIM_UNREPEATABLE" }])
+    expect(done).toBeLessThanOrEqual(3)
+  }
+})
+
+test("where two traces part is told, even if their begins were not kept", () => {
+  const parted = (one: readonly string[], other: readonly string[], lines?: number) =>
+    traceDifference({ trace: one, ...(lines && { lines }) }, { trace: other })
+  expect(parted(["a", "b"], ["a", "c"])).toBe("they part at line 2:\n  b\n  c")
+  expect(parted(["a"], ["a", "c"])).toBe("they part at line 2:\n  (it had ended)\n  c")
+  expect(parted(["b", "c"], ["a", "b", "d"], 3)).toBe("they part at line 3:\n  c\n  d")
+  expect(parted(["x", "c"], ["a", "b", "c"], 3)).toMatch(/^they part at line 2, or before it:/)
+  expect(parted(["a"], ["a"])).toMatch(/what a process ran before matters/)
+})
+
+test("a process that ends by itself between two seeds is not passed over", async () => {
+  using worker = new SeedWorker({ seedMsMax: 20_000, program: PROGRAM })
+  const run = (seed: number) => worker.run({ scenario: "bare", seed, plan: {}, trace: false })
+  expect(await run(29)).toMatchObject({ hash: "29" })
+  expect(await run(30)).toMatchObject({ failure: { code: "SIM_DIED" } })
+  expect(await run(30)).toMatchObject({ hash: "30" })
+})
+
+test("what a process noted before it hung or died is kept", async () => {
+  using worker = new SeedWorker({ seedMsMax: 3_000, program: PROGRAM })
+  const run = (seed: number) => worker.run({ scenario: "bare", seed, plan: {}, trace: true })
+  for (const [seed, code] of [
+    [5, "SIM_DIED"],
+    [7, "SIM_HUNG"],
+  ] as const) {
+    const { failure, trace } = await run(seed)
+    expect(failure?.code).toBe(code)
+    expect(trace).toEqual(["it begins", expect.stringMatching(/^process /)])
+  }
+})
+
+test("a process that never comes back to its event loop ends with its parent", async () => {
+  const program = join(import.meta.dirname, "children/busy-parent.ts")
+  const parent = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] })
+  // The child has the same standard output: it ends once both have.
+  for await (const chunk of parent.stdout) {
+    expect(`${chunk}`).toBe("busy\n")
+    parent.kill("SIGKILL")
+  }
+  expect(parent.signalCode).toBe("SIGKILL")
 })
 
 test("a plan is shrunk to what a failure needs", async () => {

@@ -20,13 +20,21 @@ export interface PlanText {
   readonly calm?: string | undefined
 }
 
-export interface SeedReport {
+/** What a process sends: lines of the trace as they come, if they are wanted, then how it ended. */
+export type SeedMessage = { readonly line: string } | SeedEnd
+
+export interface SeedEnd {
   /** What went wrong, if anything did. */
   readonly failure?: SeedFailure
   /** Of a run that ended well. */
   readonly hash?: string
   readonly virtualMs?: number
-  /** The last of them, if they were wanted. */
+  /** Lines of the trace of a run that ended well, or that were wanted. */
+  readonly lines?: number
+}
+
+export interface SeedReport extends SeedEnd {
+  /** The last of them, if they were wanted, those of a process that died or hung among them. */
   readonly trace: readonly string[]
 }
 
@@ -37,4 +45,4 @@ export interface SeedFailure {
 }
 
 /** Lines of a trace that are kept: a longer one is not read by anybody. */
-export const TRACE_LINES_MAX = 20_000
+export const TRACE_LINES_MAX = 100_000

@@ -6,25 +6,19 @@
  */
 import { readPlan, WHOLE } from "../plan.ts"
 import { runSeed } from "../run-seed.ts"
-import {
-  type SeedFailure,
-  type SeedReport,
-  type SeedRequest,
-  TRACE_LINES_MAX,
-} from "./seed-messages.ts"
+import { endWithParent } from "./parent-watch.ts"
+import type { SeedEnd, SeedFailure, SeedMessage, SeedRequest } from "./seed-messages.ts"
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+const say = (message: SeedMessage) => process.send?.(message)
 
-process.on("disconnect", () => process.exit(0))
+endWithParent()
 process.on("message", (request: SeedRequest) => {
-  void run(request).then((report) => process.send?.(report))
+  void run(request).then(say)
 })
 
-async function run({ scenario, seed, plan, trace }: SeedRequest): Promise<SeedReport> {
-  const lines: string[] = []
-  const show = (line: string) => {
-    if (lines.length < TRACE_LINES_MAX) lines.push(line)
-  }
+async function run({ scenario, seed, plan, trace }: SeedRequest): Promise<SeedEnd> {
+  const show = (line: string) => say({ line })
   // A failure that nobody takes care of would end a real program.
   const untended = Promise.withResolvers<never>()
   const fail = (reason: unknown) => untended.reject(reason)
@@ -32,10 +26,12 @@ async function run({ scenario, seed, plan, trace }: SeedRequest): Promise<SeedRe
   process.on("uncaughtException", fail)
   try {
     const given = { scenario, seed, turn, plan: readPlan(plan) ?? WHOLE, ...(trace && { show }) }
-    const { hash, virtualMs } = await Promise.race([runSeed(given), untended.promise])
-    return { hash, virtualMs, trace: lines }
+    const result = await Promise.race([runSeed(given), untended.promise])
+    // What the run left behind fails now, as this seed's, and not while the next one runs.
+    await Promise.race([turn(), untended.promise])
+    return result
   } catch (error) {
-    return { failure: failureOf(error), trace: lines }
+    return { failure: failureOf(error) }
   } finally {
     process.off("unhandledRejection", fail)
     process.off("uncaughtException", fail)

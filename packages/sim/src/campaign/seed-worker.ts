@@ -6,7 +6,12 @@
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import type { SeedReport, SeedRequest } from "./seed-messages.ts"
+import {
+  type SeedMessage,
+  type SeedReport,
+  type SeedRequest,
+  TRACE_LINES_MAX,
+} from "./seed-messages.ts"
 
 const PROCESS = fileURLToPath(new URL("./seed-process.ts", import.meta.url))
 
@@ -20,6 +25,7 @@ export interface SeedWorkerOptions {
 export class SeedWorker implements Disposable {
   readonly #options: SeedWorkerOptions
   #child: ChildProcess | undefined
+  #lastSeed: number | undefined
 
   constructor(options: SeedWorkerOptions) {
     this.#options = options
@@ -29,24 +35,45 @@ export class SeedWorker implements Disposable {
   async run(request: SeedRequest): Promise<SeedReport> {
     const child = this.#child ?? this.#start()
     this.#child = child
+    const { seedMsMax } = this.#options
     const answer = Promise.withResolvers<SeedReport>()
+    const lines: string[] = []
+    let count = 0
     const fail = (code: string, message: string) =>
-      answer.resolve({ failure: { code, message }, trace: [] })
-    const seconds = this.#options.seedMsMax / 1000
+      answer.resolve({ failure: { code, message }, lines: count, trace: lines })
     const late = setTimeout(() => {
-      fail("SIM_HUNG", `not done after ${seconds} s of real time`)
-    }, this.#options.seedMsMax)
+      fail("SIM_HUNG", `not done after ${seedMsMax / 1000} s of real time`)
+    }, seedMsMax)
     const ended = (status: number | null, signal: string | null) => {
       fail("SIM_DIED", `its process ended: ${signal ?? `status ${status}`}`)
     }
+    const broke = (error: Error) => fail("SIM_DIED", `no process for it: ${error.message}`)
+    const heard = (message: SeedMessage) => {
+      if (!("line" in message)) {
+        answer.resolve({ ...message, lines: message.lines ?? count, trace: lines })
+        return
+      }
+      count++
+      lines.push(message.line)
+      if (lines.length > TRACE_LINES_MAX) lines.shift()
+    }
     child.once("exit", ended)
-    child.once("message", answer.resolve)
-    child.send(request)
+    child.on("error", broke)
+    child.on("message", heard)
+    if (child.connected && child.exitCode === null && child.signalCode === null) {
+      child.send(request, (error) => {
+        // Its end says more than that the channel to it broke; it may take a moment to be known.
+        if (error) setTimeout(() => broke(error), 1_000).unref()
+      })
+    } else fail("SIM_DIED", `its process ended by itself after seed ${this.#lastSeed}`)
     const report = await answer.promise
     clearTimeout(late)
     child.off("exit", ended)
-    child.off("message", answer.resolve)
-    if (report.failure?.code === "SIM_HUNG" || report.failure?.code === "SIM_DIED") this.end()
+    child.off("error", broke)
+    child.off("message", heard)
+    this.#lastSeed = request.seed
+    const { code } = report.failure ?? {}
+    if (code === "SIM_HUNG" || code === "SIM_DIED") this.end()
     return report
   }
 
@@ -61,11 +88,15 @@ export class SeedWorker implements Disposable {
 
   #start(): ChildProcess {
     const { program = PROCESS } = this.#options
-    return fork(program, [], {
+    const child = fork(program, [], {
       // What this one was started with, a preloaded canary among it.
       execArgv: process.execArgv,
       serialization: "advanced",
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      // Standard output belongs to the campaign.
+      stdio: ["ignore", 2, 2, "ipc"],
     })
+    // It may end between two seeds, when nobody listens: the next one is told.
+    child.on("error", () => child.kill("SIGKILL"))
+    return child
   }
 }
