@@ -8,21 +8,26 @@
  */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
-import { type CampaignResult, type FailedSeed, runCampaign } from "./campaign/campaign.ts"
+import { type FailedSeed, runCampaign } from "./campaign/campaign.ts"
+import {
+  describeFailure,
+  type FailureReport,
+  replayCommand,
+  reportFailure,
+} from "./campaign/failure-report.ts"
 import { ProgressLines } from "./campaign/progress-lines.ts"
-import type { PlanText, SeedReport } from "./campaign/seed-messages.ts"
+import type { PlanText } from "./campaign/seed-messages.ts"
 import { SeedWorker } from "./campaign/seed-worker.ts"
-import { shrink } from "./campaign/shrink.ts"
-import { type Plan, planOptions, readPlan } from "./plan.ts"
+import { planOptions, readPlan, WHOLE } from "./plan.ts"
 import { SCENARIOS, type ScenarioName } from "./run-seed.ts"
 
 /** Longest that one seed may take, in real time, on a machine that does other things too. */
-const SEED_MS_MAX = 300_000
-const SHRINK_MS_MAX = 60_000
-const TRACE_SHOWN_MAX = 120
+const SEED_SECONDS = 300
+const SHRINK_SECONDS = 60
 const USAGE =
   "usage: npm run sim -- --scenario NAME --seeds COUNT [--from SEED] [--workers COUNT]\n" +
-  "         [--keep-going] [--no-shrink] [--trace] [--json] [--steps COUNT] [--skip STEP,…] [--calm TROUBLE,…]\n" +
+  "         [--keep-going] [--json] [--seed-seconds SECONDS] [--shrink-seconds SECONDS | --no-shrink]\n" +
+  "         [--trace] [--steps COUNT] [--skip STEP,FIRST-LAST,…] [--calm TROUBLE,…]\n" +
   `scenarios: ${Object.keys(SCENARIOS).join(", ")}`
 
 interface Arguments {
@@ -33,7 +38,9 @@ interface Arguments {
   readonly keepGoing: boolean
   readonly trace: boolean
   readonly json: boolean
-  readonly shrinks: boolean
+  readonly seedMsMax: number
+  /** 0: runs that fail are not made shorter. */
+  readonly shrinkMsMax: number
   readonly plan: PlanText
 }
 
@@ -44,87 +51,67 @@ async function main(): Promise<number> {
     return 2
   }
   const isWhole = Object.values(given.plan).every((part) => part === undefined)
-  if (given.trace || !isWhole) return await repeat(given)
-  const { scenario, from, seeds, workers, keepGoing } = given
+  return given.trace || !isWhole ? await repeat(given) : await campaign(given)
+}
+
+async function campaign(given: Arguments): Promise<number> {
+  const { scenario, from, seeds, workers, keepGoing, json, seedMsMax } = given
+  const begun = performance.now()
   const lines = new ProgressLines(scenario, workers, (line) => {
-    if (!given.json) process.stdout.write(`${line}\n`)
+    if (!json) process.stdout.write(`${line}\n`)
   })
   const result = await runCampaign({
     ...{ scenario, from, seeds, workers, keepGoing },
-    worker: { seedMsMax: SEED_MS_MAX },
+    worker: { seedMsMax },
     progress: (progress) => lines.show(progress),
   })
-  if (given.json) process.stdout.write(`${JSON.stringify({ scenario, from, ...result })}\n`)
-  else process.stdout.write(`${lines.last(result)}\n`)
-  return given.shrinks ? await tellFailures(scenario, result) : result.failed > 0 ? 1 : 0
+  const seconds = Math.round(performance.now() - begun) / 1000
+  if (!json) process.stdout.write(`${lines.last(result)}\n`)
+  const shortest = await tellFailures(given, result.failures)
+  const all = { scenario, from, ...result, seconds, workers, ...(shortest && { shortest }) }
+  if (json) process.stdout.write(`${JSON.stringify(all)}\n`)
+  return result.failed > 0 ? 1 : 0
+}
+
+/** Makes the first one shorter; the others are listed. */
+async function tellFailures(
+  { scenario, shrinkMsMax, seedMsMax, json }: Arguments,
+  [first, ...others]: readonly FailedSeed[],
+): Promise<FailureReport | undefined> {
+  if (first === undefined) return undefined
+  for (const other of others) {
+    const { seed, code, message } = other
+    process.stderr.write(`${scenario}: seed ${seed} fails: ${code}: ${message.split("\n")[0]}\n`)
+    process.stderr.write(`again: ${replayCommand(scenario, other, [])}\n`)
+  }
+  if (shrinkMsMax > 0 && !json) {
+    process.stderr.write(`seed ${first.seed} fails with ${first.code}; a shorter run is sought\n`)
+  }
+  const report = await reportFailure({
+    ...{ scenario, shrinkMsMax, failed: first, worker: { seedMsMax } },
+  })
+  process.stderr.write(describeFailure(scenario, report))
+  return report
 }
 
 /** Runs single seeds, by a plan or with their traces. */
-async function repeat({ scenario, from, seeds, plan, trace }: Arguments): Promise<number> {
-  using worker = new SeedWorker({ seedMsMax: SEED_MS_MAX })
+async function repeat({ scenario, from, seeds, plan, trace, seedMsMax }: Arguments) {
+  using worker = new SeedWorker({ seedMsMax })
   for (let seed = from; seed < from + seeds; seed++) {
     const report = await worker.run({ scenario, seed, plan, trace })
     for (const line of report.trace) process.stdout.write(`${line}\n`)
-    if (report.failure === undefined) {
-      process.stdout.write(`${scenario}: seed ${seed} ends well: ${report.hash}\n`)
-      continue
+    const { failure, hash } = report
+    if (failure !== undefined) {
+      const options = planOptions(readPlan(plan) ?? WHOLE)
+      const command = replayCommand(scenario, { seed, ...failure }, options)
+      const told = { seed, ...failure, plan: options, command, trace: [] }
+      process.stderr.write(describeFailure(scenario, told))
+      return 1
     }
-    const options = planOptions(readPlan(plan) ?? raise())
-    tell(scenario, { seed, ...report.failure }, options)
-    return 1
+    process.stdout.write(`${scenario}: seed ${seed} ends well: ${hash}\n`)
   }
   return 0
 }
-
-async function tellFailures(scenario: ScenarioName, result: CampaignResult): Promise<number> {
-  const [first, ...others] = result.failures
-  if (first === undefined) return 0
-  for (const { seed, code, message } of others) {
-    process.stderr.write(`${scenario}: seed ${seed} fails: ${code}: ${message.split("\n")[0]}\n`)
-  }
-  const { plan, report } = await shortest(scenario, first)
-  const shown = report.trace.slice(-TRACE_SHOWN_MAX)
-  if (shown.length > 0) {
-    process.stderr.write(`the end of the shortest run that fails so:\n${shown.join("\n")}\n`)
-  }
-  tell(scenario, first, planOptions(plan))
-  return 1
-}
-
-/** The least plan by which a seed still fails so, and its trace. */
-async function shortest(
-  scenario: ScenarioName,
-  { seed, code }: FailedSeed,
-): Promise<{ readonly plan: Plan; readonly report: SeedReport }> {
-  using worker = new SeedWorker({ seedMsMax: SHRINK_MS_MAX })
-  const run = (plan: Plan, trace: boolean) =>
-    worker.run({ scenario, seed, plan: textOf(plan), trace })
-  const begun = performance.now()
-  const plan = await shrink({
-    hasTime: () => performance.now() - begun < SHRINK_MS_MAX,
-    fails: async (plan) => (await run(plan, false)).failure?.code === code,
-  })
-  return { plan, report: await run(plan, true) }
-}
-
-function textOf(plan: Plan): PlanText {
-  const { values } = parseArgs({ args: [...planOptions(plan)], options: PLAN_OPTIONS })
-  return values
-}
-
-function tell(scenario: ScenarioName, failed: FailedSeed, plan: readonly string[]): void {
-  const { seed, code, message } = failed
-  const text = message.startsWith(code) ? message : `${code}: ${message}`
-  process.stderr.write(`${scenario}: seed ${seed} fails: ${text}\n`)
-  const command = ["--scenario", scenario, "--seeds", "1", "--from", String(seed), "--trace"]
-  process.stderr.write(`again: npm run sim -- ${[...command, ...plan].join(" ")}\n`)
-}
-
-const PLAN_OPTIONS = {
-  steps: { type: "string" },
-  skip: { type: "string" },
-  calm: { type: "string" },
-} as const
 
 function readArguments(): Arguments | undefined {
   try {
@@ -134,22 +121,30 @@ function readArguments(): Arguments | undefined {
         seeds: { type: "string", default: "100" },
         from: { type: "string", default: "1" },
         workers: { type: "string", default: String(availableParallelism()) },
+        "seed-seconds": { type: "string", default: String(SEED_SECONDS) },
+        "shrink-seconds": { type: "string", default: String(SHRINK_SECONDS) },
         "keep-going": { type: "boolean", default: false },
         trace: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         "no-shrink": { type: "boolean", default: false },
-        ...PLAN_OPTIONS,
+        steps: { type: "string" },
+        skip: { type: "string" },
+        calm: { type: "string" },
       },
     })
     const { scenario, trace, json, steps, skip, calm } = values
-    const numbers = [values.seeds, values.from, values.workers].map(Number)
-    const [seeds = 0, from = 0, workers = 0] = numbers
-    if (!isScenario(scenario) || !numbers.every(Number.isInteger)) return undefined
+    const { seeds: many, from: first, workers: lanes } = values
+    const numbers = [many, first, lanes, values["seed-seconds"], values["shrink-seconds"]]
+    const [seeds = 0, from = 0, workers = 0, seedSeconds = 0, shrinkSeconds = 0] =
+      numbers.map(Number)
+    if (!isScenario(scenario) || !numbers.map(Number).every(Number.isInteger)) return undefined
     const plan = { steps, skip, calm }
-    if (seeds < 1 || workers < 1 || readPlan(plan) === undefined) return undefined
-    const shrinks = !values["no-shrink"]
-    const numbered = { scenario, seeds, from, workers }
-    return { ...numbered, keepGoing: values["keep-going"], trace, json, shrinks, plan }
+    if (seeds < 1 || workers < 1 || seedSeconds < 1 || shrinkSeconds < 0) return undefined
+    if (readPlan(plan) === undefined) return undefined
+    const shrinkMsMax = values["no-shrink"] ? 0 : shrinkSeconds * 1000
+    const times = { seedMsMax: seedSeconds * 1000, shrinkMsMax }
+    const keepGoing = values["keep-going"]
+    return { ...{ scenario, seeds, from, workers }, keepGoing, trace, json, ...times, plan }
   } catch (error) {
     if (error instanceof TypeError) return undefined
     throw error
@@ -158,10 +153,6 @@ function readArguments(): Arguments | undefined {
 
 function isScenario(name: string): name is ScenarioName {
   return Object.hasOwn(SCENARIOS, name)
-}
-
-function raise(): never {
-  throw new TypeError("a plan that was read before")
 }
 
 process.exitCode = await main()

@@ -115,6 +115,25 @@ test("a plan is shrunk to what a failure needs", async () => {
   expect(left).toEqual([3, 17])
   expect(plan.calm.has("crash")).toBe(false)
   expect(plan.calm.has("network")).toBe(true)
+  expect(planOptions(plan).join(" ")).toMatch(/^--steps 18 --skip 0-2,4-16 --calm /)
+})
+
+test("what can go only after something else went goes too", async () => {
+  let tries = 0
+  const needs = ({ stepsMax, skip, calm }: Plan): boolean => {
+    tries++
+    const taken = (step: number) => step < stepsMax && !skip.has(step)
+    const hasCause = taken(3) || taken(30)
+    return hasCause && taken(7) && (calm.has("network") || taken(9)) && !calm.has("crash")
+  }
+  const plan = await shrink({
+    fails: async (one) => needs(one) && !(one.calm.has("carry") && !one.calm.has("loss")),
+    hasTime: () => tries < 2000,
+  })
+  expect(plan.stepsMax).toBe(8)
+  expect([...plan.skip]).toEqual(expect.arrayContaining([0, 1, 2, 4, 5, 6]))
+  expect(plan.skip.size).toBe(6)
+  expect(plan.calm.has("carry")).toBe(true)
 })
 
 test("a plan goes through a command line unchanged", () => {
@@ -122,7 +141,12 @@ test("a plan goes through a command line unchanged", () => {
   expect(planOptions(plan)).toEqual(["--steps", "12", "--skip", "3,5", "--calm", "noise,clock"])
   expect(readPlan({ steps: "12", skip: "3,5", calm: "noise,clock" })).toEqual(plan)
   expect(readPlan({})).toEqual(WHOLE)
-  expect(readPlan({ skip: "x" })).toBeUndefined()
+  const rows: Plan = { ...WHOLE, skip: new Set([0, 1, 2, 9, 11, 12]) }
+  expect(planOptions(rows)).toEqual(["--skip", "0-2,9,11,12"])
+  expect(readPlan({ skip: "0-2,9,11,12" })).toEqual(rows)
+  for (const skip of ["x", "3-1", "-1", "1-", "1.5", "1-2-3", "9999999"]) {
+    expect(readPlan({ skip })).toBeUndefined()
+  }
   expect(readPlan({ calm: "weather" })).toBeUndefined()
 })
 

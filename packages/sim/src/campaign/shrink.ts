@@ -1,7 +1,8 @@
 /**
  * Makes a run that fails shorter, as long as it fails with the same code: first troubles are left
  * out, then its end, then single steps (Zeller and Hildebrandt, "Simplifying and Isolating
- * Failure-Inducing Input", 2002, one step at a time once halves no longer go).
+ * Failure-Inducing Input", 2002, one step at a time once halves no longer go); and so
+ * again, until nothing more can go.
  *
  * @module
  */
@@ -26,23 +27,27 @@ export async function shrink({ fails, hasTime }: ShrinkOptions): Promise<Plan> {
     best = plan
     return true
   }
-  for (const name of TROUBLES) {
-    const calm: ReadonlySet<TroubleName> = new Set([...best.calm, name])
-    await take({ ...best, calm })
-  }
-  let [least, most] = [0, STEPS_MAX]
-  while (least < most && hasTime()) {
-    const stepsMax = (least + most) >> 1
-    if (await take({ ...best, stepsMax })) most = stepsMax
-    else least = stepsMax + 1
-  }
-  const last = Math.min(best.stepsMax, STEPS_MAX)
-  for (let size = last >> 1; size >= 1 && hasTime(); size >>= 1) {
-    for (let at = 0; at < last; at += size) {
-      const steps = Array.from({ length: Math.min(size, last - at) }, (_, i) => at + i)
-      if (steps.every((step) => best.skip.has(step))) continue
-      await take({ ...best, skip: new Set([...best.skip, ...steps]) })
+  for (let before: Plan | undefined; best !== before && hasTime(); ) {
+    before = best
+    for (const name of TROUBLES) {
+      const calm: ReadonlySet<TroubleName> = new Set([...best.calm, name])
+      if (calm.size > best.calm.size) await take({ ...best, calm })
+    }
+    let [least, most] = [0, Math.min(best.stepsMax, STEPS_MAX)]
+    while (least < most && hasTime()) {
+      const stepsMax = (least + most) >> 1
+      if (await take({ ...best, stepsMax })) most = stepsMax
+      else least = stepsMax + 1
+    }
+    const last = Math.min(best.stepsMax, STEPS_MAX)
+    for (let size = last >> 1; size >= 1 && hasTime(); size >>= 1) {
+      for (let at = 0; at < last; at += size) {
+        const steps = Array.from({ length: Math.min(size, last - at) }, (_, i) => at + i)
+        if (steps.every((step) => best.skip.has(step))) continue
+        await take({ ...best, skip: new Set([...best.skip, ...steps]) })
+      }
     }
   }
-  return best
+  // Steps after the last one need no leaving out.
+  return { ...best, skip: new Set([...best.skip].filter((step) => step < best.stepsMax)) }
 }
