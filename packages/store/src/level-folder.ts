@@ -19,7 +19,7 @@ import { dirname, join, resolve } from "node:path"
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { StoreError } from "./contract.ts"
 import { findLogDamage } from "./level-log-damage.ts"
-import { fileName, filesOfManifest } from "./level-manifest.ts"
+import { filesOfManifest } from "./level-manifest.ts"
 import { isTableIntact, salvageTable } from "./level-table-damage.ts"
 
 const CLOSED = "CLOSED"
@@ -43,7 +43,8 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 /**
- * Looks for damage that LevelDB would not report. Takes away the note of the last close.
+ * Looks for damage that LevelDB would not report, or would not survive: while it merges tables it
+ * ends the whole process over a block of zeros. So call it before LevelDB opens anything.
  *
  * @throws {StoreError} `STORE_CORRUPT`, naming the file.
  */
@@ -53,28 +54,17 @@ export async function checkFolder(folder: string): Promise<void> {
   if (note !== undefined) {
     const damaged = await findChange(folder, note)
     if (damaged !== undefined) throw corrupt(`${damaged} is not as it was when it was closed`)
-    return
+  } else if (files.length === 0) {
+    return await writeFlushedNamed(folder, NEW, new Uint8Array(0))
   }
-  if (files.length === 0) return await writeFlushedNamed(folder, NEW, new Uint8Array(0))
-  await checkCurrent(folder, files)
-  for (const file of files.filter((name) => name.endsWith(".log"))) {
-    const offset = findLogDamage(await readFile(join(folder, file)))
-    if (offset !== undefined) throw corrupt(`${file} is damaged at byte ${offset}`)
+  const needed = await filesNeeded(folder, files)
+  for (const table of needed.filter((file) => file.endsWith(".ldb"))) {
+    if (!isTableIntact(await readFile(join(folder, table)))) throw corrupt(`${table} is damaged`)
   }
-}
-
-/**
- * Checks the tables in use against their own checksums.
- *
- * @param numbers - As LevelDB tells them.
- * @throws {StoreError} `STORE_CORRUPT`, naming the file.
- */
-export async function checkTables(folder: string, numbers: readonly string[]): Promise<void> {
-  for (const number of numbers) {
-    const file = fileName(number, "ldb")
-    const content = await readFile(join(folder, file)).catch(absent)
-    // One that is gone was merged into another since.
-    if (content !== undefined && !isTableIntact(content)) throw corrupt(`${file} is damaged`)
+  if (note !== undefined) return
+  for (const log of files.filter((name) => name.endsWith(".log"))) {
+    const offset = findLogDamage(await readFile(join(folder, log)))
+    if (offset !== undefined) throw corrupt(`${log} is damaged at byte ${offset}`)
   }
 }
 
@@ -231,36 +221,39 @@ async function isThere(folder: string, file: string): Promise<boolean> {
 }
 
 /**
- * LevelDB begins anew without a CURRENT, does not bear one that points nowhere, and takes it for
- * granted that a log which it needs is there.
+ * What the database consists of. LevelDB begins anew without a CURRENT, does not bear one that
+ * points nowhere, and takes it for granted that a log which it needs is there.
  *
  * When it opens it makes a newer manifest and puts it in the place of the one that CURRENT names;
  * then it deletes what the older one needs. A power cut may leave the deletions and undo what came
  * before. Then the newer one, which was flushed first, is the one that counts.
  */
-async function checkCurrent(folder: string, files: readonly string[]): Promise<void> {
+async function filesNeeded(folder: string, files: readonly string[]): Promise<readonly string[]> {
   if (!files.includes("CURRENT")) throw corrupt("CURRENT is missing")
   const current = await readFile(join(folder, "CURRENT"), "latin1")
   const named = /^(MANIFEST-\d+)\n$/.exec(current)?.[1]
   if (named === undefined) throw corrupt("CURRENT does not name a manifest")
-  if (await isComplete(folder, named, files)) return
+  const needed = await allNeeded(folder, named, files)
+  if (needed !== undefined) return needed
   const newer = files.filter((file) => isManifest(file) && numberOf(file) > numberOf(named))
   for (const manifest of newer.sort((a, b) => numberOf(b) - numberOf(a))) {
-    if (!(await isComplete(folder, manifest, files))) continue
-    return await writeFlushedNamed(folder, "CURRENT", utf8ToBytes(`${manifest}\n`))
+    const instead = await allNeeded(folder, manifest, files)
+    if (instead === undefined) continue
+    await writeFlushedNamed(folder, "CURRENT", utf8ToBytes(`${manifest}\n`))
+    return instead
   }
   throw corrupt(`${named}, or a file that it names, is missing or damaged`)
 }
 
-/** Whether a manifest, and all that it says is needed, is there. */
-async function isComplete(
+/** What a manifest says is needed; `undefined` if it does not say, or not all of it is there. */
+async function allNeeded(
   folder: string,
   manifest: string,
   files: readonly string[],
-): Promise<boolean> {
-  if (!files.includes(manifest)) return false
+): Promise<readonly string[] | undefined> {
+  if (!files.includes(manifest)) return undefined
   const needed = filesOfManifest(await readFile(join(folder, manifest)))
-  return needed?.every((file) => files.includes(file)) ?? false
+  return needed?.every((file) => files.includes(file)) ? needed : undefined
 }
 
 function isManifest(file: string): boolean {

@@ -68,7 +68,7 @@ export function filesOfManifest(manifest: Uint8Array): readonly string[] | undef
 }
 
 /** @param kind - `log`, or `ldb` for a table. */
-export function fileName(number: number | string, kind: "log" | "ldb"): string {
+function fileName(number: number, kind: "log" | "ldb"): string {
   return `${String(number).padStart(6, "0")}.${kind}`
 }
 

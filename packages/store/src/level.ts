@@ -7,9 +7,10 @@
  * has opened the database again, which it does by itself before the next write, once a probe shows
  * that there is room. Reading goes on meanwhile, from the database as it was.
  *
- * When it is opened, the folder is checked for damage that LevelDB passes over: the end of logs
- * and manifest against the note of the last close, and every table against its checksums, which
- * takes about a second for a gigabyte. What is damaged later shows in the vault.
+ * Before it is opened, the folder is checked for damage that LevelDB passes over, or ends the
+ * process for: the end of logs and manifest against the note of the last close, and every table
+ * against its checksums, which takes about a second for a gigabyte. What is damaged later shows in
+ * the vault.
  *
  * @module
  */
@@ -26,7 +27,6 @@ import {
 import { GroupCommit } from "./group-commit.ts"
 import {
   checkFolder,
-  checkTables,
   isFull,
   layReserve,
   makeFolder,
@@ -235,14 +235,7 @@ class LevelStore implements Store {
 async function openChecked(folder: string): Promise<Database> {
   await checkFolder(folder)
   await removeNote(folder)
-  const database = await openDatabase(folder)
-  try {
-    await checkTables(folder, tablesInUse(database))
-  } catch (error) {
-    await database.close()
-    throw error
-  }
-  return database
+  return await openDatabase(folder)
 }
 
 /** Opens what can be had of a damaged folder, with every file written anew. */
@@ -283,15 +276,8 @@ async function openOnce(folder: string): Promise<Database> {
   }
 }
 
-/** The numbers of the table files: lines ` 7:2116672['first' .. 'last']` by level. */
-function tablesInUse(database: Database): readonly string[] {
-  const tables = asNative(database).getProperty("leveldb.sstables")
-  return [...tables.matchAll(/^ (\d+):\d+\[/gm)].map(([, number = ""]) => number)
-}
-
 /** What `classic-level`, which `level` is in Node, has besides what `level`'s types say. */
 interface NativeDatabase {
-  getProperty(name: string): string
   compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
 }
 
@@ -301,7 +287,7 @@ function asNative(database: object): NativeDatabase {
 }
 
 function isNative(database: object): database is NativeDatabase {
-  return "getProperty" in database && "compactRange" in database
+  return "compactRange" in database
 }
 
 async function repairDatabase(folder: string): Promise<void> {

@@ -33,14 +33,15 @@ let base: string
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), "fulcrum-damage-"))
   const folder = join(base, "written")
-  // Two tables, since each opening turns the last log into one, and a log with the last third.
-  for (let third = 0; third < 3; third++) {
+  // Three tables, since each opening turns the last log into one, and a log with the last quarter:
+  // with the table that the next opening makes of it they are enough for LevelDB to merge them.
+  for (let quarter = 0; quarter < 4; quarter++) {
     const vault = await openOn(folder)
-    for (let batch = (third * BATCHES) / 3; batch < ((third + 1) * BATCHES) / 3; batch++) {
+    for (let batch = (quarter * BATCHES) / 4; batch < ((quarter + 1) * BATCHES) / 4; batch++) {
       await writeBatch(vault, batch)
     }
     // As a kill would leave it: nothing is written when a process is killed.
-    if (third === 2) await copyFolder(folder, join(base, "killed"))
+    if (quarter === 3) await copyFolder(folder, join(base, "killed"))
     await vault.close()
   }
   await copyFolder(folder, join(base, "closed"))
@@ -50,7 +51,7 @@ afterAll(() => rm(base, { recursive: true, force: true }))
 test("the folders hold what the tests damage", async () => {
   for (const state of ["closed", "killed"]) {
     const files = await readdir(join(base, state))
-    expect(files.filter((file) => file.endsWith(".ldb")).length).toBeGreaterThan(1)
+    expect(files.filter((file) => file.endsWith(".ldb")).length).toBe(3)
     const log = files.find((file) => file.endsWith(".log")) ?? ""
     expect((await readFile(join(base, state, log))).length).toBeGreaterThan(10_000)
     expect(await outcomeOf(await freshCopy(state))).toBe(BATCHES)
@@ -65,6 +66,16 @@ describe("[S10] [E3]", () => {
       await flip(join(folder, file))
       return ["found", BATCHES]
     })
+  })
+
+  test("blocks of zeros are found, and end no process, before LevelDB merges tables", async () => {
+    for (const state of ["closed", "killed"]) {
+      await forEachFile(state, async (file, folder) => {
+        if (!file.endsWith(".ldb")) return [BATCHES]
+        await zero(join(folder, file))
+        return ["found"]
+      })
+    }
   })
 
   test("cuts after a clean close are found, or change nothing", async () => {
@@ -230,6 +241,12 @@ async function flip(path: string): Promise<void> {
   const at = randomBelow(random, bytes.length)
   bytes[at] = (bytes[at] ?? 0) ^ (1 << randomBelow(random, 8))
   await writeFile(path, bytes)
+}
+
+async function zero(path: string): Promise<void> {
+  const bytes = await readFile(path)
+  const at = randomBelow(random, Math.ceil(bytes.length / 512)) * 512
+  await writeFile(path, bytes.fill(0, at, at + 512))
 }
 
 async function cut(path: string): Promise<void> {
