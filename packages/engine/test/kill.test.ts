@@ -41,8 +41,9 @@ const DEVICES = 5
 /** Then all is begun anew, so that logs stay as long as a person's are. */
 const POINTS_IN_TOWN_MAX = 100
 
-/** From when the first device is open, most of them are at work. */
-const KILL_MS_MAX = 900
+/** Counted in what they say, and a little after: on a slow machine they are no further by then. */
+const KILL_LINES_MAX = 80
+const KILL_MS_MAX = 30
 const OPEN_MS_MAX = 2000
 const TEST_MS_MAX = 60_000 + POINTS * 10_000
 
@@ -144,10 +145,11 @@ async function strike(homes: readonly Home[], random: SeededRandom, seen: Seen):
   const child = startDevices(
     homes.map((home) => taskOf(home, random, randomBelow(random, 3) === 0 ? "alone" : "in touch")),
   )
-  await child.first
+  const said = child.said(1 + randomBelow(random, KILL_LINES_MAX))
   for (const { other, next } of homes) {
     if (randomBelow(random, 3) === 0) await other.set(PHONE, `+49 30 ${next}`)
   }
+  await said
   await sleep(randomBelow(random, KILL_MS_MAX))
   child.process.kill("SIGKILL")
   hear(homes, await child.lines, seen)
@@ -229,8 +231,8 @@ function holdsAll(home: Home, state: DeviceState, seen: Seen): void {
 
 interface RunningDevices {
   readonly process: ChildProcess
-  /** The first thing that any of them said. */
-  readonly first: Promise<void>
+  /** Once they have said so many lines, or ended. */
+  said(count: number): Promise<void>
   /** All, once it has ended. */
   readonly lines: Promise<readonly DeviceLine[]>
 }
@@ -240,18 +242,23 @@ function startDevices(tasks: readonly DeviceTask[]): RunningDevices {
   const args = ["--disable-warning=ExperimentalWarning", script, JSON.stringify(tasks)]
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
   const lines: DeviceLine[] = []
-  const first = Promise.withResolvers<void>()
+  const waiting: { readonly count: number; readonly wake: () => void }[] = []
   const reader = createInterface({ input: child.stdout })
   reader.on("line", (line) => {
     // The last one may have been cut short with the process: then it was never said.
     if (line.endsWith("}")) lines.push(JSON.parse(line))
-    first.resolve()
+    for (const { count, wake } of waiting) if (lines.length >= count) wake()
   })
   const ended = new Promise<readonly DeviceLine[]>((resolve) => {
     child.once("close", () => {
-      first.resolve()
+      for (const { wake } of waiting) wake()
       resolve(lines)
     })
   })
-  return { process: child, first: first.promise, lines: ended }
+  const said = (count: number) =>
+    new Promise<void>((wake) => {
+      if (lines.length >= count) wake()
+      else waiting.push({ count, wake })
+    })
+  return { process: child, said, lines: ended }
 }
