@@ -4,11 +4,31 @@
  * @module
  */
 import type { FuzzTarget } from "./target.ts"
+import { accessTargets } from "./targets/access.ts"
 import { codecTargets } from "./targets/codec.ts"
+import { engineTargets } from "./targets/engine.ts"
+import { httpTargets } from "./targets/http.ts"
 import { logTargets } from "./targets/log.ts"
 import { netTargets } from "./targets/net.ts"
+import { pairingTargets } from "./targets/pairing.ts"
+import { recordTargets } from "./targets/record.ts"
+import { relationsTargets } from "./targets/relations.ts"
+import { relayTargets } from "./targets/relay.ts"
+import { syncTargets } from "./targets/sync.ts"
 
-export const TARGETS: readonly FuzzTarget[] = [...codecTargets, ...netTargets, ...logTargets]
+export const TARGETS: readonly FuzzTarget[] = [
+  ...codecTargets,
+  ...netTargets,
+  ...logTargets,
+  ...syncTargets,
+  ...accessTargets,
+  ...pairingTargets,
+  ...relayTargets,
+  ...relationsTargets,
+  ...engineTargets,
+  ...recordTargets,
+  ...httpTargets,
+]
 
 /** @throws {RangeError} There is none of that name. */
 export function targetNamed(name: string): FuzzTarget {
