@@ -16,7 +16,6 @@ import {
 } from "@fulcrum/relay/protocol"
 import { verifyReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
-import { manualClock } from "../../../packages/relay/test/manual-clock.ts"
 import { newSpan, openRig, type Rig } from "../../../packages/relay/test/rig.ts"
 import { joinMessages, splitMessages } from "../messages.ts"
 import { fixedRandom } from "../space.ts"
@@ -130,79 +129,6 @@ async function serve(messages: readonly Uint8Array[]): Promise<string> {
   }
 }
 
-/** A client whose relay says one of these after each thing that it is asked. */
-const answers: FuzzTarget = {
-  name: "relay-answers",
-  form: "cbor",
-  isSequence: true,
-  batch: 64,
-  open: async () => {
-    const { heard } = await conversation()
-    const { key } = await relayKey()
-    return {
-      seeds: [heard, heard.slice(0, 5)].map(joinMessages),
-      errors,
-      run: (input) => hear(splitMessages(input), key),
-    }
-  },
-}
-
-/** The transport key of the rig's relay: who must have signed the receipts. */
-async function relayKey(): Promise<{ readonly key: Uint8Array }> {
-  const rig = await openRig()
-  const { channel } = await rig.dial()
-  const key = channel.remotePublicKey
-  await rig.close()
-  return { key }
-}
-
-async function hear(messages: readonly Uint8Array[], key: Uint8Array): Promise<string> {
-  const ended = Promise.withResolvers<void>()
-  const queue = [...messages]
-  const due: Uint8Array[] = queue.splice(0, 1)
-  let wake: () => void = () => undefined
-  let isEnded = false
-  const end = () => {
-    isEnded = true
-    wake()
-    ended.resolve()
-  }
-  const channel: RelayChannel = {
-    remotePublicKey: key,
-    closed: ended.promise,
-    async send() {
-      const next = queue.shift()
-      // Nothing more is said: whoever waits is told that it is over.
-      if (next === undefined) end()
-      else due.push(next)
-      wake()
-    },
-    async *messages() {
-      while (!isEnded || due.length > 0) {
-        const next = due.shift()
-        if (next !== undefined) yield next
-        else if (!isEnded) {
-          await new Promise<void>((resolve) => {
-            wake = resolve
-          })
-        }
-      }
-    },
-    close: async () => end(),
-    abort: end,
-  }
-  if (due.length === 0) end()
-  const clock = manualClock()
-  const options = { clock, dialerKey: new Uint8Array(32) }
-  const client = await connectRelay(channel, options)
-  try {
-    await useAll(client, clock)
-    return "all"
-  } finally {
-    await client.close()
-  }
-}
-
 const protocol: FuzzTarget = {
   name: "relay-protocol",
   form: "cbor",
@@ -236,4 +162,4 @@ function kindOf(read: (bytes: Uint8Array) => unknown, input: Uint8Array): string
   }
 }
 
-export const relayTargets: readonly FuzzTarget[] = [protocol, requests, answers]
+export const relayTargets: readonly FuzzTarget[] = [protocol, requests]
