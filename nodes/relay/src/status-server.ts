@@ -45,7 +45,8 @@ export async function serveStatus(
   const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS })
   server.maxConnections = CONNECTIONS_MAX
   server.on("request", (request, response) => {
-    const path = new URL(request.url ?? "/", "http://status").pathname
+    // Anybody may ask for `//`, which is no URL.
+    const path = URL.parse(request.url ?? "/", "http://status")?.pathname
     response.setHeader("X-Content-Type-Options", "nosniff")
     response.setHeader("Cache-Control", "no-store")
     if (request.method !== "GET" && request.method !== "HEAD") {
