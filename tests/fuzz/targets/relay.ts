@@ -16,6 +16,7 @@ import {
 } from "@fulcrum/relay/protocol"
 import { verifyReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
+import { manualClock } from "../../../packages/relay/test/manual-clock.ts"
 import { newSpan, openRig, type Rig } from "../../../packages/relay/test/rig.ts"
 import { joinMessages, splitMessages } from "../messages.ts"
 import { fixedRandom } from "../space.ts"
@@ -129,6 +130,72 @@ async function serve(messages: readonly Uint8Array[]): Promise<string> {
   }
 }
 
+/** A client whose relay says one of these after each thing that it is asked. */
+const answers: FuzzTarget = {
+  name: "relay-answers",
+  form: "cbor",
+  isSequence: true,
+  batch: 64,
+  open: async () => {
+    const { heard } = await conversation()
+    const { key } = await relayKey()
+    return {
+      seeds: [heard, heard.slice(0, 5)].map(joinMessages),
+      errors,
+      run: (input) => hear(splitMessages(input), key),
+    }
+  },
+}
+
+/** The transport key of the rig's relay: who must have signed the receipts. */
+async function relayKey(): Promise<{ readonly key: Uint8Array }> {
+  const rig = await openRig()
+  const { channel } = await rig.dial()
+  const key = channel.remotePublicKey
+  await rig.close()
+  return { key }
+}
+
+async function hear(messages: readonly Uint8Array[], key: Uint8Array): Promise<string> {
+  const ended = Promise.withResolvers<void>()
+  const queue = [...messages]
+  let isEnded = false
+  const end = () => {
+    isEnded = true
+    ended.resolve()
+  }
+  const channel: RelayChannel = {
+    remotePublicKey: key,
+    closed: ended.promise,
+    send: async () => undefined,
+    async *messages() {
+      // Each once the client has done what it can after the one before; then the relay has gone.
+      for (const message of queue) {
+        await turn()
+        if (isEnded) return
+        yield message
+      }
+      await turn()
+      end()
+    },
+    close: async () => end(),
+    abort: end,
+  }
+  const clock = manualClock()
+  const options = { clock, dialerKey: new Uint8Array(32) }
+  const client = await connectRelay(channel, options)
+  try {
+    await useAll(client, clock)
+    return "all"
+  } finally {
+    await client.close()
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 const protocol: FuzzTarget = {
   name: "relay-protocol",
   form: "cbor",
@@ -162,4 +229,4 @@ function kindOf(read: (bytes: Uint8Array) => unknown, input: Uint8Array): string
   }
 }
 
-export const relayTargets: readonly FuzzTarget[] = [protocol, requests]
+export const relayTargets: readonly FuzzTarget[] = [protocol, requests, answers]
