@@ -153,12 +153,15 @@ async function strike(homes: readonly Home[], random: SeededRandom, seen: Seen):
   await sleep(randomBelow(random, KILL_MS_MAX))
   child.process.kill("SIGKILL")
   hear(homes, await child.lines, seen)
+  // One that ended by itself has failed, and said why on standard error.
+  expect(child.process.signalCode).toBe("SIGKILL")
 }
 
 /** One last time, in peace: both devices of each have the same, and nothing ails them. */
 async function converge(homes: readonly Home[], seen: Seen): Promise<void> {
   const child = startDevices(homes.map((home) => taskOf(home, seededRandom(""), "look")))
   const lines = await child.lines
+  expect(child.process.exitCode).toBe(0)
   hear(homes, lines, seen)
   for (const home of homes) {
     const looked = lines.find((line) => line.device === home.name && "looked" in line)
@@ -192,7 +195,7 @@ function hear(homes: readonly Home[], lines: readonly DeviceLine[], seen: Seen):
     if ("opened" in line) holdsAll(home, line.opened, seen)
     else if ("begins" in line) {
       home.begun = line.begins
-      home.next++
+      home.next = line.number + 1
     } else if ("done" in line) {
       seen.acts++
       home.begun = undefined

@@ -88,8 +88,9 @@ describe("[S11] [E2] power loss", { timeout: TEST_MS_MAX }, () => {
 
   test("is caught by these checks if the store leaves all names to LevelDB", async () => {
     const { before, interleaved } = await record()
-    const ops = (below: (bound: number) => number) => withoutOwnFlushes(interleaved(below))
-    const findings = await run({ before, interleaved: ops }, CANARY_STATES, "posix")
+    // LevelDB flushes the folder too when it has made a table: as late as that may be.
+    const ops = withoutOwnFlushes(interleaved(() => 0))
+    const findings = await run({ before, interleaved: () => ops }, CANARY_STATES, "posix")
     expect(findings.broken.join("\n")).toMatch(/batches of \d+ acknowledged/)
   })
 })

@@ -49,8 +49,8 @@ export interface DeviceState {
 export type DeviceLine = { readonly device: string } & (
   | { readonly opened: DeviceState }
   | { readonly looked: DeviceState }
-  /** Values that one act will write, all or none. */
-  | { readonly begins: Readonly<Record<string, string>> }
+  /** Values that one act will write, all or none, and its number. */
+  | { readonly begins: Readonly<Record<string, string>>; readonly number: number }
   | { readonly done: Readonly<Record<string, string>>; readonly move?: string }
 )
 
@@ -97,7 +97,7 @@ async function runDevice(task: DeviceTask, { person, open }: Opened): Promise<vo
     const choice = randomBelow(random, 8)
     if (choice === 0) {
       const values = { [HOME_FULL]: `Street ${number}`, [EMAIL]: `ada.${number}@example.org` }
-      print({ device: task.name, begins: values })
+      print({ device: task.name, begins: values, number })
       const assignments = Object.entries(values).map(([path, value]) =>
         path === HOME_FULL ? { path: HOME, value } : { path, value },
       )
@@ -107,7 +107,7 @@ async function runDevice(task: DeviceTask, { person, open }: Opened): Promise<vo
     else {
       const path = NICKNAMES[randomBelow(random, NICKNAMES.length)] ?? ""
       const values = { [path]: `nick ${number}` }
-      print({ device: task.name, begins: values })
+      print({ device: task.name, begins: values, number })
       await person.set(path, `nick ${number}`)
       print({ device: task.name, done: values })
     }
