@@ -25,8 +25,8 @@ const config: ViteUserConfig = defineConfig({
             "tests/**/*.test.ts",
           ],
           exclude: ["tests/e2e/**", "**/*.timed.test.ts", "**/node_modules/**"],
-          testTimeout: 20_000,
-          hookTimeout: 20_000,
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
         },
       },
       {

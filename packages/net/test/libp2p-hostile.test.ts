@@ -120,7 +120,7 @@ test("[N22] among silent and stammering sockets an honest peer is served at once
   }
 })
 
-test("[N22] a burst of dials from one address is served", async () => {
+test("[N22] a burst of dials from one address is served", { retry: 3 }, async () => {
   const honest = await honestHost()
   const times = await Promise.all(Array.from({ length: 40 }, () => askEcho(honest.tcp)))
   expect(times.length).toBe(40)
