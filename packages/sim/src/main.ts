@@ -15,6 +15,7 @@ import {
   replayCommand,
   reportFailure,
 } from "./campaign/failure-report.ts"
+import { describeProfile, profileRuns } from "./campaign/profile.ts"
 import { ProgressLines } from "./campaign/progress-lines.ts"
 import type { PlanText } from "./campaign/seed-messages.ts"
 import { SeedWorker } from "./campaign/seed-worker.ts"
@@ -27,7 +28,7 @@ const SHRINK_SECONDS = 60
 const USAGE =
   "usage: npm run sim -- --scenario NAME --seeds COUNT [--from SEED] [--workers COUNT]\n" +
   "         [--keep-going] [--json] [--seed-seconds SECONDS] [--shrink-seconds SECONDS | --no-shrink]\n" +
-  "         [--trace] [--steps COUNT] [--skip STEP,FIRST-LAST,…] [--calm TROUBLE,…]\n" +
+  "         [--profile] [--trace] [--steps COUNT] [--skip STEP,FIRST-LAST,…] [--calm TROUBLE,…]\n" +
   `scenarios: ${Object.keys(SCENARIOS).join(", ")}`
 
 interface Arguments {
@@ -38,6 +39,7 @@ interface Arguments {
   readonly keepGoing: boolean
   readonly trace: boolean
   readonly json: boolean
+  readonly profiles: boolean
   readonly seedMsMax: number
   /** 0: runs that fail are not made shorter. */
   readonly shrinkMsMax: number
@@ -50,6 +52,7 @@ async function main(): Promise<number> {
     process.stderr.write(`${USAGE}\n`)
     return 2
   }
+  if (given.profiles) return await profile(given)
   const isWhole = Object.values(given.plan).every((part) => part === undefined)
   return given.trace || !isWhole ? await repeat(given) : await campaign(given)
 }
@@ -71,6 +74,14 @@ async function campaign(given: Arguments): Promise<number> {
   const all = { scenario, from, ...result, seconds, workers, ...(shortest && { shortest }) }
   if (json) process.stdout.write(`${JSON.stringify(all)}\n`)
   return result.failed > 0 ? 1 : 0
+}
+
+/** In this process, one seed after another. */
+async function profile({ scenario, from, seeds, json }: Arguments): Promise<number> {
+  const profiled = await profileRuns({ scenario, from, seeds })
+  const text = json ? JSON.stringify(profiled) : describeProfile(profiled)
+  process.stdout.write(`${text}\n`)
+  return 0
 }
 
 /** Makes the first one shorter; the others are listed. */
@@ -126,13 +137,14 @@ function readArguments(): Arguments | undefined {
         "keep-going": { type: "boolean", default: false },
         trace: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
+        profile: { type: "boolean", default: false },
         "no-shrink": { type: "boolean", default: false },
         steps: { type: "string" },
         skip: { type: "string" },
         calm: { type: "string" },
       },
     })
-    const { scenario, trace, json, steps, skip, calm } = values
+    const { scenario, trace, json, profile: profiles, steps, skip, calm } = values
     const { seeds: many, from: first, workers: lanes } = values
     const numbers = [many, first, lanes, values["seed-seconds"], values["shrink-seconds"]]
     const [seeds = 0, from = 0, workers = 0, seedSeconds = 0, shrinkSeconds = 0] =
@@ -143,8 +155,8 @@ function readArguments(): Arguments | undefined {
     if (readPlan(plan) === undefined) return undefined
     const shrinkMsMax = values["no-shrink"] ? 0 : shrinkSeconds * 1000
     const times = { seedMsMax: seedSeconds * 1000, shrinkMsMax }
-    const keepGoing = values["keep-going"]
-    return { ...{ scenario, seeds, from, workers }, keepGoing, trace, json, ...times, plan }
+    const flags = { keepGoing: values["keep-going"], trace, json, profiles }
+    return { ...{ scenario, seeds, from, workers }, ...flags, ...times, plan }
   } catch (error) {
     if (error instanceof TypeError) return undefined
     throw error
