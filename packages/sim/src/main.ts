@@ -12,6 +12,7 @@ import { type FailedSeed, runCampaign } from "./campaign/campaign.ts"
 import {
   describeFailure,
   type FailureReport,
+  failureLine,
   replayCommand,
   reportFailure,
 } from "./campaign/failure-report.ts"
@@ -91,8 +92,7 @@ async function tellFailures(
 ): Promise<FailureReport | undefined> {
   if (first === undefined) return undefined
   for (const other of others) {
-    const { seed, code, message } = other
-    process.stderr.write(`${scenario}: seed ${seed} fails: ${code}: ${message.split("\n")[0]}\n`)
+    process.stderr.write(`${failureLine(scenario, other).split("\n")[0]}\n`)
     process.stderr.write(`again: ${replayCommand(scenario, other, [])}\n`)
   }
   if (shrinkMsMax > 0 && !json) {

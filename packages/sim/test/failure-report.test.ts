@@ -7,7 +7,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { expect, test } from "vitest"
-import { excerpt, replayCommand } from "../src/campaign/failure-report.ts"
+import { excerpt, failureLine, replayCommand } from "../src/campaign/failure-report.ts"
 import { TROUBLES } from "../src/faults.ts"
 import type { Patch } from "./canaries.ts"
 
@@ -116,4 +116,11 @@ test("a seed whose runs differ is run again without its trace, so that it is run
   expect(replayCommand("pair", { seed: 7, code: "SIM_UNREPEATABLE" }, [])).toBe(
     "npm run sim -- --scenario pair --from 7 --seeds 1",
   )
+})
+
+test("a code is told once, whether the message begins with it or not", () => {
+  const line = "bare: seed 3 fails: SIM_LOST: gone"
+  for (const message of ["gone", "SIM_LOST: gone"]) {
+    expect(failureLine("bare", { seed: 3, code: "SIM_LOST", message })).toBe(line)
+  }
 })

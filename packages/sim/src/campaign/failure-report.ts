@@ -69,11 +69,19 @@ export function replayCommand(
 
 /** As shown to people: what happened, then how to see it again. */
 export function describeFailure(scenario: ScenarioName, report: FailureReport): string {
-  const { seed, code, message, trace, command } = report
-  const text = message.startsWith(code) ? message : `${code}: ${message}`
+  const { trace, command } = report
   const begin =
     trace.length === 0 ? "" : `the shortest run found that fails so:\n${trace.join("\n")}\n`
-  return `${begin}${scenario}: seed ${seed} fails: ${text}\nagain: ${command}\n`
+  return `${begin}${failureLine(scenario, report)}\nagain: ${command}\n`
+}
+
+/** What failed and how, the code once. */
+export function failureLine(
+  scenario: ScenarioName,
+  { seed, code, message }: Pick<FailedSeed, "seed" | "code" | "message">,
+): string {
+  const text = message.startsWith(`${code}:`) ? message : `${code}: ${message}`
+  return `${scenario}: seed ${seed} fails: ${text}`
 }
 
 /** The end of a trace, and of what is before it the acts. */
