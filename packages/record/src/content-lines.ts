@@ -39,6 +39,8 @@ export const CARDS_MAX = 2000
 export const PROPERTIES_MAX = 2000
 /** Parameters of one property. */
 const PARAMS_MAX = 64
+/** Of a line, in which its encoding is looked for: many times what {@link PARAMS_MAX} take. */
+const HEAD_BYTES_MAX = 65_536
 const FOLD_BYTES = 75
 
 const SPACE = 0x20
@@ -217,7 +219,8 @@ function startLine(line: Uint8Array): LogicalLine {
   if (semicolon < 0 || (colon >= 0 && colon < semicolon)) {
     return { parts: [line], isQuotedPrintable: false, isBase64: false }
   }
-  const head = ascii(colon < 0 ? line : line.subarray(0, colon)).toUpperCase()
+  const end = Math.min(colon < 0 ? line.length : colon, HEAD_BYTES_MAX)
+  const head = ascii(line.subarray(0, end)).toUpperCase()
   return {
     parts: [line],
     isQuotedPrintable: head.includes("QUOTED-PRINTABLE"),
@@ -286,10 +289,15 @@ function findColon(bytes: Uint8Array): number {
 }
 
 function splitHead(head: string): readonly string[] {
-  return splitQuoted(head, ";").slice(0, PARAMS_MAX)
+  return splitQuoted(head, ";", PARAMS_MAX)
 }
 
-function splitQuoted(text: string, separator: string): readonly string[] {
+/** @param most - Parts that are wanted: the rest is not looked at. */
+function splitQuoted(
+  text: string,
+  separator: string,
+  most: number = Number.POSITIVE_INFINITY,
+): readonly string[] {
   const parts: string[] = []
   let isQuoted = false
   let start = 0
@@ -297,6 +305,7 @@ function splitQuoted(text: string, separator: string): readonly string[] {
     if (text[at] === '"') isQuoted = !isQuoted
     else if (text[at] === separator && !isQuoted) {
       parts.push(text.slice(start, at))
+      if (parts.length === most) return parts
       start = at + 1
     }
   }
