@@ -2,9 +2,11 @@
  * What Fulcrum keeps beside LevelDB's own files in a store's folder, and checks before opening.
  *
  * - `CLOSED`: left by a clean close and taken away at the next opening. JSON: for `CURRENT`, the
- *   manifest and the logs their size and SHA-256 in hex, for tables (`.ldb`) their size. LevelDB
- *   opens a folder whose log or manifest lost its end as if those writes had never been; against
- *   this note that is found. After a kill there is no note; then the logs are searched.
+ *   manifest and the logs their size and SHA-256 in hex. LevelDB opens a folder whose log or
+ *   manifest lost its end as if those writes had never been; against this note that is found. After
+ *   a kill there is no note; then the logs are searched. Tables (`.ldb`) are not noted: the manifest
+ *   names those that count, each has checksums of its own, and one that LevelDB was making when it
+ *   was closed is left lying, never flushed.
  * - `NEW`: there while LevelDB makes its first files. It does not flush the first manifest before
  *   it names it, so a power cut then leaves a folder that cannot be opened and never held anything:
  *   with this file beside it, it is begun anew.
@@ -110,7 +112,7 @@ export async function writeNote(folder: string): Promise<void> {
   await syncFolder(folder)
   const current = await readFile(join(folder, "CURRENT"), "utf8")
   const note: ClosingNote = {}
-  for (const file of (await readdir(folder)).filter(isData)) {
+  for (const file of (await readdir(folder)).filter(isNoted)) {
     note[file] = await describe(folder, file)
   }
   await writeFlushedNamed(folder, CLOSED, utf8ToBytes(JSON.stringify(note)))
@@ -173,13 +175,17 @@ export function isFull(error: unknown): boolean {
 
 interface FileNote {
   readonly bytes: number
-  readonly sha256?: string
+  readonly sha256: string
 }
 
 type ClosingNote = Record<string, FileNote>
 
+function isNoted(file: string): boolean {
+  return file === "CURRENT" || /^MANIFEST-\d+$|^\d+\.log$/.test(file)
+}
+
 function isData(file: string): boolean {
-  return file === "CURRENT" || /^MANIFEST-\d+$|^\d+\.(log|ldb|sst)$/.test(file)
+  return isNoted(file) || /^\d+\.(ldb|sst)$/.test(file)
 }
 
 /** With what it writes beside their places. */
@@ -188,9 +194,7 @@ function isOfLevel(file: string): boolean {
 }
 
 async function describe(folder: string, file: string): Promise<FileNote> {
-  const path = join(folder, file)
-  if (/\.(ldb|sst)$/.test(file)) return { bytes: (await stat(path)).size }
-  const content = await readFile(path)
+  const content = await readFile(join(folder, file))
   return { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") }
 }
 
@@ -266,7 +270,7 @@ function numberOf(manifest: string): number {
 
 /** The first file that differs from the note, is missing, or is not in it. */
 async function findChange(folder: string, note: ClosingNote): Promise<string | undefined> {
-  const files = new Set((await readdir(folder)).filter(isData))
+  const files = new Set((await readdir(folder)).filter(isNoted))
   for (const file of files) {
     const before = note[file]
     const now = await describe(folder, file)
@@ -293,9 +297,7 @@ function readFileNotes(value: unknown): ClosingNote {
   const note: ClosingNote = Object.create(null)
   for (const [file, entry] of Object.entries(value)) {
     if (typeof entry?.bytes !== "number") throw new TypeError("not a file's size")
-    if (entry.sha256 !== undefined && typeof entry.sha256 !== "string") {
-      throw new TypeError("not a file's hash")
-    }
+    if (typeof entry.sha256 !== "string") throw new TypeError("not a file's hash")
     note[file] = { bytes: entry.bytes, sha256: entry.sha256 }
   }
   return note

@@ -18,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { StoreError } from "../src/contract.ts"
 import { crc32c } from "../src/crc32c.ts"
 import { openLevelStore } from "../src/level.ts"
+import { writeNote } from "../src/level-folder.ts"
 import { openVault, type Vault } from "../src/vault.ts"
 import { VaultError } from "../src/vault-error.ts"
 
@@ -107,6 +108,20 @@ describe("[S10] [E3]", () => {
         return /^(CLOSED|LOG)/.test(file) ? [BATCHES] : ["found"]
       }
       await forEachFile(state, remove, 1)
+    }
+  })
+
+  test("a table that was being made when the store was closed is none of the store's", async () => {
+    const unfinished = "000999.ldb"
+    for (const left of ["there, and cut since", "there", "gone since"]) {
+      const folder = await freshCopy("closed")
+      await rm(join(folder, "CLOSED"))
+      await writeFile(join(folder, unfinished), new Uint8Array(1000))
+      await writeNote(folder)
+      if (left === "gone since") await rm(join(folder, unfinished))
+      if (left === "there, and cut since") await truncate(join(folder, unfinished), 10)
+      expect(await outcomeOf(folder), left).toBe(BATCHES)
+      expect(await readdir(folder), left).not.toContain(unfinished)
     }
   })
 

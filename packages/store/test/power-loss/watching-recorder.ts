@@ -12,6 +12,7 @@
  * 4. `CURRENT` is replaced by a flushed file once the manifest that it names is flushed. Only the
  *    very first manifest, `MANIFEST-000001`, is not.
  * 5. Files that are needed no more are deleted last.
+ * 6. A table that it is making of others when it is closed is given up, left lying and not flushed.
  *
  * `traced-recorder.ts` records the real calls where `strace` is there; a test holds the two equal.
  * The number of each file that LevelDB makes must turn up: if one came and went unseen, since tables
@@ -72,8 +73,8 @@ export async function recordByWatching(
     watchNode(folder, ops),
     watchLevel(
       folder,
-      (before) => {
-        seen.isUnseen ||= hasUnseen(before, list(folder))
+      () => {
+        seen.isUnseen = true
       },
       ops,
       options.neverFlush === true,
@@ -165,19 +166,21 @@ function watchHandle(
 /** Stands before LevelDB. @returns What takes it away again. */
 function watchLevel(
   folder: string,
-  looked: (before: Listing) => void,
+  unseen: () => void,
   ops: RecordedOp[],
   neverFlush: boolean,
 ): () => void {
   const { open, batch, close } = Level.prototype
+  let lastSeen: Listing = new Map()
   const isWatched = (database: object) => Reflect.get(database, "location") === folder
   const watched = {
     async open(this: Level): Promise<void> {
       const before = list(folder)
       await Reflect.apply(open, this, [])
       if (!isWatched(this)) return
-      ops.push(...openingOps(folder, before, list(folder)))
-      looked(before)
+      lastSeen = list(folder)
+      ops.push(...openingOps(folder, before, lastSeen))
+      if (hasUnseen(before, lastSeen)) unseen()
     },
     async batch(this: Level, writes: never, options: { readonly sync?: boolean }): Promise<void> {
       const before = list(folder)
@@ -185,11 +188,15 @@ function watchLevel(
       await Reflect.apply(batch, this, [writes, { ...options, sync }])
       if (!isWatched(this)) return
       ops.push(...(await batchOps(folder, before, sync)))
-      looked(before)
+      lastSeen = list(folder)
+      if (hasUnseen(before, lastSeen)) unseen()
     },
     async close(this: Level): Promise<void> {
       await Reflect.apply(close, this, [])
-      if (isWatched(this)) ops.push({ type: "quiet" })
+      if (!isWatched(this)) return
+      const left = closingOps(folder, lastSeen)
+      if (left === undefined) unseen()
+      ops.push({ type: "quiet" }, ...(left ?? []))
     },
   }
   Object.assign(Level.prototype, watched)
@@ -259,6 +266,21 @@ async function batchOps(folder: string, before: Listing, sync: boolean): Promise
     if (!after.has(name)) inBackground.push({ type: "delete", name })
   }
   return [...ops, ...inBackground.map((op): RecordedOp => ({ ...op, background: true })), ...append]
+}
+
+/**
+ * What was begun and given up, by rule 6.
+ *
+ * @returns `undefined` if the last of what was begun was finished: nobody saw how.
+ */
+function closingOps(folder: string, before: Listing): RecordedOp[] | undefined {
+  const after = list(folder)
+  const begun = [...after.keys()].filter((name) => !before.has(name))
+  const isFinished = [...before].some(
+    ([name, { size }]) => (isTable(name) || isManifest(name)) && after.get(name)?.size !== size,
+  )
+  if (isFinished || !begun.every(isTable)) return undefined
+  return begun.flatMap((name) => wholeFile(folder, name).slice(0, 2))
 }
 
 function wholeFile(folder: string, name: string): readonly [DiskOp, DiskOp, DiskOp] {
