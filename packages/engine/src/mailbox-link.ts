@@ -6,12 +6,13 @@
  * and what the relay is known to hold. A relay that lost the mailbox names another sequence; then
  * the cursor begins again and the relay is refilled. A relay that goes back behind what it signed
  * is refilled likewise, and what it signed is kept as proof; after {@link CONTRADICTIONS_MAX} times
- * it is spoken to no more.
+ * it is spoken to no more. What was past the relay's retention before all had fetched it is brought
+ * again, so that whoever was away for longer misses nothing.
  *
- * | table            | group                     | order  | value                                   |
- * | ---------------- | ------------------------- | ------ | --------------------------------------- |
- * | `engine.cursors` | hash of mailbox and relay | 0      | `[sequenceId, next, vector, head/null]` |
- * | `engine.alarms`  | likewise                  | rising | array of signed receipts                |
+ * | table            | group                     | order  | value                    |
+ * | ---------------- | ------------------------- | ------ | ------------------------ |
+ * | `engine.cursors` | hash of mailbox and relay | 0      | `cursorSchema`           |
+ * | `engine.alarms`  | likewise                  | rising | array of signed receipts |
  *
  * Values are canonical CBOR.
  *
@@ -19,7 +20,7 @@
  *
  * @module
  */
-import { concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import {
   array,
   bytes,
@@ -36,9 +37,10 @@ import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Replica } from "@fulcrum/log/replica"
+import { spanHash } from "@fulcrum/log/span"
 import { type VectorRow, type VersionVector, vectorSchema } from "@fulcrum/log/vector"
 import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
-import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
+import type { MailboxPage, OpenMailbox } from "@fulcrum/relay/open-mailbox"
 import type { RelayReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault } from "@fulcrum/store/vault"
@@ -95,6 +97,8 @@ interface Cursor {
   /** What the relay holds or held: whoever appends to it brings each line without gaps. */
   readonly held: VersionVector
   readonly head?: Uint8Array | undefined
+  /** Up to which position what was past retention has been brought again. */
+  readonly expired: number
 }
 
 const cursorSchema: Schema<Cursor> = struct({
@@ -102,6 +106,7 @@ const cursorSchema: Schema<Cursor> = struct({
   next: uint(),
   held: vectorSchema,
   head: optional(bytesMax(2048)),
+  expired: uint(),
 })
 
 const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
@@ -218,7 +223,7 @@ export class MailboxLink {
     this.#acknowledged = 0
     const isNew = await this.#isNew(read)
     await space.arrive?.(client, isNew)
-    if (isNew) await this.#save({ sequenceId: read.sequenceId, next: 1, held: [] })
+    if (isNew) await this.#save({ sequenceId: read.sequenceId, next: 1, held: [], expired: 0 })
     await read.watch(() => this.#wake.notify())
     void client.closed.then(() => this.#wake.notify())
     for (;;) await this.#round(append, read, signal)
@@ -231,7 +236,8 @@ export class MailboxLink {
     const either = AbortSignal.any([signal, over.signal])
     try {
       const woken = this.#wake.wait(either)
-      await this.#pull(read)
+      const { expired } = await this.#pull(read)
+      if (expired > this.#require().expired) await this.#bringAgain(append, read, expired)
       await this.#push(append)
       await this.#acknowledge(read)
       this.#failures = 0
@@ -285,7 +291,8 @@ export class MailboxLink {
     return count
   }
 
-  async #pull(read: OpenMailbox): Promise<void> {
+  /** @returns The last page. */
+  async #pull(read: OpenMailbox): Promise<MailboxPage> {
     for (;;) {
       const cursor = this.#require()
       const page = await read.read({ from: cursor.next, bytesMax: BATCH_BYTES_MAX })
@@ -295,8 +302,36 @@ export class MailboxLink {
         await this.#heard(page.items.map((item) => ({ span: item.bytes, receipt: item.receipt })))
       }
       if (page.next > cursor.next) await this.#save({ ...this.#require(), next: page.next })
-      if (page.next >= page.end) return
+      if (page.next >= page.end) return page
     }
+  }
+
+  /** Brings once more what the relay forgot, up to a position, though not all had fetched it. */
+  async #bringAgain(append: OpenMailbox, read: OpenMailbox, expired: number): Promise<void> {
+    const { replica } = this.#options.space
+    const gone = await this.#gone(read, expired)
+    let after: VersionVector = []
+    for (;;) {
+      const { spans, reached } = await replica.spansAfter(after, { bytesMax: BATCH_BYTES_MAX })
+      if (spans.length === 0) break
+      const again = spans.filter((span) => gone === "unknown" || gone.has(hashOf(span)))
+      // One after the other: what comes first is what the others were written on.
+      for (const span of again) await append.append(span)
+      after = reached
+    }
+    await this.#save({ ...this.#require(), expired })
+  }
+
+  /** Hashes of what is gone since the last time; `unknown`: the relay does not remember all. */
+  async #gone(read: OpenMailbox, expired: number): Promise<ReadonlySet<string> | "unknown"> {
+    const gone = new Set<string>()
+    for (let from = this.#require().expired + 1; from <= expired; ) {
+      const page = await read.read({ from, bytesMax: 1 })
+      if (!page.isUnbroken) return "unknown"
+      for (const hash of page.gone) gone.add(bytesToHex(hash))
+      from = page.next
+    }
+    return gone
   }
 
   async #push(append: OpenMailbox): Promise<void> {
@@ -381,6 +416,10 @@ export class MailboxLink {
     this.#state = state
     this.#changed.notify()
   }
+}
+
+function hashOf(span: Uint8Array): string {
+  return bytesToHex(spanHash(span))
 }
 
 function codeOf(error: unknown): string {

@@ -7,6 +7,7 @@
  * @module
  */
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { decodeAs, encodeAs, uint } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
 import {
   isPublicKey,
@@ -40,6 +41,14 @@ import {
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import { visitRelay } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
+
+/** Of `engine.knocked`, by relationship: the relay's receipt, and when it was given. */
+const KNOCK_RECEIPT = 0
+const KNOCK_TIME = 1
+const knockTimeSchema = uint()
+
+/** A door forgets, too, what nobody fetched in time: an unanswered message is left again. */
+const KNOCK_AGAIN_MS = 86_400_000
 
 /** Bytes of a share's spans that one entry of the record carries. */
 const CARRIED_BYTES_MAX: number = 512 * 1024
@@ -159,7 +168,16 @@ export class PersonLinks {
   /** Whether the connect message of a relationship has not been left at its door yet. */
   async isKnockDue(relationship: OpenRelationship): Promise<boolean> {
     if (relationship.space.agreedSignature !== undefined) return false
-    return (await this.#knocked.get(relationship.secrets.item.id)) === undefined
+    return (await this.#knocked.get(relationship.secrets.item.id, KNOCK_RECEIPT)) === undefined
+  }
+
+  /** Whether it was left so long ago that the door may have forgotten it. */
+  async #isKnockOld(relationship: OpenRelationship): Promise<boolean> {
+    const time = await this.#knocked.get(relationship.secrets.item.id, KNOCK_TIME)
+    if (time === undefined) return true
+    const sinceMs = this.#options.clock.now() - decodeAs(knockTimeSchema, time, { bytesMax: 16 })
+    // A clock that was put back says nothing.
+    return sinceMs < 0 || sinceMs >= KNOCK_AGAIN_MS
   }
 
   async close(): Promise<void> {
@@ -260,20 +278,27 @@ export class PersonLinks {
 
   /**
    * Leaves the connect message, the same bytes each time, until the relay's receipt is here; and
-   * once more if the relay has lost what it had and the company has not answered.
+   * while the company has not answered once more if the relay has lost what it had, and each day,
+   * for the relay forgets what is not fetched in time.
    */
   async #knock(relationship: OpenRelationship, client: RelayClient, isNew: boolean): Promise<void> {
     const { secrets, space } = relationship
     const { item, connect } = secrets
     const isAnswered = space.agreedSignature !== undefined || space.refused !== undefined
-    const isDue = (isNew && !isAnswered) || (await this.isKnockDue(relationship))
-    if (connect === undefined || !isDue) return
+    if (connect === undefined || isAnswered) return
+    const isDue =
+      isNew || (await this.isKnockDue(relationship)) || (await this.#isKnockOld(relationship))
+    if (!isDue) return
     const receipt = await client.knock({
       door: mailboxNameSchema.decode(item.door),
       message: connect,
       ...(item.token && { token: item.token }),
     })
-    await this.#options.vault.write([this.#knocked.put(item.id, 0, receipt.bytes)])
+    const now = encodeAs(knockTimeSchema, Math.max(0, Math.floor(this.#options.clock.now())))
+    await this.#options.vault.write([
+      this.#knocked.put(item.id, KNOCK_RECEIPT, receipt.bytes),
+      this.#knocked.put(item.id, KNOCK_TIME, now),
+    ])
     this.#options.changed()
   }
 

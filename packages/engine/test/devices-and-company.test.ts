@@ -1,3 +1,4 @@
+import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
 import { EngineError } from "../src/engine-error.ts"
@@ -177,6 +178,57 @@ describe("two devices and a company", () => {
     await world.clock.advance(60_000)
     expect(shop.posted.slice(before).join()).not.toContain("x")
     expect(await laptop.get("card/nicknames/1/name")).toBeUndefined()
+  })
+})
+
+describe("[P36] a company that is away for longer than its relay keeps things", () => {
+  const limits = { ...RELAY_LIMITS, retainDays: 0.01, sweepSeconds: 60 }
+  const awayMs = 1_200_000
+
+  test("has every change once it is back", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay("relay", limits)
+    const shop = await world.vendor("Shop", relay)
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    await world.during(phone.set(ADDRESS, "Old Street 1"))
+    const invitation = await shop.invitation()
+    await world.during(phone.connect({ invitation, disclose: [ADDRESS] }))
+    await world.during(phone.waitForAgreement("Shop", 10_000))
+    const holds = (value: string) => JSON.stringify(shop.vendor.disclosures()).includes(value)
+    await world.until("the first", () => holds("Old Street 1"))
+    world.network.cut("Shop", "relay")
+    await world.during(phone.set(ADDRESS, "New Street 2"))
+    await world.during(phone.settle(5000))
+    await world.clock.advance(awayMs)
+    await world.during(phone.set(ADDRESS, "New Street 3"))
+    await world.during(phone.settle(5000))
+    world.network.heal()
+    await world.until("the last", () => holds("New Street 3"))
+    await world.until("the receipts", async () => {
+      return (await phone.whoHas(ADDRESS))[0]?.evidence === "applied"
+    })
+    expect(shop.posted.join()).toContain("New Street 2")
+  })
+
+  test("finds whoever knocked meanwhile", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay("relay", limits)
+    const shop = await world.vendor("Shop", relay)
+    const machine = world.machine("phone")
+    const phone = await world.create(machine, [relay.address])
+    await world.during(phone.set(ADDRESS, "Old Street 1"))
+    const invitation = await shop.invitation()
+    world.network.cut("Shop", "relay")
+    await world.during(phone.connect({ invitation, disclose: [ADDRESS] }))
+    await world.during(phone.settle(5000))
+    await world.end(phone)
+    await world.clock.advance(awayMs)
+    world.clock.offsetMs = 86_400_000
+    const later = await world.reopen(machine)
+    await world.during(later.settle(5000))
+    world.network.heal()
+    await world.during(later.waitForAgreement("Shop", 60_000), 120_000)
+    await world.until("the address", () => shop.posted.join().includes("Old Street 1"))
   })
 })
 

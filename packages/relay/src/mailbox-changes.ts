@@ -28,7 +28,7 @@ import {
 } from "./mailbox-records.ts"
 import type { CounterName } from "./metrics.ts"
 import { type CreateFields, firstRoot, nextRoot, tokenHash } from "./protocol.ts"
-import { signReceipt } from "./receipt.ts"
+import { receiptFields, signReceipt } from "./receipt.ts"
 import { RelayError } from "./relay-error.ts"
 
 /** Items that one change removes, and their bytes: the vault reads each to take it off its tally. */
@@ -148,7 +148,8 @@ function isSameReaders(a: Mailbox["readers"], b: Mailbox["readers"]): boolean {
 }
 
 /**
- * Appends an item, or finds it stored already.
+ * Appends an item, or finds it stored already. One that was past retention before all had it is
+ * stored again, at a position of its own.
  *
  * @returns Its receipt.
  * @throws {RelayError} `RELAY_QUOTA`, `RELAY_FULL`, and as `live`.
@@ -213,7 +214,10 @@ async function findItem(
 ): Promise<Uint8Array | undefined> {
   const staged = draft.notes.get(bytesToHex(hash))
   if (staged !== undefined) return staged
-  return tables.receipts.get(concatBytes([name, hash]), 0)
+  const receipt = await tables.receipts.get(concatBytes([name, hash]), 0)
+  if (receipt === undefined || draft.state?.expired === undefined) return receipt
+  const row = await tables.index.get(name, receiptFields(receipt).position)
+  return row && decodeRecord(indexSchema, row).isExpired ? undefined : receipt
 }
 
 /**
@@ -261,7 +265,7 @@ export async function removeDue(context: ChangeContext, draft: MailboxDraft): Pr
   let expiredCount = 0
   let bytes = 0
   let hasMore = false
-  let { floor } = mailbox
+  let { floor, expired } = mailbox
   // What this batch itself has staged is not in the table yet, so it waits for a later one.
   const to = draft.base?.next ?? 1
   const range = { from: floor + 1, to, limit: REMOVED_PER_CHANGE }
@@ -269,15 +273,17 @@ export async function removeDue(context: ChangeContext, draft: MailboxDraft): Pr
     const isAcknowledged = order <= acknowledged
     hasMore = isRemoved || isAcknowledged || value.storedAt <= expiry
     if (!hasMore) break
-    removal.add(order, value)
+    const isExpired = !isRemoved && !isAcknowledged
+    removal.add(order, value, isExpired)
     if (isAcknowledged) acknowledgedCount++
     else expiredCount++
+    if (isExpired) expired = order
     floor = order
     bytes += value.length
     if (bytes > REMOVED_BYTES_PER_CHANGE) break
   }
   if (floor === mailbox.floor) return false
-  draft.state = { ...removal.state(), floor }
+  draft.state = { ...removal.state(), floor, ...(expired !== undefined && { expired }) }
   draft.after.push(() => {
     context.count("items_acknowledged_total", acknowledgedCount)
     context.count("items_expired_total", expiredCount)
@@ -302,10 +308,13 @@ export async function forgetRemoved(context: ChangeContext, draft: MailboxDraft)
     if (value.removedAt === undefined) continue
     const isOld = value.removedAt <= expiry || mailbox.removedAt !== undefined
     if (!isOld && gone <= limits.rememberedMax) continue
-    draft.ops.push(
-      tables.index.del(name, order),
-      tables.receipts.del(concatBytes([name, value.hash]), 0),
-    )
+    draft.ops.push(tables.index.del(name, order))
+    const about = concatBytes([name, value.hash])
+    const receipt = draft.notes.get(bytesToHex(value.hash)) ?? (await tables.receipts.get(about, 0))
+    // One that was brought again has its receipt from then.
+    if (receipt && receiptFields(receipt).position === order) {
+      draft.ops.push(tables.receipts.del(about, 0))
+    }
     gone--
   }
   if (gone === mailbox.gone) return false
@@ -465,18 +474,19 @@ function createRemoval(
   context: ChangeContext,
   draft: MailboxDraft,
   mailbox: Mailbox,
-): { add(position: number, row: IndexRow): void; state(): Mailbox } {
+): { add(position: number, row: IndexRow, isExpired?: boolean): void; state(): Mailbox } {
   const { tables, ledger } = context
   const name = mailboxName(mailbox.key)
   const removedAt = context.nowSeconds()
   let items = 0
   let bytes = 0
   return {
-    add(position, row) {
+    add(position, row, isExpired = false) {
       if (row.removedAt !== undefined) return
+      const gone: IndexRow = { ...row, removedAt, ...(isExpired && { isExpired }) }
       draft.ops.push(
         tables.items.del(name, position),
-        tables.index.put(name, position, encodeRecord(indexSchema, { ...row, removedAt })),
+        tables.index.put(name, position, encodeRecord(indexSchema, gone)),
       )
       items++
       bytes += row.length

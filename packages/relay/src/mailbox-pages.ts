@@ -25,7 +25,7 @@ export async function readPage(
   name: MailboxName,
   range: { readonly from: number; readonly bytesMax: number },
 ): Promise<RelayPage> {
-  const { next: end, sequenceId } = live(mailbox)
+  const { next: end, sequenceId, expired } = live(mailbox)
   const from = Math.max(1, range.from)
   const budget = Math.min(range.bytesMax, READ_BYTES_MAX)
   const limit = READ_ITEMS_MAX + READ_SKIPPED_MAX
@@ -50,7 +50,14 @@ export async function readPage(
     }
   }
   const items = await fetchItems(context, name, held)
-  return { items, skipped, next: isWhole ? Math.max(end, from) : next, end, sequenceId }
+  return {
+    items,
+    skipped,
+    next: isWhole ? Math.max(end, from) : next,
+    end,
+    sequenceId,
+    ...(expired !== undefined && { expired }),
+  }
 }
 
 async function fetchItems(

@@ -20,6 +20,7 @@
 import { CodecError } from "@fulcrum/codec/codec-error"
 import {
   array,
+  bool,
   bytes,
   bytesMax,
   decodeAs,
@@ -61,6 +62,8 @@ export interface Mailbox {
   readonly head?: Uint8Array | undefined
   /** Every item up to here is gone. */
   readonly floor: number
+  /** Highest position whose item was past retention before all readers had acknowledged it. */
+  readonly expired?: number | undefined
   readonly items: number
   readonly bytes: number
   /** Index rows whose item is gone, tokens registered, bytes of its pin. */
@@ -85,6 +88,7 @@ export const mailboxSchema: Schema<Mailbox> = struct({
   root: bytes(32),
   head: optional(bytesMax(RECEIPT_BYTES_MAX)),
   floor: uint(),
+  expired: optional(uint()),
   items: uint(),
   bytes: uint(),
   gone: uint(),
@@ -105,6 +109,8 @@ export interface IndexRow {
   readonly by?: PublicKey | undefined
   /** The item is gone since then, and is remembered so that it is not stored again. */
   readonly removedAt?: number | undefined
+  /** It went because its time was over, not because all have it: brought again, it is stored. */
+  readonly isExpired?: boolean | undefined
 }
 
 export const indexSchema: Schema<IndexRow> = struct({
@@ -114,6 +120,7 @@ export const indexSchema: Schema<IndexRow> = struct({
   storedAt: uint(),
   by: optional(publicKeySchema),
   removedAt: optional(uint()),
+  isExpired: optional(bool),
 })
 
 export interface Token {

@@ -25,8 +25,12 @@ export interface MailboxPage {
   readonly next: number
   /** Position of the mailbox's next append. */
   readonly end: number
+  /** Hashes of items between that are gone, as far as the relay remembers them. */
+  readonly gone: readonly Uint8Array[]
   /** Whether every position between was accounted for, by an item or the hash of one removed. */
   readonly isUnbroken: boolean
+  /** Highest position whose item was past retention before all readers had it; 0: none. */
+  readonly expired: number
 }
 
 export interface OpenMailbox {
@@ -134,7 +138,8 @@ function checkPage(
 ): MailboxPage {
   if (!equalBytes(page.sequenceId, sequenceId)) throw broken("a page of another sequence")
   const start = Math.max(1, from)
-  if (page.next < start || page.next > Math.max(page.end, start))
+  const { expired = 0 } = page
+  if (page.next < start || page.next > Math.max(page.end, start) || expired >= page.end)
     throw broken("a page out of bounds")
   const items: RelayItem[] = []
   const steps = [
@@ -157,7 +162,8 @@ function checkPage(
     items.push({ position, bytes, receipt })
   }
   if (expected < page.next) isUnbroken = false
-  return { items, next: page.next, end: page.end, isUnbroken }
+  const gone = page.skipped.map(({ hash }) => hash)
+  return { items, next: page.next, end: page.end, gone, isUnbroken, expired }
 }
 
 function broken(detail: string): RelayError {

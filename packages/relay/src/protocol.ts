@@ -169,6 +169,11 @@ export interface RelayPage {
   /** Position of the mailbox's next append. */
   readonly end: number
   readonly sequenceId: Uint8Array
+  /**
+   * Highest position whose item was past retention before all readers had acknowledged it; absent:
+   * there is none. Whoever has such an item may bring it again.
+   */
+  readonly expired?: number | undefined
 }
 
 /** Each result with its fields. */
@@ -313,6 +318,7 @@ const fromRelaySchema: Schema<FromRelay> = variant({
             next: position,
             end: position,
             sequenceId: sequenceIdSchema,
+            expired: optional(position),
           }),
         ],
         pinned: [

@@ -51,6 +51,15 @@ export function verifyReceipt(receipt: Uint8Array, relay?: Uint8Array): RelayRec
   return { ...fields, bytes: receipt }
 }
 
+/**
+ * What a receipt says, whoever signed it: for one that is known to be right.
+ *
+ * @throws {RelayError} `RELAY_PROTOCOL`.
+ */
+export function receiptFields(receipt: Uint8Array): ReceiptFields {
+  return readReceipt(receipt).fields
+}
+
 function readReceipt(receipt: Uint8Array): {
   fields: ReceiptFields
   statement: Uint8Array

@@ -1,5 +1,6 @@
 import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
 import { mailboxName, signCapability } from "@fulcrum/log/mailbox"
+import { spanHash } from "@fulcrum/log/span"
 import { afterEach, describe, expect, it } from "vitest"
 import type { RelayClient } from "../src/client.ts"
 import type { RelayLimits } from "../src/limits.ts"
@@ -352,6 +353,38 @@ describe("drops", () => {
     await rig.relay.mailboxes.sweep()
     expect(rig.relay.mailboxes.has(append.name)).toBe(false)
     expect(rig.relay.metrics.value("mailboxes")).toBe(0)
+  })
+
+  it("[L88] says what it dropped before all had it, and stores it anew if it is brought again", async () => {
+    await start({ retainDays: 10 })
+    const reader = newKey()
+    const { append, read } = await openBoth("drop", [reader])
+    const [fetched, missed] = [newSpan(rig.random), newSpan(rig.random)]
+    const first = await append.append(fetched)
+    await append.append(missed)
+    expect(await read.read({ from: 1 })).toMatchObject({ expired: 0 })
+    await rig.clock.jump(5 * DAY_MS)
+    await read.acknowledge(1)
+    await rig.clock.jump(6 * DAY_MS)
+    await rig.relay.mailboxes.sweep()
+    const page = await read.read({ from: 1 })
+    expect(page).toMatchObject({ expired: 2, items: [], next: 3, isUnbroken: true })
+    expect(page.gone).toEqual([spanHash(fetched), spanHash(missed)])
+    // To acknowledge what one cannot read any more does not make it read.
+    await read.acknowledge(2)
+    expect((await append.append(fetched)).bytes).toEqual(first.bytes)
+    const again = await append.append(missed)
+    expect(again.position).toBe(3)
+    expect((await append.append(missed)).bytes).toEqual(again.bytes)
+    await rig.clock.jump(3 * DAY_MS)
+    expect((await read.read({ from: 1 })).items).toMatchObject([{ position: 3, bytes: missed }])
+    await read.acknowledge(3)
+    await rig.clock.jump(7.5 * DAY_MS)
+    await rig.relay.mailboxes.sweep()
+    // What is remembered of the first time is forgotten; of the second time it is not.
+    expect((await read.read({ from: 2 })).isUnbroken).toBe(false)
+    expect((await append.append(missed)).bytes).toEqual(again.bytes)
+    expect(rig.relay.mailboxes.get(append.name)).toMatchObject({ items: 0, bytes: 0 })
   })
 })
 

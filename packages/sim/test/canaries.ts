@@ -234,6 +234,23 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "what a relay dropped unread is not brought again",
+    scenario: "basic",
+    seed: 119,
+    patches: [
+      ...one(
+        "engine/src/mailbox-link.ts",
+        "if (expired > this.#require().expired)",
+        "if (expired < 0)",
+      ),
+      ...one(
+        "relay/src/mailbox-changes.ts",
+        "decodeRecord(indexSchema, row).isExpired ? undefined : receipt",
+        "decodeRecord(indexSchema, row).isExpired ? receipt : receipt",
+      ),
+    ],
+  },
+  {
     name: "a wait is measured by a clock that may be put back",
     scenario: "basic",
     seed: 4,

@@ -41,6 +41,12 @@ const FOUND: readonly FoundSeed[] = [
     canary: "a vendor does not look for an event whose write failed",
   },
   {
+    scenario: "basic",
+    seed: 119,
+    found: "a company away for longer than its relay keeps things never heard of any change again",
+    canary: "what a relay dropped unread is not brought again",
+  },
+  {
     scenario: "pair",
     seed: 2127,
     found: "a span that the relay refused was taken for held, since later ones had landed",
