@@ -83,6 +83,7 @@ async function endOf(
 ): Promise<{ readonly ending: string; readonly isDone: boolean }> {
   const { status, signal, stderr } = await running.finished
   const ending = signal ?? codeIn(stderr) ?? String(status)
-  // It had joined when it was cut: the folder holds the record.
-  return { ending, isDone: status === 0 || ending === "RECORD_EXISTS" }
+  // It had joined when it was cut: the folder holds the record, or the person was told so.
+  const isTold = running.lines.some((line) => line.startsWith('{"device":'))
+  return { ending, isDone: status === 0 || isTold || ending === "RECORD_EXISTS" }
 }

@@ -142,6 +142,7 @@ export class MemoryPerson implements Person {
     prompts.code({ code, lanOnly: false, expiresAtMs: 120_000, addresses: this.addresses })
     this.approved = await prompts.approve({ words: ["apple", "river"], name: "phone" })
     if (!this.approved) throw new CodedError("PAIR_REFUSED", "refused here")
+    prompts.added?.("phone")
     return { device: "phone" }
   }
 

@@ -85,8 +85,7 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
   const untold = await untoldDevice(run.vault)
   if (untold !== undefined) {
     run.prompts.resumed?.(untold)
-    await toldDevice(run.vault)
-    return { device: untold }
+    return await tell(run, { device: untold })
   }
   let added: Uint8Array | undefined
   const paired = await pairAsHost(
@@ -132,7 +131,13 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
       addresses.length === 0 ? run.relayed(stop) : untilGiven(id, stop),
     )
   }
-  await toldDevice(run.vault)
+  return await tell(run, paired)
+}
+
+/** Told first, then noted as told: twice is better than never. */
+async function tell({ prompts, vault }: PairingRun, paired: PairResult): Promise<PairResult> {
+  prompts.added?.(paired.device)
+  await toldDevice(vault)
   return paired
 }
 

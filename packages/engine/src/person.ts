@@ -77,6 +77,8 @@ export interface PairPrompts {
   resumed?(device: string): void
   /** The code that was shown before a restart was claimed then, so it is used up. */
   burned?(): void
+  /** The device is added. Whoever is cut off before this returns is told by the next pairing. */
+  added?(device: string): void
 }
 
 export interface PairResult {

@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { type CommandContext, confirm, type Outcome } from "../command.ts"
+import { type CommandContext, confirm } from "../command.ts"
 import { ProgramError } from "../program-error.ts"
 import { lines, tone } from "../text.ts"
 
-export async function pair(context: CommandContext): Promise<Outcome> {
+export async function pair(context: CommandContext): Promise<undefined> {
   const { person, args, io, clock, signal, goOnline } = context
   let isDeclined = false
   await goOnline({ listen: true, at: args.texts("listen") })
@@ -52,12 +52,17 @@ export async function pair(context: CommandContext): Promise<Outcome> {
       },
       burned: () => io.note("The code that was shown before is used up; this is a new one."),
       resumed: (device) => io.note(`Going on to add ${device}, which you approved before.`),
+      added: (device) =>
+        io.emit({
+          document: { device },
+          text: `${tone("strong", device)} is one of your devices now.`,
+        }),
     },
     signal,
   )
   try {
-    const { device } = await paired
-    return { document: { device }, text: `${tone("strong", device)} is one of your devices now.` }
+    await paired
+    return undefined
   } catch (error) {
     if (!isDeclined) throw error
     throw new ProgramError(
