@@ -102,7 +102,9 @@ export class Replica {
   #hasUnsorted: boolean
   #digest: { readonly vector: VersionVector; readonly digest: Uint8Array } | undefined
   /** Arrivals handed out to writes that failed, so that they may have landed or not. */
-  #uncertain: ArrivalRange[] = []
+  #uncertain: UncertainWrite[] = []
+  /** What was committed while the disk was being read again. */
+  #committed: ((tree: IncarnationTree) => void)[] | undefined
 
   constructor(options: ReplicaOptions, tables: LogTables, loaded: LogState) {
     this.#options = options
@@ -186,7 +188,7 @@ export class Replica {
 
   /** A write's outcome is not known: whatever it held, the next append begins a new incarnation. */
   poison(): void {
-    if (this.#staged) this.#uncertain.push(this.#staged)
+    if (this.#staged) this.#uncertain.push({ ...this.#staged, isOwn: true })
     this.#staged = undefined
     this.#own = undefined
   }
@@ -302,12 +304,17 @@ export class Replica {
         const first = entries[0]
         const last = made.at(-1)
         if (first === undefined || last === undefined) return
-        if (!own.hasBegun && this.#tree.byKey(own.key) === undefined) {
-          const { chain } = first
-          const started = { incarnation, writer, arrival: from, chain }
-          this.#tree.begin({ ...started, ...(parent && { parent }) })
+        const { chain } = first
+        const start = { incarnation, writer, arrival: from, chain, ...(parent && { parent }) }
+        // Into a tree that was read from the disk, which may have it already.
+        const enter = (tree: IncarnationTree) => {
+          if (tree.byKey(own.key) === undefined) tree.begin(start)
+          if ((tree.byKey(own.key)?.sequence ?? 0) <= last.end) {
+            tree.advance(own.key, last.end, last.chainEnd)
+          }
         }
-        this.#tree.advance(own.key, last.end, last.chainEnd)
+        enter(this.#tree)
+        this.#committed?.push(enter)
         own.commit(made, vector)
         this.#ownKey = own.key
       },
@@ -374,7 +381,7 @@ export class Replica {
     try {
       if (ops.length > 0) await this.#options.vault.write(ops)
     } catch (error) {
-      this.#uncertain.push({ from: this.#batchFrom, to: this.#lastArrival + 1 })
+      this.#uncertain.push({ from: this.#batchFrom, to: this.#lastArrival + 1, isOwn: false })
       throw error
     } finally {
       this.#batch = undefined
@@ -415,20 +422,27 @@ export class Replica {
     }
   }
 
-  /** After failed writes: reads again what is there, and gives what had landed unnoticed. */
+  /**
+   * After failed writes: reads again what is there, and gives what had landed unnoticed. Appends go
+   * on meanwhile.
+   */
   async #refresh(): Promise<AdmitResult[]> {
-    const loaded = await loadState(this.#tables)
-    const landed: AdmitResult[] = []
-    for (const { from, to } of this.#uncertain) {
-      for await (const stored of this.#tables.spansByArrival(from, to)) {
-        // Appends that were acknowledged meanwhile have numbers in between.
-        const entries = this.#entriesOf(stored).filter(
-          ({ incarnation, sequence }) => (this.#tree.get(incarnation)?.sequence ?? 0) < sequence,
-        )
-        if (entries.length > 0) landed.push({ outcome: "admitted", entries })
-      }
-    }
+    const writes = this.#uncertain
+    const committed: ((tree: IncarnationTree) => void)[] = []
     this.#uncertain = []
+    this.#committed = committed
+    let loaded: LogState
+    let landed: AdmitResult[]
+    try {
+      loaded = await loadState(this.#tables)
+      landed = await this.#landed(writes)
+    } catch (error) {
+      this.#uncertain.push(...writes)
+      throw error
+    } finally {
+      this.#committed = undefined
+    }
+    for (const enter of committed) enter(loaded.tree)
     this.#tree = loaded.tree
     this.#waiting = loaded.waiting
     this.#hasUnsorted = loaded.waiting.size > 0
@@ -436,6 +450,30 @@ export class Replica {
     if (this.#own === undefined) this.#ownKey = loaded.ownKey
     this.#lastArrival = Math.max(this.#lastArrival, loaded.lastArrival)
     return landed
+  }
+
+  /** What is on the disk of writes that failed, and was not told. */
+  async #landed(writes: readonly UncertainWrite[]): Promise<AdmitResult[]> {
+    const landed = new Map<number, AdmitResult>()
+    // Our own first: numbers of theirs lie in between those of an admission.
+    for (const { from, to, isOwn } of writes.toSorted(
+      (a, b) => Number(b.isOwn) - Number(a.isOwn),
+    )) {
+      for await (const stored of this.#tables.spansByArrival(from, to)) {
+        if (landed.has(stored.arrival) || this.#isUnderWay(stored.arrival)) continue
+        const entries = this.#entriesOf(stored).filter(
+          ({ incarnation, sequence }) =>
+            isOwn || (this.#tree.get(incarnation)?.sequence ?? 0) < sequence,
+        )
+        if (entries.length > 0) landed.set(stored.arrival, { outcome: "admitted", entries })
+      }
+    }
+    return [...landed].toSorted(([a], [b]) => a - b).map(([, result]) => result)
+  }
+
+  /** Whether this belongs to an append of which its owner will learn what came of it. */
+  #isUnderWay(arrival: number): boolean {
+    return this.#staged !== undefined && arrival >= this.#staged.from && arrival < this.#staged.to
   }
 
   #entriesOf(stored: {
@@ -455,4 +493,9 @@ export class Replica {
 interface ArrivalRange {
   readonly from: number
   readonly to: number
+}
+
+interface UncertainWrite extends ArrivalRange {
+  /** An append, not an admission. */
+  readonly isOwn: boolean
 }

@@ -115,6 +115,47 @@ test("[L14] an admission that failed may have landed: the next one finds out, an
   }
 })
 
+test("[L14] what is appended while the next one finds out stays, and is told once", async () => {
+  const a = await openDevice(space, "a")
+  const spans = await append(a, "1")
+  for (const outcome of ["landed", "failed", "failed, and landed"] as const) {
+    for (let turns = 0; turns < 40; turns++) {
+      const b = await openDevice(space, "b")
+      await append(b, "0")
+      let fault: MemoryFault | undefined = { type: "fail-after" }
+      b.disk.fault = () => {
+        const now = fault
+        fault = undefined
+        return now
+      }
+      await expect(b.replica.admit(spans)).rejects.toThrow()
+      const finding = b.replica.admit([])
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      const staged = b.replica.stage([{ kind: "payload", body: new TextEncoder().encode("2") }])
+      if (outcome !== "landed") {
+        fault = { type: outcome === "failed" ? "fail-before" : "fail-after" }
+      }
+      const isWritten = await b.vault.write(staged.ops).then(
+        () => true,
+        () => false,
+      )
+      if (isWritten) staged.commit()
+      else b.replica.poison()
+      const told = [...(await finding), ...(await b.replica.admit([]))].flatMap((result) =>
+        result.outcome === "admitted"
+          ? result.entries.filter(({ kind }) => kind === "payload")
+          : [],
+      )
+      const expected = { landed: ["1"], failed: ["1"], "failed, and landed": ["1", "2"] }[outcome]
+      const texts = told.map(({ body }) => new TextDecoder().decode(body))
+      expect(texts.toSorted(), `${outcome}, after ${turns} turns`).toEqual(expected)
+      const again = await openDevice(space, "b", { disk: b.disk.copy({}) })
+      expect(b.replica.digest, `${outcome}, after ${turns} turns`).toEqual(again.replica.digest)
+      await append(b, "3")
+    }
+  }
+})
+
 test("[L15] one append is staged at a time; an abandoned one leaves nothing", async () => {
   const a = await openDevice(space, "a")
   const body = new Uint8Array(1)
