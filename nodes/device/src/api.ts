@@ -8,6 +8,7 @@
  * | `{"note":text}`               | one line that must be read                                  |
  * | `{"show":outcome}`            | to be seen before the next question                         |
  * | `{"emit":outcome}`            | one of several answers                                      |
+ * | `{"tell":outcome with id}`    | one that must be read: answered, as a prompt is, once it was |
  * | `{"prompt":question}`         | answered by POST `/api/v1/answers/ID` with `{"answer":text}` |
  * | `{"result":outcome or null}`  | the last line of a command that was done                    |
  * | `{"error":failure}`           | the last line of one that was not                           |
@@ -33,6 +34,7 @@ export type ApiLine =
   | { readonly note: string }
   | { readonly show: Outcome }
   | { readonly emit: Outcome }
+  | { readonly tell: Outcome & { readonly id: string } }
   | { readonly prompt: Question & { readonly id: string } }
   | { readonly result: Outcome | null }
   | { readonly error: Failure }

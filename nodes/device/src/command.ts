@@ -47,6 +47,12 @@ export interface Io {
   show(shown: Outcome): void
   /** One of several answers of a command that goes on. */
   emit(outcome: Outcome): void
+  /**
+   * One that is not to be said again. Resolves once it was said.
+   *
+   * @throws Whoever asked is gone.
+   */
+  tell(outcome: Outcome): Promise<void>
   /** @throws {ProgramError} `ANSWER_ABSENT`: nobody is there. */
   ask(question: Question): Promise<string>
 }

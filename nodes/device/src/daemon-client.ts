@@ -52,8 +52,11 @@ export class DaemonClient {
     const response = await this.#post(this.#agent, command, body, { signal }).catch((error) => {
       throw signal.aborted ? signal.reason : error
     })
+    const lines = createInterface({ input: response })
+    // They end too when it breaks, which may be while a question is being answered.
+    lines.on("error", () => undefined)
     try {
-      for await (const line of createInterface({ input: response })) {
+      for await (const line of lines) {
         const last = await this.#hear(parseJson(line, LINE_LIMITS), io)
         if (last !== undefined) return last.outcome
       }
@@ -95,8 +98,15 @@ export class DaemonClient {
     if (show !== undefined) io.show(readOutcome(show))
     const emit = memberOf(line, "emit")
     if (emit !== undefined) io.emit(readOutcome(emit))
+    const told = memberOf(line, "tell")
+    if (told !== undefined) {
+      await io.tell(readOutcome(told))
+      await this.#answer(textOf(told, "id") ?? "", "")
+    }
     const prompt = memberOf(line, "prompt")
-    if (prompt !== undefined) await this.#answer(prompt, io)
+    if (prompt !== undefined) {
+      await this.#answer(textOf(prompt, "id") ?? "", await asked(prompt, io))
+    }
     const error = memberOf(line, "error")
     if (error !== undefined) throw readFailure(error)
     const result = memberOf(line, "result")
@@ -104,15 +114,7 @@ export class DaemonClient {
     return { outcome: result === null ? undefined : readOutcome(result) }
   }
 
-  async #answer(prompt: JsonValue, io: Io): Promise<void> {
-    const id = textOf(prompt, "id") ?? ""
-    const document = memberOf(prompt, "document")
-    const answer = await io.ask({
-      text: textOf(prompt, "text") ?? "",
-      kind: textOf(prompt, "kind") === "text" ? "text" : "yes-no",
-      default: textOf(prompt, "default") ?? "",
-      ...(document !== undefined && { document }),
-    })
+  async #answer(id: string, answer: string): Promise<void> {
     if (!(await this.#proves(this.#answers))) throw ended()
     const response = await this.#post(this.#answers, `answers/${id}`, { answer }, {})
     response.resume()
@@ -159,6 +161,16 @@ async function readAnswer(response: IncomingMessage): Promise<JsonValue> {
   const parts: Uint8Array[] = []
   for await (const part of response) parts.push(part)
   return parseJson(new Uint8Array(Buffer.concat(parts)), LINE_LIMITS)
+}
+
+function asked(prompt: JsonValue, io: Io): Promise<string> {
+  const document = memberOf(prompt, "document")
+  return io.ask({
+    text: textOf(prompt, "text") ?? "",
+    kind: textOf(prompt, "kind") === "text" ? "text" : "yes-no",
+    default: textOf(prompt, "default") ?? "",
+    ...(document !== undefined && { document }),
+  })
 }
 
 function readOutcome(value: JsonValue): Outcome {

@@ -28,7 +28,7 @@ import {
 import { Args } from "./args.ts"
 import { awaitRecord } from "./awaited-record.ts"
 import { apiName, CATALOG, type CatalogCommand } from "./catalog.ts"
-import type { CommandContext, Io, Question } from "./command.ts"
+import type { CommandContext, Io } from "./command.ts"
 import { failureOf, ProgramError } from "./program-error.ts"
 
 export interface DaemonOptions {
@@ -268,17 +268,22 @@ class Api {
   }
 
   #ioOf(write: (line: ApiLine) => void, interactive: boolean, signal: AbortSignal): Io {
+    const answered = (ask: (id: string) => void) => this.#answered(ask, signal)
     return {
       interactive,
       progress: (progress) => write({ progress }),
       note: (note) => write({ note }),
       show: (show) => write({ show }),
       emit: (emit) => write({ emit }),
-      ask: (question) => this.#ask(question, write, signal),
+      async tell(outcome) {
+        await answered((id) => write({ tell: { ...outcome, id } }))
+      },
+      ask: (question) => answered((id) => write({ prompt: { ...question, id } })),
     }
   }
 
-  #ask(question: Question, write: (line: ApiLine) => void, signal: AbortSignal): Promise<string> {
+  /** @param ask - Writes a line that is to be answered under this id. */
+  #answered(ask: (id: string) => void, signal: AbortSignal): Promise<string> {
     const id = bytesToHex(this.#options.random.bytes(16))
     return new Promise((resolve, reject) => {
       const stop = (): void => {
@@ -291,7 +296,7 @@ class Api {
         signal.removeEventListener("abort", stop)
         resolve(answer)
       })
-      write({ prompt: { ...question, id } })
+      ask(id)
     })
   }
 }

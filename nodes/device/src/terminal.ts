@@ -71,6 +71,10 @@ export class Terminal implements Io {
     this.print(outcome)
   }
 
+  async tell(outcome: Outcome): Promise<void> {
+    this.print(outcome)
+  }
+
   /** Writes a command's answer. */
   print(outcome: Outcome): void {
     const { output, json } = this.#options

@@ -134,6 +134,29 @@ describe("a command", () => {
     await expect.poll(() => person.listeners.size).toBe(0)
   })
 
+  test("has been told what is not said again once it has said it, and not before", async () => {
+    const controller = new AbortController()
+    const { signal } = controller
+    const hearing = Promise.withResolvers<void>()
+    const deaf = new MemoryIo(["yes"])
+    deaf.tell = () => {
+      hearing.resolve()
+      return new Promise((_, reject) => signal.addEventListener("abort", reject))
+    }
+    const pairing = client.call({ command: "pair", args: {}, io: deaf, signal })
+    await hearing.promise
+    controller.abort(new Error("killed"))
+    await expect(pairing).rejects.toThrow("killed")
+    await expect
+      .poll(() => person.failures)
+      .toEqual([expect.objectContaining({ code: "INTERRUPTED" })])
+    expect(person.hasTold).toBe(false)
+    const { io, answered } = call("pair", {})
+    await answered
+    expect(io.emitted.at(-1)?.document).toEqual({ device: "phone" })
+    expect(person.hasTold).toBe(true)
+  })
+
   test("is told when the daemon ends under it, at once", async () => {
     const io = new MemoryIo()
     const signal = new AbortController().signal

@@ -33,6 +33,10 @@ export class MemoryIo implements Io {
     this.emitted.push(outcome)
   }
 
+  async tell(outcome: Outcome): Promise<void> {
+    this.emitted.push(outcome)
+  }
+
   async ask(question: Question): Promise<string> {
     this.asked.push(question)
     const answer = this.#answers.shift()

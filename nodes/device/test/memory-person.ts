@@ -136,13 +136,22 @@ export class MemoryPerson implements Person {
     if (name !== "phone") throw new CodedError("DEVICE_UNKNOWN", "no device goes by that name")
   }
 
+  /** What kept from telling. */
+  readonly failures: unknown[] = []
+  /** Whether whoever paired has said that the device was added. */
+  hasTold = false
+
   async pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
     signal.throwIfAborted()
     const code = "4711-copper-lemon-orbit"
     prompts.code({ code, lanOnly: false, expiresAtMs: 120_000, addresses: this.addresses })
     this.approved = await prompts.approve({ words: ["apple", "river"], name: "phone" })
     if (!this.approved) throw new CodedError("PAIR_REFUSED", "refused here")
-    prompts.added?.("phone")
+    await prompts.added?.("phone").catch((error: unknown) => {
+      this.failures.push(error)
+      throw error
+    })
+    this.hasTold = true
     return { device: "phone" }
   }
 

@@ -136,7 +136,7 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
 
 /** Told first, then noted as told: twice is better than never. */
 async function tell({ prompts, vault }: PairingRun, paired: PairResult): Promise<PairResult> {
-  prompts.added?.(paired.device)
+  await prompts.added?.(paired.device)
   await toldDevice(vault)
   return paired
 }

@@ -77,8 +77,8 @@ export interface PairPrompts {
   resumed?(device: string): void
   /** The code that was shown before a restart was claimed then, so it is used up. */
   burned?(): void
-  /** The device is added. Whoever is cut off before this returns is told by the next pairing. */
-  added?(device: string): void
+  /** The device is added. Unless this resolves, the next pairing tells it. */
+  added?(device: string): Promise<void>
 }
 
 export interface PairResult {

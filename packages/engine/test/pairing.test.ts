@@ -269,7 +269,7 @@ test("[P3] who was cut off before it was told that a device is added is told by 
   for (let at = 0; at <= last; at++) {
     const told: string[] = []
     let isDead = at === last
-    const added = (device: string) => {
+    const added = async (device: string) => {
       if (isDead) throw new Error("killed")
       told.push(device)
     }

@@ -53,7 +53,7 @@ export async function pair(context: CommandContext): Promise<undefined> {
       burned: () => io.note("The code that was shown before is used up; this is a new one."),
       resumed: (device) => io.note(`Going on to add ${device}, which you approved before.`),
       added: (device) =>
-        io.emit({
+        io.tell({
           document: { device },
           text: `${tone("strong", device)} is one of your devices now.`,
         }),
