@@ -37,18 +37,26 @@ export async function pairThroughKills(
   let join: Running | undefined
   let isAdded = false
   let hasJoined = false
+  /** Whether the latest `join` has ended, and it is known how. */
+  let isSeen = false
+  let goesOn = false
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     await stage.raise()
     if (!isAdded && (pair === undefined || pair.ended)) {
       pair = await host.start("pair", "--yes")
       stage.attend(pair)
       const shown = await shownBy(pair)
+      goesOn = typeof shown === "string"
       if (typeof shown === "object") codes.push(shown.code)
     }
     const newest = codes.at(-1)
-    if (newest !== undefined && !hasJoined && !(pair?.ended && !isAdded) && (join?.ended ?? true)) {
+    // A `pair` that goes on waits for the newcomer: the same command there brings it back.
+    const isJoinDue = join === undefined || (isSeen && (!hasJoined || goesOn))
+    if (newest !== undefined && isJoinDue && !(pair?.ended && !isAdded)) {
       join = await guest.start(...joinArgs(newest, guest), "--yes")
       stage.attend(join)
+      isSeen = false
+      hasJoined = false
     }
     const ends = () => (!isAdded && pair?.ended) || (!hasJoined && join?.ended)
     const what = "an end of `pair` or `join`"
@@ -61,6 +69,7 @@ export async function pairThroughKills(
       throw new Error(`${String(cause)}\n${said.join("\n")}`, { cause })
     })
     if (!hasJoined && join?.ended) {
+      isSeen = true
       const { ending, isDone } = await endOf(join)
       hasJoined = isDone
       if (!isDone) endings.push(`join ${ending}`)
@@ -83,7 +92,6 @@ async function endOf(
 ): Promise<{ readonly ending: string; readonly isDone: boolean }> {
   const { status, signal, stderr } = await running.finished
   const ending = signal ?? codeIn(stderr) ?? String(status)
-  // It had joined when it was cut: the folder holds the record, or the person was told so.
   const isTold = running.lines.some((line) => line.startsWith('{"device":'))
-  return { ending, isDone: status === 0 || isTold || ending === "RECORD_EXISTS" }
+  return { ending, isDone: status === 0 || isTold }
 }

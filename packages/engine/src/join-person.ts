@@ -2,7 +2,8 @@
  * Making this folder a device of a record that exists elsewhere.
  *
  * State is in table `engine.pairing`, group `guest`: the same command again goes on where it was
- * cut off, once the existing device had approved. Another code begins anew.
+ * cut off, once the existing device had approved. Another code begins anew. After it has joined, the
+ * same command opens the record: it was cut off before anybody heard of it.
  *
  * @module
  */
@@ -42,7 +43,7 @@ const GROUP: Uint8Array = utf8ToBytes("guest")
 /** The id that the device drew, by which both find each other again. */
 const DEVICE: Uint8Array = utf8ToBytes("guest device")
 const TICK_MS = 1000
-/** Hash of the code that all this belongs to. */
+/** Hash of the code that all this belongs to; stays, to know the same command by. */
 const CODE: Uint8Array = utf8ToBytes("guest code")
 /** How long the other device is looked for on the local network. */
 const FIND_MS = 15_000
@@ -66,10 +67,15 @@ export async function joinPerson(options: JoinOptions): Promise<Person> {
   const { store, vaultKey, random } = options
   const vault = await openVault({ store, key: vaultKey, random })
   try {
-    if ((await readDeviceState(vault)) !== undefined) {
-      throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
-    }
     const code = parsePairingCode(options.code)
+    const there = await readDeviceState(vault)
+    if (there !== undefined) {
+      const by = await vault.table("engine.pairing").get(CODE)
+      if (by === undefined || !equalBytes(by, codeHash(code))) {
+        throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
+      }
+      return await PersonEngine.open({ ...options, vault, device: there })
+    }
     const { device, made } = await new GuestRun(vault, code, options).join()
     const state = {
       id: device.id,
@@ -86,7 +92,8 @@ export async function joinPerson(options: JoinOptions): Promise<Person> {
       putDeviceState(vault, state),
       ...made.epochs.map(({ id, key }) => vault.table("engine.epochs").put(id, 0, key)),
       putHints(vault, made),
-      ...[GROUP, DEVICE, CODE].map((group) => table.del(group, 0)),
+      ...[GROUP, DEVICE].map((group) => table.del(group, 0)),
+      table.put(CODE, 0, codeHash(code)),
     ])
     return await PersonEngine.open({ ...options, vault, device: state })
   } catch (error) {
@@ -156,7 +163,7 @@ class GuestRun {
     const stored = await this.#table.get(GROUP)
     const { random, name } = this.#options
     const before = await this.#table.get(CODE)
-    if (stored === undefined || before === undefined || !equalBytes(before, this.#codeHash)) {
+    if (stored === undefined || before === undefined || !equalBytes(before, codeHash(this.#code))) {
       const device = generateDevice({ name, random })
       this.#deviceId = device.id
       this.#guest = createPairingGuest({ code: this.#code, device, random })
@@ -184,10 +191,6 @@ class GuestRun {
       if (!this.#isClaimed()) await this.#feed({ kind: "disconnected" })
       await clock.sleep(TICK_MS, signal).catch(() => undefined)
     }
-  }
-
-  get #codeHash(): Uint8Array {
-    return sha256(utf8ToBytes(formatPairingCode(this.#code)))
   }
 
   #isClaimed(): boolean {
@@ -287,7 +290,7 @@ class GuestRun {
         await this.#vault.write([
           this.#table.put(GROUP, 0, action.state),
           this.#table.put(DEVICE, 0, this.#deviceId),
-          this.#table.put(CODE, 0, this.#codeHash),
+          this.#table.put(CODE, 0, codeHash(this.#code)),
         ])
         this.#hasStored = true
         return
@@ -321,6 +324,10 @@ const ACKNOWLEDGE_MS = 5000
  * host may have begun with a new code and the same command goes on where this one ends.
  */
 const ALONE_MS_MAX = 30_000
+
+function codeHash(code: PairingCode): Uint8Array {
+  return sha256(utf8ToBytes(formatPairingCode(code)))
+}
 
 function absent(cause?: unknown): AccessError {
   const message = "nobody there"

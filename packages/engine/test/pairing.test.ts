@@ -322,3 +322,30 @@ test("[P3] who was cut off before it was told that a device is added is told by 
   }
   expect(toldAgain).toContain(last)
 })
+
+test("[P3] the same command, after it has joined, opens the record; with another code it does not", async () => {
+  await using world = new PersonWorld()
+  const relay = await world.relay()
+  const host = await world.create(world.machine("phone"), [relay.address])
+  await world.during(host.set("card/name/full", "Ada"))
+  const { signal } = new AbortController()
+  const shown = Promise.withResolvers<string>()
+  const approve = async () => true
+  const added = host.pair({ code: ({ code }) => shown.resolve(code), approve }, signal)
+  const code = await world.during(shown.promise)
+  const machine = world.machine("laptop")
+  const join = async (typed: string) => {
+    const asked = { name: "laptop", code: typed, relay: relay.address, confirm: approve, signal }
+    return world.during(joinPerson({ ...(await world.options(machine)), ...asked }))
+  }
+  const laptop = await join(code)
+  await world.during(laptop.settle(5000))
+  await world.during(added)
+  await world.end(laptop)
+  const again = await join(code)
+  expect(await again.get("card/name/full")).toBe("Ada")
+  expect(again.device).toEqual(laptop.device)
+  await world.end(again)
+  const other = code.replace(/^\d+/, (nameplate) => `${Number(nameplate) ^ 1}`)
+  await expect(join(other)).rejects.toMatchObject({ code: "RECORD_EXISTS" })
+})
