@@ -7,7 +7,8 @@
  * the cursor begins again and the relay is refilled. A relay that goes back behind what it signed
  * is refilled likewise, and what it signed is kept as proof; after {@link CONTRADICTIONS_MAX} times
  * it is spoken to no more. What was past the relay's retention before all had fetched it is brought
- * again, so that whoever was away for longer misses nothing.
+ * again, so that whoever was away for longer misses nothing. What a relay left out of a page without
+ * a word is asked for again, on each connection and now and then: it may be forgotten or withheld.
  *
  * | table            | group                     | order  | value                    |
  * | ---------------- | ------------------------- | ------ | ------------------------ |
@@ -40,7 +41,12 @@ import type { Replica } from "@fulcrum/log/replica"
 import { spanHash } from "@fulcrum/log/span"
 import { type VectorRow, type VersionVector, vectorSchema } from "@fulcrum/log/vector"
 import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
-import type { MailboxPage, OpenMailbox } from "@fulcrum/relay/open-mailbox"
+import type {
+  MailboxPage,
+  OpenMailbox,
+  PositionRange,
+  RelayItem,
+} from "@fulcrum/relay/open-mailbox"
 import type { RelayReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault } from "@fulcrum/store/vault"
@@ -99,7 +105,16 @@ interface Cursor {
   readonly head?: Uint8Array | undefined
   /** Up to which position what was past retention has been brought again. */
   readonly expired: number
+  /** Before `next`, and neither seen nor said to be gone. */
+  readonly gaps: readonly PositionRange[]
 }
+
+const NOTHING_KNOWN = { held: [], expired: 0, gaps: [] }
+
+/** Of those that are asked for again; above, the oldest are taken for forgotten. */
+const GAPS_MAX = 16
+/** In how many rounds they are asked for again on one connection: some minutes. */
+const GAP_ROUNDS = 100
 
 const cursorSchema: Schema<Cursor> = struct({
   sequenceId: bytes(16),
@@ -107,6 +122,7 @@ const cursorSchema: Schema<Cursor> = struct({
   held: vectorSchema,
   head: optional(bytesMax(2048)),
   expired: uint(),
+  gaps: array(struct({ from: uint(), to: uint() }), GAPS_MAX),
 })
 
 const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
@@ -223,7 +239,8 @@ export class MailboxLink {
     this.#acknowledged = 0
     const isNew = await this.#isNew(read)
     await space.arrive?.(client, isNew)
-    if (isNew) await this.#save({ sequenceId: read.sequenceId, next: 1, held: [], expired: 0 })
+    if (isNew) await this.#save({ sequenceId: read.sequenceId, next: 1, ...NOTHING_KNOWN })
+    else await this.#fillGaps(read)
     await read.watch(() => this.#wake.notify())
     void client.closed.then(() => this.#wake.notify())
     for (;;) await this.#round(append, read, signal)
@@ -238,6 +255,7 @@ export class MailboxLink {
       const woken = this.#wake.wait(either)
       const { expired } = await this.#pull(read)
       if (expired > this.#require().expired) await this.#bringAgain(append, read, expired)
+      if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
       await this.#push(append)
       await this.#acknowledge(read)
       this.#failures = 0
@@ -296,14 +314,37 @@ export class MailboxLink {
     for (;;) {
       const cursor = this.#require()
       const page = await read.read({ from: cursor.next, bytesMax: BATCH_BYTES_MAX })
-      if (page.items.length > 0) {
-        const spans = page.items.map((item) => item.bytes)
-        await this.#options.space.admit(spans)
-        await this.#heard(page.items.map((item) => ({ span: item.bytes, receipt: item.receipt })))
+      await this.#take(page.items)
+      if (page.next > cursor.next) {
+        const gaps = [...this.#require().gaps, ...page.missing].slice(-GAPS_MAX)
+        await this.#save({ ...this.#require(), next: page.next, gaps })
       }
-      if (page.next > cursor.next) await this.#save({ ...this.#require(), next: page.next })
       if (page.next >= page.end) return page
     }
+  }
+
+  async #take(items: readonly RelayItem[]): Promise<void> {
+    if (items.length === 0) return
+    await this.#options.space.admit(items.map(({ bytes }) => bytes))
+    await this.#heard(items.map(({ bytes, receipt }) => ({ span: bytes, receipt })))
+  }
+
+  /** Asks once more for what was left out before. */
+  async #fillGaps(read: OpenMailbox): Promise<void> {
+    const before = this.#require().gaps
+    const gaps: PositionRange[] = []
+    for (const gap of before) {
+      for (let { from } = gap; from < gap.to; ) {
+        // One item at a time: what comes after a gap is here.
+        const page = await read.read({ from, bytesMax: 1 })
+        await this.#take(page.items.filter(({ position }) => position < gap.to))
+        for (const { from, to } of page.missing) {
+          if (from < gap.to) gaps.push({ from, to: Math.min(to, gap.to) })
+        }
+        from = Math.max(page.next, from + 1)
+      }
+    }
+    if (before.length > 0) await this.#save({ ...this.#require(), gaps: gaps.slice(-GAPS_MAX) })
   }
 
   /** Brings once more what the relay forgot, up to a position, though not all had fetched it. */
@@ -327,7 +368,7 @@ export class MailboxLink {
     const gone = new Set<string>()
     for (let from = this.#require().expired + 1; from <= expired; ) {
       const page = await read.read({ from, bytesMax: 1 })
-      if (!page.isUnbroken) return "unknown"
+      if (page.missing.length > 0) return "unknown"
       for (const hash of page.gone) gone.add(bytesToHex(hash))
       from = page.next
     }

@@ -18,6 +18,12 @@ export interface RelayItem {
   readonly receipt: RelayReceipt
 }
 
+/** Positions from one on, before another. */
+export interface PositionRange {
+  readonly from: number
+  readonly to: number
+}
+
 export interface MailboxPage {
   /** By position, ascending. */
   readonly items: readonly RelayItem[]
@@ -27,8 +33,10 @@ export interface MailboxPage {
   readonly end: number
   /** Hashes of items between that are gone, as far as the relay remembers them. */
   readonly gone: readonly Uint8Array[]
-  /** Whether every position between was accounted for, by an item or the hash of one removed. */
-  readonly isUnbroken: boolean
+  /**
+   * What the page neither holds nor says to be gone: forgotten long ago, or withheld. Ascending.
+   */
+  readonly missing: readonly PositionRange[]
   /** Highest position whose item was past retention before all readers had it; 0: none. */
   readonly expired: number
 }
@@ -146,11 +154,11 @@ function checkPage(
     ...page.items.map((item) => ({ position: item.position, item })),
     ...page.skipped.map((gone) => ({ position: gone.position, gone })),
   ].sort((a, b) => a.position - b.position)
+  const missing: PositionRange[] = []
   let expected = start
-  let isUnbroken = true
   for (const step of steps) {
     if (step.position < expected || step.position >= page.next) throw broken("items out of order")
-    if (step.position > expected) isUnbroken = false
+    if (step.position > expected) missing.push({ from: expected, to: step.position })
     expected = step.position + 1
     if ("gone" in step) {
       trail.skip(step.position, step.gone.hash)
@@ -161,9 +169,9 @@ function checkPage(
     if (receipt.position !== position) throw broken("a receipt for another position")
     items.push({ position, bytes, receipt })
   }
-  if (expected < page.next) isUnbroken = false
+  if (expected < page.next) missing.push({ from: expected, to: page.next })
   const gone = page.skipped.map(({ hash }) => hash)
-  return { items, next: page.next, end: page.end, gone, isUnbroken, expired }
+  return { items, next: page.next, end: page.end, gone, missing, expired }
 }
 
 function broken(detail: string): RelayError {

@@ -54,7 +54,7 @@ describe("storing and reading", () => {
     const page = await other.read({ from: 1 })
     expect(page.items.map((item) => item.bytes)).toEqual(spans)
     expect(page.items.map((item) => item.receipt.bytes)).toEqual(receipts.map((one) => one.bytes))
-    expect(page).toMatchObject({ next: 4, end: 4, isUnbroken: true })
+    expect(page).toMatchObject({ next: 4, end: 4, missing: [] })
     expect(await other.read({ from: 4 })).toMatchObject({ items: [], next: 4, end: 4 })
   })
 
@@ -169,7 +169,7 @@ describe("storing and reading", () => {
     const receipt = await append.append(span)
     const page = await read.read({ from: 1 })
     expect(page.items.map((item) => item.bytes)).toContainEqual(span)
-    expect(page.isUnbroken).toBe(true)
+    expect(page.missing).toEqual([])
     expect(receipt.position).toBe(page.items.length)
     rig.disk.capacityBytes = rig.disk.usedBytes
     await expect(append.append(newSpan(rig.random))).rejects.toEqual(code("RELAY_FULL"))
@@ -307,7 +307,7 @@ describe("drops", () => {
     await theirs.acknowledge(2)
     const page = await theirs.read({ from: 1 })
     expect(page.items.map((item) => item.position)).toEqual([3, 4])
-    expect(page.isUnbroken).toBe(true)
+    expect(page.missing).toEqual([])
     const stranger = await maker.open(client, "read", newKey())
     await expect(stranger.acknowledge(4)).rejects.toEqual(code("RELAY_FORBIDDEN"))
     await theirs.acknowledge(100)
@@ -368,7 +368,7 @@ describe("drops", () => {
     await rig.clock.jump(6 * DAY_MS)
     await rig.relay.mailboxes.sweep()
     const page = await read.read({ from: 1 })
-    expect(page).toMatchObject({ expired: 2, items: [], next: 3, isUnbroken: true })
+    expect(page).toMatchObject({ expired: 2, items: [], next: 3, missing: [] })
     expect(page.gone).toEqual([spanHash(fetched), spanHash(missed)])
     // To acknowledge what one cannot read any more does not make it read.
     await read.acknowledge(2)
@@ -382,7 +382,7 @@ describe("drops", () => {
     await rig.clock.jump(7.5 * DAY_MS)
     await rig.relay.mailboxes.sweep()
     // What is remembered of the first time is forgotten; of the second time it is not.
-    expect((await read.read({ from: 2 })).isUnbroken).toBe(false)
+    expect((await read.read({ from: 2 })).missing).toEqual([{ from: 2, to: 3 }])
     expect((await append.append(missed)).bytes).toEqual(again.bytes)
     expect(rig.relay.mailboxes.get(append.name)).toMatchObject({ items: 0, bytes: 0 })
   })
@@ -406,7 +406,7 @@ describe("merging", () => {
     const read = await maker.open(client, "read", newKey())
     const page = await read.read({ from: 1 })
     expect(page.items.map((item) => item.position)).toEqual([4, 5])
-    expect(page.isUnbroken).toBe(true)
+    expect(page.missing).toEqual([])
     expect(rig.relay.mailboxes.get(append.name)).toMatchObject({ items: 2, gone: 3 })
   })
 

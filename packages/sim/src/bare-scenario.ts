@@ -118,6 +118,8 @@ class BareRun {
     await Promise.all(this.#underWay)
     const healedMs = this.#world.clock.now()
     for (const place of this.#places) if (!place.machine.isRunning) await this.#boot(place)
+    // A write that failed may have landed: whoever goes on looks, and so do they here.
+    for (const replica of this.#running) await replica.admit([])
     while (!this.#isSame()) {
       if (this.#world.clock.now() - healedMs > HEALED_MS) {
         throw new SimError("SIM_DIVERGED", this.#howTheyDiffer())

@@ -10,6 +10,7 @@
 import type { SeededRandom } from "@fulcrum/crypto/random"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
+import { LyingRelay } from "./lying-relay.ts"
 import type { Machine } from "./machine.ts"
 import { type Plan, planned } from "./plan.ts"
 import { type SettledTown, Town } from "./town.ts"
@@ -20,6 +21,10 @@ const EDITS = 20
 /** Runs in which little else happens than edits end with these. */
 const STEPS_MAX = 120
 const STEP_MS = [0, 3_000] as const
+/** Of the runs in which a relay may lie. */
+const LIES_CHANCE = 0.4
+/** What all other acts weigh, about. */
+const ACTS_WEIGHT = 60
 
 export async function runBasic(
   world: World,
@@ -39,6 +44,9 @@ class BasicRun {
   #dice: Dice
   /** What goes on by itself. */
   readonly #underWay = new Set<Promise<void>>()
+  readonly #liar: LyingRelay
+  /** Of a step. */
+  readonly #lieChance: number
   #edits = 0
 
   constructor(town: Town, trouble: Trouble) {
@@ -46,6 +54,9 @@ class BasicRun {
     this.#trouble = trouble
     this.#random = town.world.random.fork("scenario")
     this.#dice = new Dice(this.#random)
+    this.#liar = new LyingRelay(town.relay)
+    const lies = new Dice(this.#random.fork("lies")).happens(LIES_CHANCE)
+    this.#lieChance = lies ? trouble.weights.relapse / ACTS_WEIGHT : 0
   }
 
   async trouble({ stepsMax, skip }: Plan): Promise<void> {
@@ -58,6 +69,8 @@ class BasicRun {
       if (skip.has(step)) continue
       await world.clock.sleep(this.#dice.between(...STEP_MS))
       await this.#step(step)
+      const lies = new Dice(this.#random.fork(`lie ${step}`))
+      if (lies.happens(this.#lieChance)) await this.#liar.lie(lies)
       this.#town.look()
     }
   }
@@ -65,6 +78,7 @@ class BasicRun {
   async heal(): Promise<void> {
     const { world, machines, programs, devices, shop } = this.#town
     healWorld(world, machines)
+    this.#liar.stop()
     shop.isHookUp = true
     await Promise.all(this.#underWay)
     for (const program of programs) if (!program.machine.isRunning) await program.boot()

@@ -21,8 +21,8 @@ const ACTS = {
   clock: 3,
   /** A backup is made, or put back; a folder is copied to another machine. */
   backup: 4,
-  /** A relay loses its disk, or goes back to an older one. */
-  relapse: 2,
+  /** A relay loses its disk, goes back to an older one, or withholds what it has. */
+  relapse: 6,
 } as const
 type Act = keyof typeof ACTS
 

@@ -60,6 +60,11 @@ export class Machine {
     this.#disk = this.#mounted(new MemoryDisk())
   }
 
+  /** Says in the trace what happens to it. */
+  note(what: string): void {
+    this.#world.trace.note(`${this.name} ${what}`)
+  }
+
   /** What its disk holds now, as a backup or a copied folder would have it. */
   backUp(): MemoryDisk {
     return this.#disk.copy({})

@@ -6,7 +6,7 @@
 import { type SigningKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { publicKeyToPeerId } from "@fulcrum/net/peer-id"
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
-import { openMailboxes } from "@fulcrum/relay/mailboxes"
+import { type Mailboxes, openMailboxes } from "@fulcrum/relay/mailboxes"
 import { createMetrics } from "@fulcrum/relay/metrics"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { createRelayServer } from "@fulcrum/relay/server"
@@ -17,6 +17,8 @@ import type { Machine } from "./machine.ts"
 export class RelayProgram {
   readonly machine: Machine
   readonly address: string
+  /** What stands between its mailboxes and those who ask. */
+  serve: (mailboxes: Mailboxes) => Mailboxes = (mailboxes) => mailboxes
   readonly #key: SigningKey
   readonly #findings: Findings
 
@@ -40,7 +42,8 @@ export class RelayProgram {
       const store = await life.openStore()
       const vault = await openVault({ store, key: this.#key.seed, random })
       const [metrics, limits, key] = [createMetrics(), RELAY_LIMITS, this.#key]
-      const mailboxes = await openMailboxes({ vault, clock, random, key, limits, metrics })
+      const own = await openMailboxes({ vault, clock, random, key, limits, metrics })
+      const mailboxes = this.serve(own)
       const options = { mailboxes, clock, random, limits, metrics, onFault: threw }
       const server = createRelayServer(options)
       const host = await network.host({ key: key.seed })

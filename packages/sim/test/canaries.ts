@@ -234,6 +234,12 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "an append is lost while the disk is read again",
+    scenario: "bare",
+    seed: 1740,
+    patches: one("log/src/replica.ts", "for (const enter of committed) enter(loaded.tree)", ""),
+  },
+  {
     name: "what a relay dropped unread is not brought again",
     scenario: "basic",
     seed: 119,

@@ -41,6 +41,12 @@ const FOUND: readonly FoundSeed[] = [
     canary: "a vendor does not look for an event whose write failed",
   },
   {
+    scenario: "bare",
+    seed: 1740,
+    found: "what was appended while a replica read its disk again was forgotten",
+    canary: "an append is lost while the disk is read again",
+  },
+  {
     scenario: "basic",
     seed: 119,
     found: "a company away for longer than its relay keeps things never heard of any change again",
