@@ -8,7 +8,8 @@
  * is refilled likewise, and what it signed is kept as proof; after {@link CONTRADICTIONS_MAX} times
  * it is spoken to no more. What was past the relay's retention before all had fetched it is brought
  * again, so that whoever was away for longer misses nothing. What a relay left out of a page without
- * a word is asked for again, on each connection and now and then: it may be forgotten or withheld.
+ * a word is not acknowledged and asked for again, on each connection and now and then: it may be
+ * withheld. After {@link GAP_TRIES_MAX} times it is taken for forgotten long ago.
  *
  * | table            | group                     | order  | value                    |
  * | ---------------- | ------------------------- | ------ | ------------------------ |
@@ -105,8 +106,13 @@ interface Cursor {
   readonly head?: Uint8Array | undefined
   /** Up to which position what was past retention has been brought again. */
   readonly expired: number
-  /** Before `next`, and neither seen nor said to be gone. */
-  readonly gaps: readonly PositionRange[]
+  /** Before `next`, and neither seen nor said to be gone. Ascending. */
+  readonly gaps: readonly Gap[]
+}
+
+interface Gap extends PositionRange {
+  /** How often it was asked for again. */
+  readonly tries: number
 }
 
 const NOTHING_KNOWN = { held: [], expired: 0, gaps: [] }
@@ -115,6 +121,8 @@ const NOTHING_KNOWN = { held: [], expired: 0, gaps: [] }
 const GAPS_MAX = 16
 /** In how many rounds they are asked for again on one connection: some minutes. */
 const GAP_ROUNDS = 100
+/** Some days of being connected. */
+const GAP_TRIES_MAX = 1000
 
 const cursorSchema: Schema<Cursor> = struct({
   sequenceId: bytes(16),
@@ -122,7 +130,7 @@ const cursorSchema: Schema<Cursor> = struct({
   held: vectorSchema,
   head: optional(bytesMax(2048)),
   expired: uint(),
-  gaps: array(struct({ from: uint(), to: uint() }), GAPS_MAX),
+  gaps: array(struct({ from: uint(), to: uint(), tries: uint() }), GAPS_MAX),
 })
 
 const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
@@ -316,7 +324,10 @@ export class MailboxLink {
       const page = await read.read({ from: cursor.next, bytesMax: BATCH_BYTES_MAX })
       await this.#take(page.items)
       if (page.next > cursor.next) {
-        const gaps = [...this.#require().gaps, ...page.missing].slice(-GAPS_MAX)
+        // What was past retention is brought again by whoever has it, at another place.
+        const missing = page.missing.filter(({ to }) => to > page.expired + 1)
+        const begun = missing.map((range) => ({ ...range, tries: 0 }))
+        const gaps = [...this.#require().gaps, ...begun].slice(-GAPS_MAX)
         await this.#save({ ...this.#require(), next: page.next, gaps })
       }
       if (page.next >= page.end) return page
@@ -332,14 +343,15 @@ export class MailboxLink {
   /** Asks once more for what was left out before. */
   async #fillGaps(read: OpenMailbox): Promise<void> {
     const before = this.#require().gaps
-    const gaps: PositionRange[] = []
-    for (const gap of before) {
+    const gaps: Gap[] = []
+    for (const gap of before.filter(({ tries }) => tries < GAP_TRIES_MAX)) {
       for (let { from } = gap; from < gap.to; ) {
         // One item at a time: what comes after a gap is here.
         const page = await read.read({ from, bytesMax: 1 })
         await this.#take(page.items.filter(({ position }) => position < gap.to))
         for (const { from, to } of page.missing) {
-          if (from < gap.to) gaps.push({ from, to: Math.min(to, gap.to) })
+          if (from >= gap.to || to <= page.expired + 1) continue
+          gaps.push({ from, to: Math.min(to, gap.to), tries: gap.tries + 1 })
         }
         from = Math.max(page.next, from + 1)
       }
@@ -395,8 +407,8 @@ export class MailboxLink {
   }
 
   async #acknowledge(read: OpenMailbox): Promise<void> {
-    const { next } = this.#require()
-    const upTo = await this.#options.space.mayAcknowledge?.(next)
+    const { next, gaps } = this.#require()
+    const upTo = await this.#options.space.mayAcknowledge?.(gaps[0]?.from ?? next)
     if (upTo === undefined || upTo <= this.#acknowledged) return
     await read.acknowledge(upTo)
     this.#acknowledged = upTo

@@ -36,7 +36,7 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "basic",
-    seed: 51,
+    seed: 121,
     found: "an event whose write failed and landed was posted after newer ones",
     canary: "a vendor does not look for an event whose write failed",
   },
@@ -45,6 +45,12 @@ const FOUND: readonly FoundSeed[] = [
     seed: 1740,
     found: "what was appended while a replica read its disk again was forgotten",
     canary: "an append is lost while the disk is read again",
+  },
+  {
+    scenario: "basic",
+    seed: 4,
+    found: "what a relay withheld once was taken for read, and every later change waited for it",
+    canary: "what a relay withheld is acknowledged with the rest",
   },
   {
     scenario: "basic",
