@@ -76,6 +76,14 @@ export class BareChecks extends Findings {
     }
   }
 
+  /** It was brought everything that another had, to the last span. */
+  hasAll({ name, log }: BareReplica, from: string, vector: VersionVector): void {
+    for (const { incarnation, sequence } of vector) {
+      if ((log.tree.get(incarnation)?.sequence ?? 0) >= sequence) continue
+      this.fail("SIM_LOST", `${name} was brought all that ${from} had, and does not have it`)
+    }
+  }
+
   /** What became of spans that somebody changed on the way. */
   forged({ name }: BareReplica, results: readonly AdmitResult[]): void {
     for (const { outcome } of results) {

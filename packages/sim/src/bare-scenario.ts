@@ -36,6 +36,8 @@ const LARGE_BODIES_CHANCE = 0.04
 /** Machines, copies of others among them. */
 const PLACES_MAX = 4
 const STEP_MS = [0, 400] as const
+/** For each step. */
+const ALL_CHANCE = 0.05
 /** Longest that replicas may take once nothing stands in their way, in virtual time. */
 const HEALED_MS = 180_000
 const LOOK_MS = 500
@@ -106,6 +108,7 @@ class BareRun {
       this.#dice = new Dice(this.#random.fork(`step ${step}`))
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
       await this.#step(step)
+      await this.#bringAll(step)
       this.#checks.throwIfFailed()
     }
   }
@@ -129,6 +132,17 @@ class BareRun {
     }
     await this.#checks.settled(this.#running)
     this.#world.trace.note("all have the same", this.#running[0]?.log.digest)
+  }
+
+  /** Sometimes all that one has is brought to another, in disorder. */
+  async #bringAll(step: number): Promise<void> {
+    const dice = new Dice(this.#random.fork(`bring all ${step}`))
+    const running = this.#running
+    if (running.length < 2 || !dice.happens(ALL_CHANCE)) return
+    const [from, to] = [dice.pick(running), dice.pick(this.#places)]
+    if (to.replica === undefined || !to.machine.isRunning || to.replica === from) return
+    this.#world.trace.note(`all that ${from.name} has is brought to ${to.replica.name}`)
+    this.#goOn(to.machine, this.#courier.bringAll(from, to.replica, dice))
   }
 
   get #running(): readonly BareReplica[] {

@@ -12,6 +12,10 @@ import type { Dice } from "./dice.ts"
 const SPANS_MAX = 256
 const LOAD_MAX = 6
 const AMBUSH_CHANCE = 0.1
+/** Of all that a replica has: more may be past what another keeps waiting. */
+const ALL_MAX = 100
+const ALL_BYTES_MAX = 1024 * 1024
+const PARTS_MAX = 4
 
 export class Courier {
   readonly #dice: Dice
@@ -42,6 +46,24 @@ export class Courier {
     await this.#bring(to, () => to.admitChanged(changed))
   }
 
+  /**
+   * Brings all that one has to another, in any order and in parts: once the last is there, so is
+   * everything, whatever had to wait for what.
+   */
+  async bringAll(from: BareReplica, to: BareReplica, dice: Dice): Promise<void> {
+    const { spans, reached } = await from.log.spansAfter([], { bytesMax: ALL_BYTES_MAX })
+    if (spans.length > ALL_MAX) return
+    const parts = dice.between(1, PARTS_MAX)
+    const load = shuffled(spans, dice)
+    const size = Math.ceil(load.length / parts)
+    try {
+      for (let at = 0; at < load.length; at += size) await to.admit(load.slice(at, at + size))
+    } catch (error) {
+      return this.#checks.threw(to.name, error)
+    }
+    this.#checks.hasAll(to, from.name, reached)
+  }
+
   async #bring(to: BareReplica, admit: () => Promise<unknown>): Promise<void> {
     try {
       await admit()
@@ -57,4 +79,9 @@ export class Courier {
     changed[at] = (changed[at] ?? 0) ^ (1 << this.#dice.below(8))
     return this.#dice.happens(0.2) ? changed.subarray(0, at) : changed
   }
+}
+
+function shuffled<T>(items: readonly T[], dice: Dice): readonly T[] {
+  const mixed = [...items]
+  return items.flatMap(() => mixed.splice(dice.below(mixed.length), 1))
 }

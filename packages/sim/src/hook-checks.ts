@@ -14,6 +14,7 @@ export class HookChecks {
   readonly #findings: Findings
   readonly #secret: string
   readonly #bodyById = new Map<string, string>()
+  readonly #idByBody = new Map<string, string>()
   /** What each value replaced, as far as its writer knew. */
   readonly #replaced = new Map<string, string>()
   readonly #outdated = new Set<string>()
@@ -40,6 +41,11 @@ export class HookChecks {
       if (known === undefined) for (const value of valuesIn(body)) this.#see(value)
       else if (known !== body) this.#findings.fail("SIM_BROKE", "one event has two bodies")
       this.#bodyById.set(id, body)
+      // An event says when it was made and what it changed: no other is the same.
+      if ((this.#idByBody.get(body) ?? id) !== id) {
+        this.#findings.fail("SIM_BROKE", "one event has two ids")
+      }
+      this.#idByBody.set(body, id)
     }
     this.#looked = posted.length
   }

@@ -234,6 +234,36 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "what an entry was written on is not waited for",
+    scenario: "bare",
+    seed: 226,
+    patches: one(
+      "log/src/admission.ts",
+      'if (head === undefined || head.sequence < sequence) return { why: "on", key, sequence }',
+      'if (head === undefined && sequence < 0) return { why: "on", key, sequence }',
+    ),
+  },
+  {
+    name: "a span that waits is forgotten when what it waits for comes",
+    scenario: "bare",
+    seed: 226,
+    patches: one(
+      "log/src/waiting-room.ts",
+      "      .filter(({ need }) => (need.sequence ?? 0) <= sequence)",
+      "      .filter(({ need }) => (need.sequence ?? 0) < sequence)",
+    ),
+  },
+  {
+    name: "a vendor's event has another id at each try",
+    scenario: "basic",
+    seed: 2,
+    patches: one(
+      "engine/src/vendor-hooks.ts",
+      "        id: event.id,\n        timestamp",
+      "        id: event.id + String(clock.now()),\n        timestamp",
+    ),
+  },
+  {
     name: "an append is lost while the disk is read again",
     scenario: "bare",
     seed: 1740,
