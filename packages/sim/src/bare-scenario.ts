@@ -137,12 +137,13 @@ class BareRun {
   /** Sometimes all that one has is brought to another, in disorder. */
   async #bringAll(step: number): Promise<void> {
     const dice = new Dice(this.#random.fork(`bring all ${step}`))
-    const running = this.#running
+    const running = this.#places.filter(({ replica, machine }) => replica && machine.isRunning)
     if (running.length < 2 || !dice.happens(ALL_CHANCE)) return
-    const [from, to] = [dice.pick(running), dice.pick(this.#places)]
-    if (to.replica === undefined || !to.machine.isRunning || to.replica === from) return
-    this.#world.trace.note(`all that ${from.name} has is brought to ${to.replica.name}`)
-    this.#goOn(to.machine, this.#courier.bringAll(from, to.replica, dice))
+    const [from, to] = [dice.pick(running), dice.pick(running)]
+    if (!from.replica || !to.replica || from === to) return
+    this.#world.trace.note(`all that ${from.machine.name} has is brought to ${to.machine.name}`)
+    const brought = this.#courier.bringAll(from.replica, to.replica, dice)
+    this.#goOn(to.machine, Promise.race([brought, from.machine.died()]))
   }
 
   get #running(): readonly BareReplica[] {
