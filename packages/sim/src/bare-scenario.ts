@@ -120,10 +120,7 @@ class BareRun {
     )
     await Promise.all(this.#underWay)
     const healedMs = this.#world.clock.now()
-    for (const place of this.#places) if (!place.machine.isRunning) await this.#boot(place)
-    // A write that failed may have landed: whoever goes on looks, and so do they here.
-    for (const replica of this.#running) await replica.admit([])
-    while (!this.#isSame()) {
+    while (!(await this.#isSame())) {
       if (this.#world.clock.now() - healedMs > HEALED_MS) {
         throw new SimError("SIM_DIVERGED", this.#howTheyDiffer())
       }
@@ -289,7 +286,13 @@ class BareRun {
     return `not the same ${HEALED_MS / 1000} s after healing\n${rows.join("\n")}`
   }
 
-  #isSame(): boolean {
+  async #isSame(): Promise<boolean> {
+    for (const place of this.#places) {
+      // A flush under way may have been its last.
+      if (!place.machine.isRunning) await this.#boot(place)
+      // A write that failed may have landed: whoever goes on looks, and so do they here.
+      await Promise.race([place.replica?.admit([]), place.machine.died()])
+    }
     const running = this.#running
     if (running.length < this.#places.length) return false
     const [first] = running
