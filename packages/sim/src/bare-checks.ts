@@ -19,15 +19,16 @@ export class BareChecks extends Findings {
   readonly #chains = new Map<string, string>()
   /** Places acknowledged by each replica. */
   readonly #acknowledged = new Map<string, Set<string>>()
-  readonly #namesByHost = new Map<string, string>()
+  /** Each start has a host of its own. */
+  readonly #byHost = new Map<string, BareReplica>()
   /** Each name's latest replica, running or not: its vector was durable. */
   readonly #latest = new Map<string, BareReplica>()
   readonly #salts = new Set<string>()
   /** Sends anything: what it says of itself proves nothing, and what it sends may be refused. */
   #noisy: string | undefined
 
-  isAt(hostId: string, name: string): void {
-    this.#namesByHost.set(hostId, name)
+  isAt(hostId: string, replica: BareReplica): void {
+    this.#byHost.set(hostId, replica)
   }
 
   acknowledged({ name }: BareReplica, entries: readonly AdmittedEntry[]): void {
@@ -95,10 +96,9 @@ export class BareChecks extends Findings {
 
   /** `at` was told that a peer holds this. */
   claimed(at: BareReplica, hostId: string, vector: VersionVector): void {
-    const peer = this.#latest.get(this.#namesByHost.get(hostId) ?? "")
-    if (peer?.name === this.#noisy) return
-    // Who dialed us from a start that is over may have said what a newer start knows.
-    if (peer === undefined) return
+    // Of the start that said it, which may be over: its folder may be an older one by now.
+    const peer = this.#byHost.get(hostId)
+    if (peer === undefined || peer.name === this.#noisy) return
     const { tree } = peer.log
     for (const { incarnation, sequence } of vector) {
       if (tree.covers(tree.vector, incarnation, sequence)) continue

@@ -88,7 +88,7 @@ export class BareReplica {
     const host = await this.#life.network.host()
     host.handle(PROTOCOL, (channel) => this.#serve(channel))
     await host.listen([addressOf(this.name)])
-    this.#checks.isAt(host.id, this.name)
+    this.#checks.isAt(host.id, this)
     const threw = (error: unknown) => this.#checks.threw(this.name, error)
     for (const peer of peers) this.#keepDialing(host, addressOf(peer)).catch(threw)
   }
