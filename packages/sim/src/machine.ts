@@ -31,8 +31,6 @@ const FAILURES = ["fail-before", "fail-after"] as const
 export class Machine {
   readonly name: string
   quality: DiskQuality = PERFECT_DISK
-  /** How wrong the clock is; it may be set while a program runs. */
-  clockOffsetMs = 0
   /** Of each message that it sends, to be something else. */
   noiseChance = 0
   /** What happens to the next flushes, before chance is asked; `undefined`: nothing. */
@@ -42,6 +40,8 @@ export class Machine {
   readonly #random: SeededRandom
   readonly #dice: Dice
   readonly #noiseDice: Dice
+  #clockOffsetMs = 0
+  #mostAheadMs = 0
   #disk: MemoryDisk
   /** Of everything that was written here, whatever became of it. */
   readonly #nonces = new Set<string>()
@@ -58,6 +58,21 @@ export class Machine {
     this.#dice = new Dice(this.#random.fork("disk"))
     this.#noiseDice = new Dice(this.#random.fork("noise"))
     this.#disk = this.#mounted(new MemoryDisk())
+  }
+
+  /** How wrong the clock is; it may be set while a program runs. */
+  get clockOffsetMs(): number {
+    return this.#clockOffsetMs
+  }
+
+  set clockOffsetMs(ms: number) {
+    this.#clockOffsetMs = ms
+    this.#mostAheadMs = Math.max(this.#mostAheadMs, ms)
+  }
+
+  /** How far ahead the clock was at most. */
+  get mostAheadMs(): number {
+    return this.#mostAheadMs
   }
 
   /** Says in the trace what happens to it. */

@@ -29,6 +29,10 @@ type Name = (typeof NAMES)[number]
 const AGREED_MS = 120_000
 /** Longest until all have the same when nothing stands in their way, in virtual time. */
 const SAME_MS = 600_000
+/** No agreement ends sooner than that. */
+const TERMS_MS = 700 * 86_400_000
+/** A hook that was down for long is tried once in 72 minutes. */
+const HOOK_MS = 4_800_000
 const LOOK_MS = 1_000
 /** Until nothing is left to be said. */
 const QUIET_MS = 60_000
@@ -146,7 +150,8 @@ export class Town {
     const sinceMs = clock.now()
     this.findings.throwIfFailed()
     while (!(await this.#isSame())) {
-      if (clock.now() - sinceMs > SAME_MS) {
+      const isHookBehind = (this.shop.vendor?.queue().length ?? 0) > 0
+      if (clock.now() - sinceMs > (isHookBehind ? HOOK_MS : SAME_MS)) {
         throw new SimError("SIM_DIVERGED", await this.#howTheyDiffer())
       }
       await clock.sleep(LOOK_MS)
@@ -155,12 +160,24 @@ export class Town {
   }
 
   async #isSame(): Promise<boolean> {
+    // A flush under way when all healed may have been a machine's last.
+    for (const program of this.programs) if (!program.machine.isRunning) await program.boot()
     const { vendor } = this.shop
     if (vendor === undefined || vendor.queue().length > 0) return false
     const [phone, laptop] = await Promise.all([this.phone.shown(), this.laptop.shown()])
     if (phone !== laptop) return false
     const said = await this.phone.person?.get(DISCLOSED)
-    return JSON.stringify(this.shop.held(DISCLOSED)) === JSON.stringify(said)
+    if (JSON.stringify(this.shop.held(DISCLOSED)) === JSON.stringify(said)) return true
+    // By the shop's clock her terms had ended: it says so, signed, and to both.
+    if (this.shop.machine.mostAheadMs < TERMS_MS) return false
+    return (await this.#isRejected(this.phone)) && (await this.#isRejected(this.laptop))
+  }
+
+  /** Whether the shop's last word about the disclosed field was no. */
+  async #isRejected({ person }: PersonDevice): Promise<boolean> {
+    const [relationship] = (await person?.relationships()) ?? []
+    const shown = relationship && (await person?.show(relationship.id))
+    return shown?.disclosures.find(({ path }) => path === DISCLOSED)?.state === "rejected"
   }
 
   async #howTheyDiffer(): Promise<string> {
