@@ -272,12 +272,19 @@ export class Relationships {
       const { disclosures: all, state, name } = await this.document(relationship.id)
       if (state === "left") continue
       const disclosures = this.standing(all)
+      const ended = edited.length === 0 ? [] : all.filter((one) => !disclosures.includes(one))
       const values = new Map<string, JsonValue | undefined>()
-      for (const { path } of disclosures) values.set(path, await this.#valueOf(path))
+      for (const { path } of [...disclosures, ...ended]) values.set(path, await this.#valueOf(path))
       const { share, replica } = relationship.space
       const valueAt = (path: string) => values.get(path)
-      const { puts, updates } = project({ disclosures, valueAt, share, edited })
-      if (puts.length === 0) continue
+      const { puts, updates } = project({ disclosures, ended, valueAt, share, edited })
+      const document = documentId(`relationships/${relationship.id}`)
+      const edits = projectionEdits(updates)
+      if (puts.length === 0) {
+        if (edits.length === 0) continue
+        step.keep(await editDocument(step.documents, { document, edits, actor: step.actor }))
+        continue
+      }
       const paths = puts.map(({ path }) => path)
       const items: PersonItem[] = puts.map((value) => ({ kind: "put", value }))
       const body = encoded([...items, ...(extra?.(relationship, paths) ?? [])])
@@ -287,8 +294,6 @@ export class Relationships {
         throw new EngineError("VALUE_TOO_LARGE", `this is more than ${name} can be told at once`)
       }
       const entries = step.append(replica, body)
-      const document = documentId(`relationships/${relationship.id}`)
-      const edits = projectionEdits(updates)
       step.keep(await editDocument(step.documents, { document, edits, actor: step.actor }))
       step.after(() => relationship.space.absorb(entries))
       const entry = entries.at(-1)

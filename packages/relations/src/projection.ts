@@ -16,6 +16,10 @@
  *   for the record space. If the share is behind, it waits for the share. So a device that was
  *   away, or hears of the share first, never puts back what it has not seen replaced.
  *
+ * An edit of a field whose disclosure has ended by this device's clock is not told. It counts all the
+ * same, under a mark that says so: if the disclosure holds after all, by another clock, what was not
+ * told is settled in the order in which it was edited, and not by whoever is first.
+ *
  * A settlement raises the counter by one only: settling two older edits never wins over an edit
  * that was made meanwhile on top of one of them.
  *
@@ -40,7 +44,7 @@ export interface ProjectedDisclosure {
   readonly follows: boolean
   /** Of the last projection known to the record; 0: none yet. */
   readonly counter: number
-  /** Marks of the puts that the record knows, and their counters. */
+  /** Marks of the puts that the record knows, and their counters; untold ones begin with `~`. */
   readonly marks: ReadonlyMap<string, number>
 }
 
@@ -68,6 +72,8 @@ export interface Projection {
  */
 export function project(input: {
   readonly disclosures: readonly ProjectedDisclosure[]
+  /** Those that have ended: nothing of them is told. */
+  readonly ended?: readonly ProjectedDisclosure[]
   readonly valueAt: (path: string) => JsonValue | undefined
   readonly share: Share
   readonly edited: readonly string[]
@@ -75,18 +81,30 @@ export function project(input: {
   const puts: Put[] = []
   const updates: CounterUpdate[] = []
   const waits: { path: string; for: "record" | "share" }[] = []
+  const isEdited = (path: string) => input.edited.some((edited) => touches(edited, path))
   for (const disclosure of sortByPath(input.disclosures)) {
     const { path, marks } = disclosure
     const value = input.valueAt(path)
-    const isEdit = input.edited.some((edited) => touches(edited, path))
-    const step = nextStep(disclosure, value, input.share.registers.get(path), isEdit)
+    const step = nextStep(disclosure, value, input.share.registers.get(path), isEdited(path))
     if (step.do === "wait") waits.push({ path, for: step.for })
     if (step.do !== "put") continue
     const put: Put = { path, value, counter: step.counter }
     puts.push(put)
     updates.push({ path, counter: put.counter, mark: markOf(put), drop: [...marks.keys()] })
   }
+  for (const { path, marks, counter: before, follows } of sortByPath(input.ended ?? [])) {
+    if (!isEdited(path) || !follows) continue
+    const counter = nextEdit(before)
+    const mark = UNTOLD + markOf({ path, value: input.valueAt(path), counter })
+    updates.push({ path, counter, mark, drop: [...marks.keys()].filter(isUntold) })
+  }
   return { puts, updates, waits }
+}
+
+const UNTOLD = "~"
+
+function isUntold(mark: string): boolean {
+  return mark.startsWith(UNTOLD)
 }
 
 /** Names a put inside the record; two devices that write the same put give the same mark. */
@@ -102,7 +120,7 @@ type Step =
   | { readonly do: "nothing" }
 
 function nextStep(
-  { counter, marks, follows }: ProjectedDisclosure,
+  { path, counter, marks, follows }: ProjectedDisclosure,
   value: JsonValue | undefined,
   held: ShareRegister | undefined,
   isEdit: boolean,
@@ -112,7 +130,14 @@ function nextStep(
     const isThere = heldCounter === counter && isSame(value, held?.value)
     return isThere ? NOTHING : editStep(counter)
   }
-  if (heldCounter < counter) return { do: "wait", for: "share" }
+  if (heldCounter < counter) {
+    const isAllUntold = [...marks].every(([mark, at]) => at <= heldCounter || isUntold(mark))
+    const isKnown = held === undefined || marks.has(markOf(held))
+    if (!isAllUntold || !isKnown) return { do: "wait", for: "share" }
+    if (!follows || isSame(value, held?.value)) return NOTHING
+    const isLast = marks.has(UNTOLD + markOf({ path, value, counter }))
+    return { do: "put", counter: isLast ? counter : counter + 1 }
+  }
   // A field that was never there is not projected: *cleared* is said only of what was held.
   if (held === undefined) return value === undefined ? NOTHING : editStep(0)
   if (heldCounter > counter || !marks.has(markOf(held))) return { do: "wait", for: "record" }
@@ -122,7 +147,11 @@ function nextStep(
 const NOTHING: Step = { do: "nothing" }
 
 function editStep(counter: number): Step {
-  return { do: "put", counter: (Math.floor(counter / EDIT_STEP) + 1) * EDIT_STEP }
+  return { do: "put", counter: nextEdit(counter) }
+}
+
+function nextEdit(counter: number): number {
+  return (Math.floor(counter / EDIT_STEP) + 1) * EDIT_STEP
 }
 
 function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {

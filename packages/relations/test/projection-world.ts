@@ -33,6 +33,8 @@ export class Device {
   readonly record: Map<number, RecordEntry> = new Map()
   readonly shareEntries: Map<number, ShareEntry> = new Map()
   readonly share: Share = new Share()
+  /** By its clock the disclosure has ended. */
+  isLate = false
 
   constructor(number: number) {
     this.number = number
@@ -71,8 +73,10 @@ export class Device {
   }
 
   project(edited: readonly string[]): Projection {
+    const disclosures = [this.disclosure()]
     return project({
-      disclosures: [this.disclosure()],
+      disclosures: this.isLate ? [] : disclosures,
+      ended: this.isLate ? disclosures : [],
       valueAt: (): JsonValue | undefined => this.value,
       share: this.share,
       edited,
@@ -143,8 +147,16 @@ export class World {
     return true
   }
 
-  /** Delivers everything. @returns Deliveries made; throws if it never ends. */
+  /** A device's clock is set wrong, or right again. */
+  setClock(number: number): void {
+    const device = this.#device(number)
+    device.isLate = !device.isLate
+    this.#project(device, [])
+  }
+
+  /** Sets all clocks right and delivers everything. @returns Deliveries made; throws if it never ends. */
   settle(limit = 2000): number {
+    for (const device of this.devices) if (device.isLate) this.setClock(device.number)
     let steps = 0
     for (let moved = true; moved; ) {
       moved = false

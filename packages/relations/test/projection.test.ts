@@ -116,6 +116,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("record" as const), at: fc.nat(5), pick: fc.nat(8) }),
   fc.record({ do: fc.constant("share" as const), at: fc.nat(5), pick: fc.nat(8) }),
   fc.record({ do: fc.constant("vendor" as const), at: fc.nat(5), pick: fc.nat(8) }),
+  fc.record({ do: fc.constant("clock" as const), at: fc.nat(5), pick: fc.nat(0) }),
 )
 
 function run(
@@ -129,6 +130,7 @@ function run(
     if (one.do === "edit") world.edit(one.at, `value ${++edits}`, leaps ? one.pick : 0)
     else if (one.do === "record") world.deliverRecord(one.at, one.pick)
     else if (one.do === "share") world.deliverShare(one.at, one.pick)
+    else if (one.do === "clock") world.setClock(one.at)
     else world.deliverVendor(one.pick)
   }
   world.settle()

@@ -270,6 +270,16 @@ export const CANARIES: readonly Canary[] = [
     patches: one("log/src/replica.ts", "for (const enter of committed) enter(loaded.tree)", ""),
   },
   {
+    name: "an edit that is not told, by a clock that is ahead, does not count",
+    scenario: "basic",
+    seed: 1765,
+    patches: one(
+      "relations/src/projection.ts",
+      "if (!isEdited(path) || !follows) continue",
+      "if (!isEdited(path) || follows) continue",
+    ),
+  },
+  {
     name: "what a relay withheld is acknowledged with the rest",
     scenario: "basic",
     seed: 4,

@@ -54,6 +54,12 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "basic",
+    seed: 1765,
+    found: "edits that a clock far ahead kept from a company were told later in any order",
+    canary: "an edit that is not told, by a clock that is ahead, does not count",
+  },
+  {
+    scenario: "basic",
     seed: 119,
     found: "a company away for longer than its relay keeps things never heard of any change again",
     canary: "what a relay dropped unread is not brought again",
