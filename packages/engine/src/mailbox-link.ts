@@ -8,8 +8,8 @@
  * is refilled likewise, and what it signed is kept as proof; after {@link CONTRADICTIONS_MAX} times
  * it is spoken to no more. What was past the relay's retention before all had fetched it is brought
  * again, so that whoever was away for longer misses nothing. What a relay left out of a page without
- * a word is not acknowledged and asked for again, on each connection and now and then: it may be
- * withheld. After {@link GAP_TRIES_MAX} times it is taken for forgotten long ago.
+ * a word is asked for again, on each connection and now and then: it may be withheld. It is not
+ * acknowledged for {@link GAP_HOLDS} times, and after {@link GAP_TRIES_MAX} taken for forgotten.
  *
  * | table            | group                     | order  | value                    |
  * | ---------------- | ------------------------- | ------ | ------------------------ |
@@ -117,12 +117,16 @@ interface Gap extends PositionRange {
 
 const NOTHING_KNOWN = { held: [], expired: 0, gaps: [] }
 
-/** Of those that are asked for again; above, the oldest are taken for forgotten. */
+/** Of those that are asked for again; above, the oldest two are taken for one. */
 const GAPS_MAX = 16
 /** In how many rounds they are asked for again on one connection: some minutes. */
 const GAP_ROUNDS = 100
+/** About an hour of being connected. */
+const GAP_HOLDS = 20
 /** Some days of being connected. */
 const GAP_TRIES_MAX = 1000
+/** That one search for what is gone or was left out may take: a relay may say anything. */
+const SEARCH_PAGES_MAX = 256
 
 const cursorSchema: Schema<Cursor> = struct({
   sequenceId: bytes(16),
@@ -170,6 +174,8 @@ export class MailboxLink {
   #failures = 0
   /** Up to where this connection's relay was told that it may forget. */
   #acknowledged = 0
+  /** In which round what the relay forgot may be brought again. */
+  #bringsFrom = 0
 
   constructor(options: MailboxLinkOptions) {
     this.address = options.address
@@ -262,7 +268,12 @@ export class MailboxLink {
     try {
       const woken = this.#wake.wait(either)
       const { expired } = await this.#pull(read)
-      if (expired > this.#require().expired) await this.#bringAgain(append, read, expired)
+      // Before anything is brought, for which there may be no room.
+      await this.#acknowledge(read)
+      if (expired > this.#require().expired && this.#rounds >= this.#bringsFrom) {
+        this.#bringsFrom = this.#rounds + GAP_ROUNDS
+        await this.#bringAgain(append, read, expired)
+      }
       if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
       await this.#push(append)
       await this.#acknowledge(read)
@@ -324,10 +335,8 @@ export class MailboxLink {
       const page = await read.read({ from: cursor.next, bytesMax: BATCH_BYTES_MAX })
       await this.#take(page.items)
       if (page.next > cursor.next) {
-        // What was past retention is brought again by whoever has it, at another place.
-        const missing = page.missing.filter(({ to }) => to > page.expired + 1)
-        const begun = missing.map((range) => ({ ...range, tries: 0 }))
-        const gaps = [...this.#require().gaps, ...begun].slice(-GAPS_MAX)
+        const begun = page.missing.map((range) => ({ ...range, tries: 0 }))
+        const gaps = atMost([...this.#require().gaps, ...begun])
         await this.#save({ ...this.#require(), next: page.next, gaps })
       }
       if (page.next >= page.end) return page
@@ -343,20 +352,23 @@ export class MailboxLink {
   /** Asks once more for what was left out before. */
   async #fillGaps(read: OpenMailbox): Promise<void> {
     const before = this.#require().gaps
-    const gaps: Gap[] = []
+    let gaps: readonly Gap[] = []
+    let pages = 0
     for (const gap of before.filter(({ tries }) => tries < GAP_TRIES_MAX)) {
-      for (let { from } = gap; from < gap.to; ) {
+      const tries = gap.tries + 1
+      let { from } = gap
+      for (; from < gap.to && pages < SEARCH_PAGES_MAX; pages++) {
         // One item at a time: what comes after a gap is here.
         const page = await read.read({ from, bytesMax: 1 })
         await this.#take(page.items.filter(({ position }) => position < gap.to))
-        for (const { from, to } of page.missing) {
-          if (from >= gap.to || to <= page.expired + 1) continue
-          gaps.push({ from, to: Math.min(to, gap.to), tries: gap.tries + 1 })
-        }
+        const left = page.missing.filter((range) => range.from < gap.to)
+        const cut = left.map((range) => ({ ...range, to: Math.min(range.to, gap.to), tries }))
+        gaps = atMost([...gaps, ...cut])
         from = Math.max(page.next, from + 1)
       }
+      if (from < gap.to) gaps = atMost([...gaps, { from, to: gap.to, tries }])
     }
-    if (before.length > 0) await this.#save({ ...this.#require(), gaps: gaps.slice(-GAPS_MAX) })
+    if (before.length > 0) await this.#save({ ...this.#require(), gaps })
   }
 
   /** Brings once more what the relay forgot, up to a position, though not all had fetched it. */
@@ -378,9 +390,11 @@ export class MailboxLink {
   /** Hashes of what is gone since the last time; `unknown`: the relay does not remember all. */
   async #gone(read: OpenMailbox, expired: number): Promise<ReadonlySet<string> | "unknown"> {
     const gone = new Set<string>()
+    let pages = 0
     for (let from = this.#require().expired + 1; from <= expired; ) {
       const page = await read.read({ from, bytesMax: 1 })
-      if (page.missing.length > 0) return "unknown"
+      const isEndless = page.next <= from || ++pages > SEARCH_PAGES_MAX
+      if (page.missing.length > 0 || isEndless) return "unknown"
       for (const hash of page.gone) gone.add(bytesToHex(hash))
       from = page.next
     }
@@ -408,7 +422,8 @@ export class MailboxLink {
 
   async #acknowledge(read: OpenMailbox): Promise<void> {
     const { next, gaps } = this.#require()
-    const upTo = await this.#options.space.mayAcknowledge?.(gaps[0]?.from ?? next)
+    const held = gaps.find(({ tries }) => tries < GAP_HOLDS)
+    const upTo = await this.#options.space.mayAcknowledge?.(held?.from ?? next)
     if (upTo === undefined || upTo <= this.#acknowledged) return
     await read.acknowledge(upTo)
     this.#acknowledged = upTo
@@ -469,6 +484,14 @@ export class MailboxLink {
     this.#state = state
     this.#changed.notify()
   }
+}
+
+/** As few gaps as are kept: the oldest two become one, with what lies between. */
+function atMost(gaps: readonly Gap[]): readonly Gap[] {
+  const [first, second, ...rest] = gaps
+  if (gaps.length <= GAPS_MAX || first === undefined || second === undefined) return gaps
+  const tries = Math.min(first.tries, second.tries)
+  return atMost([{ from: first.from, to: second.to, tries }, ...rest])
 }
 
 function hashOf(span: Uint8Array): string {

@@ -278,23 +278,29 @@ export class PersonLinks {
 
   /**
    * Leaves the connect message, the same bytes each time, until the relay's receipt is here; and
-   * while the company has not answered once more if the relay has lost what it had, and each day,
-   * for the relay forgets what is not fetched in time.
+   * while the company has not answered once more if the relay has lost what it had, and whenever it
+   * connects a day later, for the relay forgets what is not fetched in time.
    */
   async #knock(relationship: OpenRelationship, client: RelayClient, isNew: boolean): Promise<void> {
     const { secrets, space } = relationship
     const { item, connect } = secrets
     const isAnswered = space.agreedSignature !== undefined || space.refused !== undefined
     if (connect === undefined || isAnswered) return
-    const isDue =
-      isNew || (await this.isKnockDue(relationship)) || (await this.#isKnockOld(relationship))
-    if (!isDue) return
-    const receipt = await client.knock({
+    const isFirst = isNew || (await this.isKnockDue(relationship))
+    if (!isFirst && !(await this.#isKnockOld(relationship))) return
+    const now = encodeAs(knockTimeSchema, Math.max(0, Math.floor(this.#options.clock.now())))
+    // What is left again is not what the answer waits for: it may be here already.
+    if (!isFirst) await this.#options.vault.write([this.#knocked.put(item.id, KNOCK_TIME, now)])
+    const knocked = client.knock({
       door: mailboxNameSchema.decode(item.door),
       message: connect,
       ...(item.token && { token: item.token }),
     })
-    const now = encodeAs(knockTimeSchema, Math.max(0, Math.floor(this.#options.clock.now())))
+    const receipt = await knocked.catch((error: unknown) => {
+      if (isFirst || !(error instanceof RelayError)) throw error
+      return undefined
+    })
+    if (receipt === undefined) return
     await this.#options.vault.write([
       this.#knocked.put(item.id, KNOCK_RECEIPT, receipt.bytes),
       this.#knocked.put(item.id, KNOCK_TIME, now),

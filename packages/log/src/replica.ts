@@ -103,6 +103,8 @@ export class Replica {
   #digest: { readonly vector: VersionVector; readonly digest: Uint8Array } | undefined
   /** Arrivals handed out to writes that failed, so that they may have landed or not. */
   #uncertain: UncertainWrite[] = []
+  /** What became durable in calls that failed all the same: the next one tells it. */
+  #untold: AdmitResult[] = []
   /** What was committed while the disk was being read again. */
   #committed: ((tree: IncarnationTree) => void)[] | undefined
 
@@ -327,25 +329,58 @@ export class Replica {
     retried: readonly WaitingSpan[],
     extraOps: readonly LogOp[],
   ): Promise<AdmitResult[]> {
-    const released: AdmitResult[] = this.#uncertain.length > 0 ? await this.#refresh() : []
+    if (this.#uncertain.length > 0) this.#untold.push(...(await this.#refresh()))
+    const released: AdmitResult[] = []
     const results: AdmitResult[] = []
+    let durable = 0
+    try {
+      await this.#admitAll({
+        spans,
+        retried,
+        extraOps,
+        results,
+        released,
+        finished: () => {
+          durable = results.length
+        },
+      })
+    } catch (error) {
+      this.#untold.push(...results.slice(0, durable), ...released)
+      throw error
+    }
+    const untold = this.#untold
+    this.#untold = []
+    return [...results, ...untold, ...released]
+  }
+
+  async #admitAll(input: {
+    readonly spans: readonly Uint8Array[]
+    readonly retried: readonly WaitingSpan[]
+    readonly extraOps: readonly LogOp[]
+    readonly results: AdmitResult[]
+    readonly released: AdmitResult[]
+    readonly finished: () => void
+  }): Promise<void> {
+    const { spans, retried, extraOps, results, released, finished } = input
     const again = this.#hasUnsorted ? this.#waiting.all() : retried
     this.#hasUnsorted = false
     let batch = this.#beginBatch()
     for (const bytes of spans) {
       if (batch.admission.bytes >= WRITE_BYTES_MAX) {
         released.push(...(await this.#finishBatch(batch, [])))
+        finished()
         batch = this.#beginBatch()
       }
       const judgement = await batch.admission.judge(bytes)
       results.push(batch.settle(bytes, judgement))
     }
+    const late: AdmitResult[] = []
     for (const span of again) {
       const result = await this.#retry(batch, span)
-      if (result) released.push(result)
+      if (result) late.push(result)
     }
-    released.push(...(await this.#finishBatch(batch, extraOps)))
-    return [...results, ...released]
+    late.push(...(await this.#finishBatch(batch, extraOps)))
+    released.push(...late)
   }
 
   #beginBatch(): AdmissionBatch {
@@ -447,7 +482,10 @@ export class Replica {
     this.#waiting = loaded.waiting
     this.#hasUnsorted = loaded.waiting.size > 0
     this.#forks = loaded.forks
-    if (this.#own === undefined) this.#ownKey = loaded.ownKey
+    const { ownKey } = loaded
+    // Read last, so that it may name a line that was begun since, or is not the newest any more.
+    const isKnown = ownKey === undefined || loaded.tree.byKey(ownKey) !== undefined
+    if (this.#own === undefined && committed.length === 0 && isKnown) this.#ownKey = ownKey
     this.#lastArrival = Math.max(this.#lastArrival, loaded.lastArrival)
     return landed
   }

@@ -115,6 +115,22 @@ test("[L14] an admission that failed may have landed: the next one finds out, an
   }
 })
 
+test("[L14] what the next one finds out is told by a later one, if that fails too", async () => {
+  const a = await openDevice(space, "a")
+  const spans = [...(await append(a, "1")), ...(await append(a, "2"))]
+  const b = await openDevice(space, "b")
+  const faults: MemoryFault[] = [{ type: "fail-after" }, { type: "fail-before" }]
+  b.disk.fault = () => faults.shift()
+  await expect(b.replica.admit(spans.slice(0, 1))).rejects.toThrow()
+  await expect(b.replica.admit(spans.slice(1))).rejects.toThrow()
+  const told = (await b.replica.admit(spans)).flatMap((result) =>
+    result.outcome === "admitted" ? result.entries : [],
+  )
+  const texts = told.filter(({ kind }) => kind === "payload").map(({ body }) => body)
+  expect(texts.map((text) => new TextDecoder().decode(text)).toSorted()).toEqual(["1", "2"])
+  expect(b.replica.digest).toEqual(a.replica.digest)
+})
+
 test("[L14] what is appended while the next one finds out stays, and is told once", async () => {
   const a = await openDevice(space, "a")
   const spans = await append(a, "1")

@@ -126,7 +126,9 @@ function nextStep(
   isEdit: boolean,
 ): Step {
   const heldCounter = held?.counter ?? 0
-  if (isEdit && follows && (held !== undefined || counter > 0)) {
+  // What was never told is not cleared.
+  const wasTold = held !== undefined || [...marks.keys()].some((mark) => !isUntold(mark))
+  if (isEdit && follows && (wasTold || (counter > 0 && value !== undefined))) {
     const isThere = heldCounter === counter && isSame(value, held?.value)
     return isThere ? NOTHING : editStep(counter)
   }
