@@ -11,10 +11,9 @@
  * a word is asked for again, on each connection and now and then: it may be withheld. It is not
  * acknowledged for {@link GAP_HOLDS} times, and after {@link GAP_TRIES_MAX} taken for forgotten.
  *
- * | table            | group                     | order  | value                    |
- * | ---------------- | ------------------------- | ------ | ------------------------ |
- * | `engine.cursors` | hash of mailbox and relay | 0      | `cursorSchema`           |
- * | `engine.alarms`  | likewise                  | rising | array of signed receipts |
+ * | table           | group                     | order  | value                    |
+ * | --------------- | ------------------------- | ------ | ------------------------ |
+ * | `engine.alarms` | hash of mailbox and relay | rising | array of signed receipts |
  *
  * Values are canonical CBOR.
  *
@@ -23,34 +22,20 @@
  * @module
  */
 import { bytesToHex, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
-import {
-  array,
-  bytes,
-  bytesMax,
-  decodeAs,
-  encodeAs,
-  optional,
-  type Schema,
-  struct,
-  uint,
-} from "@fulcrum/codec/schema"
+import { array, bytesMax, encodeAs, type Schema } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Replica } from "@fulcrum/log/replica"
 import { spanHash } from "@fulcrum/log/span"
-import { type VectorRow, type VersionVector, vectorSchema } from "@fulcrum/log/vector"
+import type { VectorRow, VersionVector } from "@fulcrum/log/vector"
 import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
-import type {
-  MailboxPage,
-  OpenMailbox,
-  PositionRange,
-  RelayItem,
-} from "@fulcrum/relay/open-mailbox"
+import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
 import type { RelayReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault } from "@fulcrum/store/vault"
+import { atMost, type Gap, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { Signal } from "./signal.ts"
 import { spanEnd } from "./span-end.ts"
 
@@ -98,27 +83,6 @@ export interface LinkedSpace {
 
 export type LinkState = "untried" | "working" | "idle" | "unreachable" | "full"
 
-interface Cursor {
-  readonly sequenceId: Uint8Array
-  readonly next: number
-  /** What the relay holds or held: whoever appends to it brings each line without gaps. */
-  readonly held: VersionVector
-  readonly head?: Uint8Array | undefined
-  /** Up to which position what was past retention has been brought again. */
-  readonly expired: number
-  /** Before `next`, and neither seen nor said to be gone. Ascending. */
-  readonly gaps: readonly Gap[]
-}
-
-interface Gap extends PositionRange {
-  /** How often it was asked for again. */
-  readonly tries: number
-}
-
-const NOTHING_KNOWN = { held: [], expired: 0, gaps: [] }
-
-/** Of those that are asked for again; above, the oldest two are taken for one. */
-const GAPS_MAX = 16
 /** In how many rounds they are asked for again on one connection: some minutes. */
 const GAP_ROUNDS = 100
 /** About an hour of being connected. */
@@ -127,15 +91,6 @@ const GAP_HOLDS = 20
 const GAP_TRIES_MAX = 1000
 /** That one search for what is gone or was left out may take: a relay may say anything. */
 const SEARCH_PAGES_MAX = 256
-
-const cursorSchema: Schema<Cursor> = struct({
-  sequenceId: bytes(16),
-  next: uint(),
-  held: vectorSchema,
-  head: optional(bytesMax(2048)),
-  expired: uint(),
-  gaps: array(struct({ from: uint(), to: uint(), tries: uint() }), GAPS_MAX),
-})
 
 const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
 const ALARMS = "engine.alarms"
@@ -161,12 +116,11 @@ export interface MailboxLinkOptions {
 export class MailboxLink {
   readonly address: string
   readonly #options: MailboxLinkOptions
-  readonly #cursors: Table
+  readonly #cursor: StoredCursor
   readonly #alarms: Table
   readonly #group: Uint8Array
   readonly #wake = new Signal()
   readonly #changed = new Signal()
-  #cursor: Cursor | undefined
   #state: LinkState = "untried"
   #code: string | undefined
   /** Rounds finished: everything that was new when one began was read and brought. */
@@ -180,9 +134,9 @@ export class MailboxLink {
   constructor(options: MailboxLinkOptions) {
     this.address = options.address
     this.#options = options
-    this.#cursors = options.vault.table("engine.cursors")
     this.#alarms = options.vault.table(ALARMS)
     this.#group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
+    this.#cursor = new StoredCursor(options.vault, this.#group)
   }
 
   get state(): LinkState {
@@ -207,7 +161,7 @@ export class MailboxLink {
   /** Whether something here is not known to be on the relay. */
   async isBehind(): Promise<boolean> {
     const { replica } = this.#options.space
-    const held = (await this.#load())?.held ?? []
+    const held = (await this.#cursor.load())?.held ?? []
     return (await replica.spansAfter(held, { bytesMax: 1 })).spans.length > 0
   }
 
@@ -253,7 +207,7 @@ export class MailboxLink {
     this.#acknowledged = 0
     const isNew = await this.#isNew(read)
     await space.arrive?.(client, isNew)
-    if (isNew) await this.#save({ sequenceId: read.sequenceId, next: 1, ...NOTHING_KNOWN })
+    if (isNew) await this.#cursor.save({ sequenceId: read.sequenceId, next: 1, ...NOTHING_KNOWN })
     else await this.#fillGaps(read)
     await read.watch(() => this.#wake.notify())
     void client.closed.then(() => this.#wake.notify())
@@ -270,7 +224,7 @@ export class MailboxLink {
       const { expired } = await this.#pull(read)
       // Before anything is brought, for which there may be no room.
       await this.#acknowledge(read)
-      if (expired > this.#require().expired && this.#rounds >= this.#bringsFrom) {
+      if (expired > this.#cursor.current.expired && this.#rounds >= this.#bringsFrom) {
         this.#bringsFrom = this.#rounds + GAP_ROUNDS
         await this.#bringAgain(append, read, expired)
       }
@@ -291,7 +245,7 @@ export class MailboxLink {
 
   async #open(client: RelayClient, right: "append" | "read"): Promise<OpenMailbox> {
     const { access } = this.#options
-    const known = (await this.#load())?.head
+    const known = (await this.#cursor.load())?.head
     const { mailbox, holder } = access
     const input = { capability: access.capability(right), mailbox, holder }
     try {
@@ -300,25 +254,23 @@ export class MailboxLink {
       const isGone = error instanceof RelayError && error.code === "RELAY_UNKNOWN_MAILBOX"
       if (!isGone || access.create === undefined) throw error
       await client.create(access.create)
-      this.#cursor = undefined
-      await this.#options.vault.write([this.#cursors.del(this.#group, 0)])
+      await this.#options.vault.write([this.#cursor.forget()])
       return client.open(input)
     }
   }
 
   /** A cursor of another life of the mailbox says nothing about this one. */
   async #isNew(read: OpenMailbox): Promise<boolean> {
-    const cursor = await this.#load()
+    const cursor = await this.#cursor.load()
     return cursor === undefined || !equalBytes(cursor.sequenceId, read.sequenceId)
   }
 
   /** From now on nothing is taken for held there that the relay does not show again. */
   async #keepProof(proofs: readonly Uint8Array[]): Promise<void> {
     const order = await this.#contradictions()
-    this.#cursor = undefined
     await this.#options.vault.write([
       this.#alarms.put(this.#group, order, encodeAs(proofsSchema, proofs)),
-      this.#cursors.del(this.#group, 0),
+      this.#cursor.forget(),
     ])
   }
 
@@ -331,13 +283,13 @@ export class MailboxLink {
   /** @returns The last page. */
   async #pull(read: OpenMailbox): Promise<MailboxPage> {
     for (;;) {
-      const cursor = this.#require()
+      const cursor = this.#cursor.current
       const page = await read.read({ from: cursor.next, bytesMax: BATCH_BYTES_MAX })
       await this.#take(page.items)
       if (page.next > cursor.next) {
         const begun = page.missing.map((range) => ({ ...range, tries: 0 }))
-        const gaps = atMost([...this.#require().gaps, ...begun])
-        await this.#save({ ...this.#require(), next: page.next, gaps })
+        const gaps = atMost([...this.#cursor.current.gaps, ...begun])
+        await this.#cursor.save({ ...this.#cursor.current, next: page.next, gaps })
       }
       if (page.next >= page.end) return page
     }
@@ -351,7 +303,7 @@ export class MailboxLink {
 
   /** Asks once more for what was left out before. */
   async #fillGaps(read: OpenMailbox): Promise<void> {
-    const before = this.#require().gaps
+    const before = this.#cursor.current.gaps
     let gaps: readonly Gap[] = []
     let pages = 0
     for (const gap of before.filter(({ tries }) => tries < GAP_TRIES_MAX)) {
@@ -368,7 +320,7 @@ export class MailboxLink {
       }
       if (from < gap.to) gaps = atMost([...gaps, { from, to: gap.to, tries }])
     }
-    if (before.length > 0) await this.#save({ ...this.#require(), gaps })
+    if (before.length > 0) await this.#cursor.save({ ...this.#cursor.current, gaps })
   }
 
   /** Brings once more what the relay forgot, up to a position, though not all had fetched it. */
@@ -384,14 +336,14 @@ export class MailboxLink {
       for (const span of again) await append.append(span)
       after = reached
     }
-    await this.#save({ ...this.#require(), expired })
+    await this.#cursor.save({ ...this.#cursor.current, expired })
   }
 
   /** Hashes of what is gone since the last time; `unknown`: the relay does not remember all. */
   async #gone(read: OpenMailbox, expired: number): Promise<ReadonlySet<string> | "unknown"> {
     const gone = new Set<string>()
     let pages = 0
-    for (let from = this.#require().expired + 1; from <= expired; ) {
+    for (let from = this.#cursor.current.expired + 1; from <= expired; ) {
       const page = await read.read({ from, bytesMax: 1 })
       const isEndless = page.next <= from || ++pages > SEARCH_PAGES_MAX
       if (page.missing.length > 0 || isEndless) return "unknown"
@@ -404,7 +356,7 @@ export class MailboxLink {
   async #push(append: OpenMailbox): Promise<void> {
     const { replica } = this.#options.space
     for (;;) {
-      const { held } = this.#require()
+      const { held } = this.#cursor.current
       const { spans } = await replica.spansAfter(held, { bytesMax: BATCH_BYTES_MAX })
       if (spans.length === 0) return
       const outcomes = await Promise.allSettled(
@@ -412,16 +364,16 @@ export class MailboxLink {
       )
       const stored = outcomes.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))
       await this.#heard(stored)
-      let { next } = this.#require()
+      let { next } = this.#cursor.current
       // What we brought ourselves need not be read again.
       for (const { receipt } of stored) if (receipt.position === next) next++
-      await this.#save({ ...this.#require(), next })
+      await this.#cursor.save({ ...this.#cursor.current, next })
       for (const one of outcomes) if (one.status === "rejected") throw one.reason
     }
   }
 
   async #acknowledge(read: OpenMailbox): Promise<void> {
-    const { next, gaps } = this.#require()
+    const { next, gaps } = this.#cursor.current
     const held = gaps.find(({ tries }) => tries < GAP_HOLDS)
     const upTo = await this.#options.space.mayAcknowledge?.(held?.from ?? next)
     if (upTo === undefined || upTo <= this.#acknowledged) return
@@ -432,12 +384,12 @@ export class MailboxLink {
   /** Notes what the relay holds, with its signature. */
   async #heard(items: readonly StoredSpan[]): Promise<void> {
     const { replica } = this.#options.space
-    const cursor = this.#require()
+    const cursor = this.#cursor.current
     let { held } = cursor
     for (const { span } of items) held = replica.tree.merge(held, this.#rowOf(span, held))
     const head = items.at(-1)?.receipt.bytes ?? cursor.head
     await this.#options.space.stored?.(items)
-    await this.#save({ ...this.#require(), held, head })
+    await this.#cursor.save({ ...this.#cursor.current, held, head })
   }
 
   /**
@@ -458,40 +410,10 @@ export class MailboxLink {
     return isNext ? [{ incarnation, sequence, chain }] : []
   }
 
-  async #load(): Promise<Cursor | undefined> {
-    if (this.#cursor === undefined) {
-      const stored = await this.#cursors.get(this.#group)
-      if (stored !== undefined) {
-        this.#cursor = decodeAs(cursorSchema, stored, { bytesMax: 256 * 1024 })
-      }
-    }
-    return this.#cursor
-  }
-
-  async #save(cursor: Cursor): Promise<void> {
-    await this.#options.vault.write([
-      this.#cursors.put(this.#group, 0, encodeAs(cursorSchema, cursor)),
-    ])
-    this.#cursor = cursor
-  }
-
-  #require(): Cursor {
-    if (this.#cursor === undefined) throw new TypeError("a mailbox that was never aligned")
-    return this.#cursor
-  }
-
   #show(state: LinkState): void {
     this.#state = state
     this.#changed.notify()
   }
-}
-
-/** As few gaps as are kept: the oldest two become one, with what lies between. */
-function atMost(gaps: readonly Gap[]): readonly Gap[] {
-  const [first, second, ...rest] = gaps
-  if (gaps.length <= GAPS_MAX || first === undefined || second === undefined) return gaps
-  const tries = Math.min(first.tries, second.tries)
-  return atMost([{ from: first.from, to: second.to, tries }, ...rest])
 }
 
 function hashOf(span: Uint8Array): string {

@@ -302,7 +302,7 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "engine/src/mailbox-link.ts",
-        "if (expired > this.#require().expired && this.#rounds >= this.#bringsFrom)",
+        "if (expired > this.#cursor.current.expired && this.#rounds >= this.#bringsFrom)",
         "if (expired < 0)",
       ),
       ...one(

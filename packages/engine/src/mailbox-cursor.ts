@@ -1,0 +1,108 @@
+/**
+ * Where a link to a mailbox stands, durably.
+ *
+ * | table            | group                     | order | value                          |
+ * | ---------------- | ------------------------- | ----- | ------------------------------ |
+ * | `engine.cursors` | hash of mailbox and relay | 0     | `cursorSchema`, canonical CBOR |
+ *
+ * @module
+ */
+import {
+  array,
+  bytes,
+  bytesMax,
+  decodeAs,
+  encodeAs,
+  optional,
+  type Schema,
+  struct,
+  uint,
+} from "@fulcrum/codec/schema"
+import { type VersionVector, vectorSchema } from "@fulcrum/log/vector"
+import type { PositionRange } from "@fulcrum/relay/open-mailbox"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+
+export interface Cursor {
+  readonly sequenceId: Uint8Array
+  readonly next: number
+  /** What the relay holds or held: whoever appends to it brings each line without gaps. */
+  readonly held: VersionVector
+  readonly head?: Uint8Array | undefined
+  /** Up to which position what was past retention has been brought again. */
+  readonly expired: number
+  /** Before `next`, and neither seen nor said to be gone. Ascending. */
+  readonly gaps: readonly Gap[]
+}
+
+export interface Gap extends PositionRange {
+  /** How often it was asked for again. */
+  readonly tries: number
+}
+
+export const NOTHING_KNOWN: Pick<Cursor, "held" | "expired" | "gaps"> = {
+  held: [],
+  expired: 0,
+  gaps: [],
+}
+
+/** Of those that are asked for again; above, the oldest two are taken for one. */
+const GAPS_MAX = 16
+
+const cursorSchema: Schema<Cursor> = struct({
+  sequenceId: bytes(16),
+  next: uint(),
+  held: vectorSchema,
+  head: optional(bytesMax(2048)),
+  expired: uint(),
+  gaps: array(struct({ from: uint(), to: uint(), tries: uint() }), GAPS_MAX),
+})
+
+/** One link's cursor, read once and kept. */
+export class StoredCursor {
+  readonly #vault: Vault
+  readonly #table: Table
+  readonly #group: Uint8Array
+  #cursor: Cursor | undefined
+
+  constructor(vault: Vault, group: Uint8Array) {
+    this.#vault = vault
+    this.#table = vault.table("engine.cursors")
+    this.#group = group
+  }
+
+  /** @throws {TypeError} The mailbox was never aligned. */
+  get current(): Cursor {
+    if (this.#cursor === undefined) throw new TypeError("a mailbox that was never aligned")
+    return this.#cursor
+  }
+
+  /** `undefined`: there is none. */
+  async load(): Promise<Cursor | undefined> {
+    if (this.#cursor === undefined) {
+      const stored = await this.#table.get(this.#group)
+      if (stored !== undefined) {
+        this.#cursor = decodeAs(cursorSchema, stored, { bytesMax: 256 * 1024 })
+      }
+    }
+    return this.#cursor
+  }
+
+  async save(cursor: Cursor): Promise<void> {
+    await this.#vault.write([this.#table.put(this.#group, 0, encodeAs(cursorSchema, cursor))])
+    this.#cursor = cursor
+  }
+
+  /** From now on there is none. @returns What makes it so on the disk. */
+  forget(): VaultOp {
+    this.#cursor = undefined
+    return this.#table.del(this.#group, 0)
+  }
+}
+
+/** As few gaps as are kept: the oldest two become one, with what lies between. */
+export function atMost(gaps: readonly Gap[]): readonly Gap[] {
+  const [first, second, ...rest] = gaps
+  if (gaps.length <= GAPS_MAX || first === undefined || second === undefined) return gaps
+  const tries = Math.min(first.tries, second.tries)
+  return atMost([{ from: first.from, to: second.to, tries }, ...rest])
+}
