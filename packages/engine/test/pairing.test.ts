@@ -170,16 +170,8 @@ test("[P3] a guest whose host has gone before its yes says so in less than a min
 
 test("a device that has joined and has seen nothing of the record yet says so, and edits once it has", async () => {
   await using world = new PersonWorld()
-  const relay = await world.relay()
-  const host = await world.create(world.machine("phone"), [relay.address])
-  await world.during(host.set("card/name/full", "Ada"))
-  const { signal } = new AbortController()
-  const shown = Promise.withResolvers<string>()
-  const yes = async () => true
-  const adding = host.pair({ code: ({ code }) => shown.resolve(code), approve: yes }, signal)
-  adding.catch(shown.reject)
+  const { relay, signal, yes, adding, code } = await codeOfPhone(world)
   const options = await world.options(world.machine("laptop"))
-  const code = await world.during(shown.promise)
   const joining = joinPerson({
     ...options,
     ...{ name: "laptop", code, relay: relay.address, confirm: yes, signal },
@@ -325,22 +317,15 @@ test("[P3] who was cut off before it was told that a device is added is told by 
 
 test("[P3] the same command, after it has joined, opens the record; with another code it does not", async () => {
   await using world = new PersonWorld()
-  const relay = await world.relay()
-  const host = await world.create(world.machine("phone"), [relay.address])
-  await world.during(host.set("card/name/full", "Ada"))
-  const { signal } = new AbortController()
-  const shown = Promise.withResolvers<string>()
-  const approve = async () => true
-  const added = host.pair({ code: ({ code }) => shown.resolve(code), approve }, signal)
-  const code = await world.during(shown.promise)
+  const { relay, signal, yes, adding, code } = await codeOfPhone(world)
   const machine = world.machine("laptop")
   const join = async (typed: string) => {
-    const asked = { name: "laptop", code: typed, relay: relay.address, confirm: approve, signal }
+    const asked = { name: "laptop", code: typed, relay: relay.address, confirm: yes, signal }
     return world.during(joinPerson({ ...(await world.options(machine)), ...asked }))
   }
   const laptop = await join(code)
   await world.during(laptop.settle(5000))
-  await world.during(added)
+  await world.during(adding)
   await world.end(laptop)
   const again = await join(code)
   expect(await again.get("card/name/full")).toBe("Ada")
@@ -349,3 +334,16 @@ test("[P3] the same command, after it has joined, opens the record; with another
   const other = code.replace(/^\d+/, (nameplate) => `${Number(nameplate) ^ 1}`)
   await expect(join(other)).rejects.toMatchObject({ code: "RECORD_EXISTS" })
 })
+
+/** A phone with a record that shows a code and says yes to whoever types it. */
+async function codeOfPhone(world: PersonWorld) {
+  const relay = await world.relay()
+  const host = await world.create(world.machine("phone"), [relay.address])
+  await world.during(host.set("card/name/full", "Ada"))
+  const { signal } = new AbortController()
+  const shown = Promise.withResolvers<string>()
+  const yes = async () => true
+  const adding = host.pair({ code: ({ code }) => shown.resolve(code), approve: yes }, signal)
+  adding.catch(shown.reject)
+  return { relay, signal, yes, adding, code: await world.during(shown.promise) }
+}
