@@ -50,7 +50,7 @@ const RUN_MS = 86_400_000
 export interface SeedRun {
   readonly scenario: ScenarioName
   readonly seed: number
-  /** Resolves in a later turn of the event loop, as `setImmediate` does. */
+  /** Resolves once no promise job is left, as `setImmediate` does. */
   readonly turn: () => Promise<void>
   /** What of the run is left out; absent: nothing. */
   readonly plan?: Plan | undefined

@@ -1,10 +1,10 @@
 /**
  * A clock whose time passes only when nothing is left to do.
  *
- * Ready work is run to its end by *turns* of the event loop: between two turns the loop runs
- * every promise job there is, so one quiet turn (nobody went to sleep or woke, nothing was noted)
- * means that all that runs in memory waits for the clock. Then the earliest sleeper is woken,
- * alone, and time is where it wanted it: by time, and by who went to sleep first.
+ * Ready work is run to its end by *turns*: between two of them Node runs every promise job that
+ * there is, so one quiet turn (nobody went to sleep or woke, nothing was noted) means that all
+ * that runs in memory waits for the clock. Then the earliest sleeper is woken, alone, and time is
+ * where it wanted it: by time, and by who went to sleep first.
  *
  * The limit of the method: what waits for the real world (files, sockets, workers, compiling
  * WebAssembly, asynchronous native code) ends when it likes and is not waited for. Nothing of that
@@ -19,7 +19,7 @@ import { SimError } from "./sim-error.ts"
 export const START_MS: number = Date.UTC(2026, 2, 1)
 
 export interface VirtualClockOptions {
-  /** Resolves in a later turn of the event loop, as `setImmediate` does. */
+  /** Resolves once no promise job is left, as `setImmediate` does. */
   readonly turn: () => Promise<void>
   /** When time begins, in milliseconds since 1970; absent: at `START_MS`. */
   readonly startMs?: number | undefined

@@ -19,7 +19,7 @@ export interface WorldOptions {
   readonly seed: number | string
   /** When its time begins; absent: when all do. */
   readonly startMs?: number | undefined
-  /** Resolves in a later turn of the event loop, as `setImmediate` does. */
+  /** Resolves once no promise job is left, as `setImmediate` does. */
   readonly turn: () => Promise<void>
   readonly show?: (line: string) => void
 }

@@ -4,8 +4,10 @@
  * @module
  */
 import { Session } from "node:inspector/promises"
+import { rememberSignatures } from "@fulcrum/crypto/remembering"
 import { runSeed, type ScenarioName } from "../run-seed.ts"
 import { type ProfileShare, profileShares, type SelfTime, selfTimes } from "./profile-shares.ts"
+import { turn } from "./turn.ts"
 
 const EVERY_MICROS = 500
 const FUNCTIONS_SHOWN_MAX = 25
@@ -30,7 +32,7 @@ export async function profileRuns({
   readonly from: number
   readonly seeds: number
 }): Promise<RunsProfile> {
-  const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+  rememberSignatures()
   const runs = async () => {
     for (let seed = from; seed < from + seeds; seed++) await runSeed({ scenario, seed, turn })
   }

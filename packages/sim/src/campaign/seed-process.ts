@@ -4,15 +4,17 @@
  *
  * @module
  */
+import { rememberSignatures } from "@fulcrum/crypto/remembering"
 import { readPlan, WHOLE } from "../plan.ts"
 import { runSeed } from "../run-seed.ts"
 import { endWithParent } from "./parent-watch.ts"
 import type { SeedEnd, SeedFailure, SeedMessage, SeedRequest } from "./seed-messages.ts"
+import { turn } from "./turn.ts"
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const say = (message: SeedMessage) => process.send?.(message)
 
 endWithParent()
+rememberSignatures()
 process.on("message", (request: SeedRequest) => {
   void run(request).then(say)
 })
@@ -28,7 +30,7 @@ async function run({ scenario, seed, plan, trace }: SeedRequest): Promise<SeedEn
     const given = { scenario, seed, turn, plan: readPlan(plan) ?? WHOLE, ...(trace && { show }) }
     const result = await Promise.race([runSeed(given), untended.promise])
     // What the run left behind fails now, as this seed's, and not while the next one runs.
-    await Promise.race([turn(), untended.promise])
+    await Promise.race([new Promise((resolve) => setImmediate(resolve)), untended.promise])
     return result
   } catch (error) {
     return { failure: failureOf(error) }
