@@ -25,7 +25,8 @@ export interface SeededRandom extends Random {
 
 /** What `getRandomValues` gives at once (Web Cryptography API, section 10.1.1). */
 const SYSTEM_BYTES_MAX = 65_536
-const SEEDED_BLOCK_BYTES = 4096
+/** Many streams give a few bytes and no more: the first block is small, the next ones grow. */
+const SEEDED_BLOCK_BYTES = { first: 128, most: 4096 } as const
 const ZERO_NONCE = new Uint8Array(12)
 
 /** The platform's own generator, fit for keys. */
@@ -66,10 +67,12 @@ function streamOf(key: Uint8Array): SeededRandom {
   let used = 0
   let counter = 0
   const next = (): void => {
-    block = chacha20(key, ZERO_NONCE, new Uint8Array(SEEDED_BLOCK_BYTES), undefined, counter)
-    counter += SEEDED_BLOCK_BYTES / 64
+    const { first, most } = SEEDED_BLOCK_BYTES
+    const length = Math.min(most, Math.max(first, 2 * block.length))
+    block = chacha20(key, ZERO_NONCE, new Uint8Array(length), undefined, counter)
+    counter += length / 64
     used = 0
-    if (counter > 0xffff_ffff - SEEDED_BLOCK_BYTES / 64) throw new RangeError("stream used up")
+    if (counter > 0xffff_ffff - most / 64) throw new RangeError("stream used up")
   }
   return {
     bytes(length) {

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import type { Clock } from "@fulcrum/crypto/clock"
 import { type Random, randomBelow } from "@fulcrum/crypto/random"
+import { inScope } from "./scope.ts"
 import type { Signal } from "./signal.ts"
 
 /** The shortest wait after a failure, whatever wakes, and the longest. */
@@ -39,12 +41,11 @@ export async function keepTrying(options: KeepTryingOptions): Promise<void> {
     }
     const most = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(failures, 16))
     const waitMs = (failures > 0 ? 0 : RETRY_MS_MIN) + randomBelow(random, most)
-    const stop = new AbortController()
-    const either = AbortSignal.any([signal, stop.signal])
-    const woken = wake.wait(either)
-    // Whoever wakes after a failure may be another connection that fails, woken by this one.
-    if (failures > 0) await clock.sleep(RETRY_MS_MIN, either).catch(() => undefined)
-    await Promise.race([clock.sleep(waitMs, either).catch(() => undefined), woken])
-    stop.abort()
+    await inScope(signal, async (scope) => {
+      const woken = wake.wait(scope)
+      // Whoever wakes after a failure may be another connection that fails, woken by this one.
+      if (failures > 0) await clock.sleep(RETRY_MS_MIN, scope).catch(() => undefined)
+      await Promise.race([clock.sleep(waitMs, scope).catch(() => undefined), woken])
+    })
   }
 }

@@ -21,6 +21,7 @@
  *
  * @module
  */
+
 import { bytesToHex, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { array, bytesMax, encodeAs, type Schema } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
@@ -36,6 +37,7 @@ import type { RelayReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault } from "@fulcrum/store/vault"
 import { atMost, type Gap, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
+import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 import { spanEnd } from "./span-end.ts"
 
@@ -211,36 +213,30 @@ export class MailboxLink {
     else await this.#fillGaps(read)
     await read.watch(() => this.#wake.notify())
     void client.closed.then(() => this.#wake.notify())
-    for (;;) await this.#round(append, read, signal)
+    for (;;) await inScope(signal, (scope) => this.#round(append, read, scope))
   }
 
   /** Reads and brings what is new, then waits for more. */
   async #round(append: OpenMailbox, read: OpenMailbox, signal: AbortSignal): Promise<void> {
     const { clock, pollMs = POLL_MS } = this.#options
-    const over = new AbortController()
-    const either = AbortSignal.any([signal, over.signal])
-    try {
-      const woken = this.#wake.wait(either)
-      const { expired } = await this.#pull(read)
-      // Before anything is brought, for which there may be no room.
-      await this.#acknowledge(read)
-      if (expired > this.#cursor.current.expired && this.#rounds >= this.#bringsFrom) {
-        this.#bringsFrom = this.#rounds + GAP_ROUNDS
-        await this.#bringAgain(append, read, expired)
-      }
-      if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
-      await this.#push(append)
-      await this.#acknowledge(read)
-      this.#failures = 0
-      this.#code = undefined
-      this.#rounds++
-      this.#show("idle")
-      await Promise.race([woken, clock.sleep(pollMs, either)])
-      signal.throwIfAborted()
-      this.#show("working")
-    } finally {
-      over.abort()
+    const woken = this.#wake.wait(signal)
+    const { expired } = await this.#pull(read)
+    // Before anything is brought, for which there may be no room.
+    await this.#acknowledge(read)
+    if (expired > this.#cursor.current.expired && this.#rounds >= this.#bringsFrom) {
+      this.#bringsFrom = this.#rounds + GAP_ROUNDS
+      await this.#bringAgain(append, read, expired)
     }
+    if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
+    await this.#push(append)
+    await this.#acknowledge(read)
+    this.#failures = 0
+    this.#code = undefined
+    this.#rounds++
+    this.#show("idle")
+    await Promise.race([woken, clock.sleep(pollMs, signal)])
+    signal.throwIfAborted()
+    this.#show("working")
   }
 
   async #open(client: RelayClient, right: "append" | "read"): Promise<OpenMailbox> {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
@@ -17,6 +18,7 @@ import { encodeInvitation } from "@fulcrum/relations/invitation"
 import type { RequestFinding } from "@fulcrum/relations/request"
 import type { Store } from "@fulcrum/store"
 import { openVault, type Vault } from "@fulcrum/store/vault"
+import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 import type {
   AgreementView,
@@ -436,13 +438,12 @@ class OpenVendor implements Vendor {
   async #keepCalendar(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options
     while (!signal.aborted) {
-      const stop = new AbortController()
-      const either = AbortSignal.any([signal, stop.signal])
-      const woken = this.#calendar.wait(either)
-      const next = await this.#dealWithDue()
-      const ms = Math.min(LOOK_AGAIN_MS_MAX, Math.max(1, next - clock.now()))
-      await Promise.race([woken, clock.sleep(ms, either).catch(() => undefined)])
-      stop.abort()
+      await inScope(signal, async (scope) => {
+        const woken = this.#calendar.wait(scope)
+        const next = await this.#dealWithDue()
+        const ms = Math.min(LOOK_AGAIN_MS_MAX, Math.max(1, next - clock.now()))
+        await Promise.race([woken, clock.sleep(ms, scope).catch(() => undefined)])
+      })
     }
   }
 

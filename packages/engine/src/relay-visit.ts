@@ -98,6 +98,9 @@ export async function fetchPinned(
   throw new EngineError("CONNECT_UNREACHABLE", message, { cause: failure })
 }
 
+/** One for all: making an error costs more than ending a sleep with it. */
+const DONE = new Error("done in time")
+
 /** Aborts after {@link DIAL_MS_MAX}, unless done before; also when `signal` does. */
 export function deadline(
   clock: Clock,
@@ -110,5 +113,5 @@ export function deadline(
     () => late.abort(new Error("took too long")),
     () => undefined,
   )
-  return { signal: AbortSignal.any([signal, late.signal]), done: () => done.abort() }
+  return { signal: AbortSignal.any([signal, late.signal]), done: () => done.abort(DONE) }
 }

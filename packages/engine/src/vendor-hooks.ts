@@ -14,6 +14,7 @@
  *
  * @module
  */
+
 import { bytesToHex, bytesToUtf8, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { type Random, randomBelow } from "@fulcrum/crypto/random"
@@ -21,6 +22,7 @@ import type { WebhookEvent } from "@fulcrum/relations/webhook-event"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { errorCode } from "./error-code.ts"
 import { Mutex } from "./mutex.ts"
+import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 import { VendorError } from "./vendor-error.ts"
 import {
@@ -344,18 +346,18 @@ export class VendorHooks {
   }
 
   async #pause(armed: Promise<void>, untilMs: number, signal: AbortSignal): Promise<void> {
-    const stop = new AbortController()
-    const either = AbortSignal.any([signal, stop.signal])
-    const stopped = new Promise<void>((resolve) => {
-      either.addEventListener("abort", () => resolve(), { once: true })
+    await inScope(signal, async (scope) => {
+      const stopped = new Promise<void>((resolve) => {
+        scope.addEventListener("abort", () => resolve(), { once: true })
+        if (scope.aborted) resolve()
+      })
+      const waits = [armed, stopped]
+      if (untilMs !== Number.POSITIVE_INFINITY) {
+        const ms = Math.max(0, untilMs - this.#options.clock.now())
+        waits.push(this.#options.clock.sleep(ms, scope).catch(() => undefined))
+      }
+      await Promise.race(waits)
     })
-    const waits = [armed, stopped]
-    if (untilMs !== Number.POSITIVE_INFINITY) {
-      const ms = Math.max(0, untilMs - this.#options.clock.now())
-      waits.push(this.#options.clock.sleep(ms, either).catch(() => undefined))
-    }
-    await Promise.race(waits)
-    stop.abort()
   }
 
   /** One attempt at a line's first event. */
