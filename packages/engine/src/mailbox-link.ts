@@ -36,7 +36,7 @@ import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-ma
 import type { RelayReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault } from "@fulcrum/store/vault"
-import { atMost, type Gap, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
+import { atMost, type Cursor, type Gap, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 import { spanEnd } from "./span-end.ts"
@@ -45,6 +45,8 @@ import { spanEnd } from "./span-end.ts"
 const BATCH_BYTES_MAX: number = 1024 * 1024
 /** A notification is a hint: the mailbox is also read this often. Source: DESIGN, "Vendor side". */
 const POLL_MS = 2000
+
+const NEVER = Number.NEGATIVE_INFINITY
 
 /** How often one relay may contradict what it signed about one mailbox. */
 export const CONTRADICTIONS_MAX = 3
@@ -82,6 +84,9 @@ export interface LinkedSpace {
    */
   arrive?(client: RelayClient, isNew: boolean): Promise<void>
 }
+
+/** Where reading has got to; what is absent stays. */
+type CursorPlace = Partial<Pick<Cursor, "next" | "gaps">>
 
 export type LinkState = "untried" | "working" | "idle" | "unreachable" | "full"
 
@@ -130,6 +135,10 @@ export class MailboxLink {
   #failures = 0
   /** Up to where this connection's relay was told that it may forget. */
   #acknowledged = 0
+  /** How far the mailbox goes, as the relay said since it was last read. */
+  #hinted = 0
+  /** When it was last read, by the clock here. */
+  #readMs = NEVER
   /** In which round what the relay forgot may be brought again. */
   #bringsFrom = 0
 
@@ -170,6 +179,7 @@ export class MailboxLink {
   /** Resolves after a round that began after this call, or when connecting failed. */
   async settled(signal: AbortSignal): Promise<void> {
     const { rounds, failures } = { rounds: this.#rounds, failures: this.#failures }
+    this.#readMs = NEVER
     this.poke()
     while (this.#rounds < rounds + (this.#state === "working" ? 2 : 1)) {
       if (this.#failures > failures || signal.aborted) return
@@ -207,26 +217,34 @@ export class MailboxLink {
     const append = await this.#open(client, "append")
     const read = await this.#open(client, "read")
     this.#acknowledged = 0
+    this.#hinted = 0
+    this.#readMs = NEVER
     const isNew = await this.#isNew(read)
     await space.arrive?.(client, isNew)
     if (isNew) await this.#cursor.save({ sequenceId: read.sequenceId, next: 1, ...NOTHING_KNOWN })
     else await this.#fillGaps(read)
-    await read.watch(() => this.#wake.notify())
+    await read.watch((next) => this.#hint(next))
     void client.closed.then(() => this.#wake.notify())
     for (;;) await inScope(signal, (scope) => this.#round(append, read, scope))
   }
 
-  /** Reads and brings what is new, then waits for more. */
+  /** The relay says that something was appended, up to before `next`: it may be what we brought. */
+  #hint(next: number): void {
+    this.#hinted = next
+    if (this.#state === "idle" && this.#isHinted) this.#wake.notify()
+  }
+
+  get #isHinted(): boolean {
+    return this.#hinted > this.#cursor.current.next
+  }
+
+  /**
+   * Reads what is new if there may be anything, brings what is new here, then waits for more. What
+   * is new here is not kept waiting for a page that is likely empty.
+   */
   async #round(append: OpenMailbox, read: OpenMailbox, signal: AbortSignal): Promise<void> {
-    const { clock, pollMs = POLL_MS } = this.#options
     const woken = this.#wake.wait(signal)
-    const { expired } = await this.#pull(read)
-    // Before anything is brought, for which there may be no room.
-    await this.#acknowledge(read)
-    if (expired > this.#cursor.current.expired && this.#rounds >= this.#bringsFrom) {
-      this.#bringsFrom = this.#rounds + GAP_ROUNDS
-      await this.#bringAgain(append, read, expired)
-    }
+    if (this.#isHinted || this.#msToRead() === 0) await this.#readAll(append, read)
     if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
     await this.#push(append)
     await this.#acknowledge(read)
@@ -234,9 +252,31 @@ export class MailboxLink {
     this.#code = undefined
     this.#rounds++
     this.#show("idle")
-    await Promise.race([woken, clock.sleep(pollMs, signal)])
+    if (!this.#isHinted) {
+      await Promise.race([woken, this.#options.clock.sleep(this.#msToRead(), signal)])
+    }
     signal.throwIfAborted()
     this.#show("working")
+  }
+
+  /** How long until it is read though nothing was said to be new. The clock may be put back. */
+  #msToRead(): number {
+    const { clock, pollMs = POLL_MS } = this.#options
+    const now = clock.now()
+    this.#readMs = Math.min(this.#readMs, now)
+    return Math.max(0, this.#readMs + pollMs - now)
+  }
+
+  async #readAll(append: OpenMailbox, read: OpenMailbox): Promise<void> {
+    this.#hinted = 0
+    this.#readMs = this.#options.clock.now()
+    const { expired } = await this.#pull(read)
+    // Before anything is brought, for which there may be no room.
+    await this.#acknowledge(read)
+    if (expired > this.#cursor.current.expired && this.#rounds >= this.#bringsFrom) {
+      this.#bringsFrom = this.#rounds + GAP_ROUNDS
+      await this.#bringAgain(append, read, expired)
+    }
   }
 
   async #open(client: RelayClient, right: "append" | "read"): Promise<OpenMailbox> {
@@ -281,20 +321,19 @@ export class MailboxLink {
     for (;;) {
       const cursor = this.#cursor.current
       const page = await read.read({ from: cursor.next, bytesMax: BATCH_BYTES_MAX })
-      await this.#take(page.items)
-      if (page.next > cursor.next) {
-        const begun = page.missing.map((range) => ({ ...range, tries: 0 }))
-        const gaps = atMost([...this.#cursor.current.gaps, ...begun])
-        await this.#cursor.save({ ...this.#cursor.current, next: page.next, gaps })
-      }
+      const begun = page.missing.map((range) => ({ ...range, tries: 0 }))
+      const next = Math.max(cursor.next, page.next)
+      await this.#take(page.items, { next, gaps: atMost([...cursor.gaps, ...begun]) })
       if (page.next >= page.end) return page
     }
   }
 
-  async #take(items: readonly RelayItem[]): Promise<void> {
-    if (items.length === 0) return
-    await this.#options.space.admit(items.map(({ bytes }) => bytes))
-    await this.#heard(items.map(({ bytes, receipt }) => ({ span: bytes, receipt })))
+  async #take(items: readonly RelayItem[], place: CursorPlace): Promise<void> {
+    if (items.length > 0) await this.#options.space.admit(items.map(({ bytes }) => bytes))
+    await this.#heard(
+      items.map(({ bytes, receipt }) => ({ span: bytes, receipt })),
+      place,
+    )
   }
 
   /** Asks once more for what was left out before. */
@@ -308,7 +347,10 @@ export class MailboxLink {
       for (; from < gap.to && pages < SEARCH_PAGES_MAX; pages++) {
         // One item at a time: what comes after a gap is here.
         const page = await read.read({ from, bytesMax: 1 })
-        await this.#take(page.items.filter(({ position }) => position < gap.to))
+        await this.#take(
+          page.items.filter(({ position }) => position < gap.to),
+          {},
+        )
         const left = page.missing.filter((range) => range.from < gap.to)
         const cut = left.map((range) => ({ ...range, to: Math.min(range.to, gap.to), tries }))
         gaps = atMost([...gaps, ...cut])
@@ -359,11 +401,10 @@ export class MailboxLink {
         spans.map(async (span) => ({ span, receipt: await append.append(span) })),
       )
       const stored = outcomes.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))
-      await this.#heard(stored)
       let { next } = this.#cursor.current
       // What we brought ourselves need not be read again.
       for (const { receipt } of stored) if (receipt.position === next) next++
-      await this.#cursor.save({ ...this.#cursor.current, next })
+      await this.#heard(stored, { next })
       for (const one of outcomes) if (one.status === "rejected") throw one.reason
     }
   }
@@ -377,15 +418,16 @@ export class MailboxLink {
     this.#acknowledged = upTo
   }
 
-  /** Notes what the relay holds, with its signature. */
-  async #heard(items: readonly StoredSpan[]): Promise<void> {
+  /** Notes what the relay holds, with its signature, and in the same write how far we are. */
+  async #heard(items: readonly StoredSpan[], place: CursorPlace): Promise<void> {
     const { replica } = this.#options.space
     const cursor = this.#cursor.current
+    if (items.length === 0 && (place.next ?? cursor.next) === cursor.next) return
     let { held } = cursor
     for (const { span } of items) held = replica.tree.merge(held, this.#rowOf(span, held))
     const head = items.at(-1)?.receipt.bytes ?? cursor.head
     await this.#options.space.stored?.(items)
-    await this.#cursor.save({ ...this.#cursor.current, held, head })
+    await this.#cursor.save({ ...this.#cursor.current, ...place, held, head })
   }
 
   /**

@@ -88,6 +88,21 @@ describe("a relay", () => {
     await world.until("all of it", async () => (await phone.relays())[0]?.pending === 0)
   })
 
+  test("gets an edit at once, and is read for what others brought and each two seconds", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    await phone.start({ listen: [] })
+    await world.during(phone.settle(5000))
+    const { reads, appends } = { reads: relay.answered("read"), appends: relay.answered("append") }
+    await phone.set("card/name/full", "Ada")
+    await world.clock.advance(1000)
+    expect(relay.answered("append")).toBe(appends + 1)
+    expect(relay.answered("read")).toBe(reads)
+    await world.clock.advance(5000)
+    expect(relay.answered("read")).toBe(reads + 3)
+  })
+
   test("[P12] that was removed is not spoken to; one that was added is, at once", async () => {
     await using world = new PersonWorld()
     const [one, two] = [await world.relay("one"), await world.relay("two")]

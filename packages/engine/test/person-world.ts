@@ -41,6 +41,8 @@ export interface TestRelay {
   stop(): Promise<void>
   /** @param disk - Another than it had: wiped, or rolled back. */
   start(disk?: MemoryDisk): Promise<void>
+  /** How many requests of this method were answered well since it started. */
+  answered(method: string): number
 }
 
 export interface TestVendor {
@@ -131,12 +133,13 @@ export class PersonWorld implements AsyncDisposable {
     const { clock, network, random } = this
     let address = LOOPBACK
     let running: AsyncDisposable | undefined
+    let metrics = createMetrics()
     const start = async (disk: MemoryDisk = machine.disk) => {
       machine.disk = disk
       const own = random.fork(`${name} start ${this.#starts++}`)
       const store = await openMemoryStore({ disk })
       const vault = await openVault({ store, key: machine.vaultKey, random: own })
-      const metrics = createMetrics()
+      metrics = createMetrics()
       const mailboxes = await openMailboxes({ vault, clock, random: own, key, limits, metrics })
       const server = createRelayServer({ mailboxes, clock, random: own, limits, metrics })
       const host = await network.machine(name).host({ key: key.seed })
@@ -164,6 +167,14 @@ export class PersonWorld implements AsyncDisposable {
       publicKey,
       start,
       stop,
+      answered(method) {
+        const labels = `method="${method}",outcome="ok"`
+        const line = metrics
+          .render()
+          .split("\n")
+          .find((one) => one.includes(`{${labels}}`))
+        return Number(line?.split(" ")[1] ?? 0)
+      },
       get address() {
         return address
       },
