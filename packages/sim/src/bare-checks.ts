@@ -8,6 +8,7 @@ import { idKey } from "@fulcrum/log/ids"
 import type { AdmitResult, AdmittedEntry } from "@fulcrum/log/replica"
 import { readSpan } from "@fulcrum/log/span"
 import type { VersionVector } from "@fulcrum/log/vector"
+import { VaultError } from "@fulcrum/store/vault-error"
 import type { BareReplica } from "./bare-replica.ts"
 import { Findings } from "./findings.ts"
 
@@ -24,6 +25,7 @@ export class BareChecks extends Findings {
   /** Each name's latest replica, running or not: its vector was durable. */
   readonly #latest = new Map<string, BareReplica>()
   readonly #salts = new Set<string>()
+  readonly #damaged = new Set<string>()
   /** Sends anything: what it says of itself proves nothing, and what it sends may be refused. */
   #noisy: string | undefined
 
@@ -55,6 +57,22 @@ export class BareChecks extends Findings {
     const places = [...(this.#acknowledged.get(name) ?? [])]
     this.#acknowledged.set(name, new Set(places.slice(0, acknowledged)))
     this.#latest.delete(name)
+  }
+
+  /** A bit on its disk flipped: from now on it may say that it is damaged. */
+  expectDamage(name: string): void {
+    this.#damaged.add(name)
+  }
+
+  /** It has another disk, an empty one: what nobody else has is gone. */
+  replaced(name: string): void {
+    this.#damaged.delete(name)
+    this.restored(name, 0)
+  }
+
+  override threw(name: string, error: unknown): void {
+    if (error instanceof VaultError && this.#damaged.has(name)) return
+    super.threw(name, error)
   }
 
   /** Each span has a salt of its own: with another's, one key would seal two contents. */

@@ -24,6 +24,7 @@ export interface BareSpace {
 }
 
 const PROTOCOL = "/fulcrum/sim/bare/1"
+const VAULT_KEY = new Uint8Array(32).fill(7)
 const DIAL_MS = 5_000
 const REDIAL_MS = [50, 2_000] as const
 
@@ -66,7 +67,7 @@ export class BareReplica {
     const life = machine.start()
     const random = life.random.fork("log")
     const store = await machine.openStore(life)
-    const vault = await openVault({ store, key: new Uint8Array(32).fill(7), random })
+    const vault = await openVault({ store, key: VAULT_KEY, random })
     const { tag, chainKey, epoch } = space
     const log = await openReplica({
       vault,
@@ -81,6 +82,17 @@ export class BareReplica {
       deflate: systemDeflate(),
     })
     return new BareReplica({ life, space, vault, log, checks })
+  }
+
+  /**
+   * Looks a disk through, record by record, as a person does who no longer trusts it.
+   *
+   * @throws {VaultError} It is damaged.
+   */
+  static async inspect(machine: Machine): Promise<void> {
+    const life = machine.start()
+    const store = await machine.openStore(life)
+    await openVault({ store, key: VAULT_KEY, random: life.random, verify: "all" })
   }
 
   /** Listens, and keeps a connection to each peer. */

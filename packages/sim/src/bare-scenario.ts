@@ -12,7 +12,8 @@ import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
 import type { SeededRandom } from "@fulcrum/crypto/random"
 import { chainKeySchema, epochIdSchema, epochKeySchema, spaceTagSchema } from "@fulcrum/log/ids"
-import type { MemoryDisk } from "@fulcrum/store/memory"
+import { MemoryDisk } from "@fulcrum/store/memory"
+import { VaultError } from "@fulcrum/store/vault-error"
 import { BareChecks } from "./bare-checks.ts"
 import { BareReplica, type BareSpace } from "./bare-replica.ts"
 import { Courier } from "./courier.ts"
@@ -36,6 +37,8 @@ const LARGE_BODIES_CHANCE = 0.04
 /** Machines, copies of others among them. */
 const PLACES_MAX = 4
 const STEP_MS = [0, 400] as const
+/** Of a run; in it disks go bad. */
+const FLIPS_CHANCE = 0.3
 /** For each step. */
 const ALL_CHANCE = 0.05
 /** Longest that replicas may take once nothing stands in their way, in virtual time. */
@@ -71,6 +74,8 @@ class BareRun {
   readonly #places: Place[]
   /** What goes on by itself. */
   readonly #underWay = new Set<Promise<void>>()
+  /** Of a step. */
+  readonly #flipChance: number
   #appended = 0
   readonly #hasLargeBodies: boolean
 
@@ -83,6 +88,8 @@ class BareRun {
     this.#space = space
     this.#courier = new Courier(dice, this.#checks)
     this.#hasLargeBodies = dice.happens(LARGE_BODIES_CHANCE)
+    const goesBad = new Dice(random.fork("flips")).happens(FLIPS_CHANCE)
+    this.#flipChance = goesBad ? trouble.flipChance : 0
     const names = NAMES.slice(0, dice.between(2, NAMES.length))
     this.#places = names.map((name) => ({
       machine: world.machine(name),
@@ -109,6 +116,7 @@ class BareRun {
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
       await this.#step(step)
       await this.#bringAll(step)
+      this.#flip(step)
       this.#checks.throwIfFailed()
     }
   }
@@ -119,6 +127,7 @@ class BareRun {
       this.#places.map(({ machine }) => machine),
     )
     await Promise.all(this.#underWay)
+    for (const place of this.#places) await this.#inspect(place)
     const healedMs = this.#world.clock.now()
     while (!(await this.#isSame())) {
       if (this.#world.clock.now() - healedMs > HEALED_MS) {
@@ -141,6 +150,37 @@ class BareRun {
     this.#world.trace.note(`all that ${from.machine.name} has is brought to ${to.machine.name}`)
     const brought = this.#courier.bringAll(from.replica, to.replica, dice)
     this.#goOn(to.machine, Promise.race([brought, from.machine.died()]))
+  }
+
+  /** Sometimes a bit flips on a disk that nobody has in use. */
+  #flip(step: number): void {
+    const dice = new Dice(this.#random.fork(`flip ${step}`))
+    const idle = this.#places.filter(({ machine }) => !machine.isRunning)
+    if (idle.length === 0 || !dice.happens(this.#flipChance)) return
+    const { machine } = dice.pick(idle)
+    machine.flipBit(dice)
+    this.#checks.expectDamage(machine.name)
+  }
+
+  /** A disk that went bad, and nobody met it: whoever looks finds it. */
+  async #inspect(place: Place): Promise<void> {
+    const { machine } = place
+    if (!machine.isDamaged) return
+    machine.crash()
+    try {
+      await BareReplica.inspect(machine)
+      this.#checks.fail("SIM_UNNOTICED", `${machine.name}: a bit flipped, and nothing is missed`)
+    } catch (error) {
+      this.#checks.threw(machine.name, error)
+    }
+    machine.crash()
+    this.#replace(place)
+  }
+
+  #replace(place: Place): void {
+    place.machine.insert(new MemoryDisk())
+    this.#checks.replaced(place.machine.name)
+    place.replica = undefined
   }
 
   get #running(): readonly BareReplica[] {
@@ -201,10 +241,12 @@ class BareRun {
     } else if (!machine.isRunning) {
       machine.insert(backup.disk)
       this.#checks.restored(machine.name, backup.acknowledged)
+      if (machine.isDamaged) this.#checks.expectDamage(machine.name)
       place.replica = undefined
     } else if (this.#places.length < PLACES_MAX) {
       const clone = this.#world.machine(`${machine.name}-${this.#places.length}`)
       clone.insert(backup.disk)
+      if (clone.isDamaged) this.#checks.expectDamage(clone.name)
       troubleMachine(clone, this.#trouble)
       this.#places.push({ machine: clone, writer, replica: undefined, backup: undefined })
     }
@@ -266,6 +308,7 @@ class BareRun {
     } catch (error) {
       this.#checks.threw(machine.name, error)
       machine.crash()
+      if (error instanceof VaultError && machine.isDamaged) this.#replace(place)
     }
   }
 

@@ -51,8 +51,9 @@ export class Courier {
    * everything, whatever had to wait for what.
    */
   async bringAll(from: BareReplica, to: BareReplica, dice: Dice): Promise<void> {
-    const { spans, reached } = await from.log.spansAfter([], { bytesMax: ALL_BYTES_MAX })
-    if (spans.length > ALL_MAX) return
+    const all = await this.#allOf(from)
+    if (all === undefined || all.spans.length > ALL_MAX) return
+    const { spans, reached } = all
     const parts = dice.between(1, PARTS_MAX)
     const load = shuffled(spans, dice)
     const size = Math.ceil(load.length / parts)
@@ -62,6 +63,17 @@ export class Courier {
       return this.#checks.threw(to.name, error)
     }
     this.#checks.hasAll(to, from.name, reached)
+  }
+
+  async #allOf(
+    from: BareReplica,
+  ): Promise<Awaited<ReturnType<BareReplica["log"]["spansAfter"]>> | undefined> {
+    try {
+      return await from.log.spansAfter([], { bytesMax: ALL_BYTES_MAX })
+    } catch (error) {
+      this.#checks.threw(from.name, error)
+      return undefined
+    }
   }
 
   async #bring(to: BareReplica, admit: () => Promise<unknown>): Promise<void> {

@@ -7,6 +7,7 @@ import type { Dice } from "./dice.ts"
 import { type Machine, PERFECT_DISK } from "./machine.ts"
 import type { World } from "./world.ts"
 
+const FLIP_CHANCE = 0.1
 const DAY_MS = 86_400_000
 
 /** Acts that a scenario may know beside its ordinary ones, which weigh 50 together. */
@@ -35,6 +36,7 @@ export const TROUBLES = [
   "full",
   "clock",
   "backup",
+  "flip",
   "relapse",
   "disk",
   "slow",
@@ -54,6 +56,8 @@ export interface Trouble {
   readonly latencyMsMax: number
   /** For each message of the one machine that sends anything. */
   readonly noiseChance: number
+  /** For each step of a run in which disks go bad: a bit flips. */
+  readonly flipChance: number
   /** How far machines' clocks may be off, in days, either way. */
   readonly clockDaysMax: number
 }
@@ -75,6 +79,7 @@ export function drawTrouble(dice: Dice): Trouble {
     breakChance: chance(seldom(0.5, 0.03)),
     latencyMsMax: some(seldom(8_000, 800)),
     noiseChance: dice.happens(0.8) ? 0 : chance(seldom(1, 0.1)),
+    flipChance: FLIP_CHANCE,
     clockDaysMax,
   }
 }
@@ -90,6 +95,8 @@ export function without(trouble: Trouble, name: TroubleName): Trouble {
       return { ...trouble, breakChance: 0 }
     case "noise":
       return { ...trouble, noiseChance: 0 }
+    case "flip":
+      return { ...trouble, flipChance: 0 }
     case "clock":
       return { ...trouble, clockDaysMax: 0, weights: { ...trouble.weights, clock: 0 } }
     default:

@@ -92,6 +92,21 @@ export class Machine {
     this.#disk = this.#mounted(disk)
   }
 
+  /** A bit on its disk flips. Nothing runs meanwhile. */
+  flipBit(dice: Dice): void {
+    if (this.#life) throw new RangeError(`${this.name} runs`)
+    const bits = 8 * this.#disk.usedBytes
+    if (bits === 0) return
+    const bit = dice.below(bits)
+    this.#world.trace.note(`${this.name}: bit ${bit} of ${bits} flips`)
+    this.#disk.flipBit(bit)
+  }
+
+  /** Whether a bit that flipped is on its disk. */
+  get isDamaged(): boolean {
+    return this.#disk.hasFlippedBit
+  }
+
   /** Whether anything that it sent was something else. */
   get hasMadeNoise(): boolean {
     return this.#hasMadeNoise

@@ -2,7 +2,9 @@
  * Scenario *pair*: two whole devices of one person, paired by the real pairing, with or without
  * the product's own relay between them. Both are edited at once, crash in the middle of flushes,
  * and lose sight of each other. Then all that ends, sometimes but for the line between the two,
- * and within bounded virtual time both show the same record, with all that was acknowledged.
+ * and within bounded virtual time both show the same record, with all that was acknowledged. In
+ * some runs one removes the other: then that one never sees what is written later, what it writes
+ * itself is in nobody's record, and it learns that it was removed.
  *
  * @module
  */
@@ -11,7 +13,7 @@ import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
 import { Findings } from "./findings.ts"
-import type { Machine } from "./machine.ts"
+import { type Machine, PERFECT_DISK } from "./machine.ts"
 import { PersonDevice } from "./person-device.ts"
 import { type Plan, planned } from "./plan.ts"
 import { RelayProgram } from "./relay-program.ts"
@@ -32,6 +34,17 @@ const STEP_MS = [0, 1_500] as const
 const HEALED_MS = 240_000
 const LOOK_MS = 1_000
 const RELAY_CHANCE = 0.5
+const REMOVAL_CHANCE = 0.25
+const REMOVAL_STEPS = [3, 40] as const
+
+/** One device removed the other, and it was acknowledged. */
+interface Removal {
+  readonly by: PersonDevice
+  readonly removed: PersonDevice
+  /** What each had acknowledged by then. */
+  readonly byHad: ReadonlySet<string>
+  readonly removedHad: ReadonlySet<string>
+}
 
 /** Loads what a run may not wait for. */
 export async function preparePair(): Promise<void> {
@@ -56,6 +69,9 @@ class PairRun {
   /** What goes on by itself. */
   readonly #underWay = new Set<Promise<void>>()
   #written = 0
+  /** In which step one removes the other. */
+  readonly #removalStep: number | undefined
+  #removal: Removal | undefined
 
   constructor(world: World, trouble: Trouble) {
     this.#world = world
@@ -66,6 +82,9 @@ class PairRun {
     this.#devices = NAMES.map(
       (name) => new PersonDevice(world.machine(name), random.bytes(32), this.#findings),
     )
+    const removal = new Dice(random.fork("removal"))
+    const isRemoved = removal.happens(REMOVAL_CHANCE)
+    this.#removalStep = isRemoved ? removal.between(...REMOVAL_STEPS) : undefined
     const seed = random.bytes(32)
     this.#relay = this.#dice.happens(RELAY_CHANCE)
       ? new RelayProgram(world.machine("relay"), seed, this.#findings)
@@ -94,6 +113,8 @@ class PairRun {
       this.#dice = new Dice(this.#random.fork(`step ${step}`))
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
       await this.#step(step, names)
+      if (step === this.#removalStep) await this.#remove(step)
+      await this.#look()
       this.#findings.throwIfFailed()
     }
   }
@@ -101,16 +122,21 @@ class PairRun {
   async heal(): Promise<void> {
     const { network, trace } = this.#world
     healWorld(this.#world, this.#machines)
-    if (this.#relay && this.#dice.happens(0.5)) {
+    const isCut = this.#relay !== undefined && this.#dice.happens(0.5)
+    if (isCut) {
       trace.note("only the relay is between them")
       network.cut(...NAMES)
     }
     await Promise.all(this.#underWay)
     if (this.#relay && !this.#relay.machine.isRunning) await this.#relay.boot()
     for (const device of this.#devices) if (!device.machine.isRunning) await device.boot()
-    await this.#untilSame()
-    const acknowledged = this.#devices.flatMap((device) => [...device.acknowledged])
-    for (const device of this.#devices) await device.holds(acknowledged)
+    if (this.#removal) await this.#healRemoval(this.#removal, isCut)
+    else {
+      await this.#untilSame()
+      const acknowledged = this.#devices.flatMap((device) => [...device.acknowledged])
+      for (const device of this.#devices) await device.holds(acknowledged)
+    }
+    await this.#look()
     this.#findings.throwIfFailed()
     trace.note(`both show ${await this.#devices[0]?.shown()}`)
   }
@@ -173,6 +199,63 @@ class PairRun {
           ? machine.usedBytes + this.#dice.below(16_384)
           : Number.POSITIVE_INFINITY
     }
+  }
+
+  /** One device removes the other, if the disk lets it. */
+  async #remove(step: number): Promise<void> {
+    const dice = new Dice(this.#random.fork(`remove ${step}`))
+    const by = dice.pick(this.#devices)
+    const removed = this.#devices.find((device) => device !== by)
+    if (removed === undefined || by.person === undefined) return
+    this.#world.trace.note(`${by.name} removes ${removed.name}`)
+    for (const device of this.#devices) device.knowsRemoval = true
+    let isDone = false
+    await by.edit(async (person) => {
+      await person.revokeDevice(removed.name)
+      isDone = true
+    })
+    // A write that failed may have landed, which is known once the program has looked.
+    if (!isDone) {
+      for (const device of this.#devices) device.machine.crash()
+      by.machine.quality = PERFECT_DISK
+      by.machine.capacityBytes = Number.POSITIVE_INFINITY
+      await by.boot()
+      const rows = (await by.person?.devices()) ?? []
+      isDone = rows.some(({ name, state }) => name === removed.name && state === "removed")
+      if (!isDone) for (const device of this.#devices) device.knowsRemoval = false
+    }
+    if (!isDone) return
+    const [byHad, removedHad] = [new Set(by.acknowledged), new Set(removed.acknowledged)]
+    this.#removal = { by, removed, byHad, removedHad }
+  }
+
+  /** Whoever was removed sees nothing that is newer, and nobody sees what it wrote since. */
+  async #look(): Promise<void> {
+    if (this.#removal === undefined) return
+    const { by, removed, byHad, removedHad } = this.#removal
+    const [seen, told] = [await removed.written(), await by.written()]
+    for (const value of by.acknowledged) {
+      if (byHad.has(value) || !seen.has(value)) continue
+      this.#findings.fail("SIM_LEAK", `${removed.name} was removed, and sees ${value}`)
+    }
+    for (const value of removed.acknowledged) {
+      if (removedHad.has(value) || !told.has(value)) continue
+      this.#findings.fail("SIM_FORGED", `${removed.name} was removed, and ${value} of it was taken`)
+    }
+  }
+
+  /** What was acknowledged is there, and whoever was removed gets to know it, if it is met. */
+  async #healRemoval({ by, removed }: Removal, isCut: boolean): Promise<void> {
+    const { clock } = this.#world
+    const sinceMs = clock.now()
+    while (!isCut && !(await removed.saysRemoved())) {
+      if (clock.now() - sinceMs > HEALED_MS) {
+        throw new SimError("SIM_DIVERGED", `${removed.name} does not learn that it was removed`)
+      }
+      await clock.sleep(LOOK_MS)
+      this.#findings.throwIfFailed()
+    }
+    await by.holds(by.acknowledged)
   }
 
   /** Lets work go on by itself, so that it meets crashes and other work. */

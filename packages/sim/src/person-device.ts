@@ -24,6 +24,8 @@ export class PersonDevice {
   /** Values that were acknowledged here; each is written once. */
   readonly #acknowledged = new Set<string>()
   #person: Person | undefined
+  /** One of the devices was removed: this one may be told so, or set aside what that one wrote. */
+  knowsRemoval = false
 
   constructor(machine: Machine, vaultKey: Uint8Array, findings: Findings) {
     this.machine = machine
@@ -116,17 +118,29 @@ export class PersonDevice {
     return typeof value === "string" ? value : undefined
   }
 
+  /** Every text that was ever in the record, as far as it is known here. */
+  async written(): Promise<ReadonlySet<string>> {
+    const rows = (await this.person?.history()) ?? []
+    return new Set(rows.flatMap(({ value }) => textsIn(value)))
+  }
+
+  /** Whether the program says that it was removed from the record. */
+  async saysRemoved(): Promise<boolean> {
+    const checks = (await this.person?.doctor()) ?? []
+    return checks.some(({ check, ok }) => check === "membership" && !ok)
+  }
+
   /** What was acknowledged, by whomever, must be in the record's history here. */
   async holds(values: Iterable<string>): Promise<void> {
     const { person } = this
     if (person === undefined) return
-    const rows = await person.history()
-    const written = new Set(rows.flatMap(({ value }) => textsIn(value)))
+    const written = await this.written()
     for (const value of values) {
       if (!written.has(value)) this.#findings.fail("SIM_LOST", `${this.name} lacks ${value}`)
     }
     const { quarantined, forks } = await person.status()
-    if (quarantined > 0) this.#findings.fail("SIM_BROKE", `${this.name} quarantined an entry`)
+    if (quarantined > 0 && !this.knowsRemoval)
+      this.#findings.fail("SIM_BROKE", `${this.name} quarantined an entry`)
     if (forks > 0) this.#findings.fail("SIM_FORK", `${this.name} found a fork; nobody forked`)
   }
 
@@ -164,8 +178,9 @@ export class PersonDevice {
   }
 
   #editFailed(error: unknown): void {
+    const usual = this.knowsRemoval ? [...USUAL, "DEVICE_REMOVED"] : USUAL
     const isUsual =
-      (error instanceof EngineError || error instanceof RecordError) && USUAL.includes(error.code)
+      (error instanceof EngineError || error instanceof RecordError) && usual.includes(error.code)
     if (!isUsual) this.#findings.threw(this.name, error)
   }
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { bytesToHex } from "@fulcrum/codec/bytes"
+import { bytesToHex, concatBytes } from "@fulcrum/codec/bytes"
 import {
   checkKey,
   type ListRange,
@@ -53,6 +53,7 @@ export class MemoryDisk {
   fault: ((flush: MemoryFlush) => MemoryFault | undefined) | undefined
   readonly delay: (() => Promise<void>) | undefined
   #records = new SortedRecords()
+  #flipped: MemoryRecord | undefined
   #flushes = 0
   /** The store that has it open. */
   #holder: object | undefined
@@ -72,6 +73,37 @@ export class MemoryDisk {
     return this.#flushes
   }
 
+  /**
+   * Changes one bit of what is on it, keys before their values. Nothing has it open.
+   *
+   * @param bit - From 0, below 8 times `usedBytes`.
+   */
+  flipBit(bit: number): void {
+    let at = Math.floor(bit / 8)
+    for (const { key, value } of this.#records.all()) {
+      const length = key.length + value.length
+      if (at >= length) {
+        at -= length
+        continue
+      }
+      const bytes = concatBytes([key, value])
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (bit % 8))
+      const changed = { key: bytes.slice(0, key.length), value: bytes.slice(key.length) }
+      this.#records.delete(key)
+      this.#records.put(changed.key, changed.value)
+      this.#flipped = changed
+      return
+    }
+    throw new RangeError("this disk has no such bit")
+  }
+
+  /** Whether the last bit that flipped is still there, and nothing was written over it. */
+  get hasFlippedBit(): boolean {
+    return (
+      this.#flipped !== undefined && this.#records.get(this.#flipped.key) === this.#flipped.value
+    )
+  }
+
   /** Pulls the plug: what was not flushed is lost, and whoever has it open is cut off. */
   crash(): void {
     this.#holder = undefined
@@ -89,6 +121,7 @@ export class MemoryDisk {
     }
     const copy = new MemoryDisk(options ?? alike)
     copy.#records = this.#records.copy()
+    copy.#flipped = this.#flipped
     return copy
   }
 

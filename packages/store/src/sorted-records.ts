@@ -97,6 +97,11 @@ export class SortedRecords {
     return found
   }
 
+  /** All, in the order of their keys. */
+  all(): readonly MemoryRecord[] {
+    return this.#chunks.flat()
+  }
+
   copy(): SortedRecords {
     const copy = new SortedRecords()
     copy.#chunks = this.#chunks.map((chunk) => [...chunk])

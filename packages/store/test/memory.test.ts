@@ -30,6 +30,24 @@ describe("faults", () => {
     })
   }
 
+  test("a bit that flips changes one record, copies have it, and what is written over it ends it", async () => {
+    const disk = new MemoryDisk()
+    const store = await openMemoryStore({ disk })
+    await store.write([put(1), put(2)])
+    await store.close()
+    // The last byte is the second record's value.
+    disk.flipBit(8 * (disk.usedBytes - 1))
+    expect(disk.hasFlippedBit).toBe(true)
+    const copy = disk.copy()
+    expect(copy.hasFlippedBit).toBe(true)
+    const again = await openMemoryStore({ disk: copy })
+    expect(await again.get(Uint8Array.of(2))).toEqual(Uint8Array.of(2 ^ 1))
+    await again.write([put(2)])
+    expect(copy.hasFlippedBit).toBe(false)
+    expect(disk.hasFlippedBit).toBe(true)
+    expect(() => disk.flipBit(8 * disk.usedBytes)).toThrow(RangeError)
+  })
+
   test("[S7] exactly the writers of a failed flush are rejected", async () => {
     const disk = new MemoryDisk({
       fault: ({ index }) => (index === 1 ? { type: "fail-before" } : undefined),
