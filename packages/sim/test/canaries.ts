@@ -10,6 +10,8 @@ export interface Canary {
   readonly name: string
   readonly scenario: "bare" | "basic" | "pair"
   readonly seed: number
+  /** Longest that its seed may take: it makes the program work for ever; absent: the usual. */
+  readonly seedSeconds?: number
   readonly patches: readonly Patch[]
 }
 
@@ -325,6 +327,17 @@ export const CANARIES: readonly Canary[] = [
         "decodeRecord(indexSchema, row).isExpired ? receipt : receipt",
       ),
     ],
+  },
+  {
+    name: "a merge of vectors drops a row",
+    scenario: "bare",
+    seed: 3,
+    seedSeconds: 10,
+    patches: one(
+      "log/src/incarnation-tree.ts",
+      "[...rows].flatMap(([key, row])",
+      "[...rows].slice(rows.size > 2 ? 1 : 0).flatMap(([key, row])",
+    ),
   },
   {
     name: "records are not counted when a disk is opened",

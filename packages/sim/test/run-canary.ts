@@ -10,7 +10,7 @@ import type { Canary } from "./canaries.ts"
 
 /** @returns What came of it; `undefined` if the program said nothing. */
 export async function runCanary(
-  { scenario, patches }: Canary,
+  { scenario, patches, seedSeconds }: Canary,
   {
     from,
     seeds,
@@ -25,6 +25,7 @@ export async function runCanary(
       join(import.meta.dirname, "../src/main.ts"),
       ...["--scenario", scenario, "--seeds", String(seeds), "--from", String(from)],
       ...["--workers", String(workers), "--json", "--no-shrink"],
+      ...(seedSeconds === undefined ? [] : ["--seed-seconds", String(seedSeconds)]),
     ],
     {
       env: { ...process.env, SIM_CANARY: JSON.stringify(patches) },
