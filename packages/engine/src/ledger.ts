@@ -25,14 +25,14 @@ import type { AdmissionEvidence } from "@fulcrum/access/membership"
 import { bytesToHex, bytesToUtf8, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
 import type { PublicKey } from "@fulcrum/crypto/ed25519"
-import type { AdmitResult, AdmittedEntry, Replica, StagedAppend } from "@fulcrum/log/replica"
+import type { AdmitResult, AdmittedEntry, Replica } from "@fulcrum/log/replica"
 import type { VersionVector } from "@fulcrum/log/vector"
 import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
-import type { RecordChange } from "@fulcrum/record/record"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { ActorOwners } from "./actor-owners.ts"
 import { DocumentCache } from "./document-cache.ts"
 import { errorCode } from "./error-code.ts"
+import { OpenStep, type Step } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
 import { Mutex } from "./mutex.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
@@ -45,24 +45,6 @@ export interface LedgerChange {
   readonly items: readonly RecordItem[]
   readonly membership: boolean
   readonly local: boolean
-}
-
-/** One step in the making: everything in it is written at once, or nothing is. */
-export interface Step {
-  /** For edits and reads; what an edit gives must be passed to {@link Step.keep}. */
-  readonly documents: Documents
-  /** Who writes: the Automerge actor of this start's incarnation. */
-  readonly actor: Uint8Array
-  /** Makes a document's change part of this step's entry. `undefined`: nothing changed. */
-  keep(change: RecordChange | undefined): void
-  add(item: RecordItem): void
-  /** Appends to another space's log. @returns The entries as they will stand there. */
-  append(replica: Replica, body: Uint8Array): readonly AdmittedEntry[]
-  /** An append staged elsewhere, such as a share's first key span. */
-  join(replica: Replica, staged: StagedAppend): void
-  write(...ops: readonly VaultOp[]): void
-  /** Runs once the step is durable. */
-  after(done: () => void): void
 }
 
 const NOTHING = new Uint8Array(0)
@@ -448,115 +430,6 @@ export class Ledger {
 
   #tell(change: LedgerChange): void {
     for (const listener of this.#listeners) listener(change)
-  }
-}
-
-/** Gathers one step, and takes it back if it cannot be written. */
-class OpenStep implements Step {
-  readonly ops: VaultOp[] = []
-  readonly documents: Documents
-  readonly documentsEdited: Set<DocumentId> = new Set()
-  readonly #record: Replica
-  readonly #items: RecordItem[] = []
-  readonly #staged: { readonly replica: Replica; readonly append: StagedAppend }[] = []
-  readonly #done: (() => void)[] = []
-
-  constructor(record: Replica, documents: Documents) {
-    this.#record = record
-    this.documents = noting(documents, this.documentsEdited)
-  }
-
-  get actor(): Uint8Array {
-    return this.#record.nextWriter().actor
-  }
-
-  /** What this step appends to the record's own log. */
-  get recordEntries(): readonly AdmittedEntry[] {
-    return this.#staged.flatMap(({ replica, append }) =>
-      replica === this.#record ? append.entries : [],
-    )
-  }
-
-  keep(change: RecordChange | undefined): void {
-    if (change === undefined) return
-    const { document } = change
-    this.#items.push({ kind: "change", value: { document, change: change.change } })
-  }
-
-  add(item: RecordItem): void {
-    this.#items.push(item)
-  }
-
-  append(replica: Replica, body: Uint8Array): readonly AdmittedEntry[] {
-    const append = replica.stage([{ kind: "payload", body }])
-    this.#staged.push({ replica, append })
-    return append.entries
-  }
-
-  join(replica: Replica, append: StagedAppend): void {
-    this.#staged.push({ replica, append })
-  }
-
-  write(...ops: readonly VaultOp[]): void {
-    this.ops.push(...ops)
-  }
-
-  after(done: () => void): void {
-    this.#done.push(done)
-  }
-
-  /** Stages the record's own entries last, so that they can name what the shares' hold. */
-  stage(): readonly StagedAppend[] {
-    if (this.#items.length > 0) {
-      const bodies: Uint8Array[] = []
-      for (let at = 0; at < this.#items.length; at += ITEMS_PER_ENTRY_MAX) {
-        bodies.push(recordItems.encode(this.#items.slice(at, at + ITEMS_PER_ENTRY_MAX)))
-      }
-      const append = this.#record.stage(bodies.map((body) => ({ kind: "payload", body })))
-      this.#staged.push({ replica: this.#record, append })
-    }
-    return this.#staged.map(({ append }) => append)
-  }
-
-  commit(): void {
-    for (const { append } of this.#staged) append.commit()
-    this.#staged.length = 0
-  }
-
-  finish(): void {
-    for (const done of this.#done) done()
-  }
-
-  /** Nobody knows whether it was written: each log goes on under a new incarnation. */
-  poison(): void {
-    for (const { replica } of this.#staged) replica.poison()
-    this.#staged.length = 0
-  }
-
-  /** The documents forget what was never kept; the logs go on as if it had not been. */
-  async abandon(): Promise<void> {
-    for (const { append } of this.#staged) append.abandon()
-    for (const document of this.documentsEdited) await this.documents.forget(document)
-  }
-}
-
-/** The same documents; what is edited is noted first, so that it can be taken back. */
-function noting(documents: Documents, edited: Set<DocumentId>): Documents {
-  const note = <T>(document: DocumentId, work: () => Promise<T>): Promise<T> => {
-    edited.add(document)
-    return work()
-  }
-  return {
-    edit: (input) => note(input.document, () => documents.edit(input)),
-    apply: (input) => note(input.document, () => documents.apply(input)),
-    load: (document, bytes) => note(document, () => documents.load(document, bytes)),
-    read: (document) => documents.read(document),
-    conflicts: (document) => documents.conflicts(document),
-    history: (document, path) => documents.history(document, path),
-    save: (document) => documents.save(document),
-    heads: (document) => documents.heads(document),
-    forget: (document) => documents.forget(document),
-    [Symbol.asyncDispose]: () => documents[Symbol.asyncDispose](),
   }
 }
 
