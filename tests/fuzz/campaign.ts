@@ -28,14 +28,15 @@ type Job = { -readonly [K in keyof JobState]: JobState[K] }
 
 /** @returns Each job's last report, in the order in which the targets were given. */
 export async function runCampaign(options: CampaignOptions): Promise<readonly JobState[]> {
-  const { targets, seed, runs, workers = availableParallelism() } = options
-  const jobs: Job[] = targets.flatMap((target) => jobsOf(target, seed, runs))
+  const { targets, seed, workers = availableParallelism() } = options
+  const jobs: Job[] = targets.flatMap((target) => jobsOf(target, seed, options.runs))
   const waiting = [...jobs]
   const lane = async () => {
     await using thread = new WorkerThread(options)
     for (let job = waiting.shift(); job; job = waiting.shift()) {
       const current = job
-      current.report = await thread.run({ ...current, seed: `${current.seed}` }, (report) => {
+      const { target, runs } = current
+      current.report = await thread.run({ target, seed: `${current.seed}`, runs }, (report) => {
         current.report = report
         options.progress?.(jobs)
       })

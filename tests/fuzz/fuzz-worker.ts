@@ -1,64 +1,9 @@
 /**
- * A thread that fuzzes what it is told to, one job after another. What it runs lies in memory that
- * its parent sees too, so that the input is known even if it never ends or ends the thread.
+ * The thread of a campaign: fuzzes the product's targets, and follows the product's own code.
  *
  * @module
  */
-import { parentPort, workerData } from "node:worker_threads"
-import { BlackBox } from "./black-box.ts"
-import { CoverageMeter } from "./coverage.ts"
-import { fixturesOf } from "./fixtures.ts"
-import { type FuzzReport, fuzz, noteUntended } from "./fuzzer.ts"
-import { findOf } from "./judge.ts"
 import { targetNamed } from "./targets.ts"
+import { serveJobs } from "./worker-jobs.ts"
 
-export interface FuzzJob {
-  readonly target: string
-  readonly seed: string
-  readonly runs: number
-  /** Runs only this, and nothing made of it. */
-  readonly only?: Uint8Array
-}
-
-export type FuzzMessage =
-  | { readonly type: "progress"; readonly report: FuzzReport }
-  | { readonly type: "done"; readonly report: FuzzReport }
-
-const PROGRESS_MS = 500
-
-const isOurs = (url: string) => /\/(packages|nodes)\/[^/]+\/src\//.test(url)
-
-process.on("unhandledRejection", (reason) => noteUntended(findOf(reason)))
-process.on("uncaughtException", (error) => noteUntended(findOf(error)))
-
-const box = new BlackBox(workerData)
-
-parentPort?.on("message", (job: FuzzJob) => void run(job))
-
-async function run({ target: name, seed, runs, only }: FuzzJob): Promise<void> {
-  const target = targetNamed(name)
-  const opened = await target.open()
-  const open = only ? { ...opened, run: opened.run.bind(opened), seeds: [only] } : opened
-  using coverage = new CoverageMeter(isOurs)
-  let toldMs = performance.now()
-  const report = await fuzz({
-    target,
-    open,
-    kept: only ? [] : fixturesOf(name).map(({ input }) => input),
-    seed,
-    runs: only ? 0 : runs,
-    coverage,
-    before: (input) => box.write(input),
-    progress: (report) => {
-      if (performance.now() - toldMs < PROGRESS_MS) return
-      toldMs = performance.now()
-      tell({ type: "progress", report })
-    },
-  })
-  await opened.close?.()
-  tell({ type: "done", report })
-}
-
-function tell(message: FuzzMessage): void {
-  parentPort?.postMessage(message)
-}
+serveJobs(targetNamed, (url) => /\/(packages|nodes)\/[^/]+\/src\//.test(url))

@@ -6,9 +6,9 @@
  */
 import { Worker } from "node:worker_threads"
 import { BlackBox, BOX_BYTES } from "./black-box.ts"
-import type { FuzzJob, FuzzMessage } from "./fuzz-worker.ts"
 import type { FuzzReport } from "./fuzzer.ts"
 import { HANG_MS, WORKER_HEAP_MB_MAX } from "./limits.ts"
+import type { FuzzJob, FuzzMessage } from "./worker-jobs.ts"
 
 export interface WorkerThreadOptions {
   readonly hangMs?: number
@@ -38,7 +38,7 @@ export class WorkerThread implements AsyncDisposable {
 
   /** One at a time. */
   async run(
-    { target, seed, runs, only }: FuzzJob,
+    job: FuzzJob,
     progress: (report: FuzzReport) => void = () => undefined,
   ): Promise<FuzzReport> {
     const { worker, box } = this.#running ?? this.#start()
@@ -59,7 +59,7 @@ export class WorkerThread implements AsyncDisposable {
     const exited = (status: number) => died("died", `ended its thread with status ${status}`)
     worker.on("message", heard).on("error", failed).on("exit", exited)
     const watch = this.#watch(box, (ms) => died("hangs", `has not ended after ${ms} ms`))
-    worker.postMessage({ target, seed, runs, ...(only && { only }) })
+    worker.postMessage(job)
     try {
       return await ended.promise
     } finally {

@@ -47,15 +47,14 @@ export class BareChecks extends Findings {
     this.#noisy = name
   }
 
-  /** How many entries it has acknowledged. */
-  acknowledgedBy(name: string): number {
-    return this.#acknowledged.get(name)?.size ?? 0
+  /** What it has acknowledged until now. */
+  acknowledgedBy(name: string): ReadonlySet<string> {
+    return new Set(this.#acknowledged.get(name))
   }
 
-  /** Its folder was put back to when it had acknowledged so much: what nobody else has is gone. */
-  restored(name: string, acknowledged: number): void {
-    const places = [...(this.#acknowledged.get(name) ?? [])]
-    this.#acknowledged.set(name, new Set(places.slice(0, acknowledged)))
+  /** Its folder was put back to when it had acknowledged this: what nobody else has is gone. */
+  restored(name: string, acknowledged: ReadonlySet<string>): void {
+    this.#acknowledged.set(name, new Set(acknowledged))
     this.#latest.delete(name)
   }
 
@@ -67,7 +66,7 @@ export class BareChecks extends Findings {
   /** It has another disk, an empty one: what nobody else has is gone. */
   replaced(name: string): void {
     this.#damaged.delete(name)
-    this.restored(name, 0)
+    this.restored(name, new Set())
   }
 
   override threw(name: string, error: unknown): void {

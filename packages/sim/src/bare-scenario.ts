@@ -58,8 +58,8 @@ interface Place {
   readonly writer: SigningKey
   /** The program that runs there. */
   replica: BareReplica | undefined
-  /** A copy of its folder, and how much it had acknowledged by then. */
-  backup: { readonly disk: MemoryDisk; readonly acknowledged: number } | undefined
+  /** A copy of its folder, and what it had acknowledged by then. */
+  backup: { readonly disk: MemoryDisk; readonly acknowledged: ReadonlySet<string> } | undefined
 }
 
 class BareRun {
