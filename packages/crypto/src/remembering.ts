@@ -1,7 +1,7 @@
 /**
  * For a process in which signer and verifier are the same one, as in the simulator: a signature
- * that was made or verified here once is known again, and is not computed a second time. What is
- * not known is verified, so every verdict is what it would be.
+ * that was made or verified here once is known again, and not verified a second time; nor is a
+ * public key computed twice. What is not known is verified, so every verdict is what it would be.
  *
  * @module
  */

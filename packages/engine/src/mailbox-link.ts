@@ -33,7 +33,7 @@ import { spanHash } from "@fulcrum/log/span"
 import type { VectorRow, VersionVector } from "@fulcrum/log/vector"
 import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
 import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
-import type { RelayReceipt } from "@fulcrum/relay/receipt"
+import { type RelayReceipt, receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault } from "@fulcrum/store/vault"
 import { atMost, type Cursor, type Gap, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
@@ -130,8 +130,10 @@ export class MailboxLink {
   readonly #changed = new Signal()
   #state: LinkState = "untried"
   #code: string | undefined
-  /** Rounds finished: everything that was new when one began was read and brought. */
+  /** Rounds finished: all that was new here when one began was brought; it was read if it was due. */
   #rounds = 0
+  /** Rounds begun, the finished ones among them. */
+  #begun = 0
   #failures = 0
   /** Up to where this connection's relay was told that it may forget. */
   #acknowledged = 0
@@ -178,10 +180,10 @@ export class MailboxLink {
 
   /** Resolves after a round that began after this call, or when connecting failed. */
   async settled(signal: AbortSignal): Promise<void> {
-    const { rounds, failures } = { rounds: this.#rounds, failures: this.#failures }
+    const { wanted, failures } = { wanted: this.#begun + 1, failures: this.#failures }
     this.#readMs = NEVER
     this.poke()
-    while (this.#rounds < rounds + (this.#state === "working" ? 2 : 1)) {
+    while (this.#rounds < wanted) {
       if (this.#failures > failures || signal.aborted) return
       await this.#changed.wait(signal)
     }
@@ -219,12 +221,17 @@ export class MailboxLink {
     this.#acknowledged = 0
     this.#hinted = 0
     this.#readMs = NEVER
+    this.#begun = this.#rounds
     const isNew = await this.#isNew(read)
     await space.arrive?.(client, isNew)
     if (isNew) await this.#cursor.save({ sequenceId: read.sequenceId, next: 1, ...NOTHING_KNOWN })
     else await this.#fillGaps(read)
     await read.watch((next) => this.#hint(next))
-    void client.closed.then(() => this.#wake.notify())
+    void client.closed.then(() => {
+      // Reading shows at once that the connection is no more.
+      this.#readMs = NEVER
+      this.#wake.notify()
+    })
     for (;;) await inScope(signal, (scope) => this.#round(append, read, scope))
   }
 
@@ -244,6 +251,7 @@ export class MailboxLink {
    */
   async #round(append: OpenMailbox, read: OpenMailbox, signal: AbortSignal): Promise<void> {
     const woken = this.#wake.wait(signal)
+    this.#begun++
     if (this.#isHinted || this.#msToRead() === 0) await this.#readAll(append, read)
     if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
     await this.#push(append)
@@ -324,7 +332,8 @@ export class MailboxLink {
       const begun = page.missing.map((range) => ({ ...range, tries: 0 }))
       const next = Math.max(cursor.next, page.next)
       await this.#take(page.items, { next, gaps: atMost([...cursor.gaps, ...begun]) })
-      if (page.next >= page.end) return page
+      // A page that does not go on would be asked for without end.
+      if (page.next >= page.end || page.next <= cursor.next) return page
     }
   }
 
@@ -425,9 +434,19 @@ export class MailboxLink {
     if (items.length === 0 && (place.next ?? cursor.next) === cursor.next) return
     let { held } = cursor
     for (const { span } of items) held = replica.tree.merge(held, this.#rowOf(span, held))
-    const head = items.at(-1)?.receipt.bytes ?? cursor.head
+    const head = this.#newest(items)
     await this.#options.space.stored?.(items)
     await this.#cursor.save({ ...this.#cursor.current, ...place, held, head })
+  }
+
+  /** The receipt of the highest position: a span that was there already has an older one. */
+  #newest(items: readonly StoredSpan[]): Uint8Array | undefined {
+    let { head } = this.#cursor.current
+    let position = head === undefined ? 0 : receiptFields(head).position
+    for (const { receipt } of items) {
+      if (receipt.position > position) ({ bytes: head, position } = receipt)
+    }
+    return head
   }
 
   /**

@@ -88,7 +88,34 @@ describe("a relay", () => {
     await world.until("all of it", async () => (await phone.relays())[0]?.pending === 0)
   })
 
-  test("gets an edit at once, and is read for what others brought and each two seconds", async () => {
+  test("says that something came, and is read at once", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    const laptop = await world.pair(phone, world.machine("laptop"), { relay: relay.address })
+    world.network.cut("phone", "laptop")
+    for (const person of [phone, laptop]) await person.start({ listen: [] })
+    for (const person of [phone, laptop]) await world.during(person.settle(5000))
+    // Of three in a row one at most could be met by the reading that is due each two seconds.
+    for (let i = 0; i < 3; i++) {
+      await phone.set("card/name/full", `Ada ${i}`)
+      await world.clock.advance(400)
+      expect(await nameOf(laptop)).toBe(`Ada ${i}`)
+    }
+  })
+
+  test("that goes away is known to be gone at once", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    await phone.start({ listen: [] })
+    await world.during(phone.settle(5000))
+    await relay.stop()
+    await world.clock.advance(200)
+    expect(await phone.relays()).toMatchObject([{ state: "unreachable" }])
+  })
+
+  test("gets an edit without being read first, and is read each two seconds", async () => {
     await using world = new PersonWorld()
     const relay = await world.relay()
     const phone = await world.create(world.machine("phone"), [relay.address])

@@ -8,7 +8,7 @@
  *
  * | lane   | tag | item     | what it says                                                   |
  * | ------ | --: | -------- | -------------------------------------------------------------- |
- * | person |   0 | put      | a register's new value, or its absence, and its counter        |
+ * | person |   0 | put      | a register's new value, or none, its counter, and what it knew |
  * | person |   1 | move     | the puts of this entry belong to this move                     |
  * | vendor |   0 | agreed   | the vendor's signature over the proffered agreement            |
  * | vendor |   1 | refused  | the vendor does not agree; why                                 |

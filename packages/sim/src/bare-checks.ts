@@ -56,6 +56,7 @@ export class BareChecks extends Findings {
   restored(name: string, acknowledged: ReadonlySet<string>): void {
     this.#acknowledged.set(name, new Set(acknowledged))
     this.#latest.delete(name)
+    this.#damaged.delete(name)
   }
 
   /** A bit on its disk flipped: from now on it may say that it is damaged. */
@@ -65,7 +66,6 @@ export class BareChecks extends Findings {
 
   /** It has another disk, an empty one: what nobody else has is gone. */
   replaced(name: string): void {
-    this.#damaged.delete(name)
     this.restored(name, new Set())
   }
 

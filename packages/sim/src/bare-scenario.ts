@@ -155,11 +155,11 @@ class BareRun {
   /** Sometimes a bit flips on a disk that nobody has in use. */
   #flip(step: number): void {
     const dice = new Dice(this.#random.fork(`flip ${step}`))
-    const idle = this.#places.filter(({ machine }) => !machine.isRunning)
+    const idle = this.#places.filter(({ machine }) => !machine.isRunning && !machine.isDamaged)
     if (idle.length === 0 || !dice.happens(this.#flipChance)) return
     const { machine } = dice.pick(idle)
     machine.flipBit(dice)
-    this.#checks.expectDamage(machine.name)
+    if (machine.isDamaged) this.#checks.expectDamage(machine.name)
   }
 
   /** A disk that went bad, and nobody met it: whoever looks finds it. */

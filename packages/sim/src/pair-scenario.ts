@@ -34,6 +34,8 @@ const STEP_MS = [0, 1_500] as const
 const HEALED_MS = 240_000
 const LOOK_MS = 1_000
 const RELAY_CHANCE = 0.5
+/** In which a device that was removed may look about for more. */
+const QUIET_MS = 30_000
 const REMOVAL_CHANCE = 0.25
 const REMOVAL_STEPS = [3, 40] as const
 
@@ -44,6 +46,8 @@ interface Removal {
   /** What each had acknowledged by then. */
   readonly byHad: ReadonlySet<string>
   readonly removedHad: ReadonlySet<string>
+  /** Of all that, what was known to the one that stays. */
+  readonly known: ReadonlySet<string>
 }
 
 /** Loads what a run may not wait for. */
@@ -208,7 +212,8 @@ class PairRun {
     const removed = this.#devices.find((device) => device !== by)
     if (removed === undefined || by.person === undefined) return
     this.#world.trace.note(`${by.name} removes ${removed.name}`)
-    for (const device of this.#devices) device.knowsRemoval = true
+    by.setsAside = true
+    removed.mayBeRemoved = true
     let isDone = false
     await by.edit(async (person) => {
       await person.revokeDevice(removed.name)
@@ -222,11 +227,13 @@ class PairRun {
       await by.boot()
       const rows = (await by.person?.devices()) ?? []
       isDone = rows.some(({ name, state }) => name === removed.name && state === "removed")
-      if (!isDone) for (const device of this.#devices) device.knowsRemoval = false
     }
+    by.setsAside = isDone
+    removed.mayBeRemoved = isDone
     if (!isDone) return
     const [byHad, removedHad] = [new Set(by.acknowledged), new Set(removed.acknowledged)]
-    this.#removal = { by, removed, byHad, removedHad }
+    const known = (await by.written()).intersection(byHad.union(removedHad))
+    this.#removal = { by, removed, byHad, removedHad, known }
   }
 
   /** Whoever was removed sees nothing that is newer, and nobody sees what it wrote since. */
@@ -245,8 +252,12 @@ class PairRun {
   }
 
   /** What was acknowledged is there, and whoever was removed gets to know it, if it is met. */
-  async #healRemoval({ by, removed }: Removal, isCut: boolean): Promise<void> {
+  async #healRemoval({ by, removed, known }: Removal, isCut: boolean): Promise<void> {
     const { clock } = this.#world
+    // Whoever stays writes on, and the other may look for it wherever it can.
+    const last = `Ada ${this.#written++}`
+    await by.set("card/name/full", last)
+    await clock.sleep(QUIET_MS)
     const sinceMs = clock.now()
     while (!isCut && !(await removed.saysRemoved())) {
       if (clock.now() - sinceMs > HEALED_MS) {
@@ -255,7 +266,7 @@ class PairRun {
       await clock.sleep(LOOK_MS)
       this.#findings.throwIfFailed()
     }
-    await by.holds(by.acknowledged)
+    await by.holds([...known, ...by.acknowledged, last])
   }
 
   /** Lets work go on by itself, so that it meets crashes and other work. */
@@ -279,19 +290,12 @@ class PairRun {
 
   /** The record, and what the logs hold. */
   async #isSame(): Promise<boolean> {
-    const states = await Promise.all(this.#devices.map((device) => this.#stateOf(device)))
+    const states = await Promise.all(this.#devices.map((device) => device.state()))
     return states.every((state) => state !== undefined && state === states[0])
   }
 
-  async #stateOf(device: PersonDevice): Promise<string | undefined> {
-    const status = await device.person?.status()
-    return status && `${status.vector} ${await device.shown()}`
-  }
-
   async #howTheyDiffer(): Promise<string> {
-    const seen = this.#devices.map(
-      async (device) => `${device.name}: ${await this.#stateOf(device)}`,
-    )
+    const seen = this.#devices.map(async (device) => `${device.name}: ${await device.state()}`)
     return `not the same ${HEALED_MS / 1000} s after healing\n${(await Promise.all(seen)).join("\n")}`
   }
 }

@@ -24,8 +24,10 @@ export class PersonDevice {
   /** Values that were acknowledged here; each is written once. */
   readonly #acknowledged = new Set<string>()
   #person: Person | undefined
-  /** One of the devices was removed: this one may be told so, or set aside what that one wrote. */
-  knowsRemoval = false
+  /** It was removed, and may be told so. */
+  mayBeRemoved = false
+  /** It removed another, and may set aside what that one wrote. */
+  setsAside = false
 
   constructor(machine: Machine, vaultKey: Uint8Array, findings: Findings) {
     this.machine = machine
@@ -112,6 +114,12 @@ export class PersonDevice {
     return canonicalJson((await person.get()) ?? null)
   }
 
+  /** The record, and what its log holds; `undefined`: the program does not run. */
+  async state(): Promise<string | undefined> {
+    const status = await this.person?.status()
+    return status && `${status.vector} ${await this.shown()}`
+  }
+
   /** The text at one path; `undefined`: none, or the program does not run. */
   async shownAt(path: string): Promise<string | undefined> {
     const value = await this.person?.get(path)
@@ -120,8 +128,10 @@ export class PersonDevice {
 
   /** Every text that was ever in the record, as far as it is known here. */
   async written(): Promise<ReadonlySet<string>> {
-    const rows = (await this.person?.history()) ?? []
-    return new Set(rows.flatMap(({ value }) => textsIn(value)))
+    const { person } = this
+    if (person === undefined) return new Set()
+    const rows = await Promise.race([person.history(), this.machine.died()])
+    return new Set(rows?.flatMap(({ value }) => textsIn(value)))
   }
 
   /** Whether the program says that it was removed from the record. */
@@ -139,7 +149,7 @@ export class PersonDevice {
       if (!written.has(value)) this.#findings.fail("SIM_LOST", `${this.name} lacks ${value}`)
     }
     const { quarantined, forks } = await person.status()
-    if (quarantined > 0 && !this.knowsRemoval)
+    if (quarantined > 0 && !this.setsAside)
       this.#findings.fail("SIM_BROKE", `${this.name} quarantined an entry`)
     if (forks > 0) this.#findings.fail("SIM_FORK", `${this.name} found a fork; nobody forked`)
   }
@@ -178,7 +188,7 @@ export class PersonDevice {
   }
 
   #editFailed(error: unknown): void {
-    const usual = this.knowsRemoval ? [...USUAL, "DEVICE_REMOVED"] : USUAL
+    const usual = this.mayBeRemoved ? [...USUAL, "DEVICE_REMOVED"] : USUAL
     const isUsual =
       (error instanceof EngineError || error instanceof RecordError) && usual.includes(error.code)
     if (!isUsual) this.#findings.threw(this.name, error)

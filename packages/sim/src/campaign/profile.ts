@@ -7,7 +7,7 @@ import { Session } from "node:inspector/promises"
 import { rememberSignatures } from "@fulcrum/crypto/remembering"
 import { runSeed, type ScenarioName } from "../run-seed.ts"
 import { type ProfileShare, profileShares, type SelfTime, selfTimes } from "./profile-shares.ts"
-import { turn } from "./turn.ts"
+import { turns } from "./turn.ts"
 
 const EVERY_MICROS = 500
 const FUNCTIONS_SHOWN_MAX = 25
@@ -34,7 +34,9 @@ export async function profileRuns({
 }): Promise<RunsProfile> {
   rememberSignatures()
   const runs = async () => {
-    for (let seed = from; seed < from + seeds; seed++) await runSeed({ scenario, seed, turn })
+    for (let seed = from; seed < from + seeds; seed++) {
+      await runSeed({ scenario, seed, turn: turns() })
+    }
   }
   // What is loaded, settled and compiled once is not what a run costs.
   await runs()

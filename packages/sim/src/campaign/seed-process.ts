@@ -9,7 +9,7 @@ import { readPlan, WHOLE } from "../plan.ts"
 import { runSeed } from "../run-seed.ts"
 import { endWithParent } from "./parent-watch.ts"
 import type { SeedEnd, SeedFailure, SeedMessage, SeedRequest } from "./seed-messages.ts"
-import { turn } from "./turn.ts"
+import { turns } from "./turn.ts"
 
 const say = (message: SeedMessage) => process.send?.(message)
 
@@ -27,7 +27,13 @@ async function run({ scenario, seed, plan, trace }: SeedRequest): Promise<SeedEn
   process.on("unhandledRejection", fail)
   process.on("uncaughtException", fail)
   try {
-    const given = { scenario, seed, turn, plan: readPlan(plan) ?? WHOLE, ...(trace && { show }) }
+    const given = {
+      scenario,
+      seed,
+      turn: turns(),
+      plan: readPlan(plan) ?? WHOLE,
+      ...(trace && { show }),
+    }
     const result = await Promise.race([runSeed(given), untended.promise])
     // What the run left behind fails now, as this seed's, and not while the next one runs.
     await Promise.race([new Promise((resolve) => setImmediate(resolve)), untended.promise])
