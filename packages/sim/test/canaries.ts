@@ -235,8 +235,18 @@ export const CANARIES: readonly Canary[] = [
     seed: 455,
     patches: one(
       "relations/src/projection.ts",
-      '{ do: "put", counter: counter + 1 } : NOTHING',
+      "settleStep(counter) : NOTHING",
       "editStep(counter) : NOTHING",
+    ),
+  },
+  {
+    name: "books take for new what says again what was overwritten",
+    scenario: "basic",
+    seed: 100266,
+    patches: one(
+      "relations/src/put-mark.ts",
+      "return again !== undefined && this",
+      "return again === null && this",
     ),
   },
   {
