@@ -9,6 +9,7 @@ import { Dice } from "./dice.ts"
 import { drawTrouble, type Trouble } from "./faults.ts"
 import { preparePair, runPair } from "./pair-scenario.ts"
 import { type Plan, WHOLE } from "./plan.ts"
+import type { ScenarioName } from "./scenario-names.ts"
 import { settledTown } from "./town.ts"
 import { World } from "./world.ts"
 
@@ -22,8 +23,6 @@ export interface Scenario {
   /** Loads and makes what a run may not wait for, since it comes from outside its clock. */
   prepare(seed: number, turn: () => Promise<void>): Promise<Prepared>
 }
-
-export type ScenarioName = "bare" | "basic" | "pair"
 
 export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   bare: { prepare: async () => ({ run: runBare }) },

@@ -10,7 +10,8 @@
 import { setImmediate } from "node:timers/promises"
 import { expect, test } from "vitest"
 import { readPlan } from "../src/plan.ts"
-import { runSeed, type ScenarioName } from "../src/run-seed.ts"
+import { runSeed } from "../src/run-seed.ts"
+import type { ScenarioName } from "../src/scenario-names.ts"
 import { CANARIES } from "./canaries.ts"
 
 interface FoundSeed {

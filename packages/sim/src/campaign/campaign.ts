@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { ScenarioName } from "../run-seed.ts"
+import type { ScenarioName } from "../scenario-names.ts"
 import type { SeedFailure, SeedReport, SeedRequest } from "./seed-messages.ts"
 import { SeedWorker, type SeedWorkerOptions } from "./seed-worker.ts"
 import { traceDifference } from "./trace-difference.ts"

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Plan, planOptions, WHOLE } from "../plan.ts"
-import type { ScenarioName } from "../run-seed.ts"
+import type { ScenarioName } from "../scenario-names.ts"
 import { STEP_MARK } from "../trace.ts"
 import type { FailedSeed } from "./campaign.ts"
 import type { PlanText, SeedReport } from "./seed-messages.ts"

@@ -5,7 +5,8 @@
  */
 import { Session } from "node:inspector/promises"
 import { rememberSignatures } from "@fulcrum/crypto/remembering"
-import { runSeed, type ScenarioName } from "../run-seed.ts"
+import { runSeed } from "../run-seed.ts"
+import type { ScenarioName } from "../scenario-names.ts"
 import { type ProfileShare, profileShares, type SelfTime, selfTimes } from "./profile-shares.ts"
 import { turns } from "./turn.ts"
 

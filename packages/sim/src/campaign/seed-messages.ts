@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ScenarioName } from "../run-seed.ts"
+import type { ScenarioName } from "../scenario-names.ts"
 
 export interface SeedRequest {
   readonly scenario: ScenarioName
