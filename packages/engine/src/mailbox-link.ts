@@ -192,6 +192,7 @@ export class MailboxLink {
   /** The connection could not be made, or broke. */
   failed(error: unknown): void {
     this.#failures++
+    this.#begun = this.#rounds
     this.#code = codeOf(error)
     const isFull = this.#code === "RELAY_FULL" || this.#code === "RELAY_QUOTA"
     this.#show(isFull ? "full" : "unreachable")

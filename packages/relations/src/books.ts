@@ -3,8 +3,7 @@
  *
  * Entries may come in any order and more than once; what is read from the books depends only on
  * which there are. A move with a date holds from that day in the person's time zone: until then
- * the register keeps the value that held before. A rejected entry changes nothing, nor does a
- * settlement that says a value again which an edit has overwritten.
+ * the register keeps the value that held before. A rejected entry changes nothing.
  *
  * Source: DESIGN, "Relations" (receipts, moves).
  *
@@ -23,7 +22,6 @@ import type {
   Refused,
   VendorItem,
 } from "./lane.ts"
-import { OverwrittenMarks } from "./put-mark.ts"
 import { compareRegisters, type EntryPosition, type ShareRegister } from "./share.ts"
 
 /** An entry of the share space, its lane known from its writer's certificate. */
@@ -66,7 +64,6 @@ export interface BookChange {
 }
 
 interface Written {
-  readonly put: Put
   readonly register: ShareRegister
   readonly move: MoveNote | undefined
 }
@@ -75,7 +72,6 @@ export class Books {
   readonly #entries = new Map<string, { by: EntryPosition; puts: Put[]; move?: MoveNote }>()
   /** By register: all puts that some day may make the value. */
   readonly #written = new Map<string, Written[]>()
-  readonly #overwritten = new OverwrittenMarks()
   readonly #receipts = new Map<string, { receipt: Receipt; by: EntryPosition }[]>()
   #agreed: Agreed | undefined
   #refused: Refused | undefined
@@ -105,11 +101,9 @@ export class Books {
     const move = items.find((item) => item.kind === "move")?.value
     const puts = items.flatMap((item) => (item.kind === "put" ? [item.value] : []))
     this.#entries.set(key, move === undefined ? { by, puts } : { by, puts, move })
-    for (const put of puts) {
-      const { path, value, counter } = put
-      this.#overwritten.add(put)
+    for (const { path, value, counter } of puts) {
       const written = this.#written.get(path) ?? []
-      written.push({ put, register: { path, value, counter, by }, move })
+      written.push({ register: { path, value, counter, by }, move })
       written.sort((a, b) => compareRegisters(b.register, a.register))
       this.#written.set(path, written)
     }
@@ -194,7 +188,7 @@ export class Books {
         ({ register, move }) => compareRegisters(register, own) > 0 && isEffective(move, nowMs),
       )
       // Something newer holds already: there is nothing to tell.
-      if (later || this.#overwritten.isOld(put)) return []
+      if (later) return []
       const before = written.find(
         ({ register, move }) => compareRegisters(register, own) < 0 && isEffective(move, nowMs),
       )
@@ -223,11 +217,10 @@ export class Books {
     return { path, value: held?.register.value, held: held !== undefined, pending }
   }
 
-  /** Greatest first; what says again what was overwritten is passed over. */
+  /** Greatest first. */
   #accepted(path: string): readonly Written[] {
     return (this.#written.get(path) ?? []).filter(
-      ({ put, register }) =>
-        !this.#overwritten.isOld(put) && !this.#statesOf(register.by.chain).has("rejected"),
+      ({ register }) => !this.#statesOf(register.by.chain).has("rejected"),
     )
   }
 

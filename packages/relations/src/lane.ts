@@ -8,7 +8,7 @@
  *
  * | lane   | tag | item     | what it says                                                   |
  * | ------ | --: | -------- | -------------------------------------------------------------- |
- * | person |   0 | put      | a register's new value, or none, its counter, and what it knew |
+ * | person |   0 | put      | a register's new value, or its absence, and its counter        |
  * | person |   1 | move     | the puts of this entry belong to this move                     |
  * | vendor |   0 | agreed   | the vendor's signature over the proffered agreement            |
  * | vendor |   1 | refused  | the vendor does not agree; why                                 |
@@ -34,7 +34,6 @@ import {
 } from "@fulcrum/codec/schema"
 import { isDay } from "./day.ts"
 import { FIELD_PATH_BYTES_MAX, isPathForm } from "./field-path.ts"
-import { MARK_BYTES } from "./put-mark.ts"
 
 /** One entry is one step: at most this many items. */
 export const LANE_ITEMS_MAX = 256
@@ -42,9 +41,6 @@ export const LANE_ITEMS_MAX = 256
 export const LANE_BYTES_MAX: number = 256 * 1024
 /** Bytes, nesting and items of one register's value. */
 export const REGISTER_LIMITS: JsonLimits = { bytesMax: 64 * 1024, depthMax: 8, itemsMax: 1024 }
-
-/** Marks in one put: of the puts that its device knew, and of some that those knew. */
-export const PUT_KNOWS_MAX = 8
 
 /** Why a vendor does not apply a change. Source: DESIGN, "Move". */
 export type RejectionCode =
@@ -70,10 +66,6 @@ export interface Put {
   readonly value?: JsonValue | undefined
   /** From 1; grows with each write of this register, and the greater wins. */
   readonly counter: number
-  /** Marks of the puts of this register that its device knew: an edit overwrites them. */
-  readonly knows?: readonly Uint8Array[] | undefined
-  /** In a settlement: the mark, among those, of the put whose value it says again. */
-  readonly again?: Uint8Array | undefined
 }
 
 /** What makes this entry's puts a move. */
@@ -131,8 +123,6 @@ const put: Schema<Put> = struct({
   path,
   value: optional(value),
   counter: int(1, Number.MAX_SAFE_INTEGER),
-  knows: optional(array(bytes(MARK_BYTES), PUT_KNOWS_MAX)),
-  again: optional(bytes(MARK_BYTES)),
 })
 const move: Schema<MoveNote> = struct({
   id: bytes(16),

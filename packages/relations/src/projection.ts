@@ -27,10 +27,12 @@
  *
  * @module
  */
+import { bytesToBase64url, uint64ToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { contexts } from "@fulcrum/crypto/contexts"
+import { hash } from "@fulcrum/crypto/hash"
 import { touches } from "./field-path.ts"
-import { PUT_KNOWS_MAX, type Put } from "./lane.ts"
-import { isMark, markOf, markToBytes } from "./put-mark.ts"
+import type { Put } from "./lane.ts"
 import type { Share, ShareRegister } from "./share.ts"
 
 /** What an edit adds to a counter, at most; as many settlements fit in between. */
@@ -42,24 +44,15 @@ export interface ProjectedDisclosure {
   readonly follows: boolean
   /** Of the last projection known to the record; 0: none yet. */
   readonly counter: number
-  /** The puts that the record knows, by their marks; those of untold ones begin with `~`. */
-  readonly marks: ReadonlyMap<string, KnownPut>
-}
-
-/** What the record keeps of a put. */
-export interface KnownPut {
-  readonly counter: number
-  /** Marks of those that it knew, the nearest first; absent: none. */
-  readonly knows?: readonly string[]
-  /** In a settlement: the mark of the edit whose value it says again. */
-  readonly again?: string
+  /** Marks of the puts that the record knows, and their counters; untold ones begin with `~`. */
+  readonly marks: ReadonlyMap<string, number>
 }
 
 /** What the relationship's document must say, in the same atomic batch as the puts. */
 export interface CounterUpdate {
   readonly path: string
+  readonly counter: number
   readonly mark: string
-  readonly known: KnownPut
   /** Marks no longer needed. */
   readonly drop: readonly string[]
 }
@@ -95,16 +88,15 @@ export function project(input: {
     const step = nextStep(disclosure, value, input.share.registers.get(path), isEdited(path))
     if (step.do === "wait") waits.push({ path, for: step.for })
     if (step.do !== "put") continue
-    const bare: Put = { path, value, counter: step.counter }
-    const known = { counter: step.counter, ...ties(bare, marks, step.isEdit) }
-    puts.push({ ...bare, ...tiesToBytes(known) })
-    updates.push({ path, mark: markOf(bare), known, drop: [...marks.keys()] })
+    const put: Put = { path, value, counter: step.counter }
+    puts.push(put)
+    updates.push({ path, counter: put.counter, mark: markOf(put), drop: [...marks.keys()] })
   }
   for (const { path, marks, counter: before, follows } of sortByPath(input.ended ?? [])) {
     if (!isEdited(path) || !follows) continue
     const counter = nextEdit(before)
     const mark = UNTOLD + markOf({ path, value: input.valueAt(path), counter })
-    updates.push({ path, mark, known: { counter }, drop: [...marks.keys()].filter(isUntold) })
+    updates.push({ path, counter, mark, drop: [...marks.keys()].filter(isUntold) })
   }
   return { puts, updates, waits }
 }
@@ -115,30 +107,15 @@ function isUntold(mark: string): boolean {
   return mark.startsWith(UNTOLD)
 }
 
-/** What a put says of those before it: an edit overwrites them, a settlement says one again. */
-function ties(
-  put: Put,
-  marks: ProjectedDisclosure["marks"],
-  isEdit: boolean,
-): Pick<KnownPut, "knows" | "again"> {
-  const told = [...marks].filter(([mark]) => isMark(mark)).sort(([a], [b]) => (a < b ? -1 : 1))
-  const before = told.flatMap(([, { knows = [] }]) => knows)
-  const knows = [...new Set([...told.map(([mark]) => mark), ...before])].slice(0, PUT_KNOWS_MAX)
-  if (isEdit) return knows.length === 0 ? {} : { knows }
-  const same = told.find(([mark, { counter }]) => markOf({ ...put, counter }) === mark)
-  // Of a value that was told nowhere it cannot be said which put it was.
-  return same === undefined ? {} : { knows, again: same[1].again ?? same[0] }
-}
-
-function tiesToBytes({ knows, again }: KnownPut): Pick<Put, "knows" | "again"> {
-  return {
-    ...(knows && { knows: knows.map(markToBytes) }),
-    ...(again !== undefined && { again: markToBytes(again) }),
-  }
+/** Names a put inside the record; two devices that write the same put give the same mark. */
+export function markOf({ path, value, counter }: Put): string {
+  const json = value === undefined ? "" : canonicalJson(value)
+  const parts = [utf8ToBytes(path), uint64ToBytes(counter), utf8ToBytes(json)]
+  return bytesToBase64url(hash(contexts.projectionMark, ...parts).subarray(0, 12))
 }
 
 type Step =
-  | { readonly do: "put"; readonly counter: number; readonly isEdit: boolean }
+  | { readonly do: "put"; readonly counter: number }
   | { readonly do: "wait"; readonly for: "record" | "share" }
   | { readonly do: "nothing" }
 
@@ -156,29 +133,23 @@ function nextStep(
     return isThere ? NOTHING : editStep(counter)
   }
   if (heldCounter < counter) {
-    const isAllUntold = [...marks].every(
-      ([mark, known]) => known.counter <= heldCounter || isUntold(mark),
-    )
+    const isAllUntold = [...marks].every(([mark, at]) => at <= heldCounter || isUntold(mark))
     const isKnown = held === undefined || marks.has(markOf(held))
     if (!isAllUntold || !isKnown) return { do: "wait", for: "share" }
     if (!follows || isSame(value, held?.value)) return NOTHING
     const isLast = marks.has(UNTOLD + markOf({ path, value, counter }))
-    return { do: "put", counter: isLast ? counter : counter + 1, isEdit: isLast }
+    return { do: "put", counter: isLast ? counter : counter + 1 }
   }
   // A field that was never there is not projected: *cleared* is said only of what was held.
   if (held === undefined) return value === undefined ? NOTHING : editStep(0)
   if (heldCounter > counter || !marks.has(markOf(held))) return { do: "wait", for: "record" }
-  return follows && !isSame(value, held.value) ? settleStep(counter) : NOTHING
+  return follows && !isSame(value, held.value) ? { do: "put", counter: counter + 1 } : NOTHING
 }
 
 const NOTHING: Step = { do: "nothing" }
 
 function editStep(counter: number): Step {
-  return { do: "put", counter: nextEdit(counter), isEdit: true }
-}
-
-function settleStep(counter: number): Step {
-  return { do: "put", counter: counter + 1, isEdit: false }
+  return { do: "put", counter: nextEdit(counter) }
 }
 
 function nextEdit(counter: number): number {

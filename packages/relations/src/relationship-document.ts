@@ -9,7 +9,7 @@
  * | `terms`                         | IRI of the agreement                                 |
  * | `disclosures/<path>/purpose`    | and `retention`, `until` (day), `follows` (boolean)  |
  * | `disclosures/<path>/counter`    | last projected                                       |
- * | `disclosures/<path>/marks/<m>`  | text of what is known of a put; see `knownToText`    |
+ * | `disclosures/<path>/marks/<m>`  | its counter; see `projection.ts`                     |
  *
  * `<path>` is one segment: the field's path, escaped.
  *
@@ -19,8 +19,7 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import type { Edit } from "@fulcrum/record/documents"
 import type { Agreement } from "./agreement.ts"
 import { isFieldPath } from "./field-path.ts"
-import type { CounterUpdate, KnownPut, ProjectedDisclosure } from "./projection.ts"
-import { isMark } from "./put-mark.ts"
+import type { CounterUpdate, ProjectedDisclosure } from "./projection.ts"
 
 export type RelationshipState = "proffered" | "agreed" | "refused" | "left"
 
@@ -81,25 +80,11 @@ export function stateEdits(state: RelationshipState): readonly Edit[] {
 
 /** What a projection writes into the document, in the same atomic batch as its puts. */
 export function projectionEdits(updates: readonly CounterUpdate[]): readonly Edit[] {
-  return updates.flatMap(({ path, mark, known, drop }) => [
-    set(["disclosures", path, "counter"], known.counter),
+  return updates.flatMap(({ path, counter, mark, drop }) => [
+    set(["disclosures", path, "counter"], counter),
     ...drop.map((old): Edit => ({ op: "unset", path: ["disclosures", path, "marks", old] })),
-    set(["disclosures", path, "marks", mark], knownToText(known)),
+    set(["disclosures", path, "marks", mark], counter),
   ])
-}
-
-/** The counter; then the marks that it knew; then, after `=`, the one that it says again. */
-function knownToText({ counter, knows = [], again }: KnownPut): string {
-  return [counter, ...knows, ...(again === undefined ? [] : [`=${again}`])].join(" ")
-}
-
-function knownFromText(text: string): KnownPut | undefined {
-  const [first = "", ...marks] = text.split(" ")
-  const counter = Number(first)
-  if (!Number.isSafeInteger(counter) || counter < 1) return undefined
-  const again = marks.find((mark) => mark.startsWith("=") && isMark(mark.slice(1)))?.slice(1)
-  const knows = marks.filter(isMark)
-  return { counter, ...(knows.length > 0 && { knows }), ...(again !== undefined && { again }) }
 }
 
 /**
@@ -111,10 +96,9 @@ function readDisclosure(
   one: { readonly [key: string]: JsonValue },
 ): RecordedDisclosure {
   const marks = new Map(
-    Object.entries(objectIn(one.marks)).flatMap(([mark, text]) => {
-      const known = knownFromText(textIn(text))
-      return known === undefined ? [] : [[mark, known] as const]
-    }),
+    Object.entries(objectIn(one.marks)).flatMap(([mark, counter]) =>
+      typeof counter === "number" ? [[mark, counter] as const] : [],
+    ),
   )
   return {
     path,
@@ -122,7 +106,7 @@ function readDisclosure(
     retention: textIn(one.retention),
     until: textIn(one.until),
     follows: one.follows === true,
-    counter: Math.max(0, ...[...marks.values()].map(({ counter }) => counter)),
+    counter: Math.max(0, ...marks.values()),
     marks,
   }
 }

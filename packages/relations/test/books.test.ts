@@ -2,9 +2,8 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { type BookEntry, Books } from "../src/books.ts"
-import type { MoveNote, PersonItem, Put, Receipt } from "../src/lane.ts"
+import type { MoveNote, PersonItem, Receipt } from "../src/lane.ts"
 import { judgeEntry } from "../src/policy.ts"
-import { markOf, markToBytes } from "../src/put-mark.ts"
 import type { EntryPosition } from "../src/share.ts"
 import { webhookEvent, webhookId } from "../src/webhook-event.ts"
 
@@ -52,34 +51,6 @@ describe("a vendor's books", () => {
       held: true,
     })
     expect(books.registers(noon("2026-01-01")).has("card/phones/1")).toBe(false)
-  })
-
-  test("[RL5] pass over what says a value again that an edit has overwritten, whenever it comes", () => {
-    const put = (value: string, counter: number, more: Partial<Put> = {}): Put => ({
-      ...{ path: PATH, value, counter },
-      ...more,
-    })
-    const [old, other] = [put("old", 1024), put("other", 1024)]
-    const edit = put("newer", 2048, { knows: [markToBytes(markOf(old))] })
-    const again = { again: markToBytes(markOf(old)) }
-    const settlement = put("old", 2049, {
-      ...again,
-      knows: [old, other].map(markOf).map(markToBytes),
-    })
-    const entries = [old, other, edit, settlement].map((value, i): BookEntry => {
-      return { lane: "person", by: at(1, i + 1), items: [{ kind: "put", value }] }
-    })
-    fc.assert(
-      fc.property(fc.shuffledSubarray(entries, { minLength: entries.length }), (shuffled) => {
-        const books = booksOf(shuffled)
-        expect(books.registers(0).get(PATH)?.value).toBe("newer")
-        expect(books.changesOf(at(1, 4).chain, 0)).toEqual([])
-      }),
-    )
-    // Whoever has not had the edit goes by the settlement.
-    const [first, second, , last] = entries
-    const lacking = booksOf([first, second, last].flatMap((entry) => entry ?? []))
-    expect(lacking.registers(0).get(PATH)?.value).toBe("old")
   })
 
   test("[RL18] keep the old value until a move's day in the person's time zone", () => {

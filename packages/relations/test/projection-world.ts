@@ -4,17 +4,9 @@
  *
  * @module
  */
-import { bytesToBase64url } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
-import { Books } from "../src/books.ts"
 import type { Put } from "../src/lane.ts"
-import {
-  type KnownPut,
-  type ProjectedDisclosure,
-  type Projection,
-  project,
-} from "../src/projection.ts"
-import { markOf } from "../src/put-mark.ts"
+import { type ProjectedDisclosure, type Projection, project } from "../src/projection.ts"
 import { Share } from "../src/share.ts"
 
 interface Entry {
@@ -24,14 +16,9 @@ interface Entry {
   readonly deps: ReadonlySet<number>
 }
 
-interface MarkEntry {
-  readonly mark: string
-  readonly known: KnownPut
-}
-
 interface RecordEntry extends Entry {
   readonly value?: { readonly text: string; readonly lamport: number }
-  readonly marks: readonly MarkEntry[]
+  readonly marks: readonly { readonly mark: string; readonly counter: number }[]
   readonly drops: readonly number[]
 }
 
@@ -69,7 +56,11 @@ export class Device {
   }
 
   /** Marks that no entry dropped that had seen them; with the entries that added them. */
-  markEntries(): readonly (MarkEntry & { readonly id: number })[] {
+  markEntries(): readonly {
+    readonly id: number
+    readonly mark: string
+    readonly counter: number
+  }[] {
     const dropped = new Set([...this.record.values()].flatMap((entry) => entry.drops))
     return [...this.record.values()]
       .filter((entry) => !dropped.has(entry.id))
@@ -77,9 +68,8 @@ export class Device {
   }
 
   disclosure(): ProjectedDisclosure {
-    const marks = new Map(this.markEntries().map(({ mark, known }) => [mark, known]))
-    const counter = Math.max(0, ...[...marks.values()].map((known) => known.counter))
-    return { path: PATH, follows: true, counter, marks }
+    const marks = new Map(this.markEntries().map(({ mark, counter }) => [mark, counter]))
+    return { path: PATH, follows: true, counter: Math.max(0, ...marks.values()), marks }
   }
 
   project(edited: readonly string[]): Projection {
@@ -96,11 +86,10 @@ export class Device {
 
 export class World {
   readonly devices: readonly Device[]
-  readonly books: Books = new Books()
+  readonly vendorShare: Share = new Share()
   /** Every value that the vendor held, in order. */
   readonly seen: string[] = []
   readonly #vendorHas = new Set<number>()
-  readonly #vendorMarks = new Set<string>()
   readonly #record: RecordEntry[] = []
   readonly #share: ShareEntry[] = []
   #next = 1
@@ -147,29 +136,15 @@ export class World {
     return true
   }
 
-  /** @param knowing - Only what says nothing again that the vendor has not had. */
-  deliverVendor(pick: number, knowing = false): boolean {
-    const may = (one: ShareEntry) =>
-      !knowing || one.puts.every(({ again }) => again === undefined || this.#had(again))
-    const entry = choose(this.#share.filter(may), this.#vendorHas, pick)
+  deliverVendor(pick: number): boolean {
+    const entry = choose(this.#share, this.#vendorHas, pick)
     if (entry === undefined) return false
     this.#vendorHas.add(entry.id)
-    for (const put of entry.puts) this.#vendorMarks.add(markOf(put))
-    const items = entry.puts.map((value) => ({ kind: "put" as const, value }))
-    this.books.apply({ lane: "person", by: positionOf(entry), items })
-    const value = this.vendorHolds
-    if (value !== undefined && this.seen.at(-1) !== value) this.seen.push(value)
+    for (const put of entry.puts) {
+      if (!this.vendorShare.apply(put, positionOf(entry)).won) continue
+      if (this.seen.at(-1) !== put.value) this.seen.push(String(put.value))
+    }
     return true
-  }
-
-  /** What the vendor holds. */
-  get vendorHolds(): string | undefined {
-    const register = this.books.registers(0).get(PATH)
-    return register?.value === undefined ? undefined : String(register.value)
-  }
-
-  #had(mark: Uint8Array): boolean {
-    return this.#vendorMarks.has(bytesToBase64url(mark))
   }
 
   /** A device's clock is set wrong, or right again. */
@@ -180,7 +155,7 @@ export class World {
   }
 
   /** Sets all clocks right and delivers everything. @returns Deliveries made; throws if it never ends. */
-  settle(limit = 2000, knowing = false): number {
+  settle(limit = 2000): number {
     for (const device of this.devices) if (device.isLate) this.setClock(device.number)
     let steps = 0
     for (let moved = true; moved; ) {
@@ -189,7 +164,7 @@ export class World {
         moved = this.deliverRecord(number, steps) || moved
         moved = this.deliverShare(number, steps) || moved
       }
-      moved = this.deliverVendor(steps, knowing) || moved
+      moved = this.deliverVendor(steps) || moved
       if (++steps > limit) throw new Error("it never settles")
     }
     return steps
@@ -206,7 +181,7 @@ export class World {
   #project(device: Device, edited: readonly string[], editing?: RecordEntry): void {
     const known = device.markEntries()
     const { puts, updates } = device.project(edited)
-    const marks = updates.map(({ mark, known }) => ({ mark, known }))
+    const marks = updates.map(({ mark, counter }) => ({ mark, counter }))
     const drops = updates.flatMap(({ drop }) =>
       known.filter(({ mark }) => drop.includes(mark)).map(({ id }) => id),
     )
@@ -253,12 +228,6 @@ function choose<T extends Entry>(
   return ready[pick % ready.length]
 }
 
-function chainOf(id: number): Uint8Array {
-  const chain = new Uint8Array(32)
-  new DataView(chain.buffer).setUint32(0, id)
-  return chain
-}
-
 function positionOf(entry: ShareEntry): {
   readonly writer: Uint8Array
   readonly sequence: number
@@ -267,6 +236,6 @@ function positionOf(entry: ShareEntry): {
   return {
     writer: new Uint8Array(32).fill(entry.author + 1),
     sequence: entry.id,
-    chain: chainOf(entry.id),
+    chain: new Uint8Array(32).fill(entry.id),
   }
 }

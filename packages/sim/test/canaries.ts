@@ -235,18 +235,8 @@ export const CANARIES: readonly Canary[] = [
     seed: 16,
     patches: one(
       "relations/src/projection.ts",
-      "settleStep(counter) : NOTHING",
+      '{ do: "put", counter: counter + 1 } : NOTHING',
       "editStep(counter) : NOTHING",
-    ),
-  },
-  {
-    name: "books take for new what says again what was overwritten",
-    scenario: "basic",
-    seed: 100266,
-    patches: one(
-      "relations/src/put-mark.ts",
-      "return again !== undefined && this",
-      "return again === null && this",
     ),
   },
   {

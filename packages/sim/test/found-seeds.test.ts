@@ -66,12 +66,6 @@ const FOUND: readonly FoundSeed[] = [
     canary: "what a relay dropped unread is not brought again",
   },
   {
-    scenario: "basic",
-    seed: 100266,
-    found: "a device settled an edit of another's that the next one had already replaced",
-    canary: "books take for new what says again what was overwritten",
-  },
-  {
     scenario: "pair",
     seed: 2127,
     found: "a span that the relay refused was taken for held, since later ones had landed",
