@@ -126,12 +126,15 @@ export class PersonDevice {
     return typeof value === "string" ? value : undefined
   }
 
-  /** Every text that was ever in the record, as far as it is known here. */
-  async written(): Promise<ReadonlySet<string>> {
+  /**
+   * Every text that was ever in the record, as far as it is known here; `undefined`: it does not
+   * run, or died while it was asked.
+   */
+  async written(): Promise<ReadonlySet<string> | undefined> {
     const { person } = this
-    if (person === undefined) return new Set()
+    if (person === undefined) return undefined
     const rows = await Promise.race([person.history(), this.machine.died()])
-    return new Set(rows?.flatMap(({ value }) => textsIn(value)))
+    return rows ? new Set(rows.flatMap(({ value }) => textsIn(value))) : undefined
   }
 
   /** Whether the program says that it was removed from the record. */
@@ -145,6 +148,7 @@ export class PersonDevice {
     const { person } = this
     if (person === undefined) return
     const written = await this.written()
+    if (written === undefined) return
     for (const value of values) {
       if (!written.has(value)) this.#findings.fail("SIM_LOST", `${this.name} lacks ${value}`)
     }

@@ -13,7 +13,8 @@
 const LOOP_EVERY = 32
 
 /**
- * For one run, so that it does not depend on those before it.
+ * For one run: where in it the loop is gone to does not depend on the runs before it, unless it is
+ * the first that needs a town, which is settled by its turns.
  *
  * @returns Resolves once no promise job is left.
  */
