@@ -6,7 +6,17 @@
  */
 
 import { execFile } from "node:child_process"
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
@@ -104,6 +114,15 @@ describe.skipIf(process.platform === "win32")("launchers", () => {
     const args = ["a b", "", "*", "--flag=$HOME", 'q"uote']
     const ran = await run(launcher, args, `${join(checkout, "old")}:${systemPath}`)
     expect(JSON.parse(ran.output)).toEqual([ran.pid, args])
+  })
+
+  test("what was compiled is kept beside the packages, and a place that takes nothing is no harm", async () => {
+    const path = `${join(checkout, "new")}:${systemPath}`
+    await mkdir(join(checkout, "node_modules"), { recursive: true })
+    expect((await run(launcher, [], path)).status).toBe(0)
+    expect(await readdir(join(checkout, "node_modules/.cache/fulcrum"))).not.toEqual([])
+    const elsewhere = await run("env", ["NODE_COMPILE_CACHE=/dev/null/no", launcher], path)
+    expect(elsewhere).toMatchObject({ status: 0, errors: "" })
   })
 
   test("it starts through a symlink and by its bare name", async () => {
