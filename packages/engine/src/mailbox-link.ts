@@ -11,19 +11,11 @@
  * a word is asked for again, on each connection and now and then: it may be withheld. It is not
  * acknowledged for {@link GAP_HOLDS} times, and after {@link GAP_TRIES_MAX} taken for forgotten.
  *
- * | table           | group                     | order  | value                    |
- * | --------------- | ------------------------- | ------ | ------------------------ |
- * | `engine.alarms` | hash of mailbox and relay | rising | array of signed receipts |
- *
- * Values are canonical CBOR.
- *
  * Source: DESIGN, "How replication works" (device to relay).
  *
  * @module
  */
-
 import { bytesToHex, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
-import { array, bytesMax, encodeAs, type Schema } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
 import { sha256 } from "@fulcrum/crypto/hash"
@@ -35,8 +27,10 @@ import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
 import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
 import { type RelayReceipt, receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
-import type { Table, Vault } from "@fulcrum/store/vault"
+import type { Vault } from "@fulcrum/store/vault"
+import { errorCode } from "./error-code.ts"
 import { atMost, type Cursor, type Gap, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
+import { CONTRADICTIONS_MAX, RelayContradictions } from "./relay-contradictions.ts"
 import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 import { spanEnd } from "./span-end.ts"
@@ -47,9 +41,6 @@ const BATCH_BYTES_MAX: number = 1024 * 1024
 const POLL_MS = 2000
 
 const NEVER = Number.NEGATIVE_INFINITY
-
-/** How often one relay may contradict what it signed about one mailbox. */
-export const CONTRADICTIONS_MAX = 3
 
 /** How a mailbox is reached, and how it is made if the relay does not have it. */
 export interface MailboxAccess {
@@ -99,16 +90,6 @@ const GAP_TRIES_MAX = 1000
 /** That one search for what is gone or was left out may take: a relay may say anything. */
 const SEARCH_PAGES_MAX = 256
 
-const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
-const ALARMS = "engine.alarms"
-
-/** How often relays contradicted what they had signed, all told. */
-export async function countContradictions(vault: Vault): Promise<number> {
-  let count = 0
-  for await (const _ of vault.table(ALARMS).groups()) count++
-  return count
-}
-
 export interface MailboxLinkOptions {
   readonly address: string
   readonly access: MailboxAccess
@@ -124,8 +105,7 @@ export class MailboxLink {
   readonly address: string
   readonly #options: MailboxLinkOptions
   readonly #cursor: StoredCursor
-  readonly #alarms: Table
-  readonly #group: Uint8Array
+  readonly #contradictions: RelayContradictions
   readonly #wake = new Signal()
   readonly #changed = new Signal()
   #state: LinkState = "untried"
@@ -147,9 +127,9 @@ export class MailboxLink {
   constructor(options: MailboxLinkOptions) {
     this.address = options.address
     this.#options = options
-    this.#alarms = options.vault.table(ALARMS)
-    this.#group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
-    this.#cursor = new StoredCursor(options.vault, this.#group)
+    const group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
+    this.#contradictions = new RelayContradictions(options.vault, group)
+    this.#cursor = new StoredCursor(options.vault, group)
   }
 
   get state(): LinkState {
@@ -191,16 +171,18 @@ export class MailboxLink {
 
   /** The connection could not be made, or broke. */
   failed(error: unknown): void {
+    const code = errorCode(error)
+    if (code === undefined) throw error
     this.#failures++
     this.#begun = this.#rounds
-    this.#code = codeOf(error)
+    this.#code = code
     const isFull = this.#code === "RELAY_FULL" || this.#code === "RELAY_QUOTA"
     this.#show(isFull ? "full" : "unreachable")
   }
 
   /** Whether the relay has contradicted itself so often that nothing is said to it any more. */
   async isGivenUp(): Promise<boolean> {
-    return (await this.#contradictions()) >= CONTRADICTIONS_MAX
+    return (await this.#contradictions.count()) >= CONTRADICTIONS_MAX
   }
 
   /** Works over one connection until it breaks or `signal` fires. */
@@ -312,17 +294,8 @@ export class MailboxLink {
 
   /** From now on nothing is taken for held there that the relay does not show again. */
   async #keepProof(proofs: readonly Uint8Array[]): Promise<void> {
-    const order = await this.#contradictions()
-    await this.#options.vault.write([
-      this.#alarms.put(this.#group, order, encodeAs(proofsSchema, proofs)),
-      this.#cursor.forget(),
-    ])
-  }
-
-  async #contradictions(): Promise<number> {
-    let count = 0
-    for await (const _ of this.#alarms.list(this.#group)) count++
-    return count
+    const kept = await this.#contradictions.keep(proofs)
+    await this.#options.vault.write([kept, this.#cursor.forget()])
   }
 
   /** @returns The last page. */
@@ -476,9 +449,4 @@ export class MailboxLink {
 
 function hashOf(span: Uint8Array): string {
   return bytesToHex(spanHash(span))
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code
-  throw error
 }

@@ -30,7 +30,7 @@ const MET: readonly Patch[] = [
   ...one(
     "engine/src/device-links.ts",
     "membership: this.#options.membership(),\n        noticeFor",
-    "membership: ((m: any) => ({ ...m, devices: [...m.devices, ...m.removed], removed: [] }))(this.#options.membership()),\n        noticeFor",
+    "membership: ((m) => ({ ...m, devices: [...m.devices, ...m.removed], removed: [] }))(this.#options.membership()),\n        noticeFor",
   ),
   ...one(
     "engine/src/device-links.ts",

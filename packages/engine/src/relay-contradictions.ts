@@ -1,0 +1,47 @@
+/**
+ * What proves that a relay went back behind what it had signed about a mailbox.
+ *
+ * | table           | group                     | order  | value                                    |
+ * | --------------- | ------------------------- | ------ | ---------------------------------------- |
+ * | `engine.alarms` | hash of mailbox and relay | rising | array of signed receipts, canonical CBOR |
+ *
+ * @module
+ */
+import { array, bytesMax, encodeAs, type Schema } from "@fulcrum/codec/schema"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+
+/** How often one relay may contradict what it signed about one mailbox. */
+export const CONTRADICTIONS_MAX = 3
+
+const ALARMS = "engine.alarms"
+const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
+
+/** How often relays contradicted what they had signed, all told. */
+export async function countContradictions(vault: Vault): Promise<number> {
+  let count = 0
+  for await (const _ of vault.table(ALARMS).groups()) count++
+  return count
+}
+
+/** Those of one relay about one mailbox. */
+export class RelayContradictions {
+  readonly #table: Table
+  readonly #group: Uint8Array
+
+  /** @param group - The hash of mailbox and relay. */
+  constructor(vault: Vault, group: Uint8Array) {
+    this.#table = vault.table(ALARMS)
+    this.#group = group
+  }
+
+  async count(): Promise<number> {
+    let count = 0
+    for await (const _ of this.#table.list(this.#group)) count++
+    return count
+  }
+
+  /** @returns What keeps one more. */
+  async keep(proofs: readonly Uint8Array[]): Promise<VaultOp> {
+    return this.#table.put(this.#group, await this.count(), encodeAs(proofsSchema, proofs))
+  }
+}
