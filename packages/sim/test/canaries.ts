@@ -154,6 +154,16 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "what a peer says while a disk is read is given back to it",
+    scenario: "bare",
+    seed: 3009005,
+    patches: one(
+      "sync/src/session.ts",
+      "const rows = vectorDifference(reached, after)",
+      "const rows = vectorDifference(reached, state.sent ?? after)",
+    ),
+  },
+  {
     name: "a session takes what it sent for what the peer has",
     scenario: "bare",
     seed: 1,

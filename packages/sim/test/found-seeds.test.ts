@@ -66,6 +66,12 @@ const FOUND: readonly FoundSeed[] = [
     canary: "what a relay dropped unread is not brought again",
   },
   {
+    scenario: "bare",
+    seed: 3009005,
+    found: "a replica told a peer that it held what that peer was only sending to it",
+    canary: "what a peer says while a disk is read is given back to it",
+  },
+  {
     scenario: "pair",
     seed: 2127,
     found: "a span that the relay refused was taken for held, since later ones had landed",

@@ -148,7 +148,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   #hasHello = false
   /** Spaces of which the peer lacks something, in turn. */
   readonly #toSend = new Set<SpaceState<S>>()
-  #reading: SpaceState<S> | undefined
+  #reading: { readonly state: SpaceState<S>; readonly after: VersionVector } | undefined
   /** A chunk that was read but is larger than the credit left. */
   #held: { readonly state: SpaceState<S>; readonly value: Spans; readonly size: number } | undefined
   /** Bytes sent for which credit has not come back. */
@@ -362,15 +362,16 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   }
 
   #read(space: S, spans: readonly Uint8Array[], reached: VersionVector): void {
-    const state = this.#reading
-    if (state === undefined || state.space !== space) {
+    if (this.#reading?.state.space !== space) {
       throw new TypeError("nothing was to be read of this space")
     }
+    const { state, after } = this.#reading
     this.#reading = undefined
-    if (spans.length === 0 || state.sent === undefined) return
+    if (spans.length === 0) return
     if (spans.length > MESSAGE_SPANS_MAX) throw new RangeError("more spans than a message takes")
-    const rows = vectorDifference(reached, state.sent)
-    state.sent = reached
+    // Of what was asked after: what the peer said of itself meanwhile is not ours to claim.
+    const rows = vectorDifference(reached, after)
+    state.sent = state.space.log.tree.merge(state.sent ?? [], reached)
     this.#held = { state, value: { space: state.reference, spans, rows }, size: bytesOf(spans) }
     this.#consider(state)
   }
@@ -432,9 +433,10 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     const [state] = this.#toSend
     if (state?.sent === undefined) return
     this.#toSend.delete(state)
-    this.#reading = state
+    const { space, sent: after } = state
+    this.#reading = { state, after }
     const bytesMax = Math.min(CHUNK_BYTES, WINDOW_BYTES - this.#underWay)
-    this.#actions.push({ type: "read", space: state.space, after: state.sent, bytesMax })
+    this.#actions.push({ type: "read", space, after, bytesMax })
   }
 
   #tick(nowMs: number): void {

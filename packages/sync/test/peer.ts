@@ -60,17 +60,26 @@ export class Peer {
 
   /** Carries out what was asked for so far. */
   async work(): Promise<void> {
-    for (const action of this.#pending.splice(0)) {
-      if (action.type === "read") {
-        const { space, after, bytesMax } = action
-        const { spans, reached } = await space.log.spansAfter(after, { bytesMax })
-        this.#take(this.session.step({ type: "read", space, spans, reached }))
-      } else if (action.type === "admit") {
-        const { space, spans } = action
-        this.admittedSpans.push(spans.length)
-        await space.log.admit(spans)
-        this.#take(this.session.step({ type: "admitted", space }))
-      }
+    for (const action of this.#pending.splice(0)) await this.#carryOut(action)
+  }
+
+  /** Carries out the first that was asked for of one kind: a disk may read late and write soon. */
+  async workOne(type: "read" | "admit"): Promise<void> {
+    const index = this.#pending.findIndex((action) => action.type === type)
+    const [action] = index < 0 ? [] : this.#pending.splice(index, 1)
+    if (action) await this.#carryOut(action)
+  }
+
+  async #carryOut(action: SyncAction<TestSpace>): Promise<void> {
+    if (action.type === "read") {
+      const { space, after, bytesMax } = action
+      const { spans, reached } = await space.log.spansAfter(after, { bytesMax })
+      this.#take(this.session.step({ type: "read", space, spans, reached }))
+    } else if (action.type === "admit") {
+      const { space, spans } = action
+      this.admittedSpans.push(spans.length)
+      await space.log.admit(spans)
+      this.#take(this.session.step({ type: "admitted", space }))
     }
   }
 

@@ -1,4 +1,5 @@
 import { encodeCbor } from "@fulcrum/codec/cbor"
+import type { VersionVector } from "@fulcrum/log/vector"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX, WINDOW_BYTES } from "../src/messages.ts"
@@ -189,6 +190,84 @@ test("[Y7] what is written while both are connected goes out at once, once", asy
   expect(await textsOf(only(b).log)).toEqual(["now"])
   expect(a.agreed.get(only(a))).toEqual(only(a).log.vector)
 })
+
+test("[Y11] whoever is believed to have an entry has it, however a third one's come in", async () => {
+  // Mostly to one side, which takes in slowly: so much is under way when it says something.
+  const step = fc.oneof(
+    fc.constantFrom(["third", false], ["read", false], ["deliver", true]),
+    fc.tuple(fc.constantFrom("deliver", "admit", "read", "third", "write"), fc.boolean()),
+  )
+  const steps = fc.array(step, { minLength: 30, maxLength: 90 })
+  await fc.assert(
+    fc.asyncProperty(fc.boolean(), steps, async (isGreeted, schedule) => {
+      const [a, b] = [await openPeer("a", space), await openPeer("b", space)]
+      const third = await openDevice(space, "c")
+      const brought = new Map<Peer, number>()
+      const spans: Uint8Array[] = []
+      a.connect()
+      b.connect()
+      if (isGreeted) await talk(a, b)
+      for (const [kind, isAtA] of schedule) {
+        const [at, other] = isAtA ? [a, b] : [b, a]
+        const message = kind === "deliver" ? other.outbox.shift() : undefined
+        if (message) at.receive(message)
+        else if (kind === "write") {
+          await write(at, 1)
+          at.local(only(at))
+        } else if (kind === "third") {
+          const next = brought.get(at) ?? 0
+          if (next === spans.length) spans.push(...(await append(third, `third ${next}`)))
+          brought.set(at, next + 1)
+          await only(at).log.admit(spans.slice(next, next + 1))
+          at.local(only(at))
+        } else if (kind === "read" || kind === "admit") await at.workOne(kind)
+        expect([...falselyBelieved(a, b), ...falselyBelieved(b, a)]).toEqual([])
+      }
+      await talk(a, b)
+      expect([a.failure, b.failure]).toEqual([undefined, undefined])
+      expect(only(a).log.digest).toEqual(only(b).log.digest)
+      expect([...falselyBelieved(a, b), ...falselyBelieved(b, a)]).toEqual([])
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test("[Y11] what a peer said while the disk was read is not given back to it as ours", async () => {
+  const [a, b] = [await openPeer("a", space), await openPeer("b", space)]
+  const third = await openDevice(space, "c")
+  a.connect()
+  b.connect()
+  await talk(a, b)
+  const deliver = (from: Peer, to: Peer) => {
+    for (const message of from.outbox.splice(0)) to.receive(message)
+  }
+  const thirdAtB = async () => {
+    await only(b).log.admit(await append(third, "from a third one"))
+    b.local(only(b))
+    await b.workOne("read")
+    deliver(b, a)
+  }
+  // `a` is sent two, reads what it wrote itself, is sent one more meanwhile, and stores the first.
+  await thirdAtB()
+  await thirdAtB()
+  await write(a, 1)
+  a.local(only(a))
+  await thirdAtB()
+  await a.workOne("read")
+  await a.workOne("admit")
+  deliver(a, b)
+  expect(falselyBelieved(b, a)).toEqual([])
+  await talk(a, b)
+  expect(only(a).log.digest).toEqual(only(b).log.digest)
+})
+
+/** Rows that `at` believes of `other`, which does not have them. */
+function falselyBelieved(at: Peer, other: Peer): VersionVector {
+  const { tree } = only(other).log
+  return (at.agreed.get(only(at)) ?? []).filter(
+    ({ incarnation, sequence }) => !tree.covers(tree.vector, incarnation, sequence),
+  )
+}
 
 test("[Y8] a space that the peer does not know is skipped, and joins when it does", async () => {
   const other = spaceSecrets("other")
