@@ -67,10 +67,12 @@ async function campaign(given: Arguments): Promise<number> {
     ...{ scenario, from, seeds, workers, keepGoing },
     worker: { seedMsMax },
     progress: (progress) => lines.show(progress),
+    failed: (seed) => tellFailed(scenario, seed),
   })
   const seconds = Math.round(performance.now() - begun) / 1000
   if (!json) process.stdout.write(`${lines.last(result)}\n`)
-  const shortest = await tellFailures(given, result.failures)
+  const [first] = result.failures
+  const shortest = first && (await tellShortest(given, first))
   const all = { scenario, from, ...result, seconds, workers, ...(shortest && { shortest }) }
   if (json) process.stdout.write(`${JSON.stringify(all)}\n`)
   return result.failed > 0 ? 1 : 0
@@ -86,23 +88,24 @@ async function profile({ scenario, from, seeds, json }: Arguments): Promise<numb
   return 0
 }
 
-/** Makes the first one shorter; the others are listed. */
-async function tellFailures(
+function tellFailed(scenario: ScenarioName, failed: FailedSeed): void {
+  process.stderr.write(`${failureLine(scenario, failed).split("\n")[0]}\n`)
+  process.stderr.write(`again: ${replayCommand(scenario, failed, [])}\n`)
+}
+
+/** Makes a run that failed shorter. */
+async function tellShortest(
   { scenario, shrinkMsMax, seedMsMax, json }: Arguments,
-  [first, ...others]: readonly FailedSeed[],
-): Promise<FailureReport | undefined> {
-  if (first === undefined) return undefined
-  for (const other of others) {
-    process.stderr.write(`${failureLine(scenario, other).split("\n")[0]}\n`)
-    process.stderr.write(`again: ${replayCommand(scenario, other, [])}\n`)
-  }
+  first: FailedSeed,
+): Promise<FailureReport> {
   if (shrinkMsMax > 0 && !json) {
     process.stderr.write(`seed ${first.seed} fails with ${first.code}; a shorter run is sought\n`)
   }
   const report = await reportFailure({
     ...{ scenario, shrinkMsMax, failed: first, worker: { seedMsMax } },
   })
-  process.stderr.write(describeFailure(scenario, report))
+  // Without a shorter run all of it was told when it failed.
+  if (shrinkMsMax > 0) process.stderr.write(describeFailure(scenario, report))
   return report
 }
 

@@ -15,6 +15,7 @@ function options(given: Partial<CampaignOptions>): CampaignOptions {
     ...{ scenario: "bare", from: 1, seeds: 10, workers: 2, keepGoing: false },
     worker: { seedMsMax: 20_000, program: PROGRAM },
     progress: () => undefined,
+    failed: () => undefined,
     ...given,
   }
 }
@@ -27,9 +28,12 @@ test("a campaign stops at the first seed that fails", async () => {
 
 test("or goes on and has all that fail, those that die or hang among them", async () => {
   const worker = { seedMsMax: 3_000, program: PROGRAM }
-  const result = await runCampaign(options({ keepGoing: true, seeds: 20, worker }))
-  const failed = result.failures.toSorted((a, b) => a.seed - b.seed)
-  expect(failed.map(({ seed, code }) => `${seed} ${code}`)).toEqual([
+  const told: number[] = []
+  const failed = ({ seed }: { readonly seed: number }) => void told.push(seed)
+  const result = await runCampaign(options({ keepGoing: true, seeds: 20, worker, failed }))
+  expect(told).toEqual(result.failures.map(({ seed }) => seed))
+  const sorted = result.failures.toSorted((a, b) => a.seed - b.seed)
+  expect(sorted.map(({ seed, code }) => `${seed} ${code}`)).toEqual([
     "3 SIM_LOST",
     "5 SIM_DIED",
     "7 SIM_HUNG",

@@ -71,7 +71,9 @@ test("a failing seed is told with a shorter run and the command that repeats it"
   expect(failures).toMatchObject([{ seed, code: "SIM_BROKE" }])
   const calm = TROUBLES.filter((name) => name !== "crash").join()
   expect(shortest.plan.join(" ")).toBe(`--steps 8 --skip 0-2,4-6 --calm ${calm}`)
-  const again = /^again: npm run sim -- (.*)$/m.exec(campaign.errors)?.[1] ?? ""
+  const commands = [...campaign.errors.matchAll(/^again: npm run sim -- (.*)$/gm)]
+  const [whole, again = ""] = commands.map(([, options]) => options)
+  expect(whole).toBe(`--scenario bare --from ${seed} --seeds 1 --trace`)
   expect(`npm run sim -- ${again}`).toBe(shortest.command)
   const replayed = await sim(STEPS_3_AND_7, again.split(" "))
   expect(replayed.status).toBe(1)

@@ -26,6 +26,8 @@ export interface CampaignOptions {
   readonly keepGoing: boolean
   readonly worker: SeedWorkerOptions
   readonly progress: (progress: Progress) => void
+  /** Told of each seed that fails as soon as it does. */
+  readonly failed: (seed: FailedSeed) => void
 }
 
 export interface Progress {
@@ -101,7 +103,7 @@ class CampaignRun {
       const request = { scenario, seed, plan: {}, trace: false }
       const report = await worker.run(request)
       this.#virtualMs += report.virtualMs ?? 0
-      if (report.failure !== undefined) this.#failures.push({ seed, ...report.failure })
+      if (report.failure !== undefined) this.#fail({ seed, ...report.failure })
       else if (isTwice(seed) || seed === this.#twice) {
         this.#again.push({ request, first: report, by: worker })
       }
@@ -132,7 +134,12 @@ class CampaignRun {
       failure === undefined
         ? `two runs of this seed gave two traces; ${await this.#difference(request)}`
         : `a second run of this seed failed: ${failure.code}: ${failure.message}`
-    this.#failures.push({ seed, code: "SIM_UNREPEATABLE", message })
+    this.#fail({ seed, code: "SIM_UNREPEATABLE", message })
+  }
+
+  #fail(seed: FailedSeed): void {
+    this.#failures.push(seed)
+    this.#options.failed(seed)
   }
 
   async #difference(request: SeedRequest): Promise<string> {
