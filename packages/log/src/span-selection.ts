@@ -94,7 +94,8 @@ async function choose(
   for (const [i, { node, from }] of lacking.entries()) {
     if (node.arrival > listedUpTo) break
     const records = await tables.spansFrom(node.incarnation, from, LISTED_SPANS_MAX)
-    for (const record of records) found.push({ ...record, node })
+    // What has come in since the tree was looked at may be written on what was not listed.
+    for (const record of records) if (record.end <= node.sequence) found.push({ ...record, node })
     const last = records.at(-1)
     if (last && records.length === LISTED_SPANS_MAX) {
       listedUpTo = Math.min(listedUpTo, last.arrival)

@@ -75,3 +75,32 @@ test("[L17] a cold clone of many incarnations comes in the order of arrival, pie
   const back = await old.replica.spansAfter(a.replica.tree.trailed(), { bytesMax: 1_000_000 })
   expect(back.spans.length).toBeLessThanOrEqual(8)
 })
+
+test("[L17] what comes in while spans are read is not sent without what it is written on", async () => {
+  const sent = new Set<number>()
+  for (let delay = 0; delay < 60; delay++) {
+    const [a, b, c] = await Promise.all(["a", "b", "c"].map((name) => openDevice(space, name)))
+    if (a === undefined || b === undefined || c === undefined) throw new TypeError("three devices")
+    for (const one of [a, b, c]) {
+      await append(one, "begin")
+      if (one !== c) await carry(one.replica, c.replica)
+    }
+    for (const one of [a, b]) await carry(c.replica, one.replica)
+    // What b writes now is written on what a writes now, which is read first.
+    await append(a, "cause")
+    await carry(a.replica, b.replica)
+    await append(b, "effect")
+    const more = (await b.replica.spansAfter(c.replica.vector, { bytesMax: 100_000 })).spans
+    const admission = c.replica.admit(more)
+    for (let turn = 0; turn < delay; turn++) await Promise.resolve()
+    const { spans, reached } = await c.replica.spansAfter([], { bytesMax: 100_000 })
+    await admission
+    const fresh = await openDevice(space, "fresh")
+    const results = await fresh.replica.admit(spans)
+    expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set(["admitted"]))
+    expect(reached).toEqual(fresh.replica.vector)
+    sent.add(spans.length)
+  }
+  // Some reads came before it was in, some after.
+  expect([...sent].sort()).toEqual([3, 5])
+})
