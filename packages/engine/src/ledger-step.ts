@@ -129,6 +129,7 @@ function noting(documents: Documents, edited: Set<DocumentId>): Documents {
     load: (document, bytes) => note(document, () => documents.load(document, bytes)),
     read: (document) => documents.read(document),
     conflicts: (document) => documents.conflicts(document),
+    registers: (document, path) => documents.registers(document, path),
     history: (document, path) => documents.history(document, path),
     save: (document) => documents.save(document),
     heads: (document) => documents.heads(document),

@@ -19,8 +19,8 @@
  * | -----: | --------------------- | ------------------------------------------- |
  * |     21 | key, run-length text  | pointers as `registers.ts` writes them, each once |
  * |     52 | insert                | false                                       |
- * |     66 | action                | 1 set, 3 delete                             |
- * | 86, 87 | value and its type    | null, boolean, int, uint, f64, text, and bytes of canonical JSON |
+ * |     66 | action                | 1, set                                      |
+ * | 86, 87 | value and its type    | text: a cell, as `cell.ts` writes it        |
  * | 112, 113, 115 | predecessors   | at most `CHANGE_PREDS_MAX`                  |
  *
  * There is no column that names an object, so every operation is on the root map: no nested
@@ -34,7 +34,7 @@
  * @module
  */
 import { bytesToHex, bytesToUtf8 } from "@fulcrum/codec/bytes"
-import type { JsonValue } from "@fulcrum/codec/json"
+import { CELL_BYTES_MAX, type Cell, decodeCell } from "./cell.ts"
 import { ByteReader, readDeltas, readFalses, readRuns } from "./columns.ts"
 import {
   CHANGE_BYTES_MAX,
@@ -45,14 +45,13 @@ import {
   SAVED_BYTES_MAX,
 } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
-import { decodeComposite, keyToPath, REGISTER_BYTES_MAX } from "./registers.ts"
+import { keyToPath } from "./registers.ts"
 
 /** One operation: a register written or unset. */
 export interface ChangeWrite {
   readonly key: string
   readonly path: readonly string[]
-  /** `undefined`: unset. */
-  readonly value: JsonValue | undefined
+  readonly cell: Cell
   /** Operations that it replaces, as Automerge writes them: `counter@actor`. */
   readonly preds: readonly string[]
 }
@@ -76,6 +75,10 @@ const DEPS_MAX = 4096
 const COLUMNS_MAX = 32
 /** Operation counters stay in what Automerge can save: a 32-bit number. */
 const OP_COUNTER_MAX = 0x7fff_ffff
+
+const SET = 1
+/** Type of a value. */
+const TEXT = 6
 
 const CHUNK_DOCUMENT = 0
 const CHUNK_CHANGE = 1
@@ -227,7 +230,7 @@ function readWrites(
     const path = keyToPath(key)
     if (path === undefined || seen.has(key)) throw refused("with a key that no document has")
     seen.add(key)
-    const value = readValue(values, metas[at] ?? 0)
+    const cell = readCell(values, metas[at] ?? 0)
     const preds: string[] = []
     for (const end = pred + (groups[at] ?? 0); pred < end; pred++) {
       const actor = actors[predActors[pred] ?? -1]
@@ -238,11 +241,8 @@ function readWrites(
       preds.push(`${counter}@${actor}`)
     }
     if (new Set(preds).size !== preds.length) throw refused("with a predecessor twice")
-    if (action === 1) return { key, path, value, preds }
-    if (action !== 3 || value !== null || preds.length === 0) {
-      throw refused("with an operation that no document has")
-    }
-    return { key, path, value: undefined, preds }
+    if (action !== SET) throw refused("with an operation that no document has")
+    return { key, path, cell, preds }
   })
   values.end()
   return writes
@@ -256,43 +256,11 @@ function rows<T>(count: number, items: readonly (T | null)[]): readonly T[] {
   return present
 }
 
-function readValue(values: ByteReader, meta: number): JsonValue {
-  const length = Math.floor(meta / 16)
-  if (length > REGISTER_BYTES_MAX) throw limit("a field larger than can be stored")
-  const reader = new ByteReader(values.take(length))
-  const value = readScalar(reader, meta % 16, length)
-  reader.end()
-  return value
-}
-
-function readScalar(reader: ByteReader, type: number, length: number): JsonValue {
-  switch (type) {
-    case 0:
-      return null
-    case 1:
-      return false
-    case 2:
-      return true
-    case 3:
-      return reader.uint()
-    case 4:
-      return reader.int()
-    case 5:
-      return readFloat(reader.take(8))
-    case 6:
-      return bytesToUtf8(reader.take(length))
-    case 7: {
-      const value = decodeComposite(reader.take(length))
-      if (value !== undefined) return value
-    }
-  }
-  throw refused("with a value of a kind that no document has")
-}
-
-function readFloat(bytes: Uint8Array): number {
-  const value = new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0, true)
-  if (!Number.isFinite(value)) throw refused("with a number that is not finite")
-  return value
+function readCell(values: ByteReader, meta: number): Cell {
+  const [length, type] = [Math.floor(meta / 16), meta % 16]
+  if (length > CELL_BYTES_MAX) throw limit("a field larger than can be stored")
+  if (type !== TEXT) throw refused("with a value of a kind that no document has")
+  return decodeCell(bytesToUtf8(values.take(length)))
 }
 
 /**

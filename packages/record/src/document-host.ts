@@ -18,6 +18,7 @@ import * as Automerge from "@automerge/automerge/slim"
 import { bytesToHex, concatBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import { type AutomergeHandle, startAutomerge } from "./automerge-wasm.ts"
+import { type Cell, compareCells, decodeCell, encodeCell } from "./cell.ts"
 import {
   ACTOR_BYTES,
   inspectSavedForm,
@@ -31,6 +32,7 @@ import {
   type ApplyInput,
   CHANGE_OPS_MAX,
   type Conflict,
+  type CountedRegister,
   DOCUMENT_OPS_MAX,
   type DocumentId,
   EDITS_MAX,
@@ -39,15 +41,13 @@ import {
   type Heads,
   type HistoryEntry,
   MESSAGE_CHARS_MAX,
-  type Register,
 } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
 import {
   assemble,
-  decodeComposite,
-  encodeComposite,
   hiddenKeys,
   keyToPath,
+  pathToKey,
   planEdits,
   type Registers,
 } from "./registers.ts"
@@ -58,6 +58,10 @@ export interface HostCalls {
   apply: [ApplyInput, Heads]
   read: [DocumentId, JsonValue | undefined]
   conflicts: [DocumentId, readonly Conflict[]]
+  registers: [
+    { readonly document: DocumentId; readonly path: readonly string[] },
+    readonly CountedRegister[],
+  ]
   history: [
     { readonly document: DocumentId; readonly path: readonly string[] },
     readonly HistoryEntry[],
@@ -79,8 +83,8 @@ export type DocumentHost = {
 interface OpenDocument {
   readonly handle: AutomergeHandle
   readonly actor: string
-  /** Winners, kept in step. */
-  readonly registers: Registers
+  /** What each register shows, unset ones among them; kept in step. */
+  readonly cells: ReadonlyMap<string, Cell>
 }
 
 /** No writer's: of a document that nothing was written to here. */
@@ -105,8 +109,9 @@ export async function openDocumentHost(memoryBytesMax: number): Promise<Document
       return result
     },
     apply: async ({ document, changes }) => put(document, apply(open(document), changes)),
-    read: async (document) => assemble(open(document).registers),
+    read: async (document) => assemble(valuesOf(open(document).cells)),
     conflicts: async (document) => conflicts(open(document)),
+    registers: async ({ document, path }) => registersAround(open(document), path),
     history: async ({ document, path }) => history(open(document).handle, path),
     save: async (document) => open(document).handle.save(),
     load: async ({ document, bytes }) => put(document, await load(bytes)),
@@ -127,7 +132,7 @@ export function isFatal(error: unknown): boolean {
 
 function emptyDocument(): OpenDocument {
   const handle = Automerge.getBackend(Automerge.init<Record<string, unknown>>({ actor: NO_ACTOR }))
-  return { handle, actor: NO_ACTOR, registers: new Map() }
+  return { handle, actor: NO_ACTOR, cells: new Map() }
 }
 
 function edit(
@@ -138,60 +143,58 @@ function edit(
   if (edits.length > EDITS_MAX || (message ?? "").length > MESSAGE_CHARS_MAX) {
     throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may hold")
   }
-  const writes = effective(before, planEdits(document, before.registers, edits))
+  const values = valuesOf(before.cells)
+  const writes = effective(before, values, planEdits(document, values, edits))
   if (writes.length === 0) return { next: before, result: undefined }
   if (writes.length > CHANGE_OPS_MAX) {
     throw new RecordError("RECORD_EDIT_REFUSED", "more fields than one edit may write")
   }
   const actor = bytesToHex(actorBytes)
   const handle = before.actor === actor ? before.handle : before.handle.clone(actor)
-  const registers = new Map(before.registers)
+  const cells = new Map(before.cells)
   for (const [key, value] of writes) {
-    if (value === undefined) registers.delete(key)
-    else registers.set(key, value)
-    write(handle, key, value)
+    const cell = { counter: 1 + (cells.get(key)?.counter ?? 0), value }
+    cells.set(key, cell)
+    write(handle, key, cell)
   }
   handle.commit(message ?? null, 0)
   const change = handle.getLastLocalChange()
   if (change === null) throw new Error("a change was lost")
-  const register =
-    (registersBefore: Registers) =>
-    (write: readonly [string, unknown]): Register => ({
-      path: pathOf(write[0]),
-      value: registersBefore.get(write[0]),
-    })
   return {
-    next: { handle, actor, registers },
+    next: { handle, actor, cells },
     result: {
       change,
       heads: headsOf(handle),
-      overwrote: writes.map(register(before.registers)),
-      wrote: writes.map(register(registers)),
+      overwrote: writes.map(([key]) => ({ path: pathOf(key), value: values.get(key) })),
+      wrote: writes.map(([key, value]) => ({ path: pathOf(key), value })),
     },
   }
 }
 
+/** The registers that are set. */
+function valuesOf(cells: ReadonlyMap<string, Cell>): Registers {
+  const values = new Map<string, JsonValue>()
+  for (const [key, { value }] of cells) if (value !== undefined) values.set(key, value)
+  return values
+}
+
 /** The writes that change something, in order of keys. One that settles a conflict does. */
 function effective(
-  { handle, registers }: OpenDocument,
+  { handle }: OpenDocument,
+  values: Registers,
   plan: ReadonlyMap<string, JsonValue | undefined>,
 ): readonly (readonly [string, JsonValue | undefined])[] {
   return [...plan]
     .filter(([key, value]) => {
-      const before = registers.get(key)
+      const before = values.get(key)
       if (before === undefined || value === undefined) return before !== value
       return canonicalJson(before) !== canonicalJson(value) || handle.getAll(ROOT, key).length > 1
     })
     .sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
-function write(handle: AutomergeHandle, key: string, value: JsonValue | undefined): void {
-  if (value === undefined) handle.delete(ROOT, key)
-  else if (value === null) handle.put(ROOT, key, null, "null")
-  else if (typeof value === "string") handle.put(ROOT, key, value, "str")
-  else if (typeof value === "boolean") handle.put(ROOT, key, value, "boolean")
-  else if (typeof value !== "number") handle.put(ROOT, key, encodeComposite(value), "bytes")
-  else handle.put(ROOT, key, value, Number.isSafeInteger(value) ? "int" : "f64")
+function write(handle: AutomergeHandle, key: string, cell: Cell): void {
+  handle.put(ROOT, key, encodeCell(cell), "str")
 }
 
 function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocument {
@@ -200,8 +203,11 @@ function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocume
   if (bytes > APPLY_BYTES_MAX) throw limit("more bytes than one call may have")
   const parsed = changes.map(parseChange)
   const ops = parsed.reduce((sum, change) => sum + change.writes.length, 0)
-  if (before.handle.stats().numOps + ops > DOCUMENT_OPS_MAX) {
-    throw limit("more operations than a document may have")
+  const opsMax = before.handle.stats().numOps + ops
+  if (opsMax > DOCUMENT_OPS_MAX) throw limit("more operations than a document may have")
+  // Each counter stands for an operation on its register.
+  if (parsed.some(({ writes }) => writes.some(({ cell }) => cell.counter > opsMax))) {
+    throw new RecordError("RECORD_CHANGE_REFUSED", "a change that counts a register falsely")
   }
   const [only, ...more] = parsed
   const [bytesOfOnly] = changes
@@ -214,9 +220,9 @@ function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocume
     refuseErrors(() => handle.applyChanges([...changes]))
     checkComplete(handle)
     checkNumbers(handle, headsOf(before.handle))
-    const registers = readRegisters(handle)
-    checkLoadsAgain(handle, registers)
-    return { handle, actor: before.actor, registers }
+    const cells = readCells(handle)
+    checkLoadsAgain(handle, cells)
+    return { handle, actor: before.actor, cells }
   } catch (error) {
     handle.free()
     throw error
@@ -235,15 +241,15 @@ function writeAgain(
 ): OpenDocument | undefined {
   if ([...deps].sort().join() !== headsOf(before.handle).join()) return undefined
   const handle = before.handle.clone(actor)
-  const registers = new Map(before.registers)
-  for (const { key, value } of writes) {
-    if (value === undefined) registers.delete(key)
-    else registers.set(key, value)
-    write(handle, key, value)
-  }
+  for (const { key, cell } of writes) write(handle, key, cell)
   handle.commit(message === "" ? null : message, 0)
   const made = handle.getLastLocalChange()
-  if (made !== null && equalBytes(made, bytes)) return { handle, actor, registers }
+  if (made !== null && equalBytes(made, bytes)) {
+    // They replace all that stood there, also where a counter says otherwise.
+    const cells = new Map(before.cells)
+    for (const { key, cell } of writes) cells.set(key, cell)
+    return { handle, actor, cells }
+  }
   handle.free()
   return undefined
 }
@@ -284,23 +290,22 @@ function checkNumbers(handle: AutomergeHandle, since: readonly string[]): void {
   }
 }
 
-function checkLoadsAgain(handle: AutomergeHandle, registers: Registers): void {
+function checkLoadsAgain(handle: AutomergeHandle, cells: ReadonlyMap<string, Cell>): void {
   const again = refuseErrors(() => loadHandle(handle.save()))
   try {
     const isSame =
-      headsOf(again).join() === headsOf(handle).join() &&
-      sameRegisters(readRegisters(again), registers)
+      headsOf(again).join() === headsOf(handle).join() && sameCells(readCells(again), cells)
     if (!isSame) throw new RecordError("RECORD_CHANGE_REFUSED", "a change that does not load again")
   } finally {
     again.free()
   }
 }
 
-function sameRegisters(a: Registers, b: Registers): boolean {
+function sameCells(a: ReadonlyMap<string, Cell>, b: ReadonlyMap<string, Cell>): boolean {
   if (a.size !== b.size) return false
-  for (const [key, value] of a) {
+  for (const [key, cell] of a) {
     const other = b.get(key)
-    if (other === undefined || canonicalJson(other) !== canonicalJson(value)) return false
+    if (other === undefined || compareCells(other, cell) !== 0) return false
   }
   return true
 }
@@ -314,9 +319,9 @@ async function load(bytes: Uint8Array): Promise<OpenDocument> {
   try {
     checkComplete(handle)
     checkNumbers(handle, [])
-    const registers = readRegisters(handle)
-    checkLoadsAgain(handle, registers)
-    return { handle, actor: NO_ACTOR, registers }
+    const cells = readCells(handle)
+    checkLoadsAgain(handle, cells)
+    return { handle, actor: NO_ACTOR, cells }
   } catch (error) {
     handle.free()
     throw error
@@ -331,60 +336,75 @@ async function restore(pieces: readonly Uint8Array[]): Promise<OpenDocument> {
   const { handle } = emptyDocument()
   if (pieces.length > 0) refuseErrors(() => handle.loadIncremental(concatBytes(pieces)))
   checkComplete(handle)
-  return { handle, actor: NO_ACTOR, registers: readRegisters(handle) }
+  return { handle, actor: NO_ACTOR, cells: readCells(handle) }
 }
 
 function loadHandle(bytes: Uint8Array): AutomergeHandle {
   return Automerge.getBackend(Automerge.load<Record<string, unknown>>(bytes, { actor: NO_ACTOR }))
 }
 
-function readRegisters(handle: AutomergeHandle): Registers {
-  const registers = new Map<string, JsonValue>()
+function readCells(handle: AutomergeHandle): ReadonlyMap<string, Cell> {
+  const cells = new Map<string, Cell>()
   for (const key of handle.keys(ROOT)) {
     pathOf(key)
-    const held = handle.getWithType(ROOT, key)
-    if (held !== null) registers.set(key, fromAutomerge(held[0], held[1]))
+    const [shown] = cellsAt(handle, key)
+    if (shown !== undefined) cells.set(key, shown)
   }
-  return registers
+  return cells
 }
 
-function fromAutomerge(type: string, value: unknown): JsonValue {
-  if (type === "null") return null
-  if (type === "str" && typeof value === "string") return value
-  if (type === "boolean" && typeof value === "boolean") return value
-  const isNumber = type === "int" || type === "uint" || type === "f64"
-  // Automerge gives the largest integers as bigint.
-  if (isNumber && typeof value === "bigint") return fromAutomerge(type, safeNumber(value))
-  if (isNumber && typeof value === "number" && Number.isFinite(value)) return value
-  if (type === "bytes" && value instanceof Uint8Array) {
-    const composite = refuseErrors(() => decodeComposite(value))
-    if (composite !== undefined) return composite
-  }
-  throw new RecordError("RECORD_CHANGE_REFUSED", "a document with a value of another kind")
+/** What stands at a key, of which none replaces another; the one that is shown first. */
+function cellsAt(handle: AutomergeHandle, key: string): readonly Cell[] {
+  const all = handle.getAll(ROOT, key).map(([type, value]) => {
+    if (type === "str" && typeof value === "string") return decodeCell(value)
+    throw new RecordError("RECORD_CHANGE_REFUSED", "a document with a value of another kind")
+  })
+  return all.length < 2 ? all : all.sort((a, b) => compareCells(b, a))
 }
 
-function safeNumber(value: bigint): number | undefined {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : undefined
+function distinct(values: readonly (JsonValue | undefined)[]): readonly (JsonValue | undefined)[] {
+  const texts = values.map((value) => (value === undefined ? "" : canonicalJson(value)))
+  return values.filter((_, at) => texts.indexOf(texts[at] ?? "") === at)
 }
 
-function conflicts({ handle, registers }: OpenDocument): readonly Conflict[] {
+function conflicts({ handle, cells }: OpenDocument): readonly Conflict[] {
   const found: Conflict[] = []
-  for (const key of [...registers.keys()].sort()) {
-    const all = handle.getAll(ROOT, key)
-    if (all.length < 2) continue
-    // Automerge gives the winner last.
-    const values = all.map(([type, value]) => fromAutomerge(type, value)).reverse()
-    found.push({ path: pathOf(key), values })
+  for (const key of [...cells.keys()].sort()) {
+    const values = distinct(cellsAt(handle, key).map(({ value }) => value))
+    if (values.length > 1) found.push({ path: pathOf(key), values })
   }
-  for (const key of hiddenKeys(registers)) {
-    const value = registers.get(key)
+  const values = valuesOf(cells)
+  for (const key of hiddenKeys(values)) {
+    const value = values.get(key)
     if (value !== undefined) found.push({ path: pathOf(key), values: [value] })
   }
   return found
 }
 
+function registersAround(
+  { handle, cells }: OpenDocument,
+  path: readonly string[],
+): readonly CountedRegister[] {
+  const around = pathToKey(path)
+  return [...cells.keys()]
+    .filter((key) => isInLine(key, around))
+    .sort()
+    .flatMap((key) => {
+      const [shown, ...others] = cellsAt(handle, key)
+      if (shown === undefined) return []
+      const { counter, value } = shown
+      const ties = others.filter((other) => other.counter === counter).map((other) => other.value)
+      return [{ path: pathOf(key), counter, value, ties }]
+    })
+}
+
+/** Whether one register's key is the other, or under it. */
+function isInLine(a: string, b: string): boolean {
+  return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
+}
+
 function history(handle: AutomergeHandle, path: readonly string[]): readonly HistoryEntry[] {
+  const around = pathToKey(path)
   const entries: (HistoryEntry & { readonly order: number })[] = []
   const hashes = new Map(
     handle.getChangesMeta([]).map(({ actor, seq, hash }) => [`${actor} ${seq}`, hash]),
@@ -392,16 +412,14 @@ function history(handle: AutomergeHandle, path: readonly string[]): readonly His
   for (const bytes of handle.getChanges([])) {
     const { actor, seq, startOp, writes } = parseChange(bytes)
     for (const [at, write] of writes.entries()) {
-      if (!path.every((part, index) => index >= write.path.length || write.path[index] === part)) {
-        continue
-      }
+      if (!isInLine(write.key, around)) continue
       const changeHash = hashes.get(`${actor} ${seq}`) ?? ""
       entries.push({
         actor,
         seq,
         changeHash,
         path: write.path,
-        value: write.value,
+        value: write.cell.value,
         order: startOp + at,
       })
     }

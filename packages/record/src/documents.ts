@@ -44,6 +44,14 @@ export interface Register {
   readonly value: JsonValue | undefined
 }
 
+/** One register that was ever set, with what its place among concurrent ones goes by. */
+export interface CountedRegister extends Register {
+  /** From 1; see `cell.ts`. */
+  readonly counter: number
+  /** Concurrent values with the same counter that are not shown, in order. */
+  readonly ties: readonly (JsonValue | undefined)[]
+}
+
 export interface EditInput {
   readonly document: DocumentId
   /** Applied in order, as one change. */
@@ -76,8 +84,11 @@ export interface Heads {
 
 export interface Conflict {
   readonly path: readonly string[]
-  /** The one that reads give first, the others in an order that every replica shares. */
-  readonly values: readonly JsonValue[]
+  /**
+   * The one that reads give first, the others in an order that every replica shares; each once.
+   * `undefined`: unset.
+   */
+  readonly values: readonly (JsonValue | undefined)[]
 }
 
 /** One register written once. */
@@ -114,6 +125,8 @@ export interface Documents extends AsyncDisposable {
   /** Nested JSON with the winner of each conflict; `undefined` if the document is empty. */
   read(document: DocumentId): Promise<JsonValue | undefined>
   conflicts(document: DocumentId): Promise<readonly Conflict[]>
+  /** Registers at, under and above `path`, in order of path. */
+  registers(document: DocumentId, path: readonly string[]): Promise<readonly CountedRegister[]>
   /** Who wrote what at, under or above `path`, in causal order, the same on every replica. */
   history(document: DocumentId, path?: readonly string[]): Promise<readonly HistoryEntry[]>
   /** The document's saved form, for the owner's cache. */

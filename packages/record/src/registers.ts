@@ -3,16 +3,8 @@
  *
  * A document is the root map of an Automerge document and nothing else. It needs no first change
  * of its own, so two devices that begin one apart merge. Each key is the JSON pointer (RFC 6901)
- * of a leaf, `/emails/home/address`; each value is a scalar:
- *
- * | JSON                 | Automerge scalar                                  |
- * | -------------------- | ------------------------------------------------- |
- * | text                 | `str`, never a text object                        |
- * | whole number         | `int` (safe integers)                             |
- * | other number         | `f64`                                             |
- * | true, false, null    | `boolean`, `null`                                 |
- * | array                | `bytes`: canonical JSON, one register as a whole  |
- * | empty object, unit   | `bytes`: canonical JSON, likewise                 |
+ * of a leaf, `/emails/home/address`; each value is a cell (`cell.ts`) with a counter and what JSON
+ * has there: text, a number, true, false, null, an array, an empty object, or a unit.
  *
  * So edits of different fields always both survive; nested Automerge maps would hide one side's
  * fields when two devices make the same map. A **unit** is an object that only makes sense whole
@@ -27,15 +19,8 @@
  *
  * @module
  */
-import { bytesToUtf8, utf8Length, utf8ToBytes } from "@fulcrum/codec/bytes"
-import {
-  canonicalJson,
-  checkJson,
-  isForbiddenKey,
-  type JsonLimits,
-  type JsonValue,
-  parseJson,
-} from "@fulcrum/codec/json"
+import { utf8Length } from "@fulcrum/codec/bytes"
+import { checkJson, isForbiddenKey, type JsonLimits, type JsonValue } from "@fulcrum/codec/json"
 import type { DocumentId, Edit } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
 
@@ -93,17 +78,6 @@ export function escapeSegment(segment: string): string {
 
 export function unescapeSegment(segment: string): string {
   return segment.replaceAll("~1", "/").replaceAll("~0", "~")
-}
-
-/** Writes what a register holds when it is no scalar. */
-export function encodeComposite(value: JsonValue): Uint8Array {
-  return utf8ToBytes(canonicalJson(value))
-}
-
-/** Reads it. @throws {CodecError} Also `RangeError` never: any bytes are read or refused. */
-export function decodeComposite(bytes: Uint8Array): JsonValue | undefined {
-  const value = parseJson(bytesToUtf8(bytes), REGISTER_LIMITS)
-  return typeof value === "object" && value !== null ? value : undefined
 }
 
 /** The nested JSON of registers; `undefined` if there are none. */

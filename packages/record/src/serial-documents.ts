@@ -13,6 +13,7 @@ import type { HostCall, HostCalls } from "./document-host.ts"
 import type {
   ApplyInput,
   Conflict,
+  CountedRegister,
   DocumentId,
   Documents,
   EditInput,
@@ -74,6 +75,10 @@ export class SerialDocuments implements Documents {
 
   conflicts(document: DocumentId): Promise<readonly Conflict[]> {
     return this.#ask(document, () => this.#link.call("conflicts", document))
+  }
+
+  registers(document: DocumentId, path: readonly string[]): Promise<readonly CountedRegister[]> {
+    return this.#ask(document, () => this.#link.call("registers", { document, path }))
   }
 
   history(document: DocumentId, path: readonly string[] = []): Promise<readonly HistoryEntry[]> {

@@ -2,6 +2,7 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import { afterAll, describe, expect, test } from "vitest"
 import { type Documents, documentId, type Edit, type Reload } from "../src/documents.ts"
 import { openInLineDocuments } from "../src/in-line.ts"
+import { valueAt } from "../src/registers.ts"
 import { openWorkerDocuments } from "../src/worker-threads.ts"
 
 const card = documentId("card")
@@ -71,10 +72,69 @@ describe.each([
     await a.apply({ document: card, changes: [fromB] })
     await b.apply({ document: card, changes: [fromA] })
     const shown = await a.conflicts(card)
-    expect(shown).toEqual([{ path: ["name"], values: [{ full: "Ann" }, { full: "Anna" }] }])
+    expect(shown).toEqual([{ path: ["name"], values: [{ full: "Anna" }, { full: "Ann" }] }])
     expect(await b.conflicts(card)).toEqual(shown)
+    expect(await b.read(card)).toMatchObject({ name: { full: "Anna" } })
     await write(a, 1, [set("name/full", "Ann")])
     expect(await a.conflicts(card)).toEqual([])
+    expect(await a.read(card)).toMatchObject({ name: { full: "Ann" } })
+  })
+
+  test("[D10] of concurrent values the one that replaced more is shown, whatever else was written", async () => {
+    const [a, b] = await pair()
+    const fromA = [await write(a, 1, [set("notes/1/note", "first")])]
+    fromA.push(await write(a, 1, [set("notes/1/note", "second")]))
+    const fromB: Uint8Array[] = []
+    for (let i = 0; i < 9; i++) fromB.push(await write(b, 2, [set(`phones/${i}/number`, "1")]))
+    fromB.push(await write(b, 2, [set("notes/1/note", "other")]))
+    const heldByB: unknown[] = []
+    for (const change of fromA) {
+      await b.apply({ document: card, changes: [change] })
+      heldByB.push(valueAt(await b.read(card), ["notes", "1", "note"]))
+    }
+    await a.apply({ document: card, changes: fromB })
+    expect(heldByB).toEqual(["other", "second"])
+    expect(await a.read(card)).toEqual(await b.read(card))
+    expect(await a.conflicts(card)).toEqual([
+      { path: ["notes", "1", "note"], values: ["second", "other"] },
+    ])
+  })
+
+  test("[D10] what was unset by one and edited by another is a conflict that says so", async () => {
+    const [a, b] = await pair()
+    const path = ["notes", "1", "note"]
+    const first = await write(a, 1, [set("notes/1/note", "x")])
+    await b.apply({ document: card, changes: [first] })
+    const edited = await write(b, 2, [set("notes/1/note", "y")])
+    await write(a, 1, [unset("notes/1/note")])
+    await a.apply({ document: card, changes: [edited] })
+    expect(await a.conflicts(card)).toEqual([{ path, values: ["y", undefined] }])
+    const more = [await write(b, 2, [set("notes/1/note", "z")])]
+    more.push(await write(b, 2, [unset("notes/1/note")]))
+    await write(a, 1, [set("notes/1/note", "w")])
+    await a.apply({ document: card, changes: more })
+    expect(await a.conflicts(card)).toEqual([{ path, values: [undefined, "w"] }])
+    expect(await a.read(card)).toBeUndefined()
+    await write(a, 1, [set("notes/1/note", "again")])
+    expect(await a.conflicts(card)).toEqual([])
+    expect(await a.read(card)).toEqual({ notes: { 1: { note: "again" } } })
+  })
+
+  test("[D10] a register tells how often it was replaced, and what stands beside it", async () => {
+    const [a, b] = await pair()
+    const first = await write(a, 1, [set("notes/1/note", "x"), set("phones/1/number", "1")])
+    await b.apply({ document: card, changes: [first] })
+    const fromB = await write(b, 2, [set("notes/1/note", "a")])
+    await write(a, 1, [set("notes/1/note", "b"), unset("phones/1/number")])
+    await a.apply({ document: card, changes: [fromB] })
+    expect(await a.registers(card, ["notes"])).toEqual([
+      { path: ["notes", "1", "note"], counter: 2, value: "b", ties: ["a"] },
+    ])
+    expect(await a.registers(card, ["phones", "1", "number", "below"])).toEqual([
+      { path: ["phones", "1", "number"], counter: 2, value: undefined, ties: [] },
+    ])
+    expect(await a.registers(card, ["phones", "12"])).toEqual([])
+    expect(await a.registers(card, [])).toHaveLength(2)
   })
 
   test("[D4] an edit says what it overwrote, and one that changes nothing is none", async () => {

@@ -68,14 +68,24 @@ function encode({ deps = [], seq = 1, startOp = 1, time = 0, columns }: ChangePa
   ])
 }
 
+const utf8 = (text: string): readonly number[] => [...new TextEncoder().encode(text)]
+const cell = utf8("[1,true]")
+/** What the column of types says of a text this long. */
+const textMeta = (length: number): readonly number[] => leb(length * 16 + 6)
+
 /** One operation: `/a` set to true. */
 const one: ChangeParts["columns"] = [
   [21, [0x7f, 2, 0x2f, 0x61]],
   [52, [1]],
   [66, [0x7f, 1]],
-  [86, [0x7f, 2]],
+  [86, [0x7f, ...textMeta(cell.length)]],
+  [87, cell],
   [112, [0x7f, 0]],
 ]
+/** The same with another value. */
+const holding = (meta: readonly number[], contents: readonly number[]): ChangeParts["columns"] =>
+  one.map(([id, before]) => [id, id === 86 ? [0x7f, ...meta] : id === 87 ? contents : before])
+const holdingText = (text: string) => holding(textMeta(utf8(text).length), utf8(text))
 const replace = (column: number, contents: readonly number[]): ChangeParts["columns"] =>
   one.map(([id, before]) => [id, id === column ? contents : before])
 const add = (column: number, contents: readonly number[]): ChangeParts["columns"] =>
@@ -104,8 +114,7 @@ const hostile: readonly { readonly name: string; readonly bytes: () => Uint8Arra
   { name: "an insertion", bytes: () => encode({ columns: replace(52, [0, 1]) }) },
   {
     name: "a counter",
-    bytes: () =>
-      encode({ columns: add(87, [5]).map(([id, c]) => [id, id === 86 ? [0x7f, 0x18] : c]) }),
+    bytes: () => encode({ columns: holding([0x18], [5]) }),
   },
   { name: "an object named", bytes: () => encode({ columns: add(2, [0x7f, 1]) }) },
   {
@@ -117,6 +126,29 @@ const hostile: readonly { readonly name: string; readonly bytes: () => Uint8Arra
     bytes: () =>
       encode({ columns: replace(21, [0x7f, 10, ...new TextEncoder().encode("/__proto__")]) }),
   },
+  ...[
+    "true",
+    "[]",
+    "[1,true,2]",
+    "[0,true]",
+    "[1.5,true]",
+    '["1",true]',
+    "[1, true]",
+    '[1,{"b":1,"a":2}]',
+    "[9007199254740993]",
+    "[1,true",
+  ].map((text) => ({
+    name: `the text ${text}, which is no cell`,
+    bytes: () => encode({ columns: holdingText(text) }),
+  })),
+  {
+    name: "a value that is no text",
+    bytes: () => encode({ columns: holding([2], []) }),
+  },
+  {
+    name: "a counter far ahead of what was written",
+    bytes: () => encode({ columns: holdingText("[1000,true]") }),
+  },
   { name: "a time", bytes: () => encode({ time: 1, columns: one }) },
   {
     name: "an operation numbered far ahead",
@@ -127,7 +159,7 @@ const hostile: readonly { readonly name: string; readonly bytes: () => Uint8Arra
   {
     name: "the deletion of nothing",
     bytes: () =>
-      encode({ columns: replace(66, [0x7f, 3]).map(([id, c]) => [id, id === 86 ? [0x7f, 0] : c]) }),
+      encode({ columns: holding([0], []).map(([id, c]) => [id, id === 66 ? [0x7f, 3] : c]) }),
   },
   {
     // It applies and saves, and what was saved has other hashes: it never loads again.
@@ -138,7 +170,8 @@ const hostile: readonly { readonly name: string; readonly bytes: () => Uint8Arra
           [21, [0x7e, 2, 0x2f, 0x61, 2, 0x2f, 0x62]],
           [52, [2]],
           [66, [0x7e, 1, 1]],
-          [86, [2, 2]],
+          [86, [2, ...textMeta(cell.length)]],
+          [87, [...cell, ...cell]],
           [112, [2, 0]],
         ],
       }),

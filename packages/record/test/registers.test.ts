@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { documentId, type Edit } from "../src/documents.ts"
 import { openInLineDocuments } from "../src/in-line.ts"
-import { assemble, hiddenKeys, isObject, keyToPath, pathToKey } from "../src/registers.ts"
+import { assemble, hiddenKeys, isObject, keyToPath, pathToKey, valueAt } from "../src/registers.ts"
 import { planUndo } from "../src/undo.ts"
 
 const card = documentId("card")
@@ -85,6 +85,50 @@ describe("registers", () => {
         expect(states[2]).toEqual(states[0])
       }),
       { numRuns: 40 },
+    )
+  })
+
+  test("[D10] a value that was replaced is never shown again", async () => {
+    const replica = fc.nat(2)
+    const act = fc.tuple(replica, fc.constantFrom("a", "b"), fc.constantFrom("edit", "take"))
+    await fc.assert(
+      fc.asyncProperty(fc.array(act, { maxLength: 40 }), async (acts) => {
+        const replicas = await Promise.all([1, 2, 3].map(() => openInLineDocuments()))
+        const all: Uint8Array[] = []
+        const taken = [0, 0, 0]
+        /** By value: those that were replaced by it, and by what replaced it. */
+        const replaced = new Map<JsonValue, Set<JsonValue>>()
+        const shown = replicas.map(() => new Map<string, JsonValue>())
+        for (const [at, key, act] of acts) {
+          const documents = replicas[at]
+          const before = shown[at]?.get(key)
+          if (documents === undefined) throw new Error("no such replica")
+          if (act === "edit") {
+            const value = `value ${replaced.size}`
+            const edits: readonly Edit[] = [{ op: "set", path: [key], value }]
+            const done = await documents.edit({ document: card, edits, actor: actor(at + 1) })
+            if (done === undefined) throw new Error("nothing changed")
+            all.push(done.change)
+            const older = before === undefined ? [] : [before, ...(replaced.get(before) ?? [])]
+            replaced.set(value, new Set(older))
+          } else {
+            // A change of one's own, or one that is there, is passed over.
+            const change = all[taken[at] ?? 0]
+            if (change === undefined) continue
+            taken[at] = (taken[at] ?? 0) + 1
+            await documents.apply({ document: card, changes: [change] })
+          }
+          const now = await documents.read(card)
+          for (const name of ["a", "b"]) {
+            const [was, is] = [shown[at]?.get(name), valueAt(now, [name])]
+            if (is === undefined) continue
+            if (was !== undefined) expect(replaced.get(was)?.has(is)).toBe(false)
+            shown[at]?.set(name, is)
+          }
+        }
+        for (const documents of replicas) await documents[Symbol.asyncDispose]()
+      }),
+      { numRuns: 60 },
     )
   })
 
