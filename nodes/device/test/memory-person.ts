@@ -207,7 +207,6 @@ export class MemoryPerson implements Person {
           until: "2027-12-31",
           follows: true,
           value: "+49 1",
-          counter: 1,
           state: "applied",
         },
       ],

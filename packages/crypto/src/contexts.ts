@@ -149,6 +149,10 @@ export const contexts = {
   vendorWriter: "fulcrum/v1/vendor-writer",
   /** Names, inside the record, a put that was projected into a share. */
   projectionMark: "fulcrum/v1/projection-mark",
+  /** Names a register in a relationship's document. */
+  projectionRegister: "fulcrum/v1/projection-register",
+  /** Derives what is added to the counters of a share's register. */
+  projectionOffset: "fulcrum/v1/projection-offset",
   /** Wraps a share space's key for its vendor. */
   shareKey: "fulcrum/v1/share-key",
   /** Wraps a relationship's recovery key to the recovery words' key. */

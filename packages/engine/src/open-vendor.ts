@@ -352,7 +352,14 @@ class OpenVendor implements Vendor {
       const id = bytesToHex(customer)
       const told = this.#customers.get(id)
       if (told === undefined) throw new TypeError("an event of nobody")
-      await told.delivered(delivered)
+      try {
+        await told.delivered(delivered)
+      } catch (error) {
+        // It may have landed, and then nobody else finds out.
+        this.#unsettled.add(told)
+        this.#calendar.notify()
+        throw error
+      }
       this.#links.poke(id)
     })
     this.#running = Promise.all([hooks, this.#keepCalendar(signal)])
@@ -425,9 +432,9 @@ class OpenVendor implements Vendor {
   /** Never rejects: what is due stays due, and is looked at again. */
   async #settle(customer: VendorCustomer): Promise<void> {
     try {
-      this.#unsettled.delete(customer)
+      const wasUnsettled = this.#unsettled.delete(customer)
       const hasWritten = await this.#links.turn(() => customer.settle())
-      if (hasWritten) this.#links.poke(customer.id)
+      if (hasWritten || wasUnsettled) this.#links.poke(customer.id)
     } catch (error) {
       this.#unsettled.add(customer)
       this.#options.onFault?.(error)

@@ -143,7 +143,6 @@ export interface RelationshipView extends RelationshipRow {
     readonly follows: boolean
     /** The value that the share holds now; `undefined` while nothing was projected. */
     readonly value: JsonValue | undefined
-    readonly counter: number
     readonly state:
       | "held"
       | "sealed"

@@ -16,6 +16,19 @@ import type { Moves } from "./moves.ts"
 import type { RelationshipRow, RelationshipState, RelationshipView, WhoHasRow } from "./person.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 
+type DisclosureState = RelationshipView["disclosures"][number]["state"]
+
+/** The furthest last; whatever was rejected is said first. */
+const STATES = [
+  "rejected",
+  "planned",
+  "sealed",
+  "relayed",
+  "delivered",
+  "accepted",
+  "applied",
+] as const satisfies readonly LineState[]
+
 export class RelationshipViews {
   readonly #relationships: Relationships
   readonly #moves: Moves
@@ -49,28 +62,21 @@ export class RelationshipViews {
   async view(relationship: OpenRelationship): Promise<RelationshipView> {
     const row = await this.row(relationship)
     const { disclosures } = await this.#relationships.document(relationship.id)
-    const { registers } = relationship.space.share
     const { secrets, key, space } = relationship
     const agreement = readAgreement(secrets.item.agreement)
     return {
       ...row,
       did: publicKeyToDidKey(key.publicKey),
       agreement: { ...agreement, fields: agreement.fields.map((field) => ({ ...field })) },
-      disclosures: disclosures.map(({ path, purpose, retention, until, follows, counter }) => {
-        const register = registers.get(path)
-        const reached = register && this.#reached(relationship, register.by.chain)
-        const isShown = reached !== undefined && reached !== "planned"
-        return {
-          path,
-          purpose,
-          retention,
-          until,
-          follows,
-          value: register?.value,
-          counter: register?.counter ?? counter,
-          state: isShown ? reached : "held",
-        }
-      }),
+      disclosures: disclosures.map(({ path, purpose, retention, until, follows }) => ({
+        path,
+        purpose,
+        retention,
+        until,
+        follows,
+        value: space.share.valueAt(path),
+        state: this.#stateAt(relationship, path),
+      })),
       refusal: space.refused && `${space.refused.code}: ${space.refused.reason}`,
       held: [],
     }
@@ -98,6 +104,15 @@ export class RelationshipViews {
     if (shown === "left") return "left"
     if (this.#relationships.isAgreed(relationship)) return "agreed"
     return relationship.space.refused === undefined ? "proffered" : "refused"
+  }
+
+  /** What was told with several entries is as far as the last of them. */
+  #stateAt(relationship: OpenRelationship, path: string): DisclosureState {
+    const states = relationship.space.share
+      .at(path)
+      .map(({ by }) => this.#reached(relationship, by.chain) ?? "planned")
+    const least = STATES.find((state) => states.includes(state))
+    return least === undefined || least === "planned" ? "held" : least
   }
 
   #reached(relationship: OpenRelationship, chain: Uint8Array): LineState | undefined {

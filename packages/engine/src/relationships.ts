@@ -9,7 +9,6 @@
  * @module
  */
 import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
-import { CodecError } from "@fulcrum/codec/codec-error"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
 import {
@@ -33,8 +32,8 @@ import { agreementNamed } from "@fulcrum/relations/agreements"
 import { type DisclosureChoice, parseDisclosures } from "@fulcrum/relations/disclosure"
 import { isWithin } from "@fulcrum/relations/field-path"
 import { decodeInvitation, type Invitation } from "@fulcrum/relations/invitation"
-import { type PersonItem, personLane } from "@fulcrum/relations/lane"
-import { project } from "@fulcrum/relations/projection"
+import type { PersonItem } from "@fulcrum/relations/lane"
+import { counterOffset, type DisclosedRegister } from "@fulcrum/relations/projection"
 import { RelationsError } from "@fulcrum/relations/relations-error"
 import {
   projectionEdits,
@@ -45,6 +44,7 @@ import {
 } from "@fulcrum/relations/relationship-document"
 import { readRequest, type SignedRequest } from "@fulcrum/relations/request"
 import type { Vault } from "@fulcrum/store/vault"
+import { disclosedRegisters } from "./disclosed-registers.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
@@ -53,6 +53,7 @@ import { newRelationship } from "./new-relationship.ts"
 import type { ConnectPreview, ConnectRequest, Reach } from "./person.ts"
 import type { RelationshipItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
+import { partialMessage, shareMessage } from "./share-message.ts"
 import { ShareSpace } from "./share-space.ts"
 
 /** Fetches what a door pins, from any of the relays; `undefined`: no relay knows the door. */
@@ -135,7 +136,8 @@ export class Relationships {
   /** The relationship's document, which any own device may have edited. */
   async document(id: string): Promise<RelationshipDocument> {
     const { documents } = this.#options.ledger
-    return readRelationshipDocument(await documents.read(documentId(`relationships/${id}`)))
+    const document = documentId(`relationships/${id}`)
+    return readRelationshipDocument(await documents.registers(document, []))
   }
 
   /**
@@ -257,7 +259,7 @@ export class Relationships {
 
   /**
    * Brings every share up to the record, as part of a step: what the step changed, what was
-   * agreed since, and what concurrent edits left open. Nothing disclosed changed: nothing is added.
+   * agreed since, and what another device did not tell. Nothing disclosed changed: nothing is added.
    *
    * @param edited - Paths that the step set; empty when something arrived.
    * @param extra - Items that go with the puts of a relationship, such as a move's note.
@@ -268,32 +270,30 @@ export class Relationships {
     extra?: (relationship: OpenRelationship, paths: readonly string[]) => readonly PersonItem[],
   ): Promise<readonly ProjectedReach[]> {
     const reached: ProjectedReach[] = []
+    const known = new Map<string, readonly DisclosedRegister[]>()
     for (const relationship of this.#open.values()) {
       if (!this.isAgreed(relationship)) continue
       const { disclosures: all, state, name } = await this.document(relationship.id)
       if (state === "left") continue
-      const disclosures = this.standing(all)
-      const ended = edited.length === 0 ? [] : all.filter((one) => !disclosures.includes(one))
-      const values = new Map<string, JsonValue | undefined>()
-      for (const { path } of [...disclosures, ...ended]) values.set(path, await this.#valueOf(path))
       const { share, replica } = relationship.space
-      const valueAt = (path: string) => values.get(path)
-      const { puts, updates } = project({ disclosures, ended, valueAt, share, edited })
-      const document = documentId(`relationships/${relationship.id}`)
-      const edits = projectionEdits(updates)
-      if (puts.length === 0) {
-        if (edits.length === 0) continue
-        step.keep(await editDocument(step.documents, { document, edits, actor: step.actor }))
-        continue
+      const disclosures = this.standing(all)
+      for (const { path } of disclosures) {
+        if (!known.has(path)) known.set(path, await disclosedRegisters(step.documents, path))
       }
-      const paths = puts.map(({ path }) => path)
-      const items: PersonItem[] = puts.map((value) => ({ kind: "put", value }))
-      const body = encoded([...items, ...(extra?.(relationship, paths) ?? [])])
-      if (body === undefined) {
-        // What one company cannot be told keeps nobody else from being told.
-        if (edited.length === 0) continue
+      const { signingSeed } = relationship.secrets.item
+      const projecting = {
+        ...{ disclosures, share, edited },
+        registersAt: (path: string) => known.get(path) ?? [],
+        offsetOf: (path: string) => counterOffset(signingSeed, path),
+      }
+      const whole = shareMessage(projecting, (paths) => extra?.(relationship, paths) ?? [])
+      if (whole === undefined && edited.length > 0) {
         throw new EngineError("VALUE_TOO_LARGE", `this is more than ${name} can be told at once`)
       }
+      const { paths, updates, body } = whole ?? partialMessage(projecting)
+      if (body === undefined) continue
+      const document = documentId(`relationships/${relationship.id}`)
+      const edits = projectionEdits(updates)
       const entries = step.append(replica, body)
       step.keep(await editDocument(step.documents, { document, edits, actor: step.actor }))
       step.after(() => relationship.space.absorb(entries))
@@ -328,7 +328,7 @@ export class Relationships {
   }
 
   /**
-   * What is due after something arrived: first disclosures, settlements of concurrent edits, and
+   * What is due after something arrived: first disclosures, what another device did not tell, and
    * the state that each relationship's document shows. Writes nothing if nothing is due, or if
    * this device was removed: then it speaks for her no more.
    */
@@ -443,16 +443,6 @@ export class Relationships {
 
   #valueOf(path: string): Promise<JsonValue | undefined> {
     return getPath(this.#options.ledger.documents, path)
-  }
-}
-
-/** `undefined`: out of the lane's bounds. */
-function encoded(items: readonly PersonItem[]): Uint8Array | undefined {
-  try {
-    return personLane.encode(items)
-  } catch (error) {
-    if (error instanceof CodecError) return undefined
-    throw error
   }
 }
 

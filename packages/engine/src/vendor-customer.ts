@@ -55,6 +55,8 @@ import { type CustomerRecord, decodeStored, encodeStored, usageSchema } from "./
 export const CUSTOMER_BYTES_MAX: number = 64 * 1024 * 1024
 /** Entries that one customer may send in all: each is answered, and kept in memory. */
 export const CUSTOMER_ENTRIES_MAX = 16_384
+/** Registers that one customer's share may have: a record of thousands of fields fits. */
+export const CUSTOMER_REGISTERS_MAX = 8192
 /** Epochs' keys of one share. */
 const EPOCHS_MAX = 4096
 /** Items that one entry of the person's may take of an answer: delivered, decided, applied. */
@@ -94,7 +96,7 @@ export class VendorCustomer {
   readonly #effects: Table
   readonly #usageTable: Table
   #space!: ShareSpace
-  #books = new Books()
+  #books: Books
   #open = new Map<string, OpenEntry>()
   /** Keys that were found in key spans, by epoch. */
   #epochKeys = new Map<string, Uint8Array>()
@@ -107,6 +109,7 @@ export class VendorCustomer {
     this.record = record
     this.id = bytesToHex(record.id)
     this.agreement = readAgreement(record.agreement)
+    this.#books = this.#newBooks()
     this.#effects = options.vault.table("vendor.effects")
     this.#usageTable = options.vault.table("vendor.usage")
   }
@@ -211,7 +214,7 @@ export class VendorCustomer {
   async #load(): Promise<void> {
     const { vault, key, random, deflate } = this.#options
     const { id, relationshipKey, spaceTag, chainKey } = this.record
-    this.#books = new Books()
+    this.#books = this.#newBooks()
     this.#open = new Map()
     this.#epoch = undefined
     this.#space = await ShareSpace.open({
@@ -235,6 +238,10 @@ export class VendorCustomer {
     const usage = await this.#usageTable.get(id)
     this.#usage = usage === undefined ? 0 : decodeStored(usageSchema, usage)
     this.#isStale = false
+  }
+
+  #newBooks(): Books {
+    return new Books(this.agreement.fields.map(({ path }) => path))
   }
 
   #openKeySpan({ epoch, clear }: KeySpan): EpochKey | undefined {
@@ -326,6 +333,10 @@ export class VendorCustomer {
     }
     if (!this.#options.hooks.hasRoom(this.record.id)) {
       return { outcome: "rejected", code: "crm_unavailable", retry: "later" }
+    }
+    const puts = items.flatMap((item) => (item.kind === "put" ? [item.value] : []))
+    if (this.#books.registersWith(puts) > CUSTOMER_REGISTERS_MAX) {
+      return { outcome: "rejected", code: "other", retry: "no" }
     }
     const today = dayAt(this.#options.clock.now())
     return judgeEntry({ agreement: this.agreement, items, today })

@@ -11,7 +11,7 @@ import type { VendorCustomer } from "./vendor-customer.ts"
 
 export function customerView(customer: VendorCustomer, nowMs: number): CustomerView {
   const { id, record, agreement, books } = customer
-  const registers = [...books.registers(nowMs).values()]
+  const fields = [...books.fields(nowMs).values()]
   return {
     id,
     did: agreement.person,
@@ -21,7 +21,7 @@ export function customerView(customer: VendorCustomer, nowMs: number): CustomerV
     note: record.note,
     agreement: agreement.agreement,
     until: agreement.until,
-    held: registers.filter(({ held, value }) => held && value !== undefined).length,
+    held: fields.filter(({ held, value }) => held && value !== undefined).length,
     pending: customer.pending.length,
   }
 }
@@ -32,17 +32,17 @@ export function disclosureViews(
   nowMs: number,
 ): readonly DisclosureView[] {
   if (books.state !== "agreed") return []
-  const registers = books.registers(nowMs)
+  const fields = books.fields(nowMs)
   return agreement.fields.map((field): DisclosureView => {
-    const register = registers.get(field.path)
-    const isHeld = register?.held === true
-    const state = !isHeld ? "awaited" : register.value === undefined ? "cleared" : "held"
-    const pending = (register?.pending ?? []).map(({ from, zone, value }) => ({
+    const known = fields.get(field.path)
+    const isHeld = known?.held === true
+    const state = !isHeld ? "awaited" : known.value === undefined ? "cleared" : "held"
+    const pending = (known?.pending ?? []).map(({ from, zone, value }) => ({
       from,
       zone,
       value,
     }))
-    return { customer: id, ...field, state, value: register?.value, pending }
+    return { customer: id, ...field, state, value: known?.value, pending }
   })
 }
 

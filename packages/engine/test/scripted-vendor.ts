@@ -12,7 +12,7 @@ import { systemDeflate } from "@fulcrum/log/deflate"
 import { epochKeySchema, idKey } from "@fulcrum/log/ids"
 import { openReplica } from "@fulcrum/log/replica"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
-import { signAgreement } from "@fulcrum/relations/agreement"
+import { readAgreement, signAgreement } from "@fulcrum/relations/agreement"
 import { type ConnectBody, openConnect } from "@fulcrum/relations/connect"
 import { encodeInvitation } from "@fulcrum/relations/invitation"
 import { type VendorItem, vendorLane } from "@fulcrum/relations/lane"
@@ -112,7 +112,7 @@ export class ScriptedVendor {
     const written = {
       name: "Shop",
       agreements: ["SD-BASE"],
-      fields: [ADDRESS, EMAIL, "card/name"].map((path) => ({
+      fields: [ADDRESS, EMAIL, "card/name", "card/emails"].map((path) => ({
         path,
         purpose: "dpv:ServiceProvision",
         retention: "P2Y",
@@ -210,8 +210,12 @@ export class ScriptedShare {
 
   /** What the company can read. */
   get values(): ReadonlyMap<string, unknown> {
-    const { registers } = this.space.share
-    return new Map([...registers].map(([path, { value }]) => [path, value]))
+    const { share } = this.space
+    return new Map(
+      readAgreement(this.agreement).fields.flatMap(({ path }) =>
+        share.at(path).length === 0 ? [] : [[path, share.valueAt(path)] as const],
+      ),
+    )
   }
 
   /** Takes all that the person has written. */

@@ -124,6 +124,63 @@ describe("what a company is told", () => {
     expect(at.share.values.get(EMAIL)).toEqual({ address: "new@example.org" })
   })
 
+  test("[P21] of several registers is all of them, and never that one had been unset", async () => {
+    await using at = await setting(["card/emails"])
+    const { editing } = at.desk
+    await editing.set("card/emails/secret/address", "secret@example.org")
+    await editing.unset("card/emails/secret")
+    await agree(at)
+    const told = () => at.relationship.space.personEntries.at(-1)?.items ?? []
+    const paths = () => told().flatMap((item) => (item.kind === "put" ? [item.value.path] : []))
+    expect(paths()).toEqual([`${EMAIL}/address`])
+    await editing.set("card/emails/work/address", "work@example.org")
+    expect(paths()).toEqual([`${EMAIL}/address`, "card/emails/work/address"])
+    await at.share.read(at.relationship)
+    const home = EMAIL.slice("card/emails/".length)
+    expect(at.share.values.get("card/emails")).toEqual({
+      [home]: { address: "ada@example.org" },
+      work: { address: "work@example.org" },
+    })
+    await editing.unset("card/emails/work")
+    await at.share.read(at.relationship)
+    expect(at.share.values.get("card/emails")).toEqual({ [home]: { address: "ada@example.org" } })
+  })
+
+  test("[P23] once, is not more of it later", async () => {
+    await using at = await setting(["card/emails:once"])
+    await agree(at)
+    const entries = at.relationship.space.personEntries.length
+    await at.desk.editing.set("card/emails/work/address", "work@example.org")
+    await at.desk.relationships.catchUp()
+    expect(at.relationship.space.personEntries).toHaveLength(entries)
+  })
+
+  test("[P21] of part of a register is that part, when it changes", async () => {
+    const part = `${NAME}/full`
+    await using at = await setting([part])
+    const { editing } = at.desk
+    await agree(at)
+    const entries = at.relationship.space.personEntries.length
+    await editing.set(`${NAME}/sortAs`, '{"surname":"Example"}')
+    expect(at.relationship.space.personEntries).toHaveLength(entries)
+    await editing.set(part, "Ada Other")
+    await at.share.read(at.relationship)
+    expect([...at.share.values]).toEqual([[part, "Ada Other"]])
+    await editing.unset(NAME)
+    await at.share.read(at.relationship)
+    expect([...at.share.values]).toEqual([[part, undefined]])
+  })
+
+  test("that fits in no entry keeps it from nothing else", async () => {
+    await using at = await setting([ADDRESS, EMAIL])
+    await at.desk.editing.set(ADDRESS, "x".repeat(100_000))
+    await agree(at)
+    expect([...at.share.values]).toEqual([[EMAIL, { address: "ada@example.org" }]])
+    await at.desk.editing.set(ADDRESS, "Short Street 1")
+    await at.share.read(at.relationship)
+    expect(at.share.values.get(ADDRESS)).toEqual({ full: "Short Street 1" })
+  })
+
   test("[P24] is cleared when the field is, and told again when it is undone", async () => {
     await using at = await setting([ADDRESS])
     await agree(at)

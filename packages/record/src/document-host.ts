@@ -36,6 +36,7 @@ import {
   DOCUMENT_OPS_MAX,
   type DocumentId,
   EDITS_MAX,
+  type Edit,
   type EditInput,
   type EditResult,
   type Heads,
@@ -83,9 +84,11 @@ export type DocumentHost = {
 interface OpenDocument {
   readonly handle: AutomergeHandle
   readonly actor: string
-  /** What each register shows, unset ones among them; kept in step. */
-  readonly cells: ReadonlyMap<string, Cell>
+  readonly cells: Cells
 }
+
+/** By key what stands there, of which none replaced another, greatest first; kept in step. */
+type Cells = ReadonlyMap<string, readonly Cell[]>
 
 /** No writer's: of a document that nothing was written to here. */
 const NO_ACTOR = "00".repeat(ACTOR_BYTES)
@@ -144,7 +147,7 @@ function edit(
     throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may hold")
   }
   const values = valuesOf(before.cells)
-  const writes = effective(before, values, planEdits(document, values, edits))
+  const writes = effective(before.cells, planEdits(document, values, edits), edits)
   if (writes.length === 0) return { next: before, result: undefined }
   if (writes.length > CHANGE_OPS_MAX) {
     throw new RecordError("RECORD_EDIT_REFUSED", "more fields than one edit may write")
@@ -153,8 +156,8 @@ function edit(
   const handle = before.actor === actor ? before.handle : before.handle.clone(actor)
   const cells = new Map(before.cells)
   for (const [key, value] of writes) {
-    const cell = { counter: 1 + (cells.get(key)?.counter ?? 0), value }
-    cells.set(key, cell)
+    const cell = { counter: nextCounter(cells, key), value }
+    cells.set(key, [cell])
     write(handle, key, cell)
   }
   handle.commit(message ?? null, 0)
@@ -172,25 +175,42 @@ function edit(
 }
 
 /** The registers that are set. */
-function valuesOf(cells: ReadonlyMap<string, Cell>): Registers {
+function valuesOf(cells: Cells): Registers {
   const values = new Map<string, JsonValue>()
-  for (const [key, { value }] of cells) if (value !== undefined) values.set(key, value)
+  for (const [key, [shown]] of cells) {
+    if (shown?.value !== undefined) values.set(key, shown.value)
+  }
   return values
+}
+
+function nextCounter(cells: Cells, key: string): number {
+  return 1 + (cells.get(key)?.[0]?.counter ?? 0)
 }
 
 /** The writes that change something, in order of keys. One that settles a conflict does. */
 function effective(
-  { handle }: OpenDocument,
-  values: Registers,
+  cells: Cells,
   plan: ReadonlyMap<string, JsonValue | undefined>,
+  edits: readonly Edit[],
 ): readonly (readonly [string, JsonValue | undefined])[] {
-  return [...plan]
+  const writes = new Map(plan)
+  // What shows as unset is no part of the plan, and may have others beside it.
+  const unset = edits.flatMap(({ op, path }) => (op === "unset" ? [pathToKey(path)] : []))
+  for (const [key, [shown, ...others]] of unset.length > 0 ? cells : []) {
+    if (shown?.value !== undefined || others.length === 0 || writes.has(key)) continue
+    if (unset.some((above) => isUnder(key, above))) writes.set(key, undefined)
+  }
+  return [...writes]
     .filter(([key, value]) => {
-      const before = values.get(key)
-      if (before === undefined || value === undefined) return before !== value
-      return canonicalJson(before) !== canonicalJson(value) || handle.getAll(ROOT, key).length > 1
+      const [shown, ...others] = cells.get(key) ?? []
+      return others.length > 0 || !isSame(shown?.value, value)
     })
     .sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return canonicalJson(a) === canonicalJson(b)
 }
 
 function write(handle: AutomergeHandle, key: string, cell: Cell): void {
@@ -203,12 +223,10 @@ function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocume
   if (bytes > APPLY_BYTES_MAX) throw limit("more bytes than one call may have")
   const parsed = changes.map(parseChange)
   const ops = parsed.reduce((sum, change) => sum + change.writes.length, 0)
-  const opsMax = before.handle.stats().numOps + ops
-  if (opsMax > DOCUMENT_OPS_MAX) throw limit("more operations than a document may have")
-  // Each counter stands for an operation on its register.
-  if (parsed.some(({ writes }) => writes.some(({ cell }) => cell.counter > opsMax))) {
-    throw new RecordError("RECORD_CHANGE_REFUSED", "a change that counts a register falsely")
+  if (before.handle.stats().numOps + ops > DOCUMENT_OPS_MAX) {
+    throw limit("more operations than a document may have")
   }
+  checkCounters(parsed)
   const [only, ...more] = parsed
   const [bytesOfOnly] = changes
   if (only !== undefined && bytesOfOnly !== undefined && more.length === 0) {
@@ -221,6 +239,7 @@ function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocume
     checkComplete(handle)
     checkNumbers(handle, headsOf(before.handle))
     const cells = readCells(handle)
+    checkGrowth(before.cells, cells)
     checkLoadsAgain(handle, cells)
     return { handle, actor: before.actor, cells }
   } catch (error) {
@@ -240,14 +259,16 @@ function writeAgain(
   bytes: Uint8Array,
 ): OpenDocument | undefined {
   if ([...deps].sort().join() !== headsOf(before.handle).join()) return undefined
+  if (writes.some(({ key, cell }) => cell.counter !== nextCounter(before.cells, key))) {
+    throw countedFalsely()
+  }
   const handle = before.handle.clone(actor)
   for (const { key, cell } of writes) write(handle, key, cell)
   handle.commit(message === "" ? null : message, 0)
   const made = handle.getLastLocalChange()
   if (made !== null && equalBytes(made, bytes)) {
-    // They replace all that stood there, also where a counter says otherwise.
     const cells = new Map(before.cells)
-    for (const { key, cell } of writes) cells.set(key, cell)
+    for (const { key, cell } of writes) cells.set(key, [cell])
     return { handle, actor, cells }
   }
   handle.free()
@@ -271,6 +292,25 @@ function isTrap(error: unknown): boolean {
   return error.name === "RuntimeError"
 }
 
+/** A counter stands for so many operations, one after another: its own's number is no less. */
+function checkCounters(changes: readonly ParsedChange[]): void {
+  for (const { startOp, writes } of changes) {
+    if (writes.some(({ cell }, at) => cell.counter > startOp + at)) throw countedFalsely()
+  }
+}
+
+/** A register only grows. */
+function checkGrowth(before: Cells, after: Cells): void {
+  for (const [key, [was]] of before) {
+    const [is] = after.get(key) ?? []
+    if (was && (is === undefined || compareCells(is, was) < 0)) throw countedFalsely()
+  }
+}
+
+function countedFalsely(): RecordError {
+  return new RecordError("RECORD_CHANGE_REFUSED", "a change that counts a register falsely")
+}
+
 function checkComplete(handle: AutomergeHandle): void {
   if (handle.getMissingDeps([]).length > 0) {
     throw new RecordError("RECORD_CHANGE_MISSING", "a change that this one follows is not here")
@@ -290,7 +330,7 @@ function checkNumbers(handle: AutomergeHandle, since: readonly string[]): void {
   }
 }
 
-function checkLoadsAgain(handle: AutomergeHandle, cells: ReadonlyMap<string, Cell>): void {
+function checkLoadsAgain(handle: AutomergeHandle, cells: Cells): void {
   const again = refuseErrors(() => loadHandle(handle.save()))
   try {
     const isSame =
@@ -301,13 +341,9 @@ function checkLoadsAgain(handle: AutomergeHandle, cells: ReadonlyMap<string, Cel
   }
 }
 
-function sameCells(a: ReadonlyMap<string, Cell>, b: ReadonlyMap<string, Cell>): boolean {
-  if (a.size !== b.size) return false
-  for (const [key, cell] of a) {
-    const other = b.get(key)
-    if (other === undefined || compareCells(other, cell) !== 0) return false
-  }
-  return true
+function sameCells(a: Cells, b: Cells): boolean {
+  const textOf = (cells: readonly Cell[] = []) => cells.map(encodeCell).join()
+  return a.size === b.size && [...a].every(([key, cells]) => textOf(b.get(key)) === textOf(cells))
 }
 
 async function load(bytes: Uint8Array): Promise<OpenDocument> {
@@ -343,17 +379,15 @@ function loadHandle(bytes: Uint8Array): AutomergeHandle {
   return Automerge.getBackend(Automerge.load<Record<string, unknown>>(bytes, { actor: NO_ACTOR }))
 }
 
-function readCells(handle: AutomergeHandle): ReadonlyMap<string, Cell> {
-  const cells = new Map<string, Cell>()
+function readCells(handle: AutomergeHandle): Cells {
+  const cells = new Map<string, readonly Cell[]>()
   for (const key of handle.keys(ROOT)) {
     pathOf(key)
-    const [shown] = cellsAt(handle, key)
-    if (shown !== undefined) cells.set(key, shown)
+    cells.set(key, cellsAt(handle, key))
   }
   return cells
 }
 
-/** What stands at a key, of which none replaces another; the one that is shown first. */
 function cellsAt(handle: AutomergeHandle, key: string): readonly Cell[] {
   const all = handle.getAll(ROOT, key).map(([type, value]) => {
     if (type === "str" && typeof value === "string") return decodeCell(value)
@@ -362,15 +396,10 @@ function cellsAt(handle: AutomergeHandle, key: string): readonly Cell[] {
   return all.length < 2 ? all : all.sort((a, b) => compareCells(b, a))
 }
 
-function distinct(values: readonly (JsonValue | undefined)[]): readonly (JsonValue | undefined)[] {
-  const texts = values.map((value) => (value === undefined ? "" : canonicalJson(value)))
-  return values.filter((_, at) => texts.indexOf(texts[at] ?? "") === at)
-}
-
-function conflicts({ handle, cells }: OpenDocument): readonly Conflict[] {
+function conflicts({ cells }: OpenDocument): readonly Conflict[] {
   const found: Conflict[] = []
   for (const key of [...cells.keys()].sort()) {
-    const values = distinct(cellsAt(handle, key).map(({ value }) => value))
+    const values = distinct((cells.get(key) ?? []).map(({ value }) => value))
     if (values.length > 1) found.push({ path: pathOf(key), values })
   }
   const values = valuesOf(cells)
@@ -381,26 +410,26 @@ function conflicts({ handle, cells }: OpenDocument): readonly Conflict[] {
   return found
 }
 
+function distinct(values: readonly (JsonValue | undefined)[]): readonly (JsonValue | undefined)[] {
+  return values.filter((value, at) => values.findIndex((other) => isSame(other, value)) === at)
+}
+
 function registersAround(
-  { handle, cells }: OpenDocument,
+  { cells }: OpenDocument,
   path: readonly string[],
 ): readonly CountedRegister[] {
   const around = pathToKey(path)
-  return [...cells.keys()]
-    .filter((key) => isInLine(key, around))
-    .sort()
-    .flatMap((key) => {
-      const [shown, ...others] = cellsAt(handle, key)
-      if (shown === undefined) return []
-      const { counter, value } = shown
-      const ties = others.filter((other) => other.counter === counter).map((other) => other.value)
-      return [{ path: pathOf(key), counter, value, ties }]
-    })
+  return [...cells]
+    .filter(([key]) => isUnder(key, around) || isUnder(around, key))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([key, [shown, ...others]]) =>
+      shown === undefined ? [] : [{ path: pathOf(key), ...shown, others }],
+    )
 }
 
-/** Whether one register's key is the other, or under it. */
-function isInLine(a: string, b: string): boolean {
-  return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
+/** Whether one register's key is the other's, or under it. */
+function isUnder(key: string, above: string): boolean {
+  return key === above || key.startsWith(`${above}/`)
 }
 
 function history(handle: AutomergeHandle, path: readonly string[]): readonly HistoryEntry[] {
@@ -412,7 +441,7 @@ function history(handle: AutomergeHandle, path: readonly string[]): readonly His
   for (const bytes of handle.getChanges([])) {
     const { actor, seq, startOp, writes } = parseChange(bytes)
     for (const [at, write] of writes.entries()) {
-      if (!isInLine(write.key, around)) continue
+      if (!isUnder(write.key, around) && !isUnder(around, write.key)) continue
       const changeHash = hashes.get(`${actor} ${seq}`) ?? ""
       entries.push({
         actor,

@@ -13,6 +13,7 @@
  */
 import type { Brand } from "@fulcrum/codec/brand"
 import type { JsonValue } from "@fulcrum/codec/json"
+import type { Cell } from "./cell.ts"
 import { RecordError } from "./record-error.ts"
 
 /** `card`, `identities`, …, or `relationships/<id>`: see `DOCUMENT_NAMES`. */
@@ -48,8 +49,8 @@ export interface Register {
 export interface CountedRegister extends Register {
   /** From 1; see `cell.ts`. */
   readonly counter: number
-  /** Concurrent values with the same counter that are not shown, in order. */
-  readonly ties: readonly (JsonValue | undefined)[]
+  /** What stands beside it and is not shown, greatest first. */
+  readonly others: readonly Cell[]
 }
 
 export interface EditInput {

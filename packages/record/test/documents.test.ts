@@ -115,7 +115,12 @@ describe.each([
     await a.apply({ document: card, changes: more })
     expect(await a.conflicts(card)).toEqual([{ path, values: [undefined, "w"] }])
     expect(await a.read(card)).toBeUndefined()
-    await write(a, 1, [set("notes/1/note", "again")])
+    const before = await a.save(card)
+    // Unsetting it says which of the two is meant.
+    await write(a, 1, [unset("notes/1/note")])
+    expect(await a.conflicts(card)).toEqual([])
+    await a.load(card, before)
+    await write(a, 4, [set("notes/1/note", "again")])
     expect(await a.conflicts(card)).toEqual([])
     expect(await a.read(card)).toEqual({ notes: { 1: { note: "again" } } })
   })
@@ -128,10 +133,15 @@ describe.each([
     await write(a, 1, [set("notes/1/note", "b"), unset("phones/1/number")])
     await a.apply({ document: card, changes: [fromB] })
     expect(await a.registers(card, ["notes"])).toEqual([
-      { path: ["notes", "1", "note"], counter: 2, value: "b", ties: ["a"] },
+      {
+        path: ["notes", "1", "note"],
+        counter: 2,
+        value: "b",
+        others: [{ counter: 2, value: "a" }],
+      },
     ])
     expect(await a.registers(card, ["phones", "1", "number", "below"])).toEqual([
-      { path: ["phones", "1", "number"], counter: 2, value: undefined, ties: [] },
+      { path: ["phones", "1", "number"], counter: 2, value: undefined, others: [] },
     ])
     expect(await a.registers(card, ["phones", "12"])).toEqual([])
     expect(await a.registers(card, [])).toHaveLength(2)

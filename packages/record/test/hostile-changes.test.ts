@@ -190,6 +190,31 @@ describe("hostile changes", () => {
     expect(await documents.read(card)).toEqual({ a: true })
   })
 
+  test("[D6] [D10] a register that would shrink is refused", async () => {
+    await using documents = await openInLineDocuments()
+    const { heads: deps } = await documents.apply({
+      document: card,
+      changes: [encode({ columns: one })],
+    })
+    const again = (text: string, more: Partial<ChangeParts> = {}) => {
+      const columns = holdingText(text).map(
+        ([id, contents]) => [id, id === 112 ? [0x7f, 1] : contents] as const,
+      )
+      const preds = [
+        [113, [0x7f, 0]],
+        [115, [0x7f, 1]],
+      ] as const
+      return encode({ deps, seq: 2, startOp: 2, columns: [...columns, ...preds], ...more })
+    }
+    for (const text of ["[1,false]", "[3,false]"]) {
+      const call = documents.apply({ document: card, changes: [again(text)] })
+      await expect(call).rejects.toMatchObject({ code: "RECORD_CHANGE_REFUSED" })
+    }
+    expect(await documents.read(card)).toEqual({ a: true })
+    await documents.apply({ document: card, changes: [again("[2,false]")] })
+    expect(await documents.read(card)).toEqual({ a: false })
+  })
+
   test.each(hostile)("[D6] $name is refused, and the document is as it was", async ({ bytes }) => {
     await using documents = await openInLineDocuments()
     await documents.apply({ document: card, changes: [change] })

@@ -2,16 +2,19 @@
  * Books: the vendor's view of one relationship, from the entries of both lanes.
  *
  * Entries may come in any order and more than once; what is read from the books depends only on
- * which there are. A move with a date holds from that day in the person's time zone: until then
- * the register keeps the value that held before. A rejected entry changes nothing.
+ * which there are. What holds at an agreed path is put together from the registers at and below it.
+ * A move with a date holds from that day in the person's time zone: until then a register keeps the
+ * value that held before. A rejected entry changes nothing. Two entries that say the same of a
+ * register, by two of her devices, are one: it holds once both would.
  *
  * Source: DESIGN, "Relations" (receipts, moves).
  *
  * @module
  */
-import { bytesToHex } from "@fulcrum/codec/bytes"
-import type { JsonValue } from "@fulcrum/codec/json"
+import { bytesToHex, compareBytes, equalBytes } from "@fulcrum/codec/bytes"
+import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import { dayAt } from "./day.ts"
+import { isWithin } from "./field-path.ts"
 import type {
   Agreed,
   MoveNote,
@@ -22,7 +25,13 @@ import type {
   Refused,
   VendorItem,
 } from "./lane.ts"
-import { compareRegisters, type EntryPosition, type ShareRegister } from "./share.ts"
+import {
+  assembledAt,
+  comparePositions,
+  compareRegisters,
+  type EntryPosition,
+  type ShareRegister,
+} from "./share.ts"
 
 /** An entry of the share space, its lane known from its writer's certificate. */
 export type BookEntry =
@@ -37,8 +46,8 @@ export interface PersonEntry {
   readonly states: ReadonlySet<ReceiptState>
 }
 
-/** What a register holds at an instant, and what it will hold. */
-export interface BookRegister {
+/** What holds at an agreed path at an instant, and what will. */
+export interface BookField {
   readonly path: string
   /** `undefined`: cleared, or not there before its day. */
   readonly value: JsonValue | undefined
@@ -54,7 +63,7 @@ export interface PendingValue {
   readonly move: Uint8Array
 }
 
-/** A register before and after an entry: what a webhook tells. */
+/** An agreed path before and after an entry: what a webhook tells. */
 export interface BookChange {
   readonly path: string
   readonly value: JsonValue | undefined
@@ -69,12 +78,18 @@ interface Written {
 }
 
 export class Books {
+  readonly #paths: readonly string[]
   readonly #entries = new Map<string, { by: EntryPosition; puts: Put[]; move?: MoveNote }>()
-  /** By register: all puts that some day may make the value. */
+  /** By register: all puts that some day may make the value, greatest first. */
   readonly #written = new Map<string, Written[]>()
   readonly #receipts = new Map<string, { receipt: Receipt; by: EntryPosition }[]>()
   #agreed: Agreed | undefined
   #refused: Refused | undefined
+
+  /** @param paths - The agreed ones. */
+  constructor(paths: readonly string[]) {
+    this.#paths = paths
+  }
 
   /** The vendor's own last word. */
   get state(): "proffered" | "agreed" | "refused" {
@@ -88,6 +103,12 @@ export class Books {
 
   get refused(): Refused | undefined {
     return this.#refused
+  }
+
+  /** Registers that there would be with these as well. */
+  registersWith(puts: readonly Put[]): number {
+    const more = new Set(puts.map(({ path }) => path).filter((path) => !this.#written.has(path)))
+    return this.#written.size + more.size
   }
 
   /** Takes in an entry. @returns Whether it is new. */
@@ -104,7 +125,11 @@ export class Books {
     for (const { path, value, counter } of puts) {
       const written = this.#written.get(path) ?? []
       written.push({ register: { path, value, counter, by }, move })
-      written.sort((a, b) => compareRegisters(b.register, a.register))
+      written.sort(
+        (a, b) =>
+          compareRegisters(b.register, a.register) ||
+          comparePositions(a.register.by, b.register.by),
+      )
       this.#written.set(path, written)
     }
     return true
@@ -167,61 +192,99 @@ export class Books {
     )
   }
 
-  /** What the vendor holds, by path. */
-  registers(nowMs: number): ReadonlyMap<string, BookRegister> {
-    const registers = new Map<string, BookRegister>()
-    for (const path of [...this.#written.keys()].sort()) {
-      const register = this.#registerAt(path, nowMs)
-      if (register.held || register.pending.length > 0) registers.set(path, register)
+  /** What the vendor holds, by agreed path; only what it was told of. */
+  fields(nowMs: number): ReadonlyMap<string, BookField> {
+    const fields = new Map<string, BookField>()
+    for (const path of [...this.#paths].sort()) {
+      const field = this.#fieldAt(path, nowMs)
+      if (field.held || field.pending.length > 0) fields.set(path, field)
     }
-    return registers
+    return fields
   }
 
-  /** What an entry of the person's changes, against what held before it. */
+  /** What an entry of the person's changes by now, against what held without it. */
   changesOf(chain: Uint8Array, nowMs: number): readonly BookChange[] {
     const entry = this.#entries.get(bytesToHex(chain))
     if (entry === undefined) return []
-    return entry.puts.flatMap((put): BookChange[] => {
-      const own = { path: put.path, value: put.value, counter: put.counter, by: entry.by }
-      const written = this.#accepted(put.path)
-      const later = written.some(
-        ({ register, move }) => compareRegisters(register, own) > 0 && isEffective(move, nowMs),
-      )
-      // Something newer holds already: there is nothing to tell.
-      if (later) return []
-      const before = written.find(
-        ({ register, move }) => compareRegisters(register, own) < 0 && isEffective(move, nowMs),
-      )
-      return [
-        {
-          path: put.path,
-          value: put.value,
-          previous: before?.register.value,
-          effective: entry.move?.from,
-        },
-      ]
+    const isOwn = ({ register }: Written) => equalBytes(register.by.chain, chain)
+    const isNow = ({ move }: Written) => isEffective(move, nowMs)
+    return this.#paths.flatMap((path): BookChange[] => {
+      if (!entry.puts.some((put) => isWithin(put.path, path))) return []
+      const before = this.#registersAt(path, isNow, isOwn)
+      // What has a day is told on that day, and may be asked about before it.
+      const after = this.#registersAt(path, (one) => isNow(one) || isOwn(one))
+      const [previous, value] = [assembledAt(path, before), assembledAt(path, after)]
+      if (isSame(previous, value)) return []
+      return [{ path, value, previous, effective: entry.move?.from }]
     })
   }
 
-  #registerAt(path: string, nowMs: number): BookRegister {
-    const written = this.#accepted(path)
-    const at = written.findIndex(({ move }) => isEffective(move, nowMs))
-    const held = written[at]
-    const pending = written.slice(0, at === -1 ? written.length : at).flatMap((one) => {
-      const { move, register } = one
-      if (move?.from === undefined) return []
-      return [{ value: register.value, from: move.from, zone: move.zone, move: move.id }]
+  #fieldAt(path: string, nowMs: number): BookField {
+    const isNow = ({ move }: Written) => isEffective(move, nowMs)
+    const held = this.#registersAt(path, isNow)
+    const coming = this.#coming(path, held, isNow)
+    const pending = coming.map(({ from, zone, id }): PendingValue => {
+      const isBy = (one: Written) => isNow(one) || (one.move?.from ?? "") <= from
+      return { value: assembledAt(path, this.#registersAt(path, isBy)), from, zone, move: id }
     })
-    // In the order in which they come to hold.
-    pending.reverse()
-    return { path, value: held?.register.value, held: held !== undefined, pending }
+    return { path, value: assembledAt(path, held), held: held.length > 0, pending }
   }
 
-  /** Greatest first. */
-  #accepted(path: string): readonly Written[] {
-    return (this.#written.get(path) ?? []).filter(
-      ({ register }) => !this.#statesOf(register.by.chain).has("rejected"),
+  /** Moves whose day has not come and that something will hold of, in order of their days. */
+  #coming(
+    path: string,
+    held: readonly ShareRegister[],
+    isNow: (one: Written) => boolean,
+  ): readonly (MoveNote & { readonly from: string })[] {
+    const heldByPath = new Map(held.map((register) => [register.path, register]))
+    const coming = new Map<string, MoveNote & { readonly from: string }>()
+    for (const [at, written] of this.#writtenAt(path)) {
+      const before = heldByPath.get(at)
+      for (const one of written) {
+        const { move, register } = one
+        if (before !== undefined && compareRegisters(register, before) <= 0) break
+        if (isNow(one) || move?.from === undefined || this.#isRejected(one)) continue
+        coming.set(bytesToHex(move.id), { ...move, from: move.from })
+      }
+    }
+    return [...coming.values()].sort(
+      (a, b) => compareText(a.from, b.from) || compareBytes(a.id, b.id),
     )
+  }
+
+  /**
+   * The registers at and below a path, each the greatest put that holds. One that several entries
+   * say alike holds once it does by all of them.
+   *
+   * @param isAbsent - What is thought away: an entry, and what holds only since it does.
+   */
+  #registersAt(
+    path: string,
+    holds: (one: Written) => boolean,
+    isAbsent: (one: Written) => boolean = () => false,
+  ): readonly ShareRegister[] {
+    return this.#writtenAt(path).flatMap(([, written]) => {
+      for (let at = 0, end = 0; at < written.length; at = end) {
+        const first = written[at]
+        if (first === undefined) break
+        do end++
+        while (isAlike(first, written[end]))
+        const alike = written.slice(at, end).filter((one) => !this.#isRejected(one))
+        const others = alike.filter((one) => !isAbsent(one))
+        const isLast = lastDay(alike) > lastDay(others)
+        if (others.length > 0 && !isLast && others.every(holds)) return [first.register]
+      }
+      return []
+    })
+  }
+
+  /** By register at and below a path, what was written there, greatest first. */
+  #writtenAt(path: string): readonly (readonly [string, readonly Written[]])[] {
+    return [...this.#written].filter(([at]) => isWithin(at, path))
+  }
+
+  #isRejected({ register }: Written): boolean {
+    return this.#statesOf(register.by.chain).has("rejected")
   }
 
   /** A later acceptance takes back a rejection. */
@@ -241,8 +304,24 @@ export function isEffective(move: MoveNote | undefined, nowMs: number): boolean 
   return move?.from === undefined || dayAt(nowMs, move.zone) >= move.from
 }
 
-function comparePositions(a: EntryPosition, b: EntryPosition): number {
-  const [left, right] = [bytesToHex(a.writer), bytesToHex(b.writer)]
-  if (left !== right) return left < right ? -1 : 1
-  return a.sequence - b.sequence
+/** The day from which all of them hold; none comes first. */
+function lastDay(written: readonly Written[]): string {
+  return written.reduce((last, { move }) => {
+    const from = move?.from ?? ""
+    return from > last ? from : last
+  }, "")
+}
+
+function isAlike(a: Written, b: Written | undefined): boolean {
+  return b !== undefined && compareRegisters(a.register, b.register) === 0
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return canonicalJson(a) === canonicalJson(b)
 }

@@ -7,10 +7,13 @@
  */
 import { utf8Length } from "@fulcrum/codec/bytes"
 import { isForbiddenKey } from "@fulcrum/codec/json"
-import { keyToPath } from "@fulcrum/record/registers"
+import { KEY_BYTES_MAX, keyToPath } from "@fulcrum/record/registers"
 
 /** Bytes of a path in UTF-8. */
 export const FIELD_PATH_BYTES_MAX = 512
+
+/** Bytes of a register's path, which may lie below a field: a document and a key. */
+export const REGISTER_PATH_BYTES_MAX: number = 32 + KEY_BYTES_MAX
 
 /** The documents whose fields may be disclosed. */
 export const DISCLOSABLE_DOCUMENTS: readonly string[] = [
@@ -30,8 +33,8 @@ export function isFieldPath(text: string): boolean {
  * Whether the text has the form of a path of any document. Share entries are held to no more,
  * since a newer program may disclose what this one does not know.
  */
-export function isPathForm(text: string): boolean {
-  if (utf8Length(text) > FIELD_PATH_BYTES_MAX || !text.isWellFormed()) return false
+export function isPathForm(text: string, bytesMax: number = FIELD_PATH_BYTES_MAX): boolean {
+  if (utf8Length(text) > bytesMax || !text.isWellFormed()) return false
   const [, document, pointer] = /^([a-z]{1,32})(\/.*)?$/su.exec(text) ?? []
   if (document === undefined || isForbiddenKey(document)) return false
   return pointer === undefined || keyToPath(pointer) !== undefined

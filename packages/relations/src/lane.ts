@@ -33,10 +33,10 @@ import {
   text,
 } from "@fulcrum/codec/schema"
 import { isDay } from "./day.ts"
-import { FIELD_PATH_BYTES_MAX, isPathForm } from "./field-path.ts"
+import { isPathForm, REGISTER_PATH_BYTES_MAX } from "./field-path.ts"
 
 /** One entry is one step: at most this many items. */
-export const LANE_ITEMS_MAX = 256
+export const LANE_ITEMS_MAX = 2048
 /** Bytes of one entry's body. */
 export const LANE_BYTES_MAX: number = 256 * 1024
 /** Bytes, nesting and items of one register's value. */
@@ -60,11 +60,11 @@ export type ReceiptState = "delivered" | "accepted" | "applied" | "rejected"
 
 /** A register's new value. */
 export interface Put {
-  /** A disclosed path of the record, `document/…`. */
+  /** A path of the record at or below a disclosed one, `document/…`. */
   readonly path: string
   /** `undefined`: the field is empty now, which is not the same as not disclosed. */
   readonly value?: JsonValue | undefined
-  /** From 1; grows with each write of this register, and the greater wins. */
+  /** From 1; grows with each edit of this register, and the greater wins. */
   readonly counter: number
 }
 
@@ -101,7 +101,11 @@ export interface Receipt {
   readonly retry?: "no" | "later" | "changed" | undefined
 }
 
-const path: Schema<string> = textThat(FIELD_PATH_BYTES_MAX, isPathForm, "not a field's path")
+const path: Schema<string> = textThat(
+  REGISTER_PATH_BYTES_MAX,
+  (given) => isPathForm(given, REGISTER_PATH_BYTES_MAX),
+  "not a field's path",
+)
 const day: Schema<string> = textThat(10, isDay, "not a day")
 const value: Schema<JsonValue> = json(REGISTER_LIMITS)
 

@@ -85,7 +85,7 @@ export function moveNote(input: {
   readonly from?: string | undefined
   /** The person's; goes with the day only. */
   readonly zone?: string | undefined
-  /** Paths of the registers that the entry writes. */
+  /** The disclosed paths that the entry writes. */
   readonly paths: readonly string[]
   /** Before the entry. */
   readonly share: Share
@@ -95,8 +95,8 @@ export function moveNote(input: {
     .filter((path) => isWithin(path, "card/name") || path === "card")
     .slice(0, BEFORE_MAX)
     .flatMap((path) => {
-      const held = input.share.registers.get(path)
-      return held?.value === undefined ? [] : [{ path, value: held.value }]
+      const value = input.share.valueAt(path)
+      return value === undefined ? [] : [{ path, value }]
     })
   return input.from === undefined
     ? { id: input.id, before }

@@ -94,8 +94,8 @@ export type Judgement =
     }
 
 /**
- * Decides about one entry of the person's lane, as a whole: every register must be agreed on, and
- * the agreement must not have ended.
+ * Decides about one entry of the person's lane, as a whole: every register must be at or below
+ * what was agreed on, and the agreement must not have ended.
  */
 export function judgeEntry(input: {
   readonly agreement: Agreement
@@ -108,11 +108,13 @@ export function judgeEntry(input: {
     const paths =
       item.kind === "put" ? [item.value.path] : item.value.before.map(({ path }) => path)
     for (const path of paths) {
-      const field = agreement.fields.find((one) => one.path === path)
-      if (field === undefined) {
+      const fields = agreement.fields.filter((one) => isWithin(path, one.path))
+      if (fields.length === 0) {
         return { outcome: "rejected", code: "field_not_agreed", retry: "no" }
       }
-      if (field.until < today) return { outcome: "rejected", code: "terms_expired", retry: "no" }
+      if (fields.every(({ until }) => until < today)) {
+        return { outcome: "rejected", code: "terms_expired", retry: "no" }
+      }
     }
   }
   return { outcome: "accepted" }

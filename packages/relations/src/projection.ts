@@ -2,116 +2,171 @@
  * Projection: what a share must be told, given the record, what is disclosed, and what the share
  * holds.
  *
- * The relationship's document holds for each disclosed field the counter that was last projected,
- * and the *marks* of the puts that the record knows. There are two reasons to write a register:
+ * A share's register is the record's own (decision 7), copied with the counter that it has there,
+ * so nothing has to be settled: whatever a device puts, the greatest of all that was put is the
+ * record's winner, and a device that was away puts nothing back. What is to be decided is only who
+ * puts what, so that each is put once:
  *
- * - **An edit.** The person has just changed the field on this device. Its put is in the same
- *   atomic batch, with the next multiple of `EDIT_STEP` above the record's counter, so counters
- *   grow along every chain of edits. It never waits, for an edit without its put could be settled
- *   by another device when it no longer holds; if the share is ahead, the put simply does not win.
- * - **A settlement.** Concurrent edits left another value in the share than in the record; whoever
- *   sees both writes the record's winner, and two who do so write the same register. It needs the
- *   share's counter to be the record's, and the share's put to be among the marks. If the share is
- *   ahead, or holds a put that the record does not know, this device's record is behind: it waits
- *   for the record space. If the share is behind, it waits for the share. So a device that was
- *   away, or hears of the share first, never puts back what it has not seen replaced.
+ * - **Whoever edits** puts it, in the edit's own atomic batch, and *marks* it in the relationship's
+ *   document as told.
+ * - **Whoever sees that the share has less than the record** waits, if the record's is marked:
+ *   somebody's put is on its way. If it is not, this device puts it: a first disclosure, or an edit
+ *   that was not told, since by its device's clock the disclosure had ended. Two that do so put the
+ *   same.
+ * - If the share has more, this device's record is behind, and it waits for the record space.
  *
- * An edit of a field whose disclosure has ended by this device's clock is not told. It counts all the
- * same, under a mark that says so: if the disclosure holds after all, by another clock, what was not
- * told is settled in the order in which it was edited, and not by whoever is first.
+ * A counter counts how often the field was changed, before it was disclosed too; so each is put
+ * with a number added that only the person's devices know, the same for all puts of a register.
  *
- * A settlement raises the counter by one only: settling two older edits never wins over an edit
- * that was made meanwhile on top of one of them.
+ * **A part of a register** (a name's `full`) is a register of its own, with the counter of the
+ * whole. It is put only when the part changes. Of two wholes with one counter the record prefers
+ * one, and the share may prefer the other's part; whoever sees both then puts the record's again,
+ * one higher: counters are put in steps of {@link COUNTER_STEP}.
  *
- * Source: DESIGN, "Record and shares" (who projects).
+ * Source: DESIGN, "Record and shares" (who projects); decisions 4 and 7.
  *
  * @module
  */
 import { bytesToBase64url, uint64ToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import { contexts } from "@fulcrum/crypto/contexts"
-import { hash } from "@fulcrum/crypto/hash"
+import { hash, hkdf } from "@fulcrum/crypto/hash"
 import { touches } from "./field-path.ts"
 import type { Put } from "./lane.ts"
-import type { Share, ShareRegister } from "./share.ts"
+import { compareRegisters, type Share, type ShareRegister } from "./share.ts"
 
-/** What an edit adds to a counter, at most; as many settlements fit in between. */
-export const EDIT_STEP = 1024
+/** Puts that fit between two edits of a register. */
+export const COUNTER_STEP = 1024
+
+/** Bytes of what is added to a register's counters. */
+const OFFSET_BYTES = 5
 
 /** One disclosed field, as the relationship's document has it. */
 export interface ProjectedDisclosure {
   readonly path: string
   readonly follows: boolean
-  /** Of the last projection known to the record; 0: none yet. */
+  /**
+   * By a register's name (`registerName`), the marks of what was last put of it: several, where
+   * devices put at the same time.
+   */
+  readonly told: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+/** A register of the record at or below a disclosed path, or the part of one that lies there. */
+export interface DisclosedRegister {
+  readonly path: string
+  /** From 1: of the record's register. */
   readonly counter: number
-  /** Marks of the puts that the record knows, and their counters; untold ones begin with `~`. */
-  readonly marks: ReadonlyMap<string, number>
+  /** `undefined`: unset. */
+  readonly value: JsonValue | undefined
+  /** Of a part: those of concurrent wholes with the same counter that the record does not show. */
+  readonly ties: readonly (JsonValue | undefined)[]
+  /** It is part of a register only. */
+  readonly isPart: boolean
 }
 
 /** What the relationship's document must say, in the same atomic batch as the puts. */
-export interface CounterUpdate {
+export interface ToldUpdate {
+  /** The disclosed path. */
   readonly path: string
-  readonly counter: number
+  readonly register: string
   readonly mark: string
-  /** Marks no longer needed. */
-  readonly drop: readonly string[]
 }
 
 export interface Projection {
-  /** In order of path. */
+  /** In order of path, each register once: all of a field, if anything of it is to be put. */
   readonly puts: readonly Put[]
-  readonly updates: readonly CounterUpdate[]
-  /** Fields that cannot be judged before more of the record, or of the share, has arrived. */
+  /** The disclosed paths that they are at or below. */
+  readonly paths: readonly string[]
+  readonly updates: readonly ToldUpdate[]
+  /** Registers that cannot be judged before more of the record, or of the share, has arrived. */
   readonly waits: readonly { readonly path: string; readonly for: "record" | "share" }[]
 }
 
 /**
+ * @param input.disclosures - Those that hold.
+ * @param input.registersAt - What the record has at and below a disclosed path.
+ * @param input.offsetOf - What is added to the counters of a register, see {@link counterOffset}.
  * @param input.edited - Paths that the person has just set or unset on this device; empty when
  * something arrived.
  * @returns Nothing to write when nothing disclosed changed.
  */
 export function project(input: {
   readonly disclosures: readonly ProjectedDisclosure[]
-  /** Those that have ended: nothing of them is told. */
-  readonly ended?: readonly ProjectedDisclosure[]
-  readonly valueAt: (path: string) => JsonValue | undefined
+  readonly registersAt: (path: string) => readonly DisclosedRegister[]
+  readonly offsetOf: (path: string) => number
   readonly share: Share
   readonly edited: readonly string[]
 }): Projection {
-  const puts: Put[] = []
-  const updates: CounterUpdate[] = []
+  const puts = new Map<string, Put>()
+  const paths = new Set<string>()
+  const updates: ToldUpdate[] = []
   const waits: { path: string; for: "record" | "share" }[] = []
-  const isEdited = (path: string) => input.edited.some((edited) => touches(edited, path))
   for (const disclosure of sortByPath(input.disclosures)) {
-    const { path, marks } = disclosure
-    const value = input.valueAt(path)
-    const step = nextStep(disclosure, value, input.share.registers.get(path), isEdited(path))
-    if (step.do === "wait") waits.push({ path, for: step.for })
-    if (step.do !== "put") continue
-    const put: Put = { path, value, counter: step.counter }
-    puts.push(put)
-    updates.push({ path, counter: put.counter, mark: markOf(put), drop: [...marks.keys()] })
+    const { path: disclosed } = disclosure
+    const found = input.registersAt(disclosed).map((register) => judge(input, disclosure, register))
+    for (const { register, step } of found) {
+      if (step.do === "wait") waits.push({ path: register.path, for: step.for })
+    }
+    if (!found.some(({ step }) => step.do === "put")) continue
+    paths.add(disclosed)
+    // With all that the field has: no vendor, whatever it rejects or gets first, has half of it.
+    for (const { register, mark, least, step, isTold } of found) {
+      const { path, value } = register
+      if (step.do !== "put" && value === undefined && !isTold) continue
+      puts.set(path, { path, value, counter: step.do === "put" ? step.counter : least })
+      updates.push({ path: disclosed, register: registerName(path), mark })
+    }
   }
-  for (const { path, marks, counter: before, follows } of sortByPath(input.ended ?? [])) {
-    if (!isEdited(path) || !follows) continue
-    const counter = nextEdit(before)
-    const mark = UNTOLD + markOf({ path, value: input.valueAt(path), counter })
-    updates.push({ path, counter, mark, drop: [...marks.keys()].filter(isUntold) })
-  }
-  return { puts, updates, waits }
+  const ordered = [...puts.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+  return { puts: ordered, paths: [...paths], updates, waits }
 }
 
-const UNTOLD = "~"
-
-function isUntold(mark: string): boolean {
-  return mark.startsWith(UNTOLD)
+function judge(
+  input: Parameters<typeof project>[0],
+  { follows, told }: ProjectedDisclosure,
+  register: DisclosedRegister,
+) {
+  const { path, counter } = register
+  const [mark, marks] = [markOf(register), told.get(registerName(path))]
+  const held = input.share.registers.get(path)
+  const least = (input.offsetOf(path) + counter) * COUNTER_STEP
+  const isTold = held !== undefined || marks !== undefined
+  // What is told once is not told more of later.
+  const isOver = !follows && (isTold || told.size > 0)
+  const isEdited = input.edited.some((edited) => touches(edited, path))
+  const isMarked = marks?.has(mark) === true
+  const step = isOver ? NOTHING : nextStep({ register, least, isTold, isMarked, held, isEdited })
+  return { register, mark, least, step, isTold }
 }
 
-/** Names a put inside the record; two devices that write the same put give the same mark. */
-export function markOf({ path, value, counter }: Put): string {
+/** Names a register in the relationship's document, however long its path. */
+export function registerName(path: string): string {
+  return bytesToBase64url(hash(contexts.projectionRegister, utf8ToBytes(path)).subarray(0, 12))
+}
+
+/** Names what a register holds; two devices that put the same give the same mark. */
+export function markOf({ path, value, counter }: DisclosedRegister): string {
   const json = value === undefined ? "" : canonicalJson(value)
   const parts = [utf8ToBytes(path), uint64ToBytes(counter), utf8ToBytes(json)]
   return bytesToBase64url(hash(contexts.projectionMark, ...parts).subarray(0, 12))
+}
+
+/**
+ * What is added to a register's counters in one share: below 2^40, the same on all own devices, and
+ * known to nobody else.
+ *
+ * @param secret - 32 bytes that only own devices have, of this relationship.
+ */
+export function counterOffset(secret: Uint8Array, path: string): number {
+  const bytes = hkdf(
+    contexts.projectionOffset,
+    secret,
+    new Uint8Array(),
+    utf8ToBytes(path),
+    OFFSET_BYTES,
+  )
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0)
 }
 
 type Step =
@@ -119,41 +174,42 @@ type Step =
   | { readonly do: "wait"; readonly for: "record" | "share" }
   | { readonly do: "nothing" }
 
-function nextStep(
-  { path, counter, marks, follows }: ProjectedDisclosure,
-  value: JsonValue | undefined,
-  held: ShareRegister | undefined,
-  isEdit: boolean,
-): Step {
-  const heldCounter = held?.counter ?? 0
-  // What was never told is not cleared.
-  const wasTold = held !== undefined || [...marks.keys()].some((mark) => !isUntold(mark))
-  if (isEdit && follows && (wasTold || (counter > 0 && value !== undefined))) {
-    const isThere = heldCounter === counter && isSame(value, held?.value)
-    return isThere ? NOTHING : editStep(counter)
-  }
-  if (heldCounter < counter) {
-    const isAllUntold = [...marks].every(([mark, at]) => at <= heldCounter || isUntold(mark))
-    const isKnown = held === undefined || marks.has(markOf(held))
-    if (!isAllUntold || !isKnown) return { do: "wait", for: "share" }
-    if (!follows || isSame(value, held?.value)) return NOTHING
-    const isLast = marks.has(UNTOLD + markOf({ path, value, counter }))
-    return { do: "put", counter: isLast ? counter : counter + 1 }
-  }
-  // A field that was never there is not projected: *cleared* is said only of what was held.
-  if (held === undefined) return value === undefined ? NOTHING : editStep(0)
-  if (heldCounter > counter || !marks.has(markOf(held))) return { do: "wait", for: "record" }
-  return follows && !isSame(value, held.value) ? { do: "put", counter: counter + 1 } : NOTHING
-}
-
 const NOTHING: Step = { do: "nothing" }
+const FOR_SHARE: Step = { do: "wait", for: "share" }
+const FOR_RECORD: Step = { do: "wait", for: "record" }
 
-function editStep(counter: number): Step {
-  return { do: "put", counter: nextEdit(counter) }
-}
-
-function nextEdit(counter: number): number {
-  return (Math.floor(counter / EDIT_STEP) + 1) * EDIT_STEP
+function nextStep(at: {
+  readonly register: DisclosedRegister
+  /** The register's counter, as it is put. */
+  readonly least: number
+  /** Something was ever told of it. */
+  readonly isTold: boolean
+  /** Somebody says that they have put just this. */
+  readonly isMarked: boolean
+  readonly held: ShareRegister | undefined
+  readonly isEdited: boolean
+}): Step {
+  const { register, least, isTold, isMarked, held, isEdited } = at
+  const { value, isPart } = register
+  const put: Step = { do: "put", counter: least }
+  // A field that was never there is not projected: *cleared* is said only of what was told.
+  if (!isTold) return value === undefined ? NOTHING : put
+  if (held === undefined) return isMarked ? FOR_SHARE : put
+  const isSaid = isSame(value, held.value)
+  const heldLeast = Math.floor(held.counter / COUNTER_STEP) * COUNTER_STEP
+  if (heldLeast > least) {
+    // An edit is put all the same, and does not win: whoever has both must see the same.
+    return isEdited && !isMarked ? put : FOR_RECORD
+  }
+  if (heldLeast < least) {
+    if (isPart && isSaid) return NOTHING
+    return isMarked ? FOR_SHARE : put
+  }
+  if (isSaid) return NOTHING
+  const isBeaten = isPart && register.ties.some((tie) => isSame(tie, held.value))
+  if (isBeaten) return { do: "put", counter: held.counter + 1 }
+  if (compareRegisters({ counter: least, value }, held) < 0) return FOR_RECORD
+  return isMarked ? FOR_SHARE : put
 }
 
 function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {

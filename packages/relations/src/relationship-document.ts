@@ -8,18 +8,18 @@
  * | `state`                         | `proffered`, `agreed`, `refused`, `left`             |
  * | `terms`                         | IRI of the agreement                                 |
  * | `disclosures/<path>/purpose`    | and `retention`, `until` (day), `follows` (boolean)  |
- * | `disclosures/<path>/counter`    | last projected                                       |
- * | `disclosures/<path>/marks/<m>`  | its counter; see `projection.ts`                     |
+ * | `disclosures/<path>/told/<n>`   | mark of what was last put of a register; `projection.ts` |
  *
  * `<path>` is one segment: the field's path, escaped.
  *
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
-import type { Edit } from "@fulcrum/record/documents"
+import type { CountedRegister, Edit } from "@fulcrum/record/documents"
+import { assemble, pathToKey } from "@fulcrum/record/registers"
 import type { Agreement } from "./agreement.ts"
 import { isFieldPath } from "./field-path.ts"
-import type { CounterUpdate, ProjectedDisclosure } from "./projection.ts"
+import type { ProjectedDisclosure, ToldUpdate } from "./projection.ts"
 
 export type RelationshipState = "proffered" | "agreed" | "refused" | "left"
 
@@ -38,9 +38,15 @@ export interface RelationshipDocument {
   readonly disclosures: readonly RecordedDisclosure[]
 }
 
-/** Reads the document's JSON. What is not of its form is left out, so it never throws. */
-export function readRelationshipDocument(json: JsonValue | undefined): RelationshipDocument {
-  const top = objectIn(json)
+/** Reads the document's registers. What is not of its form is left out, so it never throws. */
+export function readRelationshipDocument(
+  registers: readonly CountedRegister[],
+): RelationshipDocument {
+  const values = new Map<string, JsonValue>()
+  for (const { path, value } of registers) {
+    if (value !== undefined) values.set(pathToKey(path), value)
+  }
+  const top = objectIn(assemble(values))
   return {
     name: textIn(top.name),
     domain: typeof top.domain === "string" ? top.domain : undefined,
@@ -49,8 +55,24 @@ export function readRelationshipDocument(json: JsonValue | undefined): Relations
     disclosures: Object.entries(objectIn(top.disclosures))
       .filter(([path]) => isFieldPath(path))
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([path, one]) => readDisclosure(path, objectIn(one))),
+      .map(([path, one]) => readDisclosure(path, objectIn(one), toldIn(path, registers))),
   }
+}
+
+/** Of two devices that put at the same time, what either says it told. */
+function toldIn(
+  path: string,
+  registers: readonly CountedRegister[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const told = new Map<string, ReadonlySet<string>>()
+  for (const { path: at, value, others } of registers) {
+    const [family, disclosed, kind, register] = at
+    if (family !== "disclosures" || disclosed !== path || kind !== "told") continue
+    const marks = [value, ...others.map((other) => other.value)]
+    if (register === undefined || at.length > 4) continue
+    told.set(register, new Set(marks.filter((mark) => typeof mark === "string")))
+  }
+  return told
 }
 
 /** The document's first edits, when a relationship begins. */
@@ -79,35 +101,24 @@ export function stateEdits(state: RelationshipState): readonly Edit[] {
 }
 
 /** What a projection writes into the document, in the same atomic batch as its puts. */
-export function projectionEdits(updates: readonly CounterUpdate[]): readonly Edit[] {
-  return updates.flatMap(({ path, counter, mark, drop }) => [
-    set(["disclosures", path, "counter"], counter),
-    ...drop.map((old): Edit => ({ op: "unset", path: ["disclosures", path, "marks", old] })),
-    set(["disclosures", path, "marks", mark], counter),
-  ])
+export function projectionEdits(updates: readonly ToldUpdate[]): readonly Edit[] {
+  return updates.map(({ path, register, mark }) =>
+    set(["disclosures", path, "told", register], mark),
+  )
 }
 
-/**
- * The counter is the greatest that any mark has: of two devices that projected concurrently one may
- * have gone further, and the register `counter` then holds whichever edit won.
- */
 function readDisclosure(
   path: string,
   one: { readonly [key: string]: JsonValue },
+  told: ProjectedDisclosure["told"],
 ): RecordedDisclosure {
-  const marks = new Map(
-    Object.entries(objectIn(one.marks)).flatMap(([mark, counter]) =>
-      typeof counter === "number" ? [[mark, counter] as const] : [],
-    ),
-  )
   return {
     path,
     purpose: textIn(one.purpose),
     retention: textIn(one.retention),
     until: textIn(one.until),
     follows: one.follows === true,
-    counter: Math.max(0, ...marks.values()),
-    marks,
+    told,
   }
 }
 

@@ -1,11 +1,12 @@
 /**
  * Who has it: which vendors hold a field, from evidence. A row is there because the share's
- * register is; what confirms it is the furthest state that somebody else signed for.
+ * registers are; what confirms it is the furthest state that somebody else signed for, of all that
+ * the field was told with.
  *
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
-import { touches } from "./field-path.ts"
+import { isWithin, touches } from "./field-path.ts"
 import type { RecordedDisclosure } from "./relationship-document.ts"
 import type { Share } from "./share.ts"
 
@@ -33,7 +34,7 @@ export interface WhoHas {
 
 /**
  * @param path - What is asked about: registers above and below it count.
- * @returns In order of vendor and path. A register that was cleared is not held.
+ * @returns In order of vendor and path. A field that was cleared is not held.
  */
 export function whoHas(
   path: string,
@@ -46,21 +47,35 @@ export function whoHas(
 
 function rowsOf(path: string, relationship: WhoHasRelationship): readonly WhoHas[] {
   const { id, vendor, disclosures, share, evidence } = relationship
-  return [...share.registers.values()].flatMap((register): WhoHas[] => {
-    if (register.value === undefined || !touches(register.path, path)) return []
-    const disclosure = disclosures.find((one) => one.path === register.path)
-    return [
-      {
-        relationship: id,
-        vendor,
-        path: register.path,
-        value: register.value,
-        purpose: disclosure?.purpose ?? "",
-        until: disclosure?.until ?? "",
-        evidence: evidence(register.by.chain),
-      },
-    ]
-  })
+  // What is held without being disclosed any more is held all the same.
+  const others = [...share.registers.keys()].filter(
+    (at) => !disclosures.some((disclosure) => isWithin(at, disclosure.path)),
+  )
+  return [...disclosures.map((disclosure) => disclosure.path), ...others].flatMap(
+    (at): WhoHas[] => {
+      const value = share.valueAt(at)
+      if (value === undefined || !touches(at, path)) return []
+      const disclosure = disclosures.find((one) => one.path === at)
+      const found = share.at(at).map(({ by }) => evidence(by.chain))
+      return [
+        {
+          relationship: id,
+          vendor,
+          path: at,
+          value,
+          purpose: disclosure?.purpose ?? "",
+          until: disclosure?.until ?? "",
+          evidence: least(found),
+        },
+      ]
+    },
+  )
+}
+
+const EVIDENCE: readonly Evidence[] = ["relayed", "delivered", "accepted", "applied"]
+
+function least(found: readonly (Evidence | undefined)[]): Evidence | undefined {
+  return EVIDENCE[Math.min(...found.map((one) => (one ? EVIDENCE.indexOf(one) : -1)))]
 }
 
 function order(a: string, b: string): number {

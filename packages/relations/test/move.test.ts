@@ -224,8 +224,10 @@ describe("a line of the board", () => {
 describe("who has it", () => {
   test("[RL26] names what shares hold, with the evidence", () => {
     const share = new Share()
-    share.apply({ path: "card/phones", value: { 1: "+49 1" }, counter: 1 }, entryBy)
-    share.apply({ path: "card/phones/2", counter: 2 }, entryBy)
+    const later = { ...entryBy, sequence: 9, chain: new Uint8Array(32).fill(9) }
+    share.apply({ path: "card/phones/1/number", value: "+49 1", counter: 1 }, entryBy)
+    share.apply({ path: "card/phones/1/label", value: "desk", counter: 1 }, later)
+    share.apply({ path: "card/phones/2/number", counter: 2 }, entryBy)
     share.apply({ path: "card/name", value: "Ada", counter: 1 }, entryBy)
     const relationship = {
       id: "1",
@@ -237,25 +239,31 @@ describe("who has it", () => {
           retention: "P1Y",
           until: "2027-01-01",
           follows: true,
-          counter: 1,
-          marks: new Map(),
+          told: new Map(),
         },
       ],
       share,
-      evidence: (chain: Uint8Array) => (chain[0] === 5 ? ("applied" as const) : undefined),
+      evidence: (chain: Uint8Array) =>
+        chain[0] === 5 ? ("applied" as const) : ("relayed" as const),
     }
     expect(whoHas("card/phones/1", [relationship])).toEqual([
       {
         relationship: "1",
         vendor: "Bank",
         path: "card/phones",
-        value: { 1: "+49 1" },
+        value: { 1: { label: "desk", number: "+49 1" } },
         purpose: "dpv:ServiceProvision",
         until: "2027-01-01",
-        evidence: "applied",
+        // As far as the least of what it was told with.
+        evidence: "relayed",
       },
     ])
-    expect(whoHas("card/phones/2", [relationship]).map(({ path }) => path)).toEqual(["card/phones"])
+    // Held, though no disclosure is known of it.
+    expect(whoHas("card/name", [relationship])).toMatchObject([
+      { path: "card/name", value: "Ada", purpose: "", evidence: "applied" },
+    ])
+    share.apply({ path: "card/name", counter: 2 }, later)
+    expect(whoHas("card/name", [relationship])).toEqual([])
     expect(whoHas("card/emails", [relationship])).toEqual([])
   })
 })
@@ -275,19 +283,20 @@ describe("a relationship's document", () => {
         { path: "card/name", purpose: "p", retention: "r", until: "2027-01-01", follow: true },
       ],
     } as const
-    const document: { [key: string]: never } = {}
-    const edits = [
-      ...relationshipEdits({ name: "Bank", agreement }),
-      ...projectionEdits([{ path: "card/name", counter: 1024, mark: "a", drop: [] }]),
-      ...projectionEdits([{ path: "card/name", counter: 1025, mark: "b", drop: ["a"] }]),
-    ]
-    for (const { path, ...edit } of edits) {
-      let branch = Object(document)
-      for (const segment of path.slice(0, -1)) branch = branch[segment] ??= {}
-      if (edit.op === "set") branch[path.at(-1) ?? ""] = edit.value
-      else delete branch[path.at(-1) ?? ""]
-    }
-    expect(readRelationshipDocument(document)).toEqual({
+    const told = (mark: string) =>
+      projectionEdits([{ path: "card/name", register: "r", mark }]).map(({ path }) => ({
+        path,
+        counter: 2,
+        value: mark,
+        others: [
+          { counter: 2, value: "also" },
+          { counter: 1, value: 7 },
+        ],
+      }))
+    const registers = relationshipEdits({ name: "Bank", agreement }).flatMap((edit) =>
+      edit.op === "set" ? [{ path: edit.path, value: edit.value, counter: 1, others: [] }] : [],
+    )
+    expect(readRelationshipDocument([...registers, ...told("mark")])).toEqual({
       name: "Bank",
       domain: undefined,
       state: "proffered",
@@ -299,13 +308,20 @@ describe("a relationship's document", () => {
           retention: "r",
           until: "2027-01-01",
           follows: true,
-          counter: 1025,
-          marks: new Map([["b", 1025]]),
+          told: new Map([["r", new Set(["mark", "also"])]]),
         },
       ],
     })
-    for (const odd of [undefined, null, 1, [], { disclosures: { "no path": {}, card: 1 } }]) {
-      expect(readRelationshipDocument(odd).state).toBe("proffered")
-    }
+    const odd = [
+      { path: ["disclosures", "no path", "told"], value: 1 },
+      { path: ["disclosures", "card/name", "told", "r"], value: { a: 1 } },
+      { path: ["disclosures", "card/name", "told", "r", "s"], value: "mark" },
+      { path: ["disclosures"], value: [] },
+      { path: ["state"], value: "lost" },
+    ].map((one) => ({ ...one, counter: 1, others: [] }))
+    for (const one of odd) expect(readRelationshipDocument([one]).state).toBe("proffered")
+    expect(readRelationshipDocument(odd).disclosures).toMatchObject([
+      { path: "card/name", purpose: "", told: new Map([["r", new Set()]]) },
+    ])
   })
 })

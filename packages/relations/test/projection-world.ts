@@ -1,12 +1,20 @@
 /**
- * A world for projection tests: devices with a record (last writer wins by Lamport time, marks as
- * a document's keys) and a share, a vendor that watches, and deliveries in any causal order.
+ * A world for projection tests: devices with a record (one register of cells, and one that says
+ * what was told) and a share, a vendor that watches, and deliveries in any causal order.
  *
  * @module
  */
-import type { JsonValue } from "@fulcrum/codec/json"
+import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { type Cell, compareCells } from "@fulcrum/record/cell"
+import { valueAt } from "@fulcrum/record/registers"
 import type { Put } from "../src/lane.ts"
-import { type ProjectedDisclosure, type Projection, project } from "../src/projection.ts"
+import {
+  type DisclosedRegister,
+  type ProjectedDisclosure,
+  type Projection,
+  project,
+  registerName,
+} from "../src/projection.ts"
 import { Share } from "../src/share.ts"
 
 interface Entry {
@@ -16,71 +24,89 @@ interface Entry {
   readonly deps: ReadonlySet<number>
 }
 
+/** What one entry writes into a document: cells, as the record keeps them. */
 interface RecordEntry extends Entry {
-  readonly value?: { readonly text: string; readonly lamport: number }
-  readonly marks: readonly { readonly mark: string; readonly counter: number }[]
-  readonly drops: readonly number[]
+  readonly whole?: Cell
+  readonly told?: Cell
 }
 
 interface ShareEntry extends Entry {
   readonly puts: readonly Put[]
 }
 
-export const PATH = "card/emails/home"
+/** What is disclosed: a whole register, or a part of one. */
+export const WHOLE = "card/name"
+export const PART = "card/name/full"
 
 export class Device {
   readonly number: number
+  readonly path: string
   readonly record: Map<number, RecordEntry> = new Map()
   readonly shareEntries: Map<number, ShareEntry> = new Map()
   readonly share: Share = new Share()
   /** By its clock the disclosure has ended. */
   isLate = false
 
-  constructor(number: number) {
+  constructor(number: number, path: string) {
     this.number = number
+    this.path = path
   }
 
-  /** The record's winner. */
-  get value(): string | undefined {
-    return this.#winner()?.value?.text
+  /** What the record shows at the disclosed path. */
+  get value(): JsonValue | undefined {
+    return this.#disclosed(this.shown?.value)
   }
 
-  get lamport(): number {
-    return this.#winner()?.value?.lamport ?? 0
+  /** The register that the record shows. */
+  get shown(): Cell | undefined {
+    return greatest([...this.record.values()].map((entry) => entry.whole))
   }
 
-  #winner(): RecordEntry | undefined {
-    return [...this.record.values()]
-      .filter((entry) => entry.value !== undefined)
-      .sort((a, b) => (b.value?.lamport ?? 0) - (a.value?.lamport ?? 0) || b.author - a.author)[0]
-  }
-
-  /** Marks that no entry dropped that had seen them; with the entries that added them. */
-  markEntries(): readonly {
-    readonly id: number
-    readonly mark: string
-    readonly counter: number
-  }[] {
-    const dropped = new Set([...this.record.values()].flatMap((entry) => entry.drops))
-    return [...this.record.values()]
-      .filter((entry) => !dropped.has(entry.id))
-      .flatMap((entry) => entry.marks.map((mark) => ({ id: entry.id, ...mark })))
-  }
-
-  disclosure(): ProjectedDisclosure {
-    const marks = new Map(this.markEntries().map(({ mark, counter }) => [mark, counter]))
-    return { path: PATH, follows: true, counter: Math.max(0, ...marks.values()), marks }
+  /** What those entries say was told that no other one of these replaced. */
+  get told(): readonly Cell[] {
+    return this.#standing("told")
   }
 
   project(edited: readonly string[]): Projection {
-    const disclosures = [this.disclosure()]
+    const marks = this.told.map(({ value }) => String(value))
+    const told = new Map(marks.length === 0 ? [] : [[registerName(this.path), new Set(marks)]])
+    const disclosure: ProjectedDisclosure = { path: this.path, follows: true, told }
     return project({
-      disclosures: this.isLate ? [] : disclosures,
-      ended: this.isLate ? disclosures : [],
-      valueAt: (): JsonValue | undefined => this.value,
+      disclosures: this.isLate ? [] : [disclosure],
+      registersAt: () => this.#registers(),
+      offsetOf: () => 7,
       share: this.share,
       edited,
     })
+  }
+
+  #registers(): readonly DisclosedRegister[] {
+    const { shown } = this
+    if (shown === undefined) return []
+    const beside = this.#standing("whole").filter(
+      (cell) => cell !== shown && cell.counter === shown.counter,
+    )
+    return [
+      {
+        path: this.path,
+        counter: shown.counter,
+        value: this.#disclosed(shown.value),
+        ties: beside.map(({ value }) => this.#disclosed(value)),
+        isPart: this.path === PART,
+      },
+    ]
+  }
+
+  #standing(kind: "whole" | "told"): readonly Cell[] {
+    const entries = [...this.record.values()].filter((entry) => entry[kind] !== undefined)
+    return entries.flatMap((entry) => {
+      const isReplaced = entries.some(({ deps }) => deps.has(entry.id))
+      return isReplaced || entry[kind] === undefined ? [] : [entry[kind]]
+    })
+  }
+
+  #disclosed(whole: JsonValue | undefined): JsonValue | undefined {
+    return this.path === PART ? valueAt(whole, ["full"]) : whole
   }
 }
 
@@ -89,32 +115,33 @@ export class World {
   readonly vendorShare: Share = new Share()
   /** Every value that the vendor held, in order. */
   readonly seen: string[] = []
+  /** Puts written, in all. */
+  puts = 0
+  readonly #path: string
   readonly #vendorHas = new Set<number>()
   readonly #record: RecordEntry[] = []
   readonly #share: ShareEntry[] = []
   #next = 1
 
-  constructor(devices: number) {
-    this.devices = Array.from({ length: devices }, (_, number) => new Device(number))
+  constructor(devices: number, path: string = WHOLE) {
+    this.#path = path
+    this.devices = Array.from({ length: devices }, (_, number) => new Device(number, path))
   }
 
   /**
    * The person sets the field on a device.
    *
-   * @param number - Of the writer: a device has one for each of its starts, so that which of two
-   * concurrent values wins is not the same for all of its edits.
+   * @param text - `undefined`: only what is not disclosed of it changes.
    */
-  edit(number: number, text: string, leap = 0): void {
+  edit(number: number, text: string | undefined): void {
     const device = this.#device(number)
-    const value = { text, lamport: device.lamport + 1 + leap }
-    const entry: RecordEntry = {
-      ...this.#entry(number, device.record),
-      value,
-      marks: [],
-      drops: [],
-    }
+    const before = device.shown
+    const full = text ?? valueAt(before?.value, ["full"])
+    const value = full === undefined ? { other: this.#next } : { full, other: this.#next }
+    const whole = { counter: 1 + (before?.counter ?? 0), value }
+    const entry: RecordEntry = { ...this.#entry(number, device.record), whole }
     device.record.set(entry.id, entry)
-    this.#project(device, [PATH], entry)
+    this.#project(device, [this.#path], entry)
   }
 
   /** One record entry reaches a device, if there is one that may. */
@@ -141,8 +168,9 @@ export class World {
     if (entry === undefined) return false
     this.#vendorHas.add(entry.id)
     for (const put of entry.puts) {
-      if (!this.vendorShare.apply(put, positionOf(entry)).won) continue
-      if (this.seen.at(-1) !== put.value) this.seen.push(String(put.value))
+      if (!this.vendorShare.apply(put, positionOf(entry))) continue
+      const shown = textOf(put.value)
+      if (this.seen.at(-1) !== shown) this.seen.push(shown)
     }
     return true
   }
@@ -172,29 +200,30 @@ export class World {
 
   /** Whether `older` was overwritten by somebody who had seen it, in favour of `newer`. */
   isOverwrittenBy(older: string, newer: string): boolean {
-    const find = (text: string): RecordEntry | undefined =>
-      this.#record.find((entry) => entry.value?.text === text)
-    const [a, b] = [find(older), find(newer)]
-    return a !== undefined && b?.deps.has(a.id) === true
+    const written = (text: string) =>
+      this.#record.filter(({ whole }) => whole !== undefined && this.#textOf(whole) === text)
+    // Who changes another part of the whole writes this one again.
+    const all = written(older)
+    return all.length > 0 && written(newer).some(({ deps }) => all.every(({ id }) => deps.has(id)))
+  }
+
+  #textOf({ value }: Cell): string {
+    return textOf(this.#path === PART ? valueAt(value, ["full"]) : value)
   }
 
   #project(device: Device, edited: readonly string[], editing?: RecordEntry): void {
-    const known = device.markEntries()
     const { puts, updates } = device.project(edited)
-    const marks = updates.map(({ mark, counter }) => ({ mark, counter }))
-    const drops = updates.flatMap(({ drop }) =>
-      known.filter(({ mark }) => drop.includes(mark)).map(({ id }) => id),
-    )
-    if (editing !== undefined) {
-      const entry = { ...editing, marks, drops }
-      device.record.set(entry.id, entry)
-      this.#record.push(entry)
-    } else if (updates.length > 0) {
-      const entry = { ...this.#entry(device.number, device.record), marks, drops }
+    const mark = updates.at(-1)?.mark
+    const counter = 1 + Math.max(0, ...device.told.map((cell) => cell.counter))
+    const told = mark && { counter, value: mark }
+    if (editing !== undefined || told !== undefined) {
+      const made = editing ?? this.#entry(device.number, device.record)
+      const entry = told ? { ...made, told } : made
       device.record.set(entry.id, entry)
       this.#record.push(entry)
     }
     if (puts.length === 0) return
+    this.puts += puts.length
     const entry = { ...this.#entry(device.number, device.shareEntries), puts }
     this.#share.push(entry)
     this.#applyShare(device, entry)
@@ -238,4 +267,17 @@ function positionOf(entry: ShareEntry): {
     sequence: entry.id,
     chain: new Uint8Array(32).fill(entry.id),
   }
+}
+
+function greatest(cells: readonly (Cell | undefined)[]): Cell | undefined {
+  return cells
+    .filter((cell) => cell !== undefined)
+    .reduce<Cell | undefined>(
+      (best, cell) => (best === undefined || compareCells(cell, best) > 0 ? cell : best),
+      undefined,
+    )
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return value === undefined ? "nothing" : canonicalJson(value)
 }

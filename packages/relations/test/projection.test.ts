@@ -2,9 +2,16 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { personLane } from "../src/lane.ts"
-import { EDIT_STEP, markOf, type ProjectedDisclosure, project } from "../src/projection.ts"
+import {
+  COUNTER_STEP,
+  counterOffset,
+  type DisclosedRegister,
+  markOf,
+  project,
+  registerName,
+} from "../src/projection.ts"
 import { type EntryPosition, Share } from "../src/share.ts"
-import { World } from "./projection-world.ts"
+import { PART, WHOLE, World } from "./projection-world.ts"
 
 const by: EntryPosition = {
   writer: new Uint8Array(32).fill(1),
@@ -12,76 +19,172 @@ const by: EntryPosition = {
   chain: new Uint8Array(32),
 }
 
-/** A share and the disclosure that goes with it, as after one projection. */
-function projected(value: JsonValue | undefined, follows = true) {
-  const put = { path: "card/emails/home", value, counter: EDIT_STEP }
-  const share = new Share()
-  share.apply(put, by)
-  const disclosure: ProjectedDisclosure = {
-    path: put.path,
-    follows,
-    counter: put.counter,
-    marks: new Map([[markOf(put), put.counter]]),
-  }
-  return { share, disclosure, put }
+const PATH = "card/emails/home"
+const OFFSET = 1000
+const counterOf = (edit: number): number => (OFFSET + edit) * COUNTER_STEP
+
+function registerAt(
+  counter: number,
+  value: JsonValue | undefined,
+  more: Partial<DisclosedRegister> = {},
+): DisclosedRegister {
+  return { path: PATH, counter, value, ties: [], isPart: false, ...more }
 }
 
-const fresh = (path: string, follows = true): ProjectedDisclosure => ({
-  path,
-  follows,
-  counter: 0,
-  marks: new Map(),
-})
+function run(at: {
+  /** What the record has. */
+  readonly has: readonly DisclosedRegister[]
+  readonly held?: { readonly counter: number; readonly value: JsonValue | undefined }
+  readonly told?: DisclosedRegister
+  readonly edited?: boolean
+  readonly follows?: boolean
+}) {
+  const { has, held, told, edited = false, follows = true } = at
+  const share = new Share()
+  if (held) share.apply({ path: PATH, ...held }, by)
+  const marks = new Map(told ? [[registerName(PATH), new Set([markOf(told)])]] : [])
+  const { puts, updates, waits } = project({
+    disclosures: [{ path: PATH, follows, told: marks }],
+    registersAt: () => has,
+    offsetOf: () => OFFSET,
+    share,
+    edited: edited ? [PATH] : [],
+  })
+  const put = puts[0] && { counter: puts[0].counter, value: puts[0].value }
+  return { put, marks: updates.map(({ mark }) => mark), waits: waits.map((one) => one.for) }
+}
+
+const nothing = { put: undefined, marks: [], waits: [] }
 
 describe("a field is projected", () => {
   test("[RL1] at its first disclosure, if there is anything", () => {
-    const disclosures = [fresh("card/phones/1"), fresh("card/emails/home", false)]
-    const values = new Map([["card/emails/home", { address: "a@example.org" }]])
-    const input = { disclosures, share: new Share(), edited: [] } as const
-    const { puts, updates, waits } = project({ ...input, valueAt: (path) => values.get(path) })
-    expect(puts).toEqual([
-      { path: "card/emails/home", value: { address: "a@example.org" }, counter: EDIT_STEP },
-    ])
-    expect(updates.map((update) => update.counter)).toEqual([EDIT_STEP])
-    expect(waits).toEqual([])
+    const value = { address: "a@example.org" }
+    for (const follows of [true, false]) {
+      const first = registerAt(3, value)
+      expect(run({ has: [first], follows })).toEqual({
+        put: { counter: counterOf(3), value },
+        marks: [markOf(first)],
+        waits: [],
+      })
+    }
+    expect(run({ has: [registerAt(3, undefined)] })).toEqual(nothing)
+    expect(run({ has: [] })).toEqual(nothing)
   })
 
   test("[RL1] when a followed value differs, and only then", () => {
-    const { share, disclosure } = projected("a")
-    const run = (value: JsonValue | undefined) =>
-      project({ disclosures: [disclosure], share, valueAt: () => value, edited: [disclosure.path] })
-        .puts
-    expect(run("a")).toEqual([])
-    expect(run("b")).toEqual([{ path: disclosure.path, value: "b", counter: 2 * EDIT_STEP }])
-    expect(run(undefined)).toEqual([
-      { path: disclosure.path, value: undefined, counter: 2 * EDIT_STEP },
-    ])
+    const held = { counter: counterOf(1), value: "a" }
+    const told = registerAt(1, "a")
+    expect(run({ has: [told], held, told, edited: true })).toEqual(nothing)
+    for (const value of ["b", undefined]) {
+      const now = registerAt(2, value)
+      expect(run({ has: [now], held, told, edited: true })).toEqual({
+        put: { counter: counterOf(2), value },
+        marks: [markOf(now)],
+        waits: [],
+      })
+    }
   })
 
   test("[RL1] once, if it does not follow", () => {
-    const { share, disclosure } = projected("a", false)
-    const input = { disclosures: [disclosure], share, edited: [disclosure.path] } as const
-    expect(project({ ...input, valueAt: () => "b" }).puts).toEqual([])
+    const held = { counter: counterOf(1), value: "a" }
+    const once = { has: [registerAt(2, "b")], follows: false, edited: true } as const
+    expect(run({ ...once, held, told: registerAt(1, "a") })).toEqual(nothing)
+    expect(run({ ...once, told: registerAt(1, "a") })).toEqual(nothing)
+    // Nor is what is new below it.
+    const more = registerAt(1, "b", { path: `${PATH}/more` })
+    expect(run({ ...once, has: [more], told: registerAt(1, "a") })).toEqual(nothing)
   })
 
-  test("[RL2] never while the share is ahead of the record, or the record of the share", () => {
-    const { share, disclosure } = projected("a")
-    const run = (one: ProjectedDisclosure, held: Share) => {
-      const input = { disclosures: [one], share: held, edited: [] } as const
-      return project({ ...input, valueAt: () => "b" })
+  test("[RL2] by whoever edited it; others wait for what was told", () => {
+    const held = { counter: counterOf(1), value: "a" }
+    const now = registerAt(2, "b")
+    expect(run({ has: [now], held, told: now })).toEqual({ ...nothing, waits: ["share"] })
+    expect(run({ has: [now], told: now })).toEqual({ ...nothing, waits: ["share"] })
+    // The device that made this edit did not tell it: its clock said that it need not.
+    expect(run({ has: [now], held, told: registerAt(1, "a") }).put).toEqual({
+      counter: counterOf(2),
+      value: "b",
+    })
+  })
+
+  test("[RL2] never by a device whose record is behind the share", () => {
+    const ahead = { counter: counterOf(3), value: "c" }
+    for (const told of [undefined, registerAt(1, "a")]) {
+      const behind = run({ has: [registerAt(2, "b")], held: ahead, ...(told && { told }) })
+      expect(behind).toEqual({ ...nothing, waits: ["record"] })
     }
-    const behind = run(fresh(disclosure.path), share)
-    expect([behind.puts, behind.waits]).toEqual([[], [{ path: disclosure.path, for: "record" }]])
-    const ahead = run(disclosure, new Share())
-    expect([ahead.puts, ahead.waits]).toEqual([[], [{ path: disclosure.path, for: "share" }]])
+    const beside = { counter: counterOf(2), value: "c" }
+    expect(run({ has: [registerAt(2, "b")], held: beside })).toEqual({
+      ...nothing,
+      waits: ["record"],
+    })
+    // An edit is put, and does not win.
+    expect(run({ has: [registerAt(2, "b")], held: ahead, edited: true }).put?.counter).toBe(
+      counterOf(2),
+    )
   })
 
-  test("[RL2] never over a put of the same counter that the record does not know", () => {
-    const { share, disclosure, put } = projected("a")
-    share.apply({ ...put, value: "other" }, { ...by, writer: new Uint8Array(32).fill(9) })
-    const input = { disclosures: [disclosure], share, edited: [] } as const
-    const { puts, waits } = project({ ...input, valueAt: () => "a" })
-    expect([puts, waits]).toEqual([[], [{ path: disclosure.path, for: "record" }]])
+  test("[RL2] in part, when the part changes; where the record prefers another whole, again", () => {
+    const held = { counter: counterOf(1), value: "a" }
+    const told = registerAt(1, "a", { isPart: true })
+    const same = registerAt(2, "a", { isPart: true })
+    expect(run({ has: [same], held, told, edited: true })).toEqual(nothing)
+    const beaten = registerAt(1, "A", { isPart: true, ties: ["a"] })
+    expect(run({ has: [beaten], held, told }).put).toEqual({
+      counter: counterOf(1) + 1,
+      value: "A",
+    })
+    expect(run({ has: [{ ...beaten, ties: [] }], held, told }).waits).toEqual(["record"])
+  })
+
+  test("[RL1] with all else that it has, however little of it changed", () => {
+    const [a, b, c, d] = [
+      registerAt(1, "a", { path: `${PATH}/a` }),
+      registerAt(2, "b", { path: `${PATH}/b` }),
+      registerAt(3, undefined, { path: `${PATH}/c` }),
+      registerAt(4, undefined, { path: `${PATH}/d` }),
+    ]
+    const told = new Map([a, c].map((one) => [registerName(one.path), new Set([markOf(one)])]))
+    const { puts, updates } = project({
+      disclosures: [{ path: PATH, follows: true, told }],
+      registersAt: () => [a, b, c, d],
+      offsetOf: () => OFFSET,
+      share: new Share(),
+      edited: [b.path],
+    })
+    // Of what was never told, not that it was unset.
+    expect(puts.map(({ path, counter }) => [path, counter])).toEqual([
+      [a.path, counterOf(1)],
+      [b.path, counterOf(2)],
+      [c.path, counterOf(3)],
+    ])
+    expect(updates.map(({ mark }) => mark)).toEqual([a, b, c].map(markOf))
+  })
+
+  test("[RL1] what several disclosures hold is put once", () => {
+    const register = registerAt(1, "a")
+    const { puts, paths, updates } = project({
+      disclosures: ["card/emails", PATH].map((path) => ({ path, follows: true, told: new Map() })),
+      registersAt: () => [register],
+      offsetOf: () => OFFSET,
+      share: new Share(),
+      edited: [],
+    })
+    expect(puts).toHaveLength(1)
+    expect(paths).toEqual(["card/emails", PATH])
+    expect(updates).toHaveLength(2)
+  })
+
+  test("what is added to a counter is one share's and one register's", () => {
+    const secrets = [1, 2].map((fill) => new Uint8Array(32).fill(fill))
+    const offsets = secrets.flatMap((secret) =>
+      [PATH, "card/name"].map((path) => counterOffset(secret, path)),
+    )
+    expect(new Set(offsets).size).toBe(4)
+    for (const offset of offsets) {
+      expect(Number.isSafeInteger(offset) && offset >= 0 && offset < 2 ** 40).toBe(true)
+      expect((offset + 2 ** 20) * COUNTER_STEP).toBeLessThan(Number.MAX_SAFE_INTEGER)
+    }
   })
 
   test("[RL3] [E11] nothing at all is written for what is not disclosed", () => {
@@ -92,12 +195,13 @@ describe("a field is projected", () => {
       fc.property(json, json, json, (disclosed, one, other) => {
         const bytesFor = (secret: unknown): string => {
           const record = new Map<string, JsonValue>([
-            ["card/emails/home", JSON.parse(JSON.stringify(disclosed))],
+            [PATH, JSON.parse(JSON.stringify(disclosed))],
             ["card/phones/1", JSON.parse(JSON.stringify(secret))],
           ])
           const { puts, updates } = project({
-            disclosures: [fresh("card/emails/home")],
-            valueAt: (path) => record.get(path),
+            disclosures: [{ path: PATH, follows: true, told: new Map() }],
+            registersAt: (path) => [registerAt(1, record.get(path), { path })],
+            offsetOf: () => OFFSET,
             share: new Share(),
             edited: ["card/phones/1"],
           })
@@ -111,24 +215,24 @@ describe("a field is projected", () => {
   })
 })
 
+const act = <T extends string>(kind: T, picks: number) =>
+  fc.record({ do: fc.constant(kind), at: fc.nat(5), pick: fc.nat(picks) })
 const step = fc.oneof(
-  fc.record({ do: fc.constant("edit" as const), at: fc.nat(5), pick: fc.nat(3) }),
-  fc.record({ do: fc.constant("record" as const), at: fc.nat(5), pick: fc.nat(8) }),
-  fc.record({ do: fc.constant("share" as const), at: fc.nat(5), pick: fc.nat(8) }),
-  fc.record({ do: fc.constant("vendor" as const), at: fc.nat(5), pick: fc.nat(8) }),
-  fc.record({ do: fc.constant("clock" as const), at: fc.nat(5), pick: fc.nat(0) }),
+  act("edit", 3),
+  act("record", 8),
+  act("share", 8),
+  act("vendor", 8),
+  act("clock", 0),
 )
 
-function run(
-  devices: number,
-  steps: readonly { do: string; at: number; pick: number }[],
-  leaps: boolean,
-): World {
-  const world = new World(devices)
+function play(path: string, steps: readonly { do: string; at: number; pick: number }[]): World {
+  const world = new World(3, path)
   let edits = 0
   for (const one of steps) {
-    if (one.do === "edit") world.edit(one.at, `value ${++edits}`, leaps ? one.pick : 0)
-    else if (one.do === "record") world.deliverRecord(one.at, one.pick)
+    // Of a part, some edits change only the rest.
+    if (one.do === "edit") {
+      world.edit(one.at, path === PART && one.pick === 0 ? undefined : `value ${++edits}`)
+    } else if (one.do === "record") world.deliverRecord(one.at, one.pick)
     else if (one.do === "share") world.deliverShare(one.at, one.pick)
     else if (one.do === "clock") world.setClock(one.at)
     else world.deliverVendor(one.pick)
@@ -137,18 +241,18 @@ function run(
   return world
 }
 
-describe("devices that project concurrently", () => {
+describe.for([WHOLE, PART])("devices that project %s concurrently", (path) => {
   test("[RL4] bring the share to the record's winner, everywhere", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const world = run(3, steps, true)
+        const world = play(path, steps)
         const winner = world.devices[0]?.value
         for (const device of world.devices) {
-          expect(device.value).toBe(winner)
-          expect(device.share.registers.get("card/emails/home")?.value).toBe(winner)
+          expect(device.value).toEqual(winner)
+          expect(device.share.valueAt(path)).toEqual(winner)
           expect(device.project([]).waits).toEqual([])
         }
-        expect(world.vendorShare.registers.get("card/emails/home")?.value).toBe(winner)
+        expect(world.vendorShare.valueAt(path)).toEqual(winner)
       }),
       { numRuns: 400 },
     )
@@ -157,14 +261,35 @@ describe("devices that project concurrently", () => {
   test("[RL5] never bring back what was overwritten", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const world = run(3, steps, false)
-        for (const [i, later] of world.seen.entries()) {
-          for (const earlier of world.seen.slice(0, i)) {
-            expect(world.isOverwrittenBy(later, earlier)).toBe(false)
+        const { seen, isOverwrittenBy } = bound(play(path, steps))
+        for (const [i, later] of seen.entries()) {
+          for (const earlier of seen.slice(0, i)) {
+            expect(isOverwrittenBy(later, earlier)).toBe(false)
+            // What is whole is seen once at most: nothing is settled back and forth.
+            if (path === WHOLE) expect(later).not.toBe(earlier)
           }
         }
       }),
       { numRuns: 800 },
     )
   })
+
+  test("[RL1] put each edit once, while clocks are right", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const timely = steps.filter((one) => one.do !== "clock")
+        const edits = timely.filter((one) => one.do === "edit").length
+        const world = play(path, timely)
+        if (path === WHOLE) expect(world.puts).toBe(edits)
+        // Of a part, whoever does not see that nothing changed puts it too.
+        else expect(world.puts).toBeLessThanOrEqual(world.devices.length * edits)
+      }),
+      { numRuns: 200 },
+    )
+  })
 })
+
+function bound(world: World) {
+  const isOverwrittenBy = (older: string, newer: string) => world.isOverwrittenBy(older, newer)
+  return { seen: world.seen, isOverwrittenBy }
+}

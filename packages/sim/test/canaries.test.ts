@@ -14,6 +14,8 @@ test.for(CANARIES)("$name: caught", { timeout: 120_000 }, async (canary, { expec
   const { failures } = await runCanary(canary, { from: seed, seeds: 1, workers: 1 })
   const [failure] = failures
   expect(failure?.code).toMatch(/^SIM_/)
+  // A program that does not even run is caught by nothing.
+  expect(failure?.code).not.toBe("SIM_DIED")
   caught.push(`${failure?.code.padEnd(16)} seed ${String(seed).padStart(4)}  ${name}`)
 })
 

@@ -222,11 +222,11 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "a field that was not granted is let through",
     scenario: "basic",
-    seed: 1,
+    seed: 2,
     patches: one(
-      "relations/src/projection.ts",
-      "    const value = input.valueAt(path)\n",
-      '    const value = { full: JSON.stringify([input.valueAt(path), input.valueAt("card/emails/home")]) }\n',
+      "engine/src/disclosed-registers.ts",
+      "const around = await documents.registers(document, path)\n",
+      "const around = (await documents.registers(document, [])).map((one) => ({ ...one, path }))\n",
     ),
   },
   {
@@ -235,19 +235,31 @@ export const CANARIES: readonly Canary[] = [
     seed: 1,
     patches: one(
       "relations/src/share.ts",
-      "    a.counter - b.counter ||",
-      "    b.counter - a.counter ||",
+      "  return compareCells(a, b)",
+      "  return compareCells(b, a)",
     ),
   },
   {
-    name: "a settlement counts as much as an edit",
+    name: "of two concurrent values the record shows the one with the greater text",
     scenario: "basic",
-    seed: 16,
+    seed: 2,
     patches: one(
-      "relations/src/projection.ts",
-      '{ do: "put", counter: counter + 1 } : NOTHING',
-      "editStep(counter) : NOTHING",
+      "record/src/cell.ts",
+      "  if (a.counter !== b.counter) return a.counter - b.counter\n",
+      "",
     ),
+  },
+  {
+    name: "a device that is behind puts what it has over what the share has",
+    scenario: "basic",
+    seed: 10,
+    patches: [
+      ...one(
+        "relations/src/projection.ts",
+        "return isEdited && !isMarked ? put : FOR_RECORD",
+        'return isSaid ? NOTHING : { do: "put", counter: held.counter + 1 }',
+      ),
+    ],
   },
   {
     name: "a vendor does not look for an event whose write failed",
@@ -296,13 +308,13 @@ export const CANARIES: readonly Canary[] = [
     patches: one("log/src/replica.ts", "for (const enter of committed) enter(loaded.tree)", ""),
   },
   {
-    name: "an edit that is not told, by a clock that is ahead, does not count",
+    name: "an edit that is not told, by a clock that is ahead, is told by nobody",
     scenario: "basic",
-    seed: 1765,
+    seed: 25,
     patches: one(
       "relations/src/projection.ts",
-      "if (!isEdited(path) || !follows) continue",
-      "if (!isEdited(path) || follows) continue",
+      "    return isMarked ? FOR_SHARE : put\n  }",
+      "    return isEdited ? put : FOR_SHARE\n  }",
     ),
   },
   {

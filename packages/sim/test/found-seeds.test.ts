@@ -55,9 +55,15 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "basic",
-    seed: 1765,
+    seed: 25,
     found: "edits that a clock far ahead kept from a company were told later in any order",
-    canary: "an edit that is not told, by a clock that is ahead, does not count",
+    canary: "an edit that is not told, by a clock that is ahead, is told by nobody",
+  },
+  {
+    scenario: "basic",
+    seed: 100266,
+    found:
+      "a company saw a value return: of two edits, the first was settled before the second came",
   },
   {
     scenario: "basic",

@@ -4,13 +4,15 @@
  * @module
  */
 import { spawn } from "node:child_process"
+import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { CampaignResult } from "../src/campaign/campaign.ts"
-import type { Canary } from "./canaries.ts"
+import type { Canary, Patch } from "./canaries.ts"
 
+const PACKAGES = join(import.meta.dirname, "../..")
 const COMPILED = join(import.meta.dirname, "../../../node_modules/.cache/fulcrum")
 
-/** @returns What came of it; `undefined` if the program said nothing. */
+/** @throws {Error} A patch fits nowhere, or the program said nothing. */
 export async function runCanary(
   { scenario, patches, seedSeconds }: Canary,
   {
@@ -19,6 +21,7 @@ export async function runCanary(
     workers,
   }: { readonly from: number; readonly seeds: number; readonly workers: number },
 ): Promise<CampaignResult> {
+  for (const patch of patches) await checkFit(patch)
   const child = spawn(
     process.execPath,
     [
@@ -53,4 +56,11 @@ export async function runCanary(
   await promise
   if (output === "") throw new Error(`the simulator said nothing: ${errors}`)
   return JSON.parse(output)
+}
+
+/** In the campaign's processes it would be one more way to fail, and pass for a catch. */
+async function checkFit({ file, from }: Patch): Promise<void> {
+  const source = await readFile(join(PACKAGES, file), "utf8")
+  const places = source.split(from).length - 1
+  if (places !== 1) throw new Error(`the canary for ${file} fits ${places} places, not one`)
 }

@@ -93,7 +93,7 @@ const books: FuzzTarget = {
       ].map(joinMessages),
       errors: [CodecError],
       run(input) {
-        const book = new Books()
+        const book = new Books(agreement.fields.map(({ path }) => path))
         for (const message of splitMessages(input)) {
           const { lane, sequence, body } = bookEntry(message)
           const by = { writer: new Uint8Array(32).fill(lane), sequence, chain: chain(sequence) }
@@ -107,9 +107,9 @@ const books: FuzzTarget = {
           book.apply({ lane: "person", by, items })
           book.changesOf(by.chain, NOW_MS)
         }
-        const registers = book.registers(NOW_MS)
+        const fields = book.fields(NOW_MS)
         const due = book.due(NOW_MS + 400 * 86_400_000)
-        return `${book.state} ${Math.min(registers.size, 3)} ${Math.min(due.length, 3)}`
+        return `${book.state} ${Math.min(fields.size, 3)} ${Math.min(due.length, 3)}`
       },
     }
   },

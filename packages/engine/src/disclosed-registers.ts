@@ -1,0 +1,41 @@
+/**
+ * What a record has at a disclosed path, register by register, as projection needs it.
+ *
+ * @module
+ */
+import type { JsonValue } from "@fulcrum/codec/json"
+import type { CountedRegister, Documents } from "@fulcrum/record/documents"
+import { formatPath, parsePath } from "@fulcrum/record/path"
+import { valueAt } from "@fulcrum/record/registers"
+import type { DisclosedRegister } from "@fulcrum/relations/projection"
+
+/** Registers at and below a path; above it, the part of the nearest that lies there. */
+export async function disclosedRegisters(
+  documents: Pick<Documents, "registers">,
+  disclosed: string,
+): Promise<readonly DisclosedRegister[]> {
+  const { document, path } = parsePath(disclosed)
+  const around = await documents.registers(document, path)
+  const inside = around.filter((register) => register.path.length >= path.length)
+  const whole = around.filter((register) => register.path.length < path.length).at(-1)
+  const registers = inside.map(
+    ({ path: at, counter, value }): DisclosedRegister => ({
+      path: formatPath({ document, path: at }),
+      ...{ counter, value, ties: [], isPart: false },
+    }),
+  )
+  if (whole === undefined || inside.some((register) => register.path.length === path.length)) {
+    return registers
+  }
+  return [partOf(whole, disclosed, path), ...registers]
+}
+
+function partOf(
+  { path: above, counter, value, others }: CountedRegister,
+  disclosed: string,
+  path: readonly string[],
+): DisclosedRegister {
+  const part = (whole: JsonValue | undefined) => valueAt(whole, path.slice(above.length))
+  const ties = others.filter((other) => other.counter === counter).map((tie) => part(tie.value))
+  return { path: disclosed, counter, value: part(value), ties, isPart: true }
+}
