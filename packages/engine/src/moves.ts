@@ -71,15 +71,13 @@ export class Moves {
       }
       step.write(...(await undoLog.push("move", [])))
       const edited = preview.changes.map(({ path }) => path)
-      const reached = await relationships.project(step, edited, (relationship, paths) => {
-        const { share } = relationship.space
-        const { from } = request
-        return [
-          {
-            kind: "move",
-            value: moveNote({ id, from, zone: from && zone, paths, share }),
-          },
-        ]
+      const { from } = request
+      const day = from === undefined ? undefined : { from, zone }
+      const reached = await relationships.project(step, edited, {
+        day,
+        with: ({ space: { share } }, paths) => [
+          { kind: "move", value: moveNote({ id, from, zone: from && zone, paths, share }) },
+        ],
       })
       const lines: readonly MoveLine[] = reached.map((one) => ({
         relationship: one.relationship.secrets.item.id,
@@ -94,7 +92,7 @@ export class Moves {
         after,
       }))
       const madeMs = clock.now()
-      step.add({ kind: "move", value: { id, madeMs, from: request.from, assignments, lines } })
+      step.add({ kind: "move", value: { id, madeMs, from, assignments, lines } })
     })
     const board = await this.board(bytesToHex(id))
     if (board === undefined) throw new TypeError("a move that was just written is missing")

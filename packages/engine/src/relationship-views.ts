@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { equalBytes } from "@fulcrum/codec/bytes"
 import { publicKeyToDidKey } from "@fulcrum/crypto/didkey"
 import { formatPath, parsePath } from "@fulcrum/record/path"
 import { readAgreement } from "@fulcrum/relations/agreement"
@@ -116,7 +115,7 @@ export class RelationshipViews {
   }
 
   #reached(relationship: OpenRelationship, chain: Uint8Array): LineState | undefined {
-    const entry = relationship.space.personEntries.find(({ at }) => equalBytes(at.chain, chain))
+    const entry = relationship.space.entryAt(chain)
     if (entry === undefined) return undefined
     const { incarnation, at } = entry
     return this.#moves.progress(relationship, { incarnation, sequence: at.sequence, chain }).state

@@ -30,10 +30,15 @@ import {
 } from "@fulcrum/relations/agreement"
 import { agreementNamed } from "@fulcrum/relations/agreements"
 import { type DisclosureChoice, parseDisclosures } from "@fulcrum/relations/disclosure"
-import { isWithin } from "@fulcrum/relations/field-path"
+import { isWithin, touches } from "@fulcrum/relations/field-path"
 import { decodeInvitation, type Invitation } from "@fulcrum/relations/invitation"
-import type { PersonItem } from "@fulcrum/relations/lane"
-import { counterOffset, type DisclosedRegister } from "@fulcrum/relations/projection"
+import type { PersonItem, PutDay } from "@fulcrum/relations/lane"
+import {
+  counterOffset,
+  type DisclosedRegister,
+  project,
+  registerName,
+} from "@fulcrum/relations/projection"
 import { RelationsError } from "@fulcrum/relations/relations-error"
 import {
   projectionEdits,
@@ -53,7 +58,7 @@ import { newRelationship } from "./new-relationship.ts"
 import type { ConnectPreview, ConnectRequest, Reach } from "./person.ts"
 import type { RelationshipItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
-import { partialMessage, shareMessage } from "./share-message.ts"
+import { shareMessages } from "./share-message.ts"
 import { ShareSpace } from "./share-space.ts"
 
 /** Fetches what a door pins, from any of the relays; `undefined`: no relay knows the door. */
@@ -95,6 +100,7 @@ export interface ProjectedReach {
 export class Relationships {
   readonly #options: RelationshipsOptions
   readonly #open = new Map<string, OpenRelationship>()
+  readonly #offsets = new Map<string, number>()
   /** Two logs of one share in one process would each pass over what the other writes. */
   readonly #opening = new Mutex()
   readonly #connecting = new Mutex()
@@ -262,12 +268,15 @@ export class Relationships {
    * agreed since, and what another device did not tell. Nothing disclosed changed: nothing is added.
    *
    * @param edited - Paths that the step set; empty when something arrived.
-   * @param extra - Items that go with the puts of a relationship, such as a move's note.
+   * @param told - Of a move: its day, and the items that go with the puts of a relationship.
    */
   async project(
     step: Step,
     edited: readonly string[],
-    extra?: (relationship: OpenRelationship, paths: readonly string[]) => readonly PersonItem[],
+    told?: {
+      readonly day: PutDay | undefined
+      with(relationship: OpenRelationship, paths: readonly string[]): readonly PersonItem[]
+    },
   ): Promise<readonly ProjectedReach[]> {
     const reached: ProjectedReach[] = []
     const known = new Map<string, readonly DisclosedRegister[]>()
@@ -275,34 +284,49 @@ export class Relationships {
       if (!this.isAgreed(relationship)) continue
       const { disclosures: all, state, name } = await this.document(relationship.id)
       if (state === "left") continue
-      const { share, replica } = relationship.space
-      const disclosures = this.standing(all)
+      const { space } = relationship
+      // What an edit does not touch is looked at when something arrives.
+      const disclosures = this.standing(all).filter(
+        ({ path }) => edited.length === 0 || edited.some((one) => touches(one, path)),
+      )
       for (const { path } of disclosures) {
         if (!known.has(path)) known.set(path, await disclosedRegisters(step.documents, path))
       }
-      const { signingSeed } = relationship.secrets.item
-      const projecting = {
-        ...{ disclosures, share, edited },
-        registersAt: (path: string) => known.get(path) ?? [],
-        offsetOf: (path: string) => counterOffset(signingSeed, path),
-      }
-      const whole = shareMessage(projecting, (paths) => extra?.(relationship, paths) ?? [])
-      if (whole === undefined && edited.length > 0) {
+      const { puts, paths, updates } = project({
+        ...{ disclosures, edited, share: space.share, day: told?.day },
+        registersAt: (path) => known.get(path) ?? [],
+        offsetOf: (path) => this.#offsetOf(relationship, path),
+        isTaken: (chain) => space.hasTaken(chain),
+      })
+      const extra = told?.with(relationship, paths) ?? []
+      const { bodies, unfit } = shareMessages(puts, extra)
+      if (unfit.length > 0 && edited.length > 0) {
         throw new EngineError("VALUE_TOO_LARGE", `this is more than ${name} can be told at once`)
       }
-      const { paths, updates, body } = whole ?? partialMessage(projecting)
-      if (body === undefined) continue
+      if (bodies.length === 0) continue
+      const entries = bodies.flatMap((body) => step.append(space.replica, body))
       const document = documentId(`relationships/${relationship.id}`)
-      const edits = projectionEdits(updates)
-      const entries = step.append(replica, body)
+      // What a company cannot be told keeps neither it from the rest, nor anybody else.
+      const names = new Set(unfit.map(({ path }) => registerName(path)))
+      const edits = projectionEdits(updates.filter(({ register }) => !names.has(register)))
       step.keep(await editDocument(step.documents, { document, edits, actor: step.actor }))
-      step.after(() => relationship.space.absorb(entries))
+      step.after(() => space.absorb(entries))
       const entry = entries.at(-1)
       if (entry === undefined) throw new TypeError("a staged append without its entry")
       const { incarnation, sequence, chain } = entry
       reached.push({ relationship, paths, incarnation, sequence, chain })
     }
     return reached
+  }
+
+  /** What is added to a register's counters. */
+  #offsetOf({ id, secrets }: OpenRelationship, path: string): number {
+    const key = `${id} ${path}`
+    const known = this.#offsets.get(key)
+    if (known !== undefined) return known
+    const offset = counterOffset(secrets.item.signingSeed, path)
+    this.#offsets.set(key, offset)
+    return offset
   }
 
   /** Of what was disclosed, what still holds today. */

@@ -1,50 +1,30 @@
 /**
- * What one share is told in one entry: its puts, the items that go with them, and what the
- * relationship's document must then say.
+ * What one share is told in a step, as entries: the puts, and the items that go with them.
  *
  * @module
  */
 import { CodecError } from "@fulcrum/codec/codec-error"
-import { type PersonItem, personLane } from "@fulcrum/relations/lane"
-import { type Projection, project } from "@fulcrum/relations/projection"
+import { type PersonItem, type Put, personLane } from "@fulcrum/relations/lane"
 
-export interface ShareMessage extends Projection {
-  /** The entry's body; `undefined`: there is nothing to tell. */
-  readonly body: Uint8Array | undefined
+export interface ShareMessages {
+  /** Bodies of entries, in order: one, if that holds all of it. */
+  readonly bodies: readonly Uint8Array[]
+  /** Puts that no entry can hold. */
+  readonly unfit: readonly Put[]
 }
 
-type Projecting = Parameters<typeof project>[0]
-
-/**
- * @param extra - Items that go with the puts of these disclosed paths.
- * @returns `undefined`: it is more than one entry may hold.
- */
-export function shareMessage(
-  projecting: Projecting,
-  extra: (paths: readonly string[]) => readonly PersonItem[],
-): ShareMessage | undefined {
-  const projection = project(projecting)
-  const { puts, paths } = projection
-  if (puts.length === 0) return { ...projection, body: undefined }
-  const items: PersonItem[] = puts.map((value) => ({ kind: "put", value }))
-  const body = encoded([...items, ...extra(paths)])
-  return body && { ...projection, body }
-}
-
-/**
- * As much of it as one entry holds: what a company cannot be told keeps it from nothing else, and
- * what does not fit is told with the next.
- */
-export function partialMessage(projecting: Projecting): ShareMessage {
-  let message: ShareMessage = { puts: [], paths: [], updates: [], waits: [], body: undefined }
-  const fitting: Projecting["disclosures"][number][] = []
-  for (const disclosure of projecting.disclosures) {
-    const more = shareMessage({ ...projecting, disclosures: [...fitting, disclosure] }, () => [])
-    if (more === undefined) continue
-    fitting.push(disclosure)
-    message = more
+/** @param extra - Items that go into each entry. */
+export function shareMessages(puts: readonly Put[], extra: readonly PersonItem[]): ShareMessages {
+  if (puts.length === 0) return { bodies: [], unfit: [] }
+  const body = encoded([...puts.map((value) => ({ kind: "put", value }) as const), ...extra])
+  if (body !== undefined) return { bodies: [body], unfit: [] }
+  if (puts.length === 1) return { bodies: [], unfit: puts }
+  const half = Math.ceil(puts.length / 2)
+  const parts = [puts.slice(0, half), puts.slice(half)].map((part) => shareMessages(part, extra))
+  return {
+    bodies: parts.flatMap(({ bodies }) => bodies),
+    unfit: parts.flatMap(({ unfit }) => unfit),
   }
-  return message
 }
 
 /** `undefined`: out of the lane's bounds. */

@@ -78,6 +78,7 @@ export class ShareSpace {
   readonly replica: Replica
   readonly share: Share = new Share()
   readonly personEntries: PersonEntry[] = []
+  readonly #entryByChain = new Map<string, PersonEntry>()
   readonly #lanes = new Map<string, Lane>()
   readonly #receipts = new Map<string, VendorReceipt[]>()
   readonly #keys: LaneKeys
@@ -161,6 +162,17 @@ export class ShareSpace {
     return this.#receipts.get(bytesToHex(chain)) ?? []
   }
 
+  /** The person's entry with this chain hash. */
+  entryAt(chain: Uint8Array): PersonEntry | undefined {
+    return this.#entryByChain.get(bytesToHex(chain))
+  }
+
+  /** Whether the vendor's last word about the entry is that it has it in its books. */
+  hasTaken(chain: Uint8Array): boolean {
+    const last = this.receiptsAbout(chain).findLast(({ receipt }) => receipt.state !== "delivered")
+    return last?.receipt.state === "accepted" || last?.receipt.state === "applied"
+  }
+
   /** Takes spans from a relay or a peer, and reads what was admitted. */
   async admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     const results = await this.replica.admit(spans)
@@ -199,7 +211,9 @@ export class ShareSpace {
     const lane = this.#lanes.get(bytesToHex(writer))
     if (lane === "person") {
       const items = personLane.decode(entry.body)
-      this.personEntries.push({ at, incarnation, arrival, items })
+      const read = { at, incarnation, arrival, items }
+      this.personEntries.push(read)
+      this.#entryByChain.set(bytesToHex(chain), read)
       for (const item of items) if (item.kind === "put") this.share.apply(item.value, at)
     } else if (lane === "vendor") {
       for (const item of vendorLane.decode(entry.body)) this.#hear(item, sequence)

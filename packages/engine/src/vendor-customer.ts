@@ -57,6 +57,10 @@ export const CUSTOMER_BYTES_MAX: number = 64 * 1024 * 1024
 export const CUSTOMER_ENTRIES_MAX = 16_384
 /** Registers that one customer's share may have: a record of thousands of fields fits. */
 export const CUSTOMER_REGISTERS_MAX = 8192
+/** Bytes that they may hold: what a field holds goes into an event, with what it held before. */
+export const CUSTOMER_REGISTER_BYTES_MAX: number = 1024 * 1024
+/** Puts of one customer in all: each is kept in memory. */
+export const CUSTOMER_PUTS_MAX: number = 512 * 1024
 /** Epochs' keys of one share. */
 const EPOCHS_MAX = 4096
 /** Items that one entry of the person's may take of an answer: delivered, decided, applied. */
@@ -285,7 +289,8 @@ export class VendorCustomer {
     const entry = this.#open.get(key)
     if (entry === undefined) return
     entry.states.add(state)
-    if (state === "accepted" || state === "rejected") this.#book(entry)
+    // What was rejected is kept in the log alone.
+    if (state === "accepted") this.#book(entry)
     if (state === "rejected" || state === "applied") this.#open.delete(key)
   }
 
@@ -335,9 +340,13 @@ export class VendorCustomer {
       return { outcome: "rejected", code: "crm_unavailable", retry: "later" }
     }
     const puts = items.flatMap((item) => (item.kind === "put" ? [item.value] : []))
-    if (this.#books.registersWith(puts) > CUSTOMER_REGISTERS_MAX) {
-      return { outcome: "rejected", code: "other", retry: "no" }
-    }
+    const size = this.#books.sizeWith(puts)
+    const isTooMuch =
+      new Set(puts.map(({ path }) => path)).size < puts.length ||
+      size.registers > CUSTOMER_REGISTERS_MAX ||
+      size.bytes > CUSTOMER_REGISTER_BYTES_MAX ||
+      size.puts > CUSTOMER_PUTS_MAX
+    if (isTooMuch) return { outcome: "rejected", code: "other", retry: "no" }
     const today = dayAt(this.#options.clock.now())
     return judgeEntry({ agreement: this.agreement, items, today })
   }

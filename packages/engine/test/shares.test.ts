@@ -218,6 +218,36 @@ describe("what a company is told", () => {
     })
   })
 
+  test("[P25] of a move is its day only where it moves something, however often it is said", async () => {
+    await using at = await setting(["card/emails"])
+    await agree(at)
+    const { editing, moves } = at.desk
+    await editing.set("card/emails/work/address", "work@example.org")
+    await moves.move({
+      assignments: [{ path: `${EMAIL}/address`, value: "new@example.org" }],
+      from: "2026-12-15",
+    })
+    const day = { from: "2026-12-15", zone: "Europe/Berlin" }
+    const puts = () =>
+      (at.relationship.space.personEntries.at(-1)?.items ?? []).flatMap((item) =>
+        item.kind === "put" ? [[item.value.path, item.value.value, item.value.day]] : [],
+      )
+    expect(puts()).toEqual([
+      [`${EMAIL}/address`, "new@example.org", day],
+      ["card/emails/work/address", "work@example.org", undefined],
+    ])
+    // Said again, as long as the company has not taken it.
+    await editing.set("card/emails/work/address", "late@example.org")
+    expect(puts()).toEqual([
+      [`${EMAIL}/address`, "new@example.org", day],
+      ["card/emails/work/address", "late@example.org", undefined],
+    ])
+    await at.share.read(at.relationship)
+    await answer(at, newestEntry(at.relationship).chain, "accepted")
+    await editing.set("card/emails/work/address", "last@example.org")
+    expect(puts()).toEqual([["card/emails/work/address", "last@example.org", undefined]])
+  })
+
   test("[P26] stops on the day until which it was disclosed", async () => {
     await using at = await setting([ADDRESS])
     await agree(at)

@@ -354,7 +354,8 @@ export class TestPerson {
     const items: PersonItem[] = Object.entries(values).map(([path, value]) => {
       const counter = (this.#counters.get(path) ?? 0) + 1
       this.#counters.set(path, counter)
-      return { kind: "put", value: { path, value, counter } }
+      const day = move?.from === undefined ? undefined : { from: move.from, zone: move.zone }
+      return { kind: "put", value: { path, value, counter, day } }
     })
     if (move !== undefined) items.push({ kind: "move", value: move })
     return this.write(personLane.encode(items))

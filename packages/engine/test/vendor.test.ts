@@ -7,10 +7,11 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { bytesToHex, utf8ToBytes } from "@fulcrum/codec/bytes"
-import { parseJson } from "@fulcrum/codec/json"
+import { type JsonValue, parseJson } from "@fulcrum/codec/json"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
 import { importAgreement } from "@fulcrum/relations/agreement"
 import { decodeInvitation, encodeInvitation } from "@fulcrum/relations/invitation"
+import { personLane } from "@fulcrum/relations/lane"
 import { StoreError } from "@fulcrum/store"
 import { afterEach, describe, expect, test } from "vitest"
 import { ADDRESS, drawRelationship, EMAIL, openWorld, REQUEST, type World } from "./vendor-world.ts"
@@ -199,6 +200,31 @@ describe("answering", () => {
     }
     expect(files.length).toBeGreaterThan(2)
     await world.reopen()
+  })
+
+  test("[V9] an entry that says one thing twice, or too much, is rejected, and the next one is taken", async () => {
+    world = await openWorld()
+    const anna = await world.person("Anna")
+    await anna.answered()
+    const entry = (count: number, pathOf: (index: number) => string, value: JsonValue) => {
+      const puts = Array.from({ length: count }, (_, index) => ({
+        kind: "put" as const,
+        value: { path: pathOf(index), value, counter: 1 },
+      }))
+      return anna.write(personLane.encode(puts))
+    }
+    const many = (round: number) => entry(2000, (index) => `${EMAIL}/${round}-${index}`, 1)
+    const large = (round: number) =>
+      entry(4, (index) => `${EMAIL}/l${round}-${index}`, "x".repeat(60_000))
+    const bad = [await entry(2, () => EMAIL, "twice@example.org")]
+    for (let round = 0; round < 5; round++) bad.push(await many(round))
+    for (let round = 0; round < 5; round++) bad.push(await large(round))
+    const good = await anna.put({ [EMAIL]: "anna@example.org" })
+    await anna.hears(good, "applied")
+    const states = bad.map((chain) => anna.states(chain).at(-1))
+    expect(states[0]).toBe("rejected")
+    expect(states.slice(1, 6)).toEqual([...Array(4).fill("applied"), "rejected"])
+    expect(states.slice(6)).toEqual([...Array(3).fill("applied"), "rejected", "rejected"])
   })
 
   test("[V9] an entry that cannot be read is rejected, and the next one is taken", async () => {

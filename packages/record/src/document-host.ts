@@ -226,7 +226,6 @@ function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocume
   if (before.handle.stats().numOps + ops > DOCUMENT_OPS_MAX) {
     throw limit("more operations than a document may have")
   }
-  checkCounters(parsed)
   const [only, ...more] = parsed
   const [bytesOfOnly] = changes
   if (only !== undefined && bytesOfOnly !== undefined && more.length === 0) {
@@ -238,8 +237,8 @@ function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocume
     refuseErrors(() => handle.applyChanges([...changes]))
     checkComplete(handle)
     checkNumbers(handle, headsOf(before.handle))
+    checkCounters(handle, before, parsed)
     const cells = readCells(handle)
-    checkGrowth(before.cells, cells)
     checkLoadsAgain(handle, cells)
     return { handle, actor: before.actor, cells }
   } catch (error) {
@@ -292,18 +291,27 @@ function isTrap(error: unknown): boolean {
   return error.name === "RuntimeError"
 }
 
-/** A counter stands for so many operations, one after another: its own's number is no less. */
-function checkCounters(changes: readonly ParsedChange[]): void {
-  for (const { startOp, writes } of changes) {
-    if (writes.some(({ cell }, at) => cell.counter > startOp + at)) throw countedFalsely()
-  }
-}
-
-/** A register only grows. */
-function checkGrowth(before: Cells, after: Cells): void {
-  for (const [key, [was]] of before) {
-    const [is] = after.get(key) ?? []
-    if (was && (is === undefined || compareCells(is, was) < 0)) throw countedFalsely()
+/** Each write counts one more than the greatest that its change follows at its key. */
+function checkCounters(
+  handle: AutomergeHandle,
+  before: OpenDocument,
+  changes: readonly ParsedChange[],
+): void {
+  const since = headsOf(before.handle)
+  const added = handle.getChangesMeta([...since])
+  const hashes = new Map(added.map(({ actor, seq, hash }) => [`${actor} ${seq}`, hash]))
+  // As long as each follows the one before it, what it follows is known without a look at history.
+  let heads: string | undefined = since.join()
+  const counters = new Map<string, number>()
+  for (const { actor, seq, deps, writes } of changes) {
+    const isNext: boolean = [...deps].sort().join() === heads
+    for (const { key, cell } of writes) {
+      const [known = before.cells.get(key)?.[0]?.counter] = [counters.get(key)]
+      const replaced = isNext ? known : cellsAt(handle, key, deps)[0]?.counter
+      if (cell.counter !== 1 + (replaced ?? 0)) throw countedFalsely()
+      counters.set(key, cell.counter)
+    }
+    heads = isNext ? hashes.get(`${actor} ${seq}`) : undefined
   }
 }
 
@@ -388,8 +396,10 @@ function readCells(handle: AutomergeHandle): Cells {
   return cells
 }
 
-function cellsAt(handle: AutomergeHandle, key: string): readonly Cell[] {
-  const all = handle.getAll(ROOT, key).map(([type, value]) => {
+/** @param heads - Of an earlier state; absent: of the newest. */
+function cellsAt(handle: AutomergeHandle, key: string, heads?: readonly string[]): readonly Cell[] {
+  const found = handle.getAll(ROOT, key, heads && [...heads])
+  const all = found.map(([type, value]) => {
     if (type === "str" && typeof value === "string") return decodeCell(value)
     throw new RecordError("RECORD_CHANGE_REFUSED", "a document with a value of another kind")
   })

@@ -210,9 +210,22 @@ describe("hostile changes", () => {
       const call = documents.apply({ document: card, changes: [again(text)] })
       await expect(call).rejects.toMatchObject({ code: "RECORD_CHANGE_REFUSED" })
     }
+    // In one batch, and beside something else, as one after the other.
+    await using fresh = await openInLineDocuments()
+    await using other = await openInLineDocuments()
+    const edits: readonly Edit[] = [{ op: "set", path: ["b"], value: 1 }]
+    await other.edit({ document: card, edits, actor: new Uint8Array(16).fill(9) })
+    for (const on of [fresh, other]) {
+      const changes = [encode({ columns: one }), again("[1,false]")]
+      const call = on.apply({ document: card, changes })
+      await expect(call).rejects.toMatchObject({ code: "RECORD_CHANGE_REFUSED" })
+    }
     expect(await documents.read(card)).toEqual({ a: true })
-    await documents.apply({ document: card, changes: [again("[2,false]")] })
-    expect(await documents.read(card)).toEqual({ a: false })
+    const changes = [encode({ columns: one }), again("[2,false]")]
+    for (const on of [documents, fresh, other]) {
+      await on.apply({ document: card, changes })
+      expect(await on.read(card)).toMatchObject({ a: false })
+    }
   })
 
   test.each(hostile)("[D6] $name is refused, and the document is as it was", async ({ bytes }) => {

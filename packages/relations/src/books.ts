@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { bytesToHex, compareBytes, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, utf8Length } from "@fulcrum/codec/bytes"
 import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import { dayAt } from "./day.ts"
 import { isWithin } from "./field-path.ts"
@@ -20,6 +20,7 @@ import type {
   MoveNote,
   PersonItem,
   Put,
+  PutDay,
   Receipt,
   ReceiptState,
   Refused,
@@ -60,7 +61,15 @@ export interface PendingValue {
   readonly value: JsonValue | undefined
   readonly from: string
   readonly zone: string | undefined
-  readonly move: Uint8Array
+}
+
+/** What a vendor keeps of one share. */
+export interface BookSize {
+  readonly registers: number
+  /** Of all entries. */
+  readonly puts: number
+  /** Of what the agreed paths hold at most, as JSON. */
+  readonly bytes: number
 }
 
 /** An agreed path before and after an entry: what a webhook tells. */
@@ -72,16 +81,30 @@ export interface BookChange {
   readonly effective: string | undefined
 }
 
+/** What some entries say of a register, all alike. */
 interface Written {
   readonly register: ShareRegister
-  readonly move: MoveNote | undefined
+  readonly puts: readonly WrittenPut[]
+}
+
+interface WrittenPut {
+  /** Chain hash of the entry, in hex. */
+  readonly entry: string
+  readonly day: PutDay | undefined
+  /** The entry is about it, and tells of it on that day; else it only says it again. */
+  readonly isTold: boolean
 }
 
 export class Books {
   readonly #paths: readonly string[]
   readonly #entries = new Map<string, { by: EntryPosition; puts: Put[]; move?: MoveNote }>()
-  /** By register: all puts that some day may make the value, greatest first. */
+  /** By register all that some day may make the value, greatest first. */
   readonly #written = new Map<string, Written[]>()
+  /** By register the most bytes that it had. */
+  readonly #bytes = new Map<string, number>()
+  #puts = 0
+  /** Chain hashes of rejected entries, in hex. */
+  readonly #rejected = new Set<string>()
   readonly #receipts = new Map<string, { receipt: Receipt; by: EntryPosition }[]>()
   #agreed: Agreed | undefined
   #refused: Refused | undefined
@@ -105,10 +128,14 @@ export class Books {
     return this.#refused
   }
 
-  /** Registers that there would be with these as well. */
-  registersWith(puts: readonly Put[]): number {
-    const more = new Set(puts.map(({ path }) => path).filter((path) => !this.#written.has(path)))
-    return this.#written.size + more.size
+  /** How much there would be with these puts as well, whatever becomes of them. */
+  sizeWith(puts: readonly Put[]): BookSize {
+    const bytes = new Map(this.#bytes)
+    for (const put of puts) {
+      bytes.set(put.path, Math.max(bytes.get(put.path) ?? 0, this.#sizeOf(put)))
+    }
+    const total = [...bytes.values()].reduce((sum, one) => sum + one, 0)
+    return { registers: bytes.size, puts: this.#puts + puts.length, bytes: total }
   }
 
   /** Takes in an entry. @returns Whether it is new. */
@@ -122,17 +149,31 @@ export class Books {
     const move = items.find((item) => item.kind === "move")?.value
     const puts = items.flatMap((item) => (item.kind === "put" ? [item.value] : []))
     this.#entries.set(key, move === undefined ? { by, puts } : { by, puts, move })
-    for (const { path, value, counter } of puts) {
-      const written = this.#written.get(path) ?? []
-      written.push({ register: { path, value, counter, by }, move })
-      written.sort(
-        (a, b) =>
-          compareRegisters(b.register, a.register) ||
-          comparePositions(a.register.by, b.register.by),
-      )
-      this.#written.set(path, written)
+    for (const put of puts) {
+      const isTold = put.day?.from === move?.from
+      this.#write(put, by, { entry: key, day: put.day, isTold })
     }
     return true
+  }
+
+  /** In bytes of JSON, once for each agreed path that it is a part of. */
+  #sizeOf({ path, value }: Put): number {
+    const fields = this.#paths.filter((agreed) => isWithin(path, agreed)).length
+    return fields * (path.length + (value === undefined ? 0 : utf8Length(canonicalJson(value))))
+  }
+
+  #write(put: Put, by: EntryPosition, written: WrittenPut): void {
+    const { path, value, counter, day } = put
+    const register: ShareRegister = { path, value, counter, day, by }
+    const all = this.#written.get(path) ?? []
+    this.#written.set(path, all)
+    const at = placeOf(register, all)
+    const there = all[at]
+    const isAlike = there !== undefined && compareRegisters(there.register, register) === 0
+    const puts = [...(isAlike ? there.puts : []), written]
+    all.splice(at, isAlike ? 1 : 0, { register, puts })
+    this.#bytes.set(path, Math.max(this.#bytes.get(path) ?? 0, this.#sizeOf(put)))
+    this.#puts++
   }
 
   #applyVendor({ by, items }: Extract<BookEntry, { lane: "vendor" }>): boolean {
@@ -161,6 +202,8 @@ export class Books {
     receipts.push({ receipt, by })
     receipts.sort((a, b) => a.by.sequence - b.by.sequence)
     this.#receipts.set(key, receipts)
+    if (this.#statesOf(receipt.about).has("rejected")) this.#rejected.add(key)
+    else this.#rejected.delete(key)
     return true
   }
 
@@ -206,8 +249,9 @@ export class Books {
   changesOf(chain: Uint8Array, nowMs: number): readonly BookChange[] {
     const entry = this.#entries.get(bytesToHex(chain))
     if (entry === undefined) return []
-    const isOwn = ({ register }: Written) => equalBytes(register.by.chain, chain)
-    const isNow = ({ move }: Written) => isEffective(move, nowMs)
+    const key = bytesToHex(chain)
+    const isOwn = (put: WrittenPut) => put.entry === key
+    const isNow = ({ day }: WrittenPut) => isEffective(day, nowMs)
     return this.#paths.flatMap((path): BookChange[] => {
       if (!entry.puts.some((put) => isWithin(put.path, path))) return []
       const before = this.#registersAt(path, isNow, isOwn)
@@ -220,71 +264,61 @@ export class Books {
   }
 
   #fieldAt(path: string, nowMs: number): BookField {
-    const isNow = ({ move }: Written) => isEffective(move, nowMs)
+    const isNow = ({ day }: WrittenPut) => isEffective(day, nowMs)
     const held = this.#registersAt(path, isNow)
-    const coming = this.#coming(path, held, isNow)
-    const pending = coming.map(({ from, zone, id }): PendingValue => {
-      const isBy = (one: Written) => isNow(one) || (one.move?.from ?? "") <= from
-      return { value: assembledAt(path, this.#registersAt(path, isBy)), from, zone, move: id }
+    const pending = this.#daysToCome(path, held, isNow).map(({ from, zone }): PendingValue => {
+      const isBy = (put: WrittenPut) => isNow(put) || (put.day?.from ?? "") <= from
+      return { value: assembledAt(path, this.#registersAt(path, isBy)), from, zone }
     })
     return { path, value: assembledAt(path, held), held: held.length > 0, pending }
   }
 
-  /** Moves whose day has not come and that something will hold of, in order of their days. */
-  #coming(
+  /** Days that have not come and on which something will hold, in order. */
+  #daysToCome(
     path: string,
     held: readonly ShareRegister[],
-    isNow: (one: Written) => boolean,
-  ): readonly (MoveNote & { readonly from: string })[] {
+    isNow: (put: WrittenPut) => boolean,
+  ): readonly PutDay[] {
     const heldByPath = new Map(held.map((register) => [register.path, register]))
-    const coming = new Map<string, MoveNote & { readonly from: string }>()
+    const days = new Map<string, PutDay>()
     for (const [at, written] of this.#writtenAt(path)) {
       const before = heldByPath.get(at)
-      for (const one of written) {
-        const { move, register } = one
+      for (const { register, puts } of written) {
         if (before !== undefined && compareRegisters(register, before) <= 0) break
-        if (isNow(one) || move?.from === undefined || this.#isRejected(one)) continue
-        coming.set(bytesToHex(move.id), { ...move, from: move.from })
+        for (const put of puts) {
+          if (put.day === undefined || isNow(put) || this.#rejected.has(put.entry)) continue
+          days.set(`${put.day.from} ${put.day.zone ?? ""}`, put.day)
+        }
       }
     }
-    return [...coming.values()].sort(
-      (a, b) => compareText(a.from, b.from) || compareBytes(a.id, b.id),
-    )
+    return [...days].sort(([a], [b]) => compareText(a, b)).map(([, day]) => day)
   }
 
   /**
-   * The registers at and below a path, each the greatest put that holds. One that several entries
-   * say alike holds once it does by all of them.
+   * The registers at and below a path, each the greatest that holds. One that several entries say
+   * alike holds once it does by all of them.
    *
    * @param isAbsent - What is thought away: an entry, and what holds only since it does.
    */
   #registersAt(
     path: string,
-    holds: (one: Written) => boolean,
-    isAbsent: (one: Written) => boolean = () => false,
+    holds: (put: WrittenPut) => boolean,
+    isAbsent: (put: WrittenPut) => boolean = () => false,
   ): readonly ShareRegister[] {
     return this.#writtenAt(path).flatMap(([, written]) => {
-      for (let at = 0, end = 0; at < written.length; at = end) {
-        const first = written[at]
-        if (first === undefined) break
-        do end++
-        while (isAlike(first, written[end]))
-        const alike = written.slice(at, end).filter((one) => !this.#isRejected(one))
-        const others = alike.filter((one) => !isAbsent(one))
-        const isLast = lastDay(alike) > lastDay(others)
-        if (others.length > 0 && !isLast && others.every(holds)) return [first.register]
-      }
-      return []
+      const shown = written.find(({ puts }) => {
+        const standing = puts.filter(({ entry }) => !this.#rejected.has(entry))
+        const others = standing.filter((put) => !isAbsent(put))
+        const isLast = lastToldDay(standing) > lastToldDay(others)
+        return others.length > 0 && !isLast && others.every(holds)
+      })
+      return shown === undefined ? [] : [shown.register]
     })
   }
 
   /** By register at and below a path, what was written there, greatest first. */
   #writtenAt(path: string): readonly (readonly [string, readonly Written[]])[] {
     return [...this.#written].filter(([at]) => isWithin(at, path))
-  }
-
-  #isRejected({ register }: Written): boolean {
-    return this.#statesOf(register.by.chain).has("rejected")
   }
 
   /** A later acceptance takes back a rejection. */
@@ -299,21 +333,32 @@ export class Books {
   }
 }
 
-/** Whether what an entry with this note says holds by now. */
-export function isEffective(move: MoveNote | undefined, nowMs: number): boolean {
-  return move?.from === undefined || dayAt(nowMs, move.zone) >= move.from
+/** Whether what holds from a day, or at once, holds by now. */
+export function isEffective(
+  day: { readonly from?: string | undefined; readonly zone?: string | undefined } | undefined,
+  nowMs: number,
+): boolean {
+  return day?.from === undefined || dayAt(nowMs, day.zone) >= day.from
 }
 
-/** The day from which all of them hold; none comes first. */
-function lastDay(written: readonly Written[]): string {
-  return written.reduce((last, { move }) => {
-    const from = move?.from ?? ""
+/** Where a register is or belongs among others, greatest first. */
+function placeOf(register: ShareRegister, written: readonly Written[]): number {
+  let [from, to] = [0, written.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    const other = written[middle]
+    if (other !== undefined && compareRegisters(other.register, register) > 0) from = middle + 1
+    else to = middle
+  }
+  return from
+}
+
+/** The last day on which one of them is told of; none comes first. */
+function lastToldDay(puts: readonly WrittenPut[]): string {
+  return puts.reduce((last, { day, isTold }) => {
+    const from = (isTold ? day?.from : undefined) ?? ""
     return from > last ? from : last
   }, "")
-}
-
-function isAlike(a: Written, b: Written | undefined): boolean {
-  return b !== undefined && compareRegisters(a.register, b.register) === 0
 }
 
 function compareText(a: string, b: string): number {

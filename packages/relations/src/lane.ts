@@ -8,7 +8,7 @@
  *
  * | lane   | tag | item     | what it says                                                   |
  * | ------ | --: | -------- | -------------------------------------------------------------- |
- * | person |   0 | put      | a register's new value, or its absence, and its counter        |
+ * | person |   0 | put      | a register's value, or its absence, its counter and its day    |
  * | person |   1 | move     | the puts of this entry belong to this move                     |
  * | vendor |   0 | agreed   | the vendor's signature over the proffered agreement            |
  * | vendor |   1 | refused  | the vendor does not agree; why                                 |
@@ -66,12 +66,21 @@ export interface Put {
   readonly value?: JsonValue | undefined
   /** From 1; grows with each edit of this register, and the greater wins. */
   readonly counter: number
+  /** From when it holds; absent: at once. */
+  readonly day?: PutDay | undefined
+}
+
+export interface PutDay {
+  /** `YYYY-MM-DD`, in `zone`. */
+  readonly from: string
+  /** IANA time zone of the person. */
+  readonly zone?: string | undefined
 }
 
 /** What makes this entry's puts a move. */
 export interface MoveNote {
   readonly id: Uint8Array
-  /** Day (`YYYY-MM-DD`) from which the values hold, in `zone`; absent: at once. */
+  /** Day (`YYYY-MM-DD`) from which it holds, in `zone`, as its puts say; absent: at once. */
   readonly from?: string | undefined
   /** IANA time zone of the person. */
   readonly zone?: string | undefined
@@ -127,6 +136,7 @@ const put: Schema<Put> = struct({
   path,
   value: optional(value),
   counter: int(1, Number.MAX_SAFE_INTEGER),
+  day: optional(struct({ from: day, zone: optional(text(64)) })),
 })
 const move: Schema<MoveNote> = struct({
   id: bytes(16),

@@ -91,8 +91,10 @@ export function moveNote(input: {
   readonly share: Share
 }): MoveNote {
   if (input.zone !== undefined && !isZone(input.zone)) throw invalid("an unknown time zone")
-  const before = input.paths
-    .filter((path) => isWithin(path, "card/name") || path === "card")
+  // Of a whole card, not all of it.
+  const names = input.paths.map((path) => (path === "card" ? "card/name" : path))
+  const before = names
+    .filter((path) => isWithin(path, "card/name"))
     .slice(0, BEFORE_MAX)
     .flatMap((path) => {
       const value = input.share.valueAt(path)

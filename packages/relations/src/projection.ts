@@ -32,7 +32,7 @@ import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hash, hkdf } from "@fulcrum/crypto/hash"
 import { touches } from "./field-path.ts"
-import type { Put } from "./lane.ts"
+import type { Put, PutDay } from "./lane.ts"
 import { compareRegisters, type Share, type ShareRegister } from "./share.ts"
 
 /** Puts that fit between two edits of a register. */
@@ -74,7 +74,10 @@ export interface ToldUpdate {
 }
 
 export interface Projection {
-  /** In order of path, each register once: all of a field, if anything of it is to be put. */
+  /**
+   * In order of path, each register once. With them, again, what the share holds of the same fields
+   * and its vendor did not say that it took.
+   */
   readonly puts: readonly Put[]
   /** The disclosed paths that they are at or below. */
   readonly paths: readonly string[]
@@ -97,11 +100,16 @@ export function project(input: {
   readonly offsetOf: (path: string) => number
   readonly share: Share
   readonly edited: readonly string[]
+  /** From when what was edited holds; absent: at once. */
+  readonly day?: PutDay | undefined
+  /** Whether the vendor said that it took what this entry put. */
+  readonly isTaken?: (chain: Uint8Array) => boolean
 }): Projection {
   const puts = new Map<string, Put>()
   const paths = new Set<string>()
   const updates: ToldUpdate[] = []
   const waits: { path: string; for: "record" | "share" }[] = []
+  const isTaken = (held: ShareRegister) => input.isTaken?.(held.by.chain) === true
   for (const disclosure of sortByPath(input.disclosures)) {
     const { path: disclosed } = disclosure
     const found = input.registersAt(disclosed).map((register) => judge(input, disclosure, register))
@@ -110,12 +118,16 @@ export function project(input: {
     }
     if (!found.some(({ step }) => step.do === "put")) continue
     paths.add(disclosed)
-    // With all that the field has: no vendor, whatever it rejects or gets first, has half of it.
-    for (const { register, mark, least, step, isTold } of found) {
+    for (const { register, step, held, isEdited } of found) {
       const { path, value } = register
-      if (step.do !== "put" && value === undefined && !isTold) continue
-      puts.set(path, { path, value, counter: step.do === "put" ? step.counter : least })
-      updates.push({ path: disclosed, register: registerName(path), mark })
+      if (step.do === "put") {
+        const { counter } = step
+        puts.set(path, { path, value, counter, ...(isEdited && { day: input.day }) })
+        updates.push({ path: disclosed, register: registerName(path), mark: markOf(register) })
+      } else if (held !== undefined && isSame(held.value, value) && !isTaken(held)) {
+        // Said again: whatever a vendor rejects or gets first, it does not have half of a field.
+        puts.set(path, { path, value, counter: held.counter, day: held.day })
+      }
     }
   }
   const ordered = [...puts.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
@@ -128,16 +140,16 @@ function judge(
   register: DisclosedRegister,
 ) {
   const { path, counter } = register
-  const [mark, marks] = [markOf(register), told.get(registerName(path))]
   const held = input.share.registers.get(path)
   const least = (input.offsetOf(path) + counter) * COUNTER_STEP
-  const isTold = held !== undefined || marks !== undefined
+  const marks = () => told.get(registerName(path))
+  const isTold = held !== undefined || marks() !== undefined
   // What is told once is not told more of later.
   const isOver = !follows && (isTold || told.size > 0)
   const isEdited = input.edited.some((edited) => touches(edited, path))
-  const isMarked = marks?.has(mark) === true
+  const isMarked = () => marks()?.has(markOf(register)) === true
   const step = isOver ? NOTHING : nextStep({ register, least, isTold, isMarked, held, isEdited })
-  return { register, mark, least, step, isTold }
+  return { register, step, held, isEdited }
 }
 
 /** Names a register in the relationship's document, however long its path. */
@@ -185,7 +197,7 @@ function nextStep(at: {
   /** Something was ever told of it. */
   readonly isTold: boolean
   /** Somebody says that they have put just this. */
-  readonly isMarked: boolean
+  readonly isMarked: () => boolean
   readonly held: ShareRegister | undefined
   readonly isEdited: boolean
 }): Step {
@@ -194,22 +206,22 @@ function nextStep(at: {
   const put: Step = { do: "put", counter: least }
   // A field that was never there is not projected: *cleared* is said only of what was told.
   if (!isTold) return value === undefined ? NOTHING : put
-  if (held === undefined) return isMarked ? FOR_SHARE : put
+  if (held === undefined) return isMarked() ? FOR_SHARE : put
   const isSaid = isSame(value, held.value)
   const heldLeast = Math.floor(held.counter / COUNTER_STEP) * COUNTER_STEP
   if (heldLeast > least) {
     // An edit is put all the same, and does not win: whoever has both must see the same.
-    return isEdited && !isMarked ? put : FOR_RECORD
+    return isEdited && !isMarked() ? put : FOR_RECORD
   }
   if (heldLeast < least) {
     if (isPart && isSaid) return NOTHING
-    return isMarked ? FOR_SHARE : put
+    return isMarked() ? FOR_SHARE : put
   }
   if (isSaid) return NOTHING
   const isBeaten = isPart && register.ties.some((tie) => isSame(tie, held.value))
   if (isBeaten) return { do: "put", counter: held.counter + 1 }
   if (compareRegisters({ counter: least, value }, held) < 0) return FOR_RECORD
-  return isMarked ? FOR_SHARE : put
+  return isMarked() ? FOR_SHARE : put
 }
 
 function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {

@@ -15,7 +15,7 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import { compareCells } from "@fulcrum/record/cell"
 import { assemble, keyToPath, valueAt } from "@fulcrum/record/registers"
 import { isWithin } from "./field-path.ts"
-import type { Put } from "./lane.ts"
+import type { Put, PutDay } from "./lane.ts"
 
 /** Which entry of the share's log wrote something. */
 export interface EntryPosition {
@@ -29,6 +29,8 @@ export interface ShareRegister {
   /** `undefined`: cleared. */
   readonly value: JsonValue | undefined
   readonly counter: number
+  /** From when it holds; `undefined`: at once. */
+  readonly day?: PutDay | undefined
   readonly by: EntryPosition
 }
 
@@ -43,7 +45,8 @@ export class Share {
   /** @returns Whether the put changed the register. */
   apply(put: Put, by: EntryPosition): boolean {
     const before = this.#registers.get(put.path)
-    const after = { path: put.path, value: put.value, counter: put.counter, by }
+    const { path, value, counter, day } = put
+    const after = { path, value, counter, day, by }
     const order = before === undefined ? 1 : compareRegisters(after, before)
     // What is said again, by the same device or another, is as far as its last entry.
     const isAgain = order === 0 && before !== undefined && comparePositions(by, before.by) > 0

@@ -20,7 +20,9 @@ function write(
   move?: { readonly from?: string; readonly zone?: string },
 ): BookEntry {
   const note: MoveNote = { id: new Uint8Array(16).fill(sequence), before: [], ...move }
-  const items: PersonItem[] = [{ kind: "put", value: { path: PATH, value, counter: sequence } }]
+  const day = move?.from === undefined ? undefined : { from: move.from, zone: move.zone }
+  const put = { path: PATH, value, counter: sequence, day }
+  const items: PersonItem[] = [{ kind: "put", value: put }]
   if (move !== undefined) items.push({ kind: "move", value: note })
   return { lane: "person", by: at(1, sequence), items }
 }
@@ -144,16 +146,17 @@ describe("a vendor's books", () => {
 
   describe("of a field with several registers", () => {
     const FIELD = "card/emails"
-    type Cells = Readonly<Record<string, readonly [number, JsonValue | undefined]>>
+    /** Counter and value of each register, and its day. */
+    type Cells = Readonly<Record<string, readonly [number, JsonValue | undefined, string?]>>
     const tell = (
       sequence: number,
       cells: Cells,
       more: { readonly writer?: number; readonly move?: { readonly from: string } } = {},
     ): BookEntry => {
       const { writer = 1, move } = more
-      const items: PersonItem[] = Object.entries(cells).map(([name, [counter, value]]) => ({
+      const items: PersonItem[] = Object.entries(cells).map(([name, [counter, value, from]]) => ({
         kind: "put",
-        value: { path: `${FIELD}/${name}`, counter, value },
+        value: { path: `${FIELD}/${name}`, counter, value, day: from ? { from } : undefined },
       }))
       const id = new Uint8Array(16).fill(sequence)
       if (move) items.push({ kind: "move", value: { id, before: [], ...move } })
@@ -204,22 +207,53 @@ describe("a vendor's books", () => {
       ])
     })
 
-    test("[RL18] keep a day, also when what has it is said again without one", () => {
-      const moved: Cells = { ...first, "home/address": [2, "new@x.org"] }
+    test("[RL18] hold what has no day at once, and keep a day that is said again", () => {
+      const moved: Cells = { ...first, "home/address": [2, "new@x.org", "2026-12-15"] }
       const move = { from: "2026-12-15" }
       const books = booksOf(tell(1, first), tell(2, moved, { move }))
-      const [{ pending } = { pending: [] }] = books.fields(today).values()
-      expect(pending).toMatchObject([{ value: home("new@x.org"), from: "2026-12-15" }])
+      const field = (ms: number) => books.fields(ms).get(FIELD)
+      expect(field(today)).toMatchObject({
+        value: home("a@x.org"),
+        pending: [{ value: home("new@x.org"), from: "2026-12-15" }],
+      })
       books.apply(tell(3, { ...moved, "work/address": [2, "d@x.org"] }))
       const between = { home: { address: "a@x.org" }, work: { address: "d@x.org" } }
-      expect(books.fields(today).get(FIELD)?.value).toEqual(between)
+      expect(field(today)?.value).toEqual(between)
       expect(books.changesOf(at(1, 3).chain, today)).toMatchObject([{ value: between }])
       const after = { home: { address: "new@x.org" }, work: { address: "d@x.org" } }
-      expect(books.fields(today).get(FIELD)?.pending).toMatchObject([{ value: after }])
+      expect(field(today)?.pending).toMatchObject([{ value: after }])
       const onTheDay = noon("2026-12-15")
-      expect(books.fields(onTheDay).get(FIELD)?.value).toEqual(after)
+      expect(field(onTheDay)).toMatchObject({ value: after, pending: [] })
       expect(books.changesOf(at(1, 2).chain, onTheDay)).toMatchObject([
         { value: after, previous: between, effective: "2026-12-15" },
+      ])
+    })
+
+    test("[RL18] have two moves of one field each on its day", () => {
+      const books = booksOf(
+        tell(1, first),
+        tell(2, { "home/address": [2, "c@x.org", "2026-12-15"] }, { move: { from: "2026-12-15" } }),
+        tell(
+          3,
+          {
+            "home/address": [2, "c@x.org", "2026-12-15"],
+            "work/address": [2, "d@x.org", "2026-12-20"],
+          },
+          { move: { from: "2026-12-20" } },
+        ),
+      )
+      const both = { home: { address: "c@x.org" }, work: { address: "d@x.org" } }
+      const at15 = noon("2026-12-16")
+      expect(books.fields(today).get(FIELD)).toMatchObject({
+        value: home("a@x.org"),
+        pending: [{ value: home("c@x.org") }, { value: both }],
+      })
+      expect(books.fields(at15).get(FIELD)?.value).toEqual(home("c@x.org"))
+      expect(books.changesOf(at(1, 2).chain, at15)).toMatchObject([
+        { value: home("c@x.org"), previous: home("a@x.org") },
+      ])
+      expect(books.changesOf(at(1, 3).chain, noon("2026-12-20"))).toMatchObject([
+        { value: both, previous: home("c@x.org") },
       ])
     })
   })

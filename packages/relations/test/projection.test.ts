@@ -137,28 +137,39 @@ describe("a field is projected", () => {
     expect(run({ has: [{ ...beaten, ties: [] }], held, told }).waits).toEqual(["record"])
   })
 
-  test("[RL1] with all else that it has, however little of it changed", () => {
+  test("[RL1] with what else the field has and the vendor did not take yet", () => {
     const [a, b, c, d] = [
       registerAt(1, "a", { path: `${PATH}/a` }),
       registerAt(2, "b", { path: `${PATH}/b` }),
-      registerAt(3, undefined, { path: `${PATH}/c` }),
+      registerAt(3, "c", { path: `${PATH}/c` }),
       registerAt(4, undefined, { path: `${PATH}/d` }),
     ]
-    const told = new Map([a, c].map((one) => [registerName(one.path), new Set([markOf(one)])]))
-    const { puts, updates } = project({
-      disclosures: [{ path: PATH, follows: true, told }],
+    const day = { from: "2026-12-15", zone: "Europe/Berlin" }
+    const share = new Share()
+    const put = ({ path, value }: DisclosedRegister, counter: number, chain: number) =>
+      share.apply({ path, value, counter, day }, { ...by, chain: Uint8Array.of(chain) })
+    put(a, counterOf(1), 1)
+    put(c, counterOf(3), 2)
+    const input = {
+      disclosures: [{ path: PATH, follows: true, told: new Map() }],
       registersAt: () => [a, b, c, d],
       offsetOf: () => OFFSET,
-      share: new Share(),
-      edited: [b.path],
-    })
-    // Of what was never told, not that it was unset.
-    expect(puts.map(({ path, counter }) => [path, counter])).toEqual([
-      [a.path, counterOf(1)],
-      [b.path, counterOf(2)],
-      [c.path, counterOf(3)],
+      share,
+      isTaken: (chain: Uint8Array) => chain[0] === 2,
+    }
+    const { puts, updates } = project({ ...input, edited: [b.path], day: { from: "2027-01-01" } })
+    // With the day that each was told with.
+    expect(puts).toEqual([
+      { path: a.path, value: "a", counter: counterOf(1), day },
+      { path: b.path, value: "b", counter: counterOf(2), day: { from: "2027-01-01" } },
     ])
-    expect(updates.map(({ mark }) => mark)).toEqual([a, b, c].map(markOf))
+    expect(updates.map(({ mark }) => mark)).toEqual([markOf(b)])
+    // What is told for the first time meanwhile is no part of the move.
+    expect(project({ ...input, edited: [], day }).puts[1]).toEqual({
+      path: b.path,
+      value: "b",
+      counter: counterOf(2),
+    })
   })
 
   test("[RL1] what several disclosures hold is put once", () => {

@@ -117,6 +117,10 @@ describe("a lane", () => {
       { kind: "put", value: { path: "card/name", value: { full: "Ada" }, counter: 7 } },
       { kind: "put", value: { path: "card/emails/home", counter: 8 } },
       {
+        kind: "put",
+        value: { path: "card/uid", value: "1", counter: 9, day: { from: "2026-12-15" } },
+      },
+      {
         kind: "move",
         value: {
           id: random.bytes(16),
@@ -135,11 +139,11 @@ describe("a lane", () => {
       const bad = JSON.parse(`{"a": [{"b": {"${key}": 1}}]}`)
       expect(() => personLane.encode([put(bad)])).toThrow(CodecError)
       const inside = new Map([["a", [new Map([["b", new Map([[key, 1]])]])]]])
-      const bytes = encodeCbor([[0, ["card/emails/home", inside, 1]]])
+      const bytes = encodeCbor([[0, ["card/emails/home", inside, 1, null]]])
       expect(() => personLane.decode(bytes)).toThrow(
         expect.objectContaining({ code: "JSON_FORBIDDEN_KEY" }),
       )
-      const path = encodeCbor([[0, [`card/${key}`, 1, 1]]])
+      const path = encodeCbor([[0, [`card/${key}`, 1, 1, null]]])
       expect(() => personLane.decode(path)).toThrow(
         expect.objectContaining({ code: "SCHEMA_VALUE" }),
       )
@@ -147,8 +151,11 @@ describe("a lane", () => {
   )
 
   test.for<[string, () => unknown]>([
-    ["a path that is not canonical", () => personLane.decode(encodeCbor([[0, ["card//x", 1, 1]]]))],
-    ["a counter of zero", () => personLane.decode(encodeCbor([[0, ["card", 1, 0]]]))],
+    [
+      "a path that is not canonical",
+      () => personLane.decode(encodeCbor([[0, ["card//x", 1, 1, null]]])),
+    ],
+    ["a counter of zero", () => personLane.decode(encodeCbor([[0, ["card", 1, 0, null]]]))],
     [
       "a day that the calendar lacks",
       () => personLane.decode(encodeCbor([[1, [new Uint8Array(16), "2026-02-30", null, []]]])),

@@ -147,11 +147,13 @@ export class Town {
   /** Until both devices show one record, the vendor holds what it says, and the hook knows. */
   async untilSame(): Promise<void> {
     const { clock } = this.world
-    const sinceMs = clock.now()
+    const begunMs = clock.now()
+    let sinceMs = begunMs
     this.findings.throwIfFailed()
     while (!(await this.#isSame())) {
-      const isHookBehind = (this.shop.vendor?.queue().length ?? 0) > 0
-      if (clock.now() - sinceMs > (isHookBehind ? HOOK_MS : SAME_MS)) {
+      // What the hook was told last has its way to go from then on.
+      if ((this.shop.vendor?.queue().length ?? 0) > 0) sinceMs = clock.now()
+      if (clock.now() - sinceMs > SAME_MS || sinceMs - begunMs > HOOK_MS) {
         throw new SimError("SIM_DIVERGED", await this.#howTheyDiffer())
       }
       await clock.sleep(LOOK_MS)

@@ -266,7 +266,7 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "relations/src/projection.ts",
-        "return isEdited && !isMarked ? put : FOR_RECORD",
+        "return isEdited && !isMarked() ? put : FOR_RECORD",
         'return isSaid ? NOTHING : { do: "put", counter: held.counter + 1 }',
       ),
     ],
@@ -323,7 +323,7 @@ export const CANARIES: readonly Canary[] = [
     seed: 25,
     patches: one(
       "relations/src/projection.ts",
-      "    return isMarked ? FOR_SHARE : put\n  }",
+      "    return isMarked() ? FOR_SHARE : put\n  }",
       "    return isEdited ? put : FOR_SHARE\n  }",
     ),
   },
