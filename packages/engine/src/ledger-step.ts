@@ -19,8 +19,8 @@ export interface Step {
   /** Makes a document's change part of this step's entry. `undefined`: nothing changed. */
   keep(change: RecordChange | undefined): void
   add(item: RecordItem): void
-  /** Appends to another space's log. @returns The entries as they will stand there. */
-  append(replica: Replica, body: Uint8Array): readonly AdmittedEntry[]
+  /** Appends to another space's log, once. @returns The entries as they will stand there. */
+  append(replica: Replica, bodies: readonly Uint8Array[]): readonly AdmittedEntry[]
   /** An append staged elsewhere, such as a share's first key span. */
   join(replica: Replica, staged: StagedAppend): void
   write(...ops: readonly VaultOp[]): void
@@ -64,8 +64,8 @@ export class OpenStep implements Step {
     this.#items.push(item)
   }
 
-  append(replica: Replica, body: Uint8Array): readonly AdmittedEntry[] {
-    const append = replica.stage([{ kind: "payload", body }])
+  append(replica: Replica, bodies: readonly Uint8Array[]): readonly AdmittedEntry[] {
+    const append = replica.stage(bodies.map((body) => ({ kind: "payload", body })))
     this.#staged.push({ replica, append })
     return append.entries
   }

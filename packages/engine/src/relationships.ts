@@ -300,11 +300,11 @@ export class Relationships {
       })
       const extra = told?.with(relationship, paths) ?? []
       const { bodies, unfit } = shareMessages(puts, extra)
-      if (unfit.length > 0 && edited.length > 0) {
+      if (unfit.some(({ path }) => edited.some((one) => touches(one, path)))) {
         throw new EngineError("VALUE_TOO_LARGE", `this is more than ${name} can be told at once`)
       }
       if (bodies.length === 0) continue
-      const entries = bodies.flatMap((body) => step.append(space.replica, body))
+      const entries = step.append(space.replica, bodies)
       const document = documentId(`relationships/${relationship.id}`)
       // What a company cannot be told keeps neither it from the rest, nor anybody else.
       const names = new Set(unfit.map(({ path }) => registerName(path)))

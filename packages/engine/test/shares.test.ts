@@ -171,11 +171,33 @@ describe("what a company is told", () => {
     expect([...at.share.values]).toEqual([[part, undefined]])
   })
 
+  test("that fits in no single entry goes into several", async () => {
+    await using at = await setting(["card/emails"])
+    const { editing } = at.desk
+    const long = (letter: string) => `${letter.repeat(60_000)}@example.org`
+    for (const letter of "abcdef") await editing.set(`card/emails/${letter}/address`, long(letter))
+    await agree(at)
+    expect(at.relationship.space.personEntries.length).toBeGreaterThan(1)
+    const held = () => JSON.stringify(at.share.values.get("card/emails"))
+    for (const letter of "abcdef") expect(held()).toContain(long(letter))
+    await editing.unset("card/emails")
+    await at.share.read(at.relationship)
+    expect(held()).toBeUndefined()
+    // One that fits nowhere is not told, and nothing else of the field waits for it.
+    await at.desk.editing.set("card/emails/a/address", "a@example.org")
+    await at.share.read(at.relationship)
+    await expect(editing.set("card/emails/b/address", long("xx"))).rejects.toMatchObject({
+      code: "VALUE_TOO_LARGE",
+    })
+    expect(held()).toBe('{"a":{"address":"a@example.org"}}')
+  })
+
   test("that fits in no entry keeps it from nothing else", async () => {
     await using at = await setting([ADDRESS, EMAIL])
     await at.desk.editing.set(ADDRESS, "x".repeat(100_000))
     await agree(at)
     expect([...at.share.values]).toEqual([[EMAIL, { address: "ada@example.org" }]])
+    await at.desk.editing.set(`${EMAIL}/address`, "new@example.org")
     await at.desk.editing.set(ADDRESS, "Short Street 1")
     await at.share.read(at.relationship)
     expect(at.share.values.get(ADDRESS)).toEqual({ full: "Short Street 1" })
