@@ -33,12 +33,7 @@ import { type DisclosureChoice, parseDisclosures } from "@fulcrum/relations/disc
 import { isWithin, touches } from "@fulcrum/relations/field-path"
 import { decodeInvitation, type Invitation } from "@fulcrum/relations/invitation"
 import type { PersonItem, PutDay } from "@fulcrum/relations/lane"
-import {
-  counterOffset,
-  type DisclosedRegister,
-  project,
-  registerName,
-} from "@fulcrum/relations/projection"
+import { counterOffset, type DisclosedRegister, project } from "@fulcrum/relations/projection"
 import { RelationsError } from "@fulcrum/relations/relations-error"
 import {
   projectionEdits,
@@ -58,7 +53,7 @@ import { newRelationship } from "./new-relationship.ts"
 import type { ConnectPreview, ConnectRequest, Reach } from "./person.ts"
 import type { RelationshipItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
-import { shareMessages } from "./share-message.ts"
+import { fitsEntry, shareMessages } from "./share-message.ts"
 import { ShareSpace } from "./share-space.ts"
 
 /** Fetches what a door pins, from any of the relays; `undefined`: no relay knows the door. */
@@ -292,23 +287,26 @@ export class Relationships {
       for (const { path } of disclosures) {
         if (!known.has(path)) known.set(path, await disclosedRegisters(step.documents, path))
       }
-      const { puts, paths, updates } = project({
-        ...{ disclosures, edited, share: space.share, day: told?.day },
+      const { puts, again, unfit, paths, updates } = project({
+        ...{ disclosures, edited, share: space.share, day: told?.day, fits: fitsEntry },
         registersAt: (path) => known.get(path) ?? [],
         offsetOf: (path) => this.#offsetOf(relationship, path),
         isTaken: (chain) => space.hasTaken(chain),
       })
-      const extra = told?.with(relationship, paths) ?? []
-      const { bodies, unfit } = shareMessages(puts, extra)
+      // What a company cannot be told keeps neither it from the rest, nor anybody else.
       if (unfit.some(({ path }) => edited.some((one) => touches(one, path)))) {
         throw new EngineError("VALUE_TOO_LARGE", `this is more than ${name} can be told at once`)
       }
-      if (bodies.length === 0) continue
+      if (puts.length === 0) continue
+      const extra = told?.with(relationship, paths) ?? []
+      // What is only said again is no part of a move, and does not wait for its day.
+      const bodies =
+        told === undefined
+          ? shareMessages([...again, ...puts], extra)
+          : [...shareMessages(again, []), ...shareMessages(puts, extra)]
       const entries = step.append(space.replica, bodies)
       const document = documentId(`relationships/${relationship.id}`)
-      // What a company cannot be told keeps neither it from the rest, nor anybody else.
-      const names = new Set(unfit.map(({ path }) => registerName(path)))
-      const edits = projectionEdits(updates.filter(({ register }) => !names.has(register)))
+      const edits = projectionEdits(updates)
       step.keep(await editDocument(step.documents, { document, edits, actor: step.actor }))
       step.after(() => space.absorb(entries))
       const entry = entries.at(-1)

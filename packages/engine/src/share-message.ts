@@ -6,25 +6,28 @@
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { type PersonItem, type Put, personLane } from "@fulcrum/relations/lane"
 
-export interface ShareMessages {
-  /** Bodies of entries, in order: one, if that holds all of it. */
-  readonly bodies: readonly Uint8Array[]
-  /** Puts that no entry can hold. */
-  readonly unfit: readonly Put[]
+/** Whether an entry can hold it. */
+export function fitsEntry(put: Put): boolean {
+  return encoded([{ kind: "put", value: put }]) !== undefined
 }
 
-/** @param extra - Items that go into each entry. */
-export function shareMessages(puts: readonly Put[], extra: readonly PersonItem[]): ShareMessages {
-  if (puts.length === 0) return { bodies: [], unfit: [] }
+/**
+ * Bodies of entries, in order: one, if that holds all of it.
+ *
+ * @param puts - Each of which fits.
+ * @param extra - Items that go into each entry.
+ * @throws {RangeError} `extra` does not fit beside a put.
+ */
+export function shareMessages(
+  puts: readonly Put[],
+  extra: readonly PersonItem[],
+): readonly Uint8Array[] {
+  if (puts.length === 0) return []
   const body = encoded([...puts.map((value) => ({ kind: "put", value }) as const), ...extra])
-  if (body !== undefined) return { bodies: [body], unfit: [] }
-  if (puts.length === 1) return { bodies: [], unfit: puts }
+  if (body !== undefined) return [body]
+  if (puts.length === 1) throw new RangeError("an entry's other items leave no room for a put")
   const half = Math.ceil(puts.length / 2)
-  const parts = [puts.slice(0, half), puts.slice(half)].map((part) => shareMessages(part, extra))
-  return {
-    bodies: parts.flatMap(({ bodies }) => bodies),
-    unfit: parts.flatMap(({ unfit }) => unfit),
-  }
+  return [puts.slice(0, half), puts.slice(half)].flatMap((part) => shareMessages(part, extra))
 }
 
 /** `undefined`: out of the lane's bounds. */

@@ -61,6 +61,8 @@ export const CUSTOMER_REGISTERS_MAX = 8192
 export const CUSTOMER_REGISTER_BYTES_MAX: number = 1024 * 1024
 /** Puts of one customer in all: each is kept in memory. */
 export const CUSTOMER_PUTS_MAX: number = 512 * 1024
+/** Bytes of events after which one write has enough of them. */
+const EVENTS_WRITE_BYTES: number = 4 * 1024 * 1024
 /** Epochs' keys of one share. */
 const EPOCHS_MAX = 4096
 /** Items that one entry of the person's may take of an answer: delivered, decided, applied. */
@@ -305,8 +307,11 @@ export class VendorCustomer {
     const ops: VaultOp[] = []
     const events: StagedEvent[] = []
     const effected: OpenEntry[] = []
+    const told = new Set<string>()
+    let eventBytes = 0
     for (const entry of this.#open.values()) {
       if (answers.length > LANE_ITEMS_MAX - ANSWERS_PER_ENTRY) break
+      if (eventBytes > EVENTS_WRITE_BYTES) break
       if (!entry.states.has("delivered")) answers.push(answer(entry, "delivered"))
       let isAccepted = entry.states.has("accepted")
       if (!isAccepted) {
@@ -316,9 +321,13 @@ export class VendorCustomer {
         if (isAccepted) this.#book(entry)
       }
       if (!isAccepted || entry.hasEffect || !this.#isDue(entry)) continue
-      const event = this.#stageEvent(entry)
+      const event = this.#stageEvent(entry, told)
       if (event === undefined) answers.push(answer(entry, "applied"))
-      else events.push(event)
+      else {
+        events.push(event.staged)
+        eventBytes += event.bytes
+        told.add(bytesToHex(entry.by.chain))
+      }
       if (entry.move?.from !== undefined) {
         ops.push(this.#effects.put(this.record.id, entry.arrival, new Uint8Array(1)))
       }
@@ -357,9 +366,16 @@ export class VendorCustomer {
   }
 
   /** `undefined`: nobody is to be told, since there are no hooks or something newer holds. */
-  #stageEvent({ by, move }: OpenEntry): StagedEvent | undefined {
+  #stageEvent(
+    { by, move }: OpenEntry,
+    told: ReadonlySet<string>,
+  ): { readonly staged: StagedEvent; readonly bytes: number } | undefined {
     const { clock, hooks } = this.#options
-    const changes = this.#books.changesOf(by.chain, clock.now())
+    const isUntold = (entry: string) => {
+      const other = this.#open.get(entry)
+      return other !== undefined && !other.hasEffect && !told.has(entry)
+    }
+    const changes = this.#books.changesOf(by.chain, clock.now(), isUntold)
     if (changes.length === 0) return undefined
     const event = webhookEvent({
       type: "share.changed",
@@ -371,7 +387,8 @@ export class VendorCustomer {
       changes,
       move: move?.id,
     })
-    return hooks.stage(this.record.id, event, by.chain)
+    const staged = hooks.stage(this.record.id, event, by.chain)
+    return staged && { staged, bytes: event.body.length }
   }
 
   async #write(answers: readonly VendorItem[], ops: readonly VaultOp[]): Promise<void> {

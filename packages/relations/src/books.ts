@@ -245,20 +245,36 @@ export class Books {
     return fields
   }
 
-  /** What an entry of the person's changes by now, against what held without it. */
-  changesOf(chain: Uint8Array, nowMs: number): readonly BookChange[] {
-    const entry = this.#entries.get(bytesToHex(chain))
-    if (entry === undefined) return []
+  /**
+   * What an entry of the person's changes by now, against what was told before it. Nothing of a
+   * field in which something newer has overtaken it.
+   *
+   * @param isUntold - Whether another entry, by its chain hash in hex, holds by now and is told later.
+   */
+  changesOf(
+    chain: Uint8Array,
+    nowMs: number,
+    isUntold: (entry: string) => boolean = () => false,
+  ): readonly BookChange[] {
     const key = bytesToHex(chain)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return []
     const isOwn = (put: WrittenPut) => put.entry === key
     const isNow = ({ day }: WrittenPut) => isEffective(day, nowMs)
+    // What has a day is told on that day, and may be asked about before it.
+    const isOwnTold = (put: WrittenPut) => isOwn(put) && put.isTold
+    const isTold = (put: WrittenPut) => isNow(put) && (isOwn(put) || !isUntold(put.entry))
     return this.#paths.flatMap((path): BookChange[] => {
-      if (!entry.puts.some((put) => isWithin(put.path, path))) return []
-      const before = this.#registersAt(path, isNow, isOwn)
-      // What has a day is told on that day, and may be asked about before it.
-      const after = this.#registersAt(path, (one) => isNow(one) || isOwn(one))
+      const own = entry.puts.filter((put) => isWithin(put.path, path))
+      if (own.length === 0) return []
+      const before = this.#registersAt(path, isTold, isOwn)
+      const after = this.#registersAt(path, (put) => isTold(put) || isOwnTold(put))
+      const newest = this.#registersAt(path, (put) => isNow(put) || isOwnTold(put))
+      const isNewest = own.some(({ path: at, value, counter }) =>
+        newest.some((held) => held.path === at && compareRegisters(held, { value, counter }) === 0),
+      )
       const [previous, value] = [assembledAt(path, before), assembledAt(path, after)]
-      if (isSame(previous, value)) return []
+      if (!isNewest || isSame(previous, value)) return []
       return [{ path, value, previous, effective: entry.move?.from }]
     })
   }

@@ -27,8 +27,23 @@ export function addDays(day: string, days: number): string {
  * @param zone - IANA name; absent or unknown: UTC.
  */
 export function dayAt(ms: number, zone?: string): string {
-  const at = new Date(ms)
-  if (zone === undefined || !isZone(zone)) return at.toISOString().slice(0, 10)
+  if (zone === undefined) return new Date(ms).toISOString().slice(0, 10)
+  // A day begins with a minute, and asking for one costs as much as a thousand look-ups.
+  const minute = Math.floor(ms / 60_000)
+  const key = `${minute} ${zone}`
+  const known = days.get(key)
+  if (known !== undefined) return known
+  const day = dayInZone(new Date(minute * 60_000), zone)
+  if (days.size >= DAYS_KNOWN_MAX) days.clear()
+  days.set(key, day)
+  return day
+}
+
+const DAYS_KNOWN_MAX = 1000
+const days = new Map<string, string>()
+
+function dayInZone(at: Date, zone: string): string {
+  if (!isZone(zone)) return at.toISOString().slice(0, 10)
   const parts = new Intl.DateTimeFormat("en-US", {
     timeZone: zone,
     calendar: "gregory",

@@ -74,11 +74,12 @@ export interface ToldUpdate {
 }
 
 export interface Projection {
-  /**
-   * In order of path, each register once. With them, again, what the share holds of the same fields
-   * and its vendor did not say that it took.
-   */
+  /** In order of path, each register once. */
   readonly puts: readonly Put[]
+  /** What is said again with them: no part of what was edited. */
+  readonly again: readonly Put[]
+  /** What would have to be put and cannot be. */
+  readonly unfit: readonly Put[]
   /** The disclosed paths that they are at or below. */
   readonly paths: readonly string[]
   readonly updates: readonly ToldUpdate[]
@@ -104,8 +105,12 @@ export function project(input: {
   readonly day?: PutDay | undefined
   /** Whether the vendor said that it took what this entry put. */
   readonly isTaken?: (chain: Uint8Array) => boolean
+  /** Whether a message can hold it. */
+  readonly fits?: (put: Put) => boolean
 }): Projection {
   const puts = new Map<string, Put>()
+  const again = new Map<string, Put>()
+  const unfit = new Map<string, Put>()
   const paths = new Set<string>()
   const updates: ToldUpdate[] = []
   const waits: { path: string; for: "record" | "share" }[] = []
@@ -116,22 +121,40 @@ export function project(input: {
     for (const { register, step } of found) {
       if (step.do === "wait") waits.push({ path: register.path, for: step.for })
     }
-    if (!found.some(({ step }) => step.do === "put")) continue
-    paths.add(disclosed)
-    for (const { register, step, held, isEdited } of found) {
+    const due = found.flatMap(({ register, step, isEdited }) => {
+      if (step.do !== "put") return []
       const { path, value } = register
-      if (step.do === "put") {
-        const { counter } = step
-        puts.set(path, { path, value, counter, ...(isEdited && { day: input.day }) })
-        updates.push({ path: disclosed, register: registerName(path), mark: markOf(register) })
-      } else if (held !== undefined && isSame(held.value, value) && !isTaken(held)) {
-        // Said again: whatever a vendor rejects or gets first, it does not have half of a field.
-        puts.set(path, { path, value, counter: held.counter, day: held.day })
-      }
+      const put: Put = { path, value, counter: step.counter, ...(isEdited && { day: input.day }) }
+      if (input.fits?.(put) !== false) return [{ put, mark: markOf(register) }]
+      unfit.set(path, put)
+      return []
+    })
+    if (due.length === 0) continue
+    paths.add(disclosed)
+    for (const { put, mark } of due) {
+      puts.set(put.path, put)
+      updates.push({ path: disclosed, register: registerName(put.path), mark })
+    }
+    for (const { register, step, held } of found) {
+      const { path, value } = register
+      if (step.do === "put" || held === undefined || isTaken(held)) continue
+      if (!isSame(held.value, value)) continue
+      // Whatever a vendor rejects or gets first, it does not have half of a field.
+      again.set(path, { path, value, counter: held.counter, day: held.day })
     }
   }
-  const ordered = [...puts.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
-  return { puts: ordered, paths: [...paths], updates, waits }
+  return {
+    puts: ordered(puts),
+    again: ordered(again),
+    unfit: ordered(unfit),
+    paths: [...paths],
+    updates,
+    waits,
+  }
+}
+
+function ordered(puts: ReadonlyMap<string, Put>): readonly Put[] {
+  return [...puts.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
 function judge(

@@ -1,3 +1,4 @@
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -227,6 +228,41 @@ describe("a vendor's books", () => {
       expect(books.changesOf(at(1, 2).chain, onTheDay)).toMatchObject([
         { value: after, previous: between, effective: "2026-12-15" },
       ])
+    })
+
+    test("[RL18] [RL21] tell what a day brings once, after what was told before", () => {
+      const move = { from: "2026-12-15" }
+      const books = booksOf(
+        tell(1, first),
+        tell(2, { "home/address": [2, "c@x.org", "2026-12-15"] }, { move }),
+        tell(3, { "home/address": [3, "d@x.org", "2026-12-15"] }, { move }),
+        tell(4, { "work/address": [2, "e@x.org", "2026-12-15"] }, { move }),
+      )
+      const day = noon("2026-12-16")
+      const untold = new Set([2, 3, 4].map((sequence) => bytesToHex(at(1, sequence).chain)))
+      const told = (sequence: number) => {
+        const { chain } = at(1, sequence)
+        const changes = books.changesOf(chain, day, (entry) => untold.has(entry))
+        if (changes.length > 0) untold.delete(bytesToHex(chain))
+        return changes
+      }
+      const work = { home: { address: "d@x.org" }, work: { address: "e@x.org" } }
+      // Something newer has overtaken it.
+      expect(told(2)).toEqual([])
+      expect(told(3)).toMatchObject([{ value: home("d@x.org"), previous: home("a@x.org") }])
+      expect(told(4)).toMatchObject([{ value: work, previous: home("d@x.org") }])
+    })
+
+    test("[RL18] do not tell of a day before it, though what has it is said again", () => {
+      const books = booksOf(tell(1, first))
+      const again: Cells = {
+        "home/address": [2, "new@x.org", "2026-12-15"],
+        "work/address": [2, "d@x.org"],
+      }
+      books.apply(tell(2, again))
+      const value = { home: { address: "a@x.org" }, work: { address: "d@x.org" } }
+      expect(books.changesOf(at(1, 2).chain, today)).toMatchObject([{ value }])
+      expect(books.fields(today).get(FIELD)?.value).toEqual(value)
     })
 
     test("[RL18] have two moves of one field each on its day", () => {

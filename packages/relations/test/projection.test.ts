@@ -157,18 +157,27 @@ describe("a field is projected", () => {
       share,
       isTaken: (chain: Uint8Array) => chain[0] === 2,
     }
-    const { puts, updates } = project({ ...input, edited: [b.path], day: { from: "2027-01-01" } })
-    // With the day that each was told with.
+    const { puts, again, updates } = project({
+      ...input,
+      edited: [b.path],
+      day: { from: "2027-01-01" },
+    })
     expect(puts).toEqual([
-      { path: a.path, value: "a", counter: counterOf(1), day },
       { path: b.path, value: "b", counter: counterOf(2), day: { from: "2027-01-01" } },
     ])
+    // With the day that it was told with.
+    expect(again).toEqual([{ path: a.path, value: "a", counter: counterOf(1), day }])
     expect(updates.map(({ mark }) => mark)).toEqual([markOf(b)])
     // What is told for the first time meanwhile is no part of the move.
-    expect(project({ ...input, edited: [], day }).puts[1]).toEqual({
-      path: b.path,
-      value: "b",
-      counter: counterOf(2),
+    expect(project({ ...input, edited: [], day }).puts).toEqual([
+      { path: b.path, value: "b", counter: counterOf(2) },
+    ])
+    // What cannot be told is no reason to say anything.
+    expect(project({ ...input, edited: [], fits: () => false })).toMatchObject({
+      puts: [],
+      again: [],
+      unfit: [{ path: b.path }],
+      updates: [],
     })
   })
 
