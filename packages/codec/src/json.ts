@@ -72,6 +72,12 @@ export function checkJson(value: unknown, limits: JsonLimits): JsonValue {
   return copy(value, new Budget(limits), 0)
 }
 
+/** Whether two values have the same canonical text; `undefined` is the same as itself only. */
+export function equalJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return canonicalJson(a) === canonicalJson(b)
+}
+
 /**
  * Writes a value as RFC 8785 says: keys by UTF-16 code units, numbers as ECMAScript does.
  *

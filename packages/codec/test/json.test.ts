@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { CodecError } from "../src/codec-error.ts"
-import { canonicalJson, checkJson, type JsonValue, parseJson } from "../src/json.ts"
+import { canonicalJson, checkJson, equalJson, type JsonValue, parseJson } from "../src/json.ts"
 import { findShared, readFixture } from "./fixture.ts"
 
 const limits = { bytesMax: 1 << 16, depthMax: 32, itemsMax: 10_000 }
@@ -162,4 +162,11 @@ describe("checking values", () => {
       }),
     )
   })
+})
+
+test("values are equal by their canonical text, and none is equal to none only", () => {
+  expect(equalJson({ a: 1, b: [2] }, { b: [2], a: 1 })).toBe(true)
+  expect(equalJson({ a: 1 }, { a: "1" })).toBe(false)
+  expect(equalJson(undefined, undefined)).toBe(true)
+  expect(equalJson(undefined, null)).toBe(false)
 })

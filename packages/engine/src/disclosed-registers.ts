@@ -10,7 +10,7 @@ import { valueAt } from "@fulcrum/record/registers"
 import type { DisclosedRegister } from "@fulcrum/relations/projection"
 
 /** Registers at and below a path; above it, the part of the nearest that lies there. */
-export async function disclosedRegisters(
+async function disclosedRegisters(
   documents: Pick<Documents, "registers">,
   disclosed: string,
 ): Promise<readonly DisclosedRegister[]> {
@@ -38,4 +38,16 @@ function partOf(
   const part = (whole: JsonValue | undefined) => valueAt(whole, path.slice(above.length))
   const ties = others.filter((other) => other.counter === counter).map((tie) => part(tie.value))
   return { path: disclosed, counter, value: part(value), ties, isPart: true }
+}
+
+/** The same for several shares of one step: each path is read once. */
+export function rememberingRegisters(
+  documents: Pick<Documents, "registers">,
+): (path: string) => Promise<readonly DisclosedRegister[]> {
+  const known = new Map<string, Promise<readonly DisclosedRegister[]>>()
+  return (path) => {
+    const read = known.get(path) ?? disclosedRegisters(documents, path)
+    known.set(path, read)
+    return read
+  }
 }

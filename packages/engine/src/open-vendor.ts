@@ -18,7 +18,6 @@ import { encodeInvitation } from "@fulcrum/relations/invitation"
 import type { RequestFinding } from "@fulcrum/relations/request"
 import type { Store } from "@fulcrum/store"
 import { openVault, type Vault } from "@fulcrum/store/vault"
-import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 import type {
   AgreementView,
@@ -30,7 +29,6 @@ import type {
   Vendor,
   VendorStatus,
 } from "./vendor.ts"
-import { nextDayMs } from "./vendor-calendar.ts"
 import { VendorCustomer } from "./vendor-customer.ts"
 import { VendorError } from "./vendor-error.ts"
 import { type Hook, type QueuedEvent, VendorHooks, type WebhookPost } from "./vendor-hooks.ts"
@@ -46,12 +44,8 @@ import {
   NOTHING,
   type VendorIdentity,
 } from "./vendor-records.ts"
+import { VendorSettling } from "./vendor-settling.ts"
 import { agreementView, customerView, disclosureViews, exportedCustomer } from "./vendor-views.ts"
-
-/** The longest sleep until a day to come: a machine that slept through it looks again. */
-const LOOK_AGAIN_MS_MAX = 900_000
-/** Between two tries of what is due and could not be written. */
-const TRY_AGAIN_MS = 5000
 
 export interface VendorOptions {
   /** Belongs to the vendor from now on, unless opening fails. */
@@ -139,11 +133,9 @@ class OpenVendor implements Vendor {
   readonly #dropped: Record<DropReason, number> = noDrops()
   readonly #listeners = new Set<() => void>()
   readonly #changed: Signal
-  readonly #calendar = new Signal()
   readonly #stop = new AbortController()
-  readonly #settling = new Set<Promise<void>>()
-  /** Those whose answers could not be written. */
-  readonly #unsettled = new Set<VendorCustomer>()
+  readonly #settling: VendorSettling
+  readonly #serving = new Set<Promise<void>>()
   #running: Promise<unknown> | undefined
 
   private constructor(options: VendorOptions, parts: Parts) {
@@ -188,9 +180,16 @@ class OpenVendor implements Vendor {
       },
       changed: () => this.#tell(),
       taken: (customer) => {
-        if (customer.pending.length > 0) this.#calendar.notify()
+        if (customer.pending.length > 0) this.#settling.lookSoon()
         this.#tell()
       },
+      onFault: (error) => options.onFault?.(error),
+    })
+    this.#settling = new VendorSettling({
+      clock,
+      customers: () => this.#customers.values(),
+      turn: (work) => this.#links.turn(work),
+      written: (customer) => this.#links.poke(customer.id),
       onFault: (error) => options.onFault?.(error),
     })
   }
@@ -356,13 +355,12 @@ class OpenVendor implements Vendor {
         await told.delivered(delivered)
       } catch (error) {
         // It may have landed, and then nobody else finds out.
-        this.#unsettled.add(told)
-        this.#calendar.notify()
+        this.#settling.lookAgain(told)
         throw error
       }
       this.#links.poke(id)
     })
-    this.#running = Promise.all([hooks, this.#keepCalendar(signal)])
+    this.#running = Promise.all([hooks, this.#settling.run(signal)])
     for (const relay of this.relays()) this.#links.openDoor(relay)
     for (const customer of this.#customers.values()) this.#serve(customer)
     this.#tell()
@@ -376,7 +374,7 @@ class OpenVendor implements Vendor {
   async close(): Promise<void> {
     this.#stop.abort(new Error("closing"))
     await this.#running
-    await Promise.all(this.#settling)
+    await Promise.all(this.#serving)
     await this.#links.close()
     await this.#vault.close()
   }
@@ -419,58 +417,14 @@ class OpenVendor implements Vendor {
 
   /** What a crash left unanswered is answered first. */
   #serve(customer: VendorCustomer): void {
-    const served = this.#settle(customer).then(() => {
-      this.#settling.delete(served)
-      if (this.#unsettled.has(customer)) this.#calendar.notify()
+    const served = this.#settling.settle(customer).then((isSettled) => {
+      this.#serving.delete(served)
+      if (!isSettled) this.#settling.lookSoon()
       if (this.#stop.signal.aborted) return
       const { relay } = customer.record
       this.#links.serve(customer, this.#office.ownRelay(relay) ?? relay)
     })
-    this.#settling.add(served)
-  }
-
-  /** Never rejects: what is due stays due, and is looked at again. */
-  async #settle(customer: VendorCustomer): Promise<void> {
-    try {
-      const wasUnsettled = this.#unsettled.delete(customer)
-      const hasWritten = await this.#links.turn(() => customer.settle())
-      if (hasWritten || wasUnsettled) this.#links.poke(customer.id)
-    } catch (error) {
-      this.#unsettled.add(customer)
-      this.#options.onFault?.(error)
-    }
-  }
-
-  /** Deals with changes on their day. */
-  async #keepCalendar(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options
-    while (!signal.aborted) {
-      await inScope(signal, async (scope) => {
-        const woken = this.#calendar.wait(scope)
-        const next = await this.#dealWithDue()
-        const ms = Math.min(LOOK_AGAIN_MS_MAX, Math.max(1, next - clock.now()))
-        await Promise.race([woken, clock.sleep(ms, scope).catch(() => undefined)])
-      })
-    }
-  }
-
-  /** @returns When something is due next. */
-  async #dealWithDue(): Promise<number> {
-    const { clock } = this.#options
-    for (const customer of [...this.#unsettled]) await this.#settle(customer)
-    let next = this.#unsettled.size > 0 ? clock.now() + TRY_AGAIN_MS : Number.POSITIVE_INFINITY
-    for (const customer of this.#customers.values()) {
-      const days = customer.pending.map(({ from = "", zone }) => nextDayMs(from, zone))
-      if (days.length === 0) continue
-      const soonest = Math.min(...days)
-      if (soonest > clock.now()) next = Math.min(next, soonest)
-      else {
-        // What is still due then waits for room in the queue, or for the disk.
-        await this.#settle(customer)
-        if (customer.pending.length > 0) next = Math.min(next, clock.now() + TRY_AGAIN_MS)
-      }
-    }
-    return next
+    this.#serving.add(served)
   }
 
   async #untilReady(waitMs: number): Promise<void> {

@@ -8,7 +8,7 @@ import { publicKeyToDidKey } from "@fulcrum/crypto/didkey"
 import { formatPath, parsePath } from "@fulcrum/record/path"
 import { readAgreement } from "@fulcrum/relations/agreement"
 import { agreementNamed } from "@fulcrum/relations/agreements"
-import type { LineState } from "@fulcrum/relations/board"
+import { LINE_STATES, type LineState } from "@fulcrum/relations/board"
 import { levelOf } from "@fulcrum/relations/levels"
 import { type Evidence, whoHas } from "@fulcrum/relations/who-has"
 import type { Moves } from "./moves.ts"
@@ -18,15 +18,7 @@ import type { OpenRelationship, Relationships } from "./relationships.ts"
 type DisclosureState = RelationshipView["disclosures"][number]["state"]
 
 /** The furthest last; whatever was rejected is said first. */
-const STATES = [
-  "rejected",
-  "planned",
-  "sealed",
-  "relayed",
-  "delivered",
-  "accepted",
-  "applied",
-] as const satisfies readonly LineState[]
+const STATES: readonly LineState[] = ["rejected", ...LINE_STATES]
 
 export class RelationshipViews {
   readonly #relationships: Relationships

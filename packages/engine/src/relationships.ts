@@ -30,13 +30,10 @@ import {
 } from "@fulcrum/relations/agreement"
 import { agreementNamed } from "@fulcrum/relations/agreements"
 import { type DisclosureChoice, parseDisclosures } from "@fulcrum/relations/disclosure"
-import { isWithin, touches } from "@fulcrum/relations/field-path"
+import { isWithin } from "@fulcrum/relations/field-path"
 import { decodeInvitation, type Invitation } from "@fulcrum/relations/invitation"
-import type { PersonItem, PutDay } from "@fulcrum/relations/lane"
-import { counterOffset, type DisclosedRegister, project } from "@fulcrum/relations/projection"
 import { RelationsError } from "@fulcrum/relations/relations-error"
 import {
-  projectionEdits,
   type RelationshipDocument,
   readRelationshipDocument,
   relationshipEdits,
@@ -44,7 +41,7 @@ import {
 } from "@fulcrum/relations/relationship-document"
 import { readRequest, type SignedRequest } from "@fulcrum/relations/request"
 import type { Vault } from "@fulcrum/store/vault"
-import { disclosedRegisters } from "./disclosed-registers.ts"
+import { rememberingRegisters } from "./disclosed-registers.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
@@ -53,7 +50,12 @@ import { newRelationship } from "./new-relationship.ts"
 import type { ConnectPreview, ConnectRequest, Reach } from "./person.ts"
 import type { RelationshipItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
-import { fitsEntry, shareMessages } from "./share-message.ts"
+import {
+  type ProjectedShare,
+  projectShare,
+  rememberingOffsets,
+  type ToldMove,
+} from "./share-projection.ts"
 import { ShareSpace } from "./share-space.ts"
 
 /** Fetches what a door pins, from any of the relays; `undefined`: no relay knows the door. */
@@ -81,21 +83,18 @@ export interface OpenRelationship {
   readonly secrets: RelationshipSecrets
   readonly key: SigningKey
   readonly space: ShareSpace
+  /** What is added to a register's counters. */
+  readonly offsetOf: (path: string) => number
 }
 
 /** A step's puts to one relationship. */
-export interface ProjectedReach {
+export interface ProjectedReach extends ProjectedShare {
   readonly relationship: OpenRelationship
-  readonly paths: readonly string[]
-  readonly incarnation: Uint8Array
-  readonly sequence: number
-  readonly chain: Uint8Array
 }
 
 export class Relationships {
   readonly #options: RelationshipsOptions
   readonly #open = new Map<string, OpenRelationship>()
-  readonly #offsets = new Map<string, number>()
   /** Two logs of one share in one process would each pass over what the other writes. */
   readonly #opening = new Mutex()
   readonly #connecting = new Mutex()
@@ -268,63 +267,21 @@ export class Relationships {
   async project(
     step: Step,
     edited: readonly string[],
-    told?: {
-      readonly day: PutDay | undefined
-      with(relationship: OpenRelationship, paths: readonly string[]): readonly PersonItem[]
-    },
+    told?: ToldMove,
   ): Promise<readonly ProjectedReach[]> {
     const reached: ProjectedReach[] = []
-    const known = new Map<string, readonly DisclosedRegister[]>()
+    const registersAt = rememberingRegisters(step.documents)
     for (const relationship of this.#open.values()) {
       if (!this.isAgreed(relationship)) continue
       const { disclosures: all, state, name } = await this.document(relationship.id)
       if (state === "left") continue
-      const { space } = relationship
-      // What an edit does not touch is looked at when something arrives.
-      const disclosures = this.standing(all).filter(
-        ({ path }) => edited.length === 0 || edited.some((one) => touches(one, path)),
-      )
-      for (const { path } of disclosures) {
-        if (!known.has(path)) known.set(path, await disclosedRegisters(step.documents, path))
-      }
-      const { puts, again, unfit, paths, updates } = project({
-        ...{ disclosures, edited, share: space.share, day: told?.day, fits: fitsEntry },
-        registersAt: (path) => known.get(path) ?? [],
-        offsetOf: (path) => this.#offsetOf(relationship, path),
-        isTaken: (chain) => space.hasTaken(chain),
+      const projected = await projectShare(step, {
+        ...{ relationship, name, edited, told, registersAt },
+        disclosures: this.standing(all),
       })
-      // What a company cannot be told keeps neither it from the rest, nor anybody else.
-      if (unfit.some(({ path }) => edited.some((one) => touches(one, path)))) {
-        throw new EngineError("VALUE_TOO_LARGE", `this is more than ${name} can be told at once`)
-      }
-      if (puts.length === 0) continue
-      const extra = told?.with(relationship, paths) ?? []
-      // What is only said again is no part of a move, and does not wait for its day.
-      const bodies =
-        told === undefined
-          ? shareMessages([...again, ...puts], extra)
-          : [...shareMessages(again, []), ...shareMessages(puts, extra)]
-      const entries = step.append(space.replica, bodies)
-      const document = documentId(`relationships/${relationship.id}`)
-      const edits = projectionEdits(updates)
-      step.keep(await editDocument(step.documents, { document, edits, actor: step.actor }))
-      step.after(() => space.absorb(entries))
-      const entry = entries.at(-1)
-      if (entry === undefined) throw new TypeError("a staged append without its entry")
-      const { incarnation, sequence, chain } = entry
-      reached.push({ relationship, paths, incarnation, sequence, chain })
+      if (projected !== undefined) reached.push({ relationship, ...projected })
     }
     return reached
-  }
-
-  /** What is added to a register's counters. */
-  #offsetOf({ id, secrets }: OpenRelationship, path: string): number {
-    const key = `${id} ${path}`
-    const known = this.#offsets.get(key)
-    if (known !== undefined) return known
-    const offset = counterOffset(secrets.item.signingSeed, path)
-    this.#offsets.set(key, offset)
-    return offset
   }
 
   /** Of what was disclosed, what still holds today. */
@@ -401,6 +358,7 @@ export class Relationships {
       id: secrets.id,
       key,
       space,
+      offsetOf: rememberingOffsets(item.signingSeed),
       get secrets() {
         return latest()
       },

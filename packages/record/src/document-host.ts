@@ -16,7 +16,7 @@
  */
 import * as Automerge from "@automerge/automerge/slim"
 import { bytesToHex, concatBytes, equalBytes } from "@fulcrum/codec/bytes"
-import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { equalJson, type JsonValue } from "@fulcrum/codec/json"
 import { type AutomergeHandle, startAutomerge } from "./automerge-wasm.ts"
 import { type Cell, compareCells, decodeCell, encodeCell } from "./cell.ts"
 import {
@@ -203,14 +203,9 @@ function effective(
   return [...writes]
     .filter(([key, value]) => {
       const [shown, ...others] = cells.get(key) ?? []
-      return others.length > 0 || !isSame(shown?.value, value)
+      return others.length > 0 || !equalJson(shown?.value, value)
     })
     .sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return canonicalJson(a) === canonicalJson(b)
 }
 
 function write(handle: AutomergeHandle, key: string, cell: Cell): void {
@@ -421,7 +416,7 @@ function conflicts({ cells }: OpenDocument): readonly Conflict[] {
 }
 
 function distinct(values: readonly (JsonValue | undefined)[]): readonly (JsonValue | undefined)[] {
-  return values.filter((value, at) => values.findIndex((other) => isSame(other, value)) === at)
+  return values.filter((value, at) => values.findIndex((other) => equalJson(other, value)) === at)
 }
 
 function registersAround(

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { equalJson, type JsonValue } from "@fulcrum/codec/json"
 import type { DocumentId, Edit, Register } from "./documents.ts"
 import { formatPath } from "./path.ts"
 import { RecordError } from "./record-error.ts"
@@ -29,7 +29,7 @@ export interface Undoable {
 export function planUndo(entry: Undoable, current: JsonValue | undefined): readonly Edit[] {
   for (const { path, value } of entry.wrote) {
     const now = valueAt(current, path)
-    if (isSame(now, value) || (value === undefined && isBetween(entry, path))) continue
+    if (equalJson(now, value) || (value === undefined && isBetween(entry, path))) continue
     const shown = formatPath({ document: entry.document, path })
     throw new RecordError("UNDO_CHANGED", `${shown} has changed since`, { path: shown })
   }
@@ -52,9 +52,4 @@ function isBetween(entry: Undoable, path: readonly string[]): boolean {
       other.path.length > path.length &&
       path.every((segment, at) => other.path[at] === segment),
   )
-}
-
-function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return canonicalJson(a) === canonicalJson(b)
 }

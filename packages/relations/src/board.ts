@@ -12,14 +12,17 @@
 import { equalBytes } from "@fulcrum/codec/bytes"
 import type { Receipt, RejectionCode } from "./lane.ts"
 
-export type LineState =
-  | "planned"
-  | "sealed"
-  | "relayed"
-  | "delivered"
-  | "accepted"
-  | "applied"
-  | "rejected"
+/** How far a line gets if nothing is rejected, in order. */
+export const LINE_STATES = [
+  "planned",
+  "sealed",
+  "relayed",
+  "delivered",
+  "accepted",
+  "applied",
+] as const
+
+export type LineState = (typeof LINE_STATES)[number] | "rejected"
 
 /** Which entry of the share carries the move; absent: it is only planned. */
 export interface LineEntry {

@@ -12,7 +12,7 @@
  * @module
  */
 import { bytesToHex, utf8Length } from "@fulcrum/codec/bytes"
-import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { canonicalJson, equalJson, type JsonValue } from "@fulcrum/codec/json"
 import { dayAt } from "./day.ts"
 import { isWithin } from "./field-path.ts"
 import type {
@@ -274,7 +274,7 @@ export class Books {
         newest.some((held) => held.path === at && compareRegisters(held, { value, counter }) === 0),
       )
       const [previous, value] = [assembledAt(path, before), assembledAt(path, after)]
-      if (!isNewest || isSame(previous, value)) return []
+      if (!isNewest || equalJson(previous, value)) return []
       return [{ path, value, previous, effective: entry.move?.from }]
     })
   }
@@ -380,9 +380,4 @@ function lastToldDay(puts: readonly WrittenPut[]): string {
 function compareText(a: string, b: string): number {
   if (a === b) return 0
   return a < b ? -1 : 1
-}
-
-function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return canonicalJson(a) === canonicalJson(b)
 }

@@ -28,7 +28,7 @@
  * @module
  */
 import { bytesToBase64url, uint64ToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
-import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { canonicalJson, equalJson, type JsonValue } from "@fulcrum/codec/json"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hash, hkdf } from "@fulcrum/crypto/hash"
 import { touches } from "./field-path.ts"
@@ -138,7 +138,7 @@ export function project(input: {
     for (const { register, step, held } of found) {
       const { path, value } = register
       if (step.do === "put" || held === undefined || isTaken(held)) continue
-      if (!isSame(held.value, value)) continue
+      if (!equalJson(held.value, value)) continue
       // Whatever a vendor rejects or gets first, it does not have half of a field.
       again.set(path, { path, value, counter: held.counter, day: held.day })
     }
@@ -230,7 +230,7 @@ function nextStep(at: {
   // A field that was never there is not projected: *cleared* is said only of what was told.
   if (!isTold) return value === undefined ? NOTHING : put
   if (held === undefined) return isMarked() ? FOR_SHARE : put
-  const isSaid = isSame(value, held.value)
+  const isSaid = equalJson(value, held.value)
   const heldLeast = Math.floor(held.counter / COUNTER_STEP) * COUNTER_STEP
   if (heldLeast > least) {
     // An edit is put all the same, and does not win: whoever has both must see the same.
@@ -241,15 +241,10 @@ function nextStep(at: {
     return isMarked() ? FOR_SHARE : put
   }
   if (isSaid) return NOTHING
-  const isBeaten = isPart && register.ties.some((tie) => isSame(tie, held.value))
+  const isBeaten = isPart && register.ties.some((tie) => equalJson(tie, held.value))
   if (isBeaten) return { do: "put", counter: held.counter + 1 }
   if (compareRegisters({ counter: least, value }, held) < 0) return FOR_RECORD
   return isMarked() ? FOR_SHARE : put
-}
-
-function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return canonicalJson(a) === canonicalJson(b)
 }
 
 function sortByPath(disclosures: readonly ProjectedDisclosure[]): readonly ProjectedDisclosure[] {

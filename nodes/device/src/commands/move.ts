@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import { equalJson } from "@fulcrum/codec/json"
 import type { BoardView, MovePreview, MoveRequest } from "@fulcrum/engine/person"
 import { type CommandContext, confirm, type Outcome } from "../command.ts"
 import { ProgramError } from "../program-error.ts"
@@ -48,18 +48,14 @@ async function madeBefore(
   { person }: CommandContext,
   { changes, from }: MovePreview,
 ): Promise<BoardView | undefined> {
-  if (!changes.every(({ before, after }) => isSame(before, after))) return undefined
+  if (!changes.every(({ before, after }) => equalJson(before, after))) return undefined
   const newest = await person.board()
   if (newest === undefined || newest.from !== from) return undefined
   const made = new Map(newest.changes.map(({ path, after }) => [path, after]))
   const isThis =
     made.size === changes.length &&
-    changes.every(({ path, after }) => made.has(path) && isSame(made.get(path), after))
+    changes.every(({ path, after }) => made.has(path) && equalJson(made.get(path), after))
   return isThis ? newest : undefined
-}
-
-function isSame(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b)
 }
 
 function readAssignment(typed: string): { readonly path: string; readonly value: string } {
