@@ -20,8 +20,8 @@
  *
  * **A part of a register** (a name's `full`) is a register of its own, with the counter of the
  * whole. It is put only when the part changes. Of two wholes with one counter the record prefers
- * one, and the share may prefer the other's part; whoever sees both then puts the record's again,
- * one higher: counters are put in steps of {@link COUNTER_STEP}.
+ * one, and the share may prefer the other's part; whoever knows both puts the record's one higher,
+ * above what of the other is still on its way: counters are put in steps of {@link COUNTER_STEP}.
  *
  * Source: DESIGN, "Record and shares" (who projects); decisions 4 and 7.
  *
@@ -226,24 +226,30 @@ function nextStep(at: {
 }): Step {
   const { register, least, isTold, isMarked, held, isEdited } = at
   const { value, isPart } = register
-  const put: Step = { do: "put", counter: least }
+  const beats = (tie: JsonValue | undefined, than: Pick<ShareRegister, "counter" | "value">) =>
+    compareRegisters({ counter: least, value: tie }, than) > 0
+  // Above what else may yet be put of the same counter, and is not the record's.
+  const isPreferred = isPart && register.ties.some((tie) => beats(tie, { counter: least, value }))
+  const put: Step = { do: "put", counter: isPreferred ? least + 1 : least }
   // A field that was never there is not projected: *cleared* is said only of what was told.
   if (!isTold) return value === undefined ? NOTHING : put
   if (held === undefined) return isMarked() ? FOR_SHARE : put
   const isSaid = equalJson(value, held.value)
   const heldLeast = Math.floor(held.counter / COUNTER_STEP) * COUNTER_STEP
-  if (heldLeast > least) {
-    // An edit is put all the same, and does not win: whoever has both must see the same.
-    return isEdited && !isMarked() ? put : FOR_RECORD
-  }
+  // An edit is put all the same, and does not win: whoever has both must see the same.
+  const behind = isEdited && !isMarked() ? put : FOR_RECORD
+  if (heldLeast > least) return behind
   if (heldLeast < least) {
     if (isPart && isSaid) return NOTHING
     return isMarked() ? FOR_SHARE : put
   }
-  if (isSaid) return NOTHING
+  if (isSaid) {
+    const isThreatened = isPart && register.ties.some((tie) => beats(tie, held))
+    return isThreatened ? { do: "put", counter: held.counter + 1 } : NOTHING
+  }
   const isBeaten = isPart && register.ties.some((tie) => equalJson(tie, held.value))
   if (isBeaten) return { do: "put", counter: held.counter + 1 }
-  if (compareRegisters({ counter: least, value }, held) < 0) return FOR_RECORD
+  if (compareRegisters({ counter: least, value }, held) < 0) return behind
   return isMarked() ? FOR_SHARE : put
 }
 

@@ -32,6 +32,19 @@ interface RecordEntry extends Entry {
 
 interface ShareEntry extends Entry {
   readonly puts: readonly Put[]
+  readonly told: Told
+}
+
+/** What the device that put something had of the record. */
+interface Told {
+  /** Which write of the record it showed, by its entry's id. */
+  readonly write: number | undefined
+  readonly knew: ReadonlySet<number>
+}
+
+/** A value that the vendor came to hold. */
+interface Seen extends Told {
+  readonly text: string
 }
 
 /** What is disclosed: a whole register, or a part of one. */
@@ -60,6 +73,12 @@ export class Device {
   /** The register that the record shows. */
   get shown(): Cell | undefined {
     return greatest([...this.record.values()].map((entry) => entry.whole))
+  }
+
+  get knowledge(): Told {
+    const { shown, record } = this
+    const writes = [...record.values()].filter(({ whole }) => whole === shown)
+    return { write: writes[0]?.id, knew: new Set(record.keys()) }
   }
 
   /** What those entries say was told that no other one of these replaced. */
@@ -113,8 +132,8 @@ export class Device {
 export class World {
   readonly devices: readonly Device[]
   readonly vendorShare: Share = new Share()
-  /** Every value that the vendor held, in order. */
-  readonly seen: string[] = []
+  /** Whatever changed what the vendor held, in order. */
+  readonly seen: Seen[] = []
   /** Puts written, in all. */
   puts = 0
   readonly #path: string
@@ -137,7 +156,9 @@ export class World {
     const device = this.#device(number)
     const before = device.shown
     const full = text ?? valueAt(before?.value, ["full"])
-    const value = full === undefined ? { other: this.#next } : { full, other: this.#next }
+    // Concurrent wholes are not in the order of their parts.
+    const rest = { beside: (this.#next * 7) % 5, other: this.#next }
+    const value = full === undefined ? rest : { ...rest, full }
     const whole = { counter: 1 + (before?.counter ?? 0), value }
     const entry: RecordEntry = { ...this.#entry(number, device.record), whole }
     device.record.set(entry.id, entry)
@@ -169,8 +190,7 @@ export class World {
     this.#vendorHas.add(entry.id)
     for (const put of entry.puts) {
       if (!this.vendorShare.apply(put, positionOf(entry))) continue
-      const shown = textOf(put.value)
-      if (this.seen.at(-1) !== shown) this.seen.push(shown)
+      this.seen.push({ ...entry.told, text: textOf(put.value) })
     }
     return true
   }
@@ -198,33 +218,27 @@ export class World {
     return steps
   }
 
-  /** Whether `older` was overwritten by somebody who had seen it, in favour of `newer`. */
-  isOverwrittenBy(older: string, newer: string): boolean {
-    const written = (text: string) =>
-      this.#record.filter(({ whole }) => whole !== undefined && this.#textOf(whole) === text)
-    // Who changes another part of the whole writes this one again.
-    const all = written(older)
-    return all.length > 0 && written(newer).some(({ deps }) => all.every(({ id }) => deps.has(id)))
-  }
-
-  #textOf({ value }: Cell): string {
-    return textOf(this.#path === PART ? valueAt(value, ["full"]) : value)
+  /** Whether whoever made the write `newer` had seen `older`. */
+  isOverwrittenBy(older: number | undefined, newer: number | undefined): boolean {
+    if (older === undefined || newer === undefined) return false
+    return this.#record.some(({ id, deps }) => id === newer && deps.has(older))
   }
 
   #project(device: Device, edited: readonly string[], editing?: RecordEntry): void {
     const { puts, updates } = device.project(edited)
     const mark = updates.at(-1)?.mark
     const counter = 1 + Math.max(0, ...device.told.map((cell) => cell.counter))
-    const told = mark && { counter, value: mark }
-    if (editing !== undefined || told !== undefined) {
+    const marked = mark && { counter, value: mark }
+    if (editing !== undefined || marked !== undefined) {
       const made = editing ?? this.#entry(device.number, device.record)
-      const entry = told ? { ...made, told } : made
+      const entry = marked ? { ...made, told: marked } : made
       device.record.set(entry.id, entry)
       this.#record.push(entry)
     }
     if (puts.length === 0) return
     this.puts += puts.length
-    const entry = { ...this.#entry(device.number, device.shareEntries), puts }
+    const told = device.knowledge
+    const entry = { ...this.#entry(device.number, device.shareEntries), puts, told }
     this.#share.push(entry)
     this.#applyShare(device, entry)
   }
