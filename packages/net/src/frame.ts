@@ -56,7 +56,8 @@ export class FrameReader {
       return
     }
     if (this.#room.length < chunk.length) {
-      this.#room = new Uint8Array(BLOCK_BYTES)
+      // Of twice what there is: a short message costs little, and many crumbs few blocks.
+      this.#room = new Uint8Array(Math.min(BLOCK_BYTES, Math.max(CRUMB_BYTES, 2 * this.#bytes)))
       this.#chunks.push(this.#room.subarray(0, 0))
     }
     const last = this.#chunks.pop() ?? this.#room.subarray(0, 0)

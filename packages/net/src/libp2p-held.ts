@@ -18,8 +18,8 @@ export interface Holding {
   abort(reason: Error): void
 }
 
-/** Of all channels of one host: sixty messages of the largest size. */
-export const HELD_BYTES_MAX: number = 256 * 1024 * 1024
+/** Of all channels of one host: thirty messages of the largest size. */
+export const HELD_BYTES_MAX: number = 128 * 1024 * 1024
 const LOOK_MS = 250
 
 /** Looks at the channels until it is disposed of. */

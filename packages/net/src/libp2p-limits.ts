@@ -14,6 +14,8 @@ import { Server, type Socket } from "node:net"
 import { yamux } from "@chainsafe/libp2p-yamux"
 import type { Listener, MessageStream, MultiaddrConnection } from "@libp2p/interface"
 import { Uint8ArrayList } from "uint8arraylist"
+import { Greetings } from "./libp2p-greeting.ts"
+import { ReadingTurns } from "./libp2p-turns.ts"
 
 /** From the first byte to a connection that is encrypted and split into streams. */
 export const UPGRADE_MS = 2_000
@@ -121,13 +123,24 @@ export class SocketWatch {
   readonly #server: Server
   readonly #pending = new Map<Socket, NodeJS.Timeout>()
   readonly #open = new Set<Socket>()
+  readonly #turns = new ReadingTurns()
+  readonly #greetings: Greetings | undefined
 
-  /** @param connectionsMax - Connections of this listener, beside `PENDING_MAX` pending ones. */
-  constructor(listener: Listener, connectionsMax: number) {
+  /**
+   * @param options.connectionsMax - Connections of this listener, beside `PENDING_MAX` pending ones.
+   * @param options.isGreeted - What comes begins with libp2p's own greeting: no WebSocket does.
+   */
+  constructor(
+    listener: Listener,
+    { connectionsMax, isGreeted }: { connectionsMax: number; isGreeted: boolean },
+  ) {
     const server: unknown = Reflect.get(listener, "server")
     if (!(server instanceof Server)) throw new TypeError("the listener has no server any more")
     this.#server = server
     server.maxConnections = connectionsMax + PENDING_MAX
+    this.#greetings = isGreeted
+      ? new Greetings(server, (socket) => this.#turns.add(socket))
+      : undefined
     server.on("connection", (socket) => this.#add(socket))
     limitWebSocket(listener)
   }
@@ -137,6 +150,8 @@ export class SocketWatch {
     for (const socket of this.#find(connection)) {
       clearTimeout(this.#pending.get(socket))
       this.#pending.delete(socket)
+      if (this.#greetings) this.#greetings.over(socket)
+      else this.#turns.add(socket)
     }
   }
 

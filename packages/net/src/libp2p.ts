@@ -30,6 +30,7 @@ import {
   UNUSED_MS,
   UPGRADE_MS,
 } from "./libp2p-limits.ts"
+import { quietLogger } from "./libp2p-quiet.ts"
 import { closeWebSocket, mendWebSocketDial, WatchedUpgrader } from "./libp2p-upgrader.ts"
 import { peerIdToPublicKey } from "./peer-id.ts"
 import { type Handler, serve } from "./serve.ts"
@@ -69,6 +70,7 @@ async function startHost(connectionsMax: number, { key }: HostOptions = {}): Pro
     : await generateKeyPair("Ed25519")
   const node = await createLibp2p({
     privateKey,
+    ...(process.env.DEBUG === undefined && { logger: quietLogger }),
     addresses: { listen: [] },
     transports: [
       tcp(),
@@ -220,7 +222,10 @@ class Libp2pHost implements Host {
       over: (raw) => sockets.end(raw),
     })
     const listener = transport.createListener({ upgrader })
-    const sockets = new SocketWatch(listener, this.#connectionsMax)
+    const sockets = new SocketWatch(listener, {
+      connectionsMax: this.#connectionsMax,
+      isGreeted: addressParts(address).transport === "tcp",
+    })
     try {
       await listener.listen(at)
     } catch (cause) {
