@@ -64,7 +64,7 @@ export async function checkFolder(folder: string): Promise<void> {
     if (!isTableIntact(await readFile(join(folder, table)))) throw corrupt(`${table} is damaged`)
   }
   if (note !== undefined) return
-  for (const log of files.filter((name) => name.endsWith(".log"))) {
+  for (const log of files.filter(isLog)) {
     const offset = findLogDamage(await readFile(join(folder, log)))
     if (offset !== undefined) throw corrupt(`${log} is damaged at byte ${offset}`)
   }
@@ -231,6 +231,10 @@ async function isThere(folder: string, file: string): Promise<boolean> {
  * When it opens it makes a newer manifest and puts it in the place of the one that CURRENT names;
  * then it deletes what the older one needs. A power cut may leave the deletions and undo what came
  * before. Then the newer one, which was flushed first, is the one that counts.
+ *
+ * When it begins a log, a table of what the older one held may be in the manifest before anything
+ * was flushed in the new one. The older log, which it deletes next, is still there then, and if the
+ * power goes the new one may not be: nothing in it was acknowledged.
  */
 async function filesNeeded(folder: string, files: readonly string[]): Promise<readonly string[]> {
   if (!files.includes("CURRENT")) throw corrupt("CURRENT is missing")
@@ -257,15 +261,24 @@ async function allNeeded(
 ): Promise<readonly string[] | undefined> {
   if (!files.includes(manifest)) return undefined
   const needed = filesOfManifest(await readFile(join(folder, manifest)))
-  return needed?.every((file) => files.includes(file)) ? needed : undefined
+  const missing = needed?.filter((file) => !files.includes(file)) ?? []
+  const hasOlderLog = (log: string) =>
+    files.some((file) => isLog(file) && numberOf(file) < numberOf(log))
+  if (!missing.every((file) => isLog(file) && hasOlderLog(file))) return undefined
+  return needed?.filter((file) => files.includes(file))
 }
 
 function isManifest(file: string): boolean {
   return file.startsWith("MANIFEST-")
 }
 
-function numberOf(manifest: string): number {
-  return Number(manifest.slice("MANIFEST-".length))
+function isLog(file: string): boolean {
+  return file.endsWith(".log")
+}
+
+/** Of a manifest, a log or a table. */
+function numberOf(file: string): number {
+  return Number(/\d+/.exec(file)?.[0])
 }
 
 /** The first file that differs from the note, is missing, or is not in it. */

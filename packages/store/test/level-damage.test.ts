@@ -111,6 +111,22 @@ describe("[S10] [E3]", () => {
     }
   })
 
+  test("a log that was begun may be missing while the one before it is there", async () => {
+    const folder = await freshCopy("killed")
+    const log = (await readdir(folder)).find((file) => file.endsWith(".log")) ?? ""
+    await rm(join(folder, log))
+    const named = (more: number) =>
+      `${String(Number.parseInt(log, 10) + more).padStart(6, "0")}.log`
+    const withLog = async (more: number): Promise<Outcome> => {
+      const copy = await mkdtemp(join(base, "begun-"))
+      await copyFolder(folder, copy)
+      await writeFile(join(copy, named(more)), new Uint8Array(0))
+      return await outcomeOf(copy)
+    }
+    expect(await withLog(-1)).toBe((BATCHES * 3) / 4)
+    expect(await withLog(1)).toBe("found")
+  })
+
   test("a table that was being made when the store was closed is none of the store's", async () => {
     const unfinished = "000999.ldb"
     for (const left of ["there, and cut since", "there", "gone since"]) {
