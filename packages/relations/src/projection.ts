@@ -121,10 +121,13 @@ export function project(input: {
     for (const { register, step } of found) {
       if (step.do === "wait") waits.push({ path: register.path, for: step.for })
     }
-    const due = found.flatMap(({ register, step, isEdited }) => {
+    const due = found.flatMap(({ register, step, held, isEdited }) => {
       if (step.do !== "put") return []
       const { path, value } = register
-      const put: Put = { path, value, counter: step.counter, ...(isEdited && { day: input.day }) }
+      const isSaid = held !== undefined && equalJson(held.value, value)
+      // What is put above another, and was to hold from a day, still does.
+      const day = (isEdited ? input.day : undefined) ?? (isSaid ? held.day : undefined)
+      const put: Put = { path, value, counter: step.counter, ...(day && { day }) }
       if (input.fits?.(put) !== false) return [{ put, mark: markOf(register) }]
       unfit.set(path, put)
       return []
@@ -170,8 +173,14 @@ function judge(
   // What is told once is not told more of later.
   const isOver = !follows && (isTold || told.size > 0)
   const isEdited = input.edited.some((edited) => touches(edited, path))
-  const isMarked = () => marks()?.has(markOf(register)) === true
-  const step = isOver ? NOTHING : nextStep({ register, least, isTold, isMarked, held, isEdited })
+  const hasMark = (one: DisclosedRegister) => marks()?.has(markOf(one)) === true
+  const isMarked = () => hasMark(register)
+  // Of what was not put, however great, a vendor is told nothing, not even by a counter.
+  const rivals = register.ties.filter(
+    (tie) => !equalJson(tie, register.value) && hasMark({ ...register, value: tie }),
+  )
+  const at = { register, least, rivals, isTold, isMarked, held, isEdited }
+  const step = isOver ? NOTHING : nextStep(at)
   return { register, step, held, isEdited }
 }
 
@@ -217,6 +226,8 @@ function nextStep(at: {
   readonly register: DisclosedRegister
   /** The register's counter, as it is put. */
   readonly least: number
+  /** Of a part: other devices put these with the same counter, or are about to. */
+  readonly rivals: readonly (JsonValue | undefined)[]
   /** Something was ever told of it. */
   readonly isTold: boolean
   /** Somebody says that they have put just this. */
@@ -224,13 +235,13 @@ function nextStep(at: {
   readonly held: ShareRegister | undefined
   readonly isEdited: boolean
 }): Step {
-  const { register, least, isTold, isMarked, held, isEdited } = at
+  const { register, least, rivals, isTold, isMarked, held, isEdited } = at
   const { value, isPart } = register
-  const beats = (tie: JsonValue | undefined, than: Pick<ShareRegister, "counter" | "value">) =>
-    compareRegisters({ counter: least, value: tie }, than) > 0
-  // Above what else may yet be put of the same counter, and is not the record's.
-  const isPreferred = isPart && register.ties.some((tie) => beats(tie, { counter: least, value }))
-  const put: Step = { do: "put", counter: isPreferred ? least + 1 : least }
+  const isBelowRival = (than: Pick<ShareRegister, "counter" | "value">) =>
+    rivals.some((rival) => compareRegisters({ counter: least, value: rival }, than) > 0)
+  // Above what else is put of the same counter, and is not the record's.
+  const counter = isBelowRival({ counter: least, value }) ? least + 1 : least
+  const put: Step = { do: "put", counter }
   // A field that was never there is not projected: *cleared* is said only of what was told.
   if (!isTold) return value === undefined ? NOTHING : put
   if (held === undefined) return isMarked() ? FOR_SHARE : put
@@ -240,13 +251,10 @@ function nextStep(at: {
   const behind = isEdited && !isMarked() ? put : FOR_RECORD
   if (heldLeast > least) return behind
   if (heldLeast < least) {
-    if (isPart && isSaid) return NOTHING
+    if (isPart && isSaid) return isBelowRival(held) ? put : NOTHING
     return isMarked() ? FOR_SHARE : put
   }
-  if (isSaid) {
-    const isThreatened = isPart && register.ties.some((tie) => beats(tie, held))
-    return isThreatened ? { do: "put", counter: held.counter + 1 } : NOTHING
-  }
+  if (isSaid) return isBelowRival(held) ? { do: "put", counter: held.counter + 1 } : NOTHING
   const isBeaten = isPart && register.ties.some((tie) => equalJson(tie, held.value))
   if (isBeaten) return { do: "put", counter: held.counter + 1 }
   if (compareRegisters({ counter: least, value }, held) < 0) return behind
