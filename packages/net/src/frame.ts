@@ -50,7 +50,8 @@ export class FrameReader {
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
     this.#bytes += chunk.length
-    if (chunk.length >= CRUMB_BYTES) {
+    // What fits goes where the last one lies: a block that is left half empty is held too.
+    if (chunk.length >= CRUMB_BYTES && chunk.length > this.#room.length) {
       this.#chunks.push(chunk)
       this.#room = new Uint8Array(0)
       return

@@ -3,7 +3,7 @@
  *
  * A socket in libp2p's hands costs an upgrade, whatever comes: a millisecond, and many for long
  * noise, whose first bytes it takes for a message's length and reads on to the end of. A stranger
- * who leaves, says nothing, or nothing that makes sense, costs no more than the socket.
+ * who says nothing, or nothing that makes sense, costs no more than the socket.
  *
  * Of many that greet at once a few are handed on at a time, since all upgrades that have begun make
  * each turn of the loop longer, and each takes several turns: from each address in turn, the newest
@@ -65,35 +65,42 @@ export class Greetings {
   }
 }
 
-/** Sockets by the address that they come from. */
+/** Sockets by the address that they come from; who closes waits no more. */
 class Waiting {
   /** In the order in which they are asked. */
-  readonly #addresses = new Map<string, Socket[]>()
+  readonly #addresses = new Map<string, Set<Socket>>()
 
   add(socket: Socket): void {
+    if (socket.destroyed) return
     const address = networkOf(socket.remoteAddress ?? "")
-    const beside = this.#addresses.get(address)
-    if (beside === undefined) this.#addresses.set(address, [socket])
-    else beside.push(socket)
+    const beside = this.#addresses.get(address) ?? new Set()
+    this.#addresses.set(address, beside.add(socket))
+    socket.once("close", () => {
+      // Its address may have been asked, and have others waiting, since.
+      const left = this.#addresses.get(address)
+      if (left?.delete(socket) && left.size === 0) this.#addresses.delete(address)
+    })
   }
 
-  /** Of the address that has waited for longest, the newest that is still there. */
+  /** Of the address that has waited for longest, the newest. */
   take(): Socket | undefined {
     for (const [address, sockets] of this.#addresses) {
+      const newest = [...sockets].at(-1)
       this.#addresses.delete(address)
-      for (let socket = sockets.pop(); socket !== undefined; socket = sockets.pop()) {
-        if (socket.destroyed) continue
-        if (sockets.length > 0) this.#addresses.set(address, sockets)
-        return socket
-      }
+      if (newest !== undefined) sockets.delete(newest)
+      if (sockets.size > 0) this.#addresses.set(address, sockets)
+      if (newest !== undefined && !newest.destroyed) return newest
     }
     return undefined
   }
 }
 
-/** Who shares one: of IPv6, whoever has an address mostly has 2^64 of them (RFC 6177). */
+/**
+ * Who shares one: of IPv6, whoever has an address mostly has 2^64 of them (RFC 6177), but not of a
+ * link's own (RFC 4291) or of those that stand for IPv4 (RFC 6052).
+ */
 export function networkOf(address: string): string {
-  if (!address.includes(":") || address.startsWith("::ffff:")) return address
+  if (!address.includes(":") || /^(::ffff:|fe[89ab].:|64:ff9b::)/.test(address)) return address
   const [head = "", tail] = address.replace(/%.*$/, "").split("::")
   const groups = (part: string): string[] => part.split(":").filter((group) => group !== "")
   const [left, right] = [groups(head), groups(tail ?? "")]

@@ -5,7 +5,8 @@
  * much as they can, one turn of its loop takes seconds, and a handshake takes several turns. So once
  * {@link TURN_BYTES} have been read in a turn, each socket that has had {@link PART_BYTES} waits, and
  * in each later turn only as many of those that wait are read on as had {@link TURN_BYTES} together,
- * the longest waiting first. Whoever sends little never waits.
+ * the longest waiting first. Whoever sends little never waits. Of a socket that waits Node holds up
+ * to two parts.
  *
  * Source: deficit round robin (Shreedhar and Varghese, SIGCOMM 1995), of one quantum.
  *
