@@ -9,7 +9,7 @@ import type { FuzzTarget } from "./target.ts"
 import { TARGETS } from "./targets.ts"
 
 /** Of each target, where thousands are done in a second; and where hundreds are. */
-const QUICK_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 10_000)
+const QUICK_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 5_000)
 const SLOW_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 300)
 
 const isSlow = ({ batch }: FuzzTarget) => batch !== undefined

@@ -266,8 +266,8 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "relations/src/projection.ts",
-        "return isEdited && !isMarked() ? put : FOR_RECORD",
-        'return isSaid ? NOTHING : { do: "put", counter: held.counter + 1 }',
+        "if (heldLeast > least) return behind",
+        'if (heldLeast > least) return isSaid ? NOTHING : { do: "put", counter: held.counter + 1 }',
       ),
     ],
   },
