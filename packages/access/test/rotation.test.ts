@@ -1,5 +1,6 @@
 import { equalBytes } from "@fulcrum/codec/bytes"
-import { type CborValue, decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
+import { decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
+import type { CborValue } from "@fulcrum/codec/cbor-form"
 import { seededRandom } from "@fulcrum/crypto/random"
 import { generateWrapKey, type WrapKey } from "@fulcrum/crypto/wrap"
 import { type EpochKey, idKey } from "@fulcrum/log/ids"

@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { type CborValue, decodeCbor, encodeCbor } from "./cbor.ts"
+import { decodeCbor, encodeCbor } from "./cbor.ts"
+import type { CborValue } from "./cbor-form.ts"
 import { CodecError } from "./codec-error.ts"
 import { array, type InferVariants, type Schema, struct, uint, type Variants } from "./schema.ts"
 

@@ -24,7 +24,8 @@
  */
 import type { Unbranded } from "./brand.ts"
 import { utf8Length } from "./bytes.ts"
-import { type CborValue, decodeCbor, encodeCbor } from "./cbor.ts"
+import { decodeCbor, encodeCbor } from "./cbor.ts"
+import type { CborValue } from "./cbor-form.ts"
 import { CodecError, type CodecErrorCode } from "./codec-error.ts"
 import { checkJson, isForbiddenKey, type JsonLimits, type JsonValue } from "./json.ts"
 

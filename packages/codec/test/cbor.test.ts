@@ -2,13 +2,8 @@ import { encode as encodeCborg, rfc8949EncodeOptions } from "cborg"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { bytesToHex, hexToBytes } from "../src/bytes.ts"
-import {
-  CBOR_DEPTH_MAX,
-  CBOR_ITEMS_MAX,
-  type CborValue,
-  decodeCbor,
-  encodeCbor,
-} from "../src/cbor.ts"
+import { decodeCbor, encodeCbor } from "../src/cbor.ts"
+import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, type CborValue } from "../src/cbor-form.ts"
 import { CodecError } from "../src/codec-error.ts"
 import { readFixture } from "./fixture.ts"
 

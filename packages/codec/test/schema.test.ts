@@ -1,7 +1,8 @@
 import fc from "fast-check"
 import { describe, expect, expectTypeOf, test } from "vitest"
 import type { Brand } from "../src/brand.ts"
-import { type CborValue, decodeCbor, encodeCbor } from "../src/cbor.ts"
+import { decodeCbor, encodeCbor } from "../src/cbor.ts"
+import type { CborValue } from "../src/cbor-form.ts"
 import { CodecError } from "../src/codec-error.ts"
 import {
   array,

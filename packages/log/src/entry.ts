@@ -24,7 +24,8 @@
  *
  * @module
  */
-import { type CborValue, decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
+import { decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
+import type { CborValue } from "@fulcrum/codec/cbor-form"
 import { bytesMax, decodeAs, encodeAs, optional, type Schema, struct } from "@fulcrum/codec/schema"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hmac } from "@fulcrum/crypto/hash"

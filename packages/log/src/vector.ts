@@ -9,7 +9,8 @@
  * @module
  */
 import { compareBytes, equalBytes } from "@fulcrum/codec/bytes"
-import { type CborValue, encodeCbor } from "@fulcrum/codec/cbor"
+import { encodeCbor } from "@fulcrum/codec/cbor"
+import type { CborValue } from "@fulcrum/codec/cbor-form"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { array, type Schema, struct, uint } from "@fulcrum/codec/schema"
 import { contexts } from "@fulcrum/crypto/contexts"

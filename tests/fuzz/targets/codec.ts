@@ -12,7 +12,8 @@ import {
   hexToBytes,
   utf8ToBytes,
 } from "@fulcrum/codec/bytes"
-import { type CborValue, decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
+import { decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
+import type { CborValue } from "@fulcrum/codec/cbor-form"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { itemList } from "@fulcrum/codec/item-list"
 import { canonicalJson, checkJson, parseJson } from "@fulcrum/codec/json"

@@ -4,7 +4,8 @@
  * @module
  */
 import { bytesToUtf8, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
-import { type CborValue, decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
+import { decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
+import type { CborValue } from "@fulcrum/codec/cbor-form"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { canonicalJson, type JsonValue, parseJson } from "@fulcrum/codec/json"
 import { contexts } from "@fulcrum/crypto/contexts"
