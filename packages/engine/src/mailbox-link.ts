@@ -9,7 +9,7 @@
  * it is spoken to no more. What was past the relay's retention before all had fetched it is brought
  * again, so that whoever was away for longer misses nothing. What a relay left out of a page without
  * a word is asked for again, on each connection and now and then: it may be withheld. It is not
- * acknowledged for {@link GAP_HOLDS} times, and after {@link GAP_TRIES_MAX} taken for forgotten.
+ * acknowledged for {@link GAP_HOLDS} times, and after many times taken for forgotten.
  *
  * Source: DESIGN, "How replication works" (device to relay).
  *
@@ -29,7 +29,8 @@ import { type RelayReceipt, receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Vault } from "@fulcrum/store/vault"
 import { errorCode } from "./error-code.ts"
-import { atMost, type Cursor, type Gap, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
+import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
+import { askAgain, goneSince } from "./mailbox-gaps.ts"
 import { CONTRADICTIONS_MAX, RelayContradictions } from "./relay-contradictions.ts"
 import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
@@ -85,10 +86,6 @@ export type LinkState = "untried" | "working" | "idle" | "unreachable" | "full"
 const GAP_ROUNDS = 100
 /** About an hour of being connected. */
 const GAP_HOLDS = 20
-/** Some days of being connected. */
-const GAP_TRIES_MAX = 1000
-/** That one search for what is gone or was left out may take: a relay may say anything. */
-const SEARCH_PAGES_MAX = 256
 
 export interface MailboxLinkOptions {
   readonly address: string
@@ -321,57 +318,28 @@ export class MailboxLink {
 
   /** Asks once more for what was left out before. */
   async #fillGaps(read: OpenMailbox): Promise<void> {
-    const before = this.#cursor.current.gaps
-    let gaps: readonly Gap[] = []
-    let pages = 0
-    for (const gap of before.filter(({ tries }) => tries < GAP_TRIES_MAX)) {
-      const tries = gap.tries + 1
-      let { from } = gap
-      for (; from < gap.to && pages < SEARCH_PAGES_MAX; pages++) {
-        // One item at a time: what comes after a gap is here.
-        const page = await read.read({ from, bytesMax: 1 })
-        await this.#take(
-          page.items.filter(({ position }) => position < gap.to),
-          {},
-        )
-        const left = page.missing.filter((range) => range.from < gap.to)
-        const cut = left.map((range) => ({ ...range, to: Math.min(range.to, gap.to), tries }))
-        gaps = atMost([...gaps, ...cut])
-        from = Math.max(page.next, from + 1)
-      }
-      if (from < gap.to) gaps = atMost([...gaps, { from, to: gap.to, tries }])
-    }
-    if (before.length > 0) await this.#cursor.save({ ...this.#cursor.current, gaps })
+    const { gaps } = this.#cursor.current
+    if (gaps.length === 0) return
+    const left = await askAgain(read, gaps, (items) => this.#take(items, {}))
+    await this.#cursor.save({ ...this.#cursor.current, gaps: left })
   }
 
   /** Brings once more what the relay forgot, up to a position, though not all had fetched it. */
   async #bringAgain(append: OpenMailbox, read: OpenMailbox, expired: number): Promise<void> {
     const { replica } = this.#options.space
-    const gone = await this.#gone(read, expired)
+    const gone = await goneSince(read, this.#cursor.current.expired, expired)
     let after: VersionVector = []
     for (;;) {
       const { spans, reached } = await replica.spansAfter(after, { bytesMax: BATCH_BYTES_MAX })
       if (spans.length === 0) break
-      const again = spans.filter((span) => gone === "unknown" || gone.has(hashOf(span)))
+      const again = spans.filter(
+        (span) => gone === "unknown" || gone.has(bytesToHex(spanHash(span))),
+      )
       // One after the other: what comes first is what the others were written on.
       for (const span of again) await append.append(span)
       after = reached
     }
     await this.#cursor.save({ ...this.#cursor.current, expired })
-  }
-
-  /** Hashes of what is gone since the last time; `unknown`: the relay does not remember all. */
-  async #gone(read: OpenMailbox, expired: number): Promise<ReadonlySet<string> | "unknown"> {
-    const gone = new Set<string>()
-    let pages = 0
-    for (let from = this.#cursor.current.expired + 1; from <= expired; ) {
-      const page = await read.read({ from, bytesMax: 1 })
-      const isEndless = page.next <= from || ++pages > SEARCH_PAGES_MAX
-      if (page.missing.length > 0 || isEndless) return "unknown"
-      for (const hash of page.gone) gone.add(bytesToHex(hash))
-      from = page.next
-    }
-    return gone
   }
 
   async #push(append: OpenMailbox): Promise<void> {
@@ -445,8 +413,4 @@ export class MailboxLink {
     this.#state = state
     this.#changed.notify()
   }
-}
-
-function hashOf(span: Uint8Array): string {
-  return bytesToHex(spanHash(span))
 }

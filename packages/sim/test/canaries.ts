@@ -338,7 +338,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 4,
     patches: one(
-      "engine/src/mailbox-link.ts",
+      "engine/src/mailbox-gaps.ts",
       "for (const gap of before.filter(",
       "for (const gap of [].filter(",
     ),

@@ -1,0 +1,67 @@
+/**
+ * What a relay left out of a mailbox's pages, and what it says that it forgot.
+ *
+ * @module
+ */
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
+import { atMost, type Gap } from "./mailbox-cursor.ts"
+
+/** Some days of being connected. */
+export const GAP_TRIES_MAX = 1000
+/** That one search may take: a relay may say anything. */
+const SEARCH_PAGES_MAX = 256
+
+/**
+ * Asks once for each gap.
+ *
+ * @param take - Gets what is there after all.
+ * @returns The gaps that are left; who was asked for {@link GAP_TRIES_MAX} times is given up.
+ */
+export async function askAgain(
+  read: OpenMailbox,
+  before: readonly Gap[],
+  take: (items: readonly RelayItem[]) => Promise<void>,
+): Promise<readonly Gap[]> {
+  let gaps: readonly Gap[] = []
+  let pages = 0
+  for (const gap of before.filter(({ tries }) => tries < GAP_TRIES_MAX)) {
+    const tries = gap.tries + 1
+    let { from } = gap
+    for (; from < gap.to && pages < SEARCH_PAGES_MAX; pages++) {
+      // One item at a time: what comes after a gap is here.
+      const page = await read.read({ from, bytesMax: 1 })
+      await take(page.items.filter(({ position }) => position < gap.to))
+      const left = page.missing.filter((range) => range.from < gap.to)
+      const cut = left.map((range) => ({ ...range, to: Math.min(range.to, gap.to), tries }))
+      gaps = atMost([...gaps, ...cut])
+      from = Math.max(page.next, from + 1)
+    }
+    if (from < gap.to) gaps = atMost([...gaps, { from, to: gap.to, tries }])
+  }
+  return gaps
+}
+
+/**
+ * Hashes of the spans that a relay forgot.
+ *
+ * @param after - Up to which position that was known before.
+ * @param expired - Up to which position it says so now.
+ * @returns `unknown`: the relay does not remember all.
+ */
+export async function goneSince(
+  read: OpenMailbox,
+  after: number,
+  expired: number,
+): Promise<ReadonlySet<string> | "unknown"> {
+  const gone = new Set<string>()
+  let pages = 0
+  for (let from = after + 1; from <= expired; ) {
+    const page = await read.read({ from, bytesMax: 1 })
+    const isEndless = page.next <= from || ++pages > SEARCH_PAGES_MAX
+    if (page.missing.length > 0 || isEndless) return "unknown"
+    for (const hash of page.gone) gone.add(bytesToHex(hash))
+    from = page.next
+  }
+  return gone
+}
