@@ -5,6 +5,7 @@ import { openReplica } from "@fulcrum/log/replica"
 import { documentId } from "@fulcrum/record/documents"
 import { AGREEMENTS } from "@fulcrum/relations/agreements"
 import type { Vault } from "@fulcrum/store/vault"
+import { Connecting } from "./connecting.ts"
 import { type DeviceState, wasRemoved } from "./device-state.ts"
 import { Editing } from "./editing.ts"
 import { EngineError, notYet } from "./engine-error.ts"
@@ -63,6 +64,7 @@ export class PersonEngine implements Person {
   readonly #options: PersonEngineOptions
   readonly #ledger: Ledger
   readonly #relationships: Relationships
+  readonly #connecting: Connecting
   readonly #editing: Editing
   readonly #moves: Moves
   readonly #views: RelationshipViews
@@ -83,6 +85,13 @@ export class PersonEngine implements Person {
     const undoLog = new UndoLog(vault)
     this.#editing = new Editing({ ledger, relationships, undoLog })
     this.#moves = new Moves({ ledger, relationships, undoLog, clock, random, zone })
+    const { deflate, network } = options
+    const { signal } = parts.underway
+    this.#connecting = new Connecting({
+      ...{ relationships, ledger, vault, random, clock, deflate },
+      fetchPinned: (relays, door) => fetchPinned({ network, clock, signal }, relays, door),
+      recoveryKey: () => recoveryKeyOf(ledger.membership),
+    })
     this.#views = new RelationshipViews(relationships, this.#moves)
     this.#network = new PersonNetwork({
       ...options,
@@ -93,7 +102,7 @@ export class PersonEngine implements Person {
   }
 
   static async open(options: PersonEngineOptions): Promise<PersonEngine> {
-    const { vault, device, random, clock, deflate, network } = options
+    const { vault, device, random, clock, deflate } = options
     const membership = await Membership.open(vault, device)
     const writer = signingKeyFromSeed(device.writerSeed)
     const record = await openReplica({
@@ -105,7 +114,6 @@ export class PersonEngine implements Person {
       deflate,
     })
     const underway = new Underway()
-    const { signal } = underway
     const { openDocuments } = options
     const ledger = await Ledger.open({ vault, record, membership, openDocuments })
     try {
@@ -115,8 +123,6 @@ export class PersonEngine implements Person {
         random,
         clock,
         deflate,
-        fetchPinned: (relays, door) => fetchPinned({ network, clock, signal }, relays, door),
-        recoveryKey: () => recoveryKeyOf(membership),
         isMember: () => !membership.isRemoved(device.id),
       })
       const engine = new PersonEngine(options, {
@@ -219,12 +225,12 @@ export class PersonEngine implements Person {
   }
 
   previewConnect(request: ConnectRequest): Promise<ConnectPreview> {
-    return this.#underway.run(() => this.#relationships.previewConnect(request))
+    return this.#underway.run(() => this.#connecting.preview(request))
   }
 
   connect(request: ConnectRequest): Promise<RelationshipRow> {
     return this.#underway.run(async () => {
-      const relationship = await this.#asMember(() => this.#relationships.connect(request))
+      const relationship = await this.#asMember(() => this.#connecting.connect(request))
       this.#network.refresh()
       return this.#views.row(relationship)
     })

@@ -20,6 +20,7 @@ import { draftRequest, type SignedRequest, signRequest } from "@fulcrum/relation
 import { unwrapShareKey } from "@fulcrum/relations/share-key"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
+import { Connecting } from "../src/connecting.ts"
 import { readDeviceState } from "../src/device-state.ts"
 import { Editing } from "../src/editing.ts"
 import { Ledger } from "../src/ledger.ts"
@@ -36,6 +37,7 @@ export interface Desk extends AsyncDisposable {
   readonly vault: Vault
   readonly ledger: Ledger
   readonly relationships: Relationships
+  readonly connecting: Connecting
   readonly editing: Editing
   readonly moves: Moves
   readonly views: RelationshipViews
@@ -73,9 +75,12 @@ export async function openDesk(
     random,
     clock,
     deflate,
+    isMember: () => true,
+  })
+  const connecting = new Connecting({
+    ...{ relationships, ledger, vault, random, clock, deflate },
     fetchPinned: async () => vendor.request.bytes,
     recoveryKey: () => generateWrapKey(random).publicKey,
-    isMember: () => true,
   })
   const undoLog = new UndoLog(vault)
   const editing = new Editing({ ledger, relationships, undoLog })
@@ -85,6 +90,7 @@ export async function openDesk(
     vault,
     ledger,
     relationships,
+    connecting,
     editing,
     moves,
     views: new RelationshipViews(relationships, moves),

@@ -54,7 +54,7 @@ async function setting(disclose: readonly string[], devices = 1): Promise<Settin
   await world.end(person)
   const desk = await openDesk(world, phone, vendor)
   const invitation = vendor.invitation()
-  const relationship = await desk.relationships.connect({ invitation, disclose })
+  const relationship = await desk.connecting.connect({ invitation, disclose })
   const share = await vendor.meet(relationship)
   return {
     world,
@@ -312,11 +312,8 @@ describe("connecting", () => {
   test("[P28] twice at once begins one relationship", async () => {
     await using at = await setting([ADDRESS])
     const asked = { invitation: at.vendor.invitation(), disclose: [EMAIL] }
-    const { relationships } = at.desk
-    const [one, two] = await Promise.all([
-      relationships.connect(asked),
-      relationships.connect(asked),
-    ])
+    const { relationships, connecting } = at.desk
+    const [one, two] = await Promise.all([connecting.connect(asked), connecting.connect(asked)])
     expect(one.id).toBe(two.id)
     expect(one).toBe(two)
     expect(relationships.all).toHaveLength(2)
