@@ -30,6 +30,7 @@ import type {
   VendorStatus,
 } from "./vendor.ts"
 import { VendorCustomer } from "./vendor-customer.ts"
+import { VendorCustomers } from "./vendor-customers.ts"
 import { VendorError } from "./vendor-error.ts"
 import { type Hook, type QueuedEvent, VendorHooks, type WebhookPost } from "./vendor-hooks.ts"
 import { relayId, VendorLinks } from "./vendor-links.ts"
@@ -129,7 +130,7 @@ class OpenVendor implements Vendor {
   readonly #office: VendorOffice
   readonly #reception: VendorReception
   readonly #links: VendorLinks
-  readonly #customers = new Map<string, VendorCustomer>()
+  readonly #customers = new VendorCustomers()
   readonly #dropped: Record<DropReason, number> = noDrops()
   readonly #listeners = new Set<() => void>()
   readonly #changed: Signal
@@ -187,7 +188,7 @@ class OpenVendor implements Vendor {
     })
     this.#settling = new VendorSettling({
       clock,
-      customers: () => this.#customers.values(),
+      customers: () => this.#customers.all,
       turn: (work) => this.#links.turn(work),
       written: (customer) => this.#links.poke(customer.id),
       onFault: (error) => options.onFault?.(error),
@@ -303,7 +304,7 @@ class OpenVendor implements Vendor {
 
   customers(): readonly CustomerView[] {
     const now = this.#options.clock.now()
-    return [...this.#customers.values()].map((customer) => ({
+    return this.#customers.all.map((customer) => ({
       ...customerView(customer, now),
       link: this.#links.standingOf(customer.id),
     }))
@@ -311,18 +312,18 @@ class OpenVendor implements Vendor {
 
   disclosures(customer?: string): readonly DisclosureView[] {
     const now = this.#options.clock.now()
-    const wanted = customer === undefined ? [...this.#customers.values()] : [this.#find(customer)]
+    const wanted = customer === undefined ? this.#customers.all : [this.#customers.find(customer)]
     return wanted.flatMap((one) => disclosureViews(one, now))
   }
 
   agreements(): readonly AgreementView[] {
-    return [...this.#customers.values()].map(agreementView)
+    return this.#customers.all.map(agreementView)
   }
 
   exportBooks(): JsonValue {
     const now = this.#options.clock.now()
     const { did, name, domain = null } = this
-    const customers = [...this.#customers.values()].map((one) => exportedCustomer(one, now))
+    const customers = this.#customers.all.map((one) => exportedCustomer(one, now))
     return { version: 1, vendor: { did, name, domain }, customers }
   }
 
@@ -337,7 +338,7 @@ class OpenVendor implements Vendor {
       relays: isRunning
         ? this.#links.standings
         : this.relays().map((address) => ({ address, state: "untried", isReady: false })),
-      customers: this.#customers.size,
+      customers: this.#customers.all.length,
       queued: this.#hooks.queued.length,
       deadLetters: this.#hooks.dead.length,
       dropped: { ...this.#dropped },
@@ -362,7 +363,7 @@ class OpenVendor implements Vendor {
     })
     this.#running = Promise.all([hooks, this.#settling.run(signal)])
     for (const relay of this.relays()) this.#links.openDoor(relay)
-    for (const customer of this.#customers.values()) this.#serve(customer)
+    for (const customer of this.#customers.all) this.#serve(customer)
     this.#tell()
   }
 
@@ -386,8 +387,7 @@ class OpenVendor implements Vendor {
   async #load(): Promise<void> {
     for await (const { value } of this.#vault.table("vendor.customers").groups()) {
       const record = decodeStored(customerSchema, value)
-      const customer = await this.#openCustomer(record)
-      this.#customers.set(customer.id, customer)
+      this.#customers.add(await this.#openCustomer(record))
       this.#reception.note(record)
     }
   }
@@ -410,7 +410,7 @@ class OpenVendor implements Vendor {
     if (reception.outcome === "dropped") this.#dropped[reception.reason]++
     if (reception.outcome !== "taken") return
     const { customer } = reception
-    this.#customers.set(customer.id, customer)
+    this.#customers.add(customer)
     this.#serve(customer)
     this.#tell()
   }
@@ -439,22 +439,6 @@ class OpenVendor implements Vendor {
     while (!over.aborted && !isReady()) await this.#changed.wait(over)
     late.abort()
     await timer
-  }
-
-  #find(wanted: string): VendorCustomer {
-    const exact = this.#customers.get(wanted)
-    if (exact !== undefined) return exact
-    const [only, another] = [...this.#customers.values()].filter(
-      ({ id, record }) =>
-        record.note === wanted || (wanted.length >= 4 && id.startsWith(wanted.toLowerCase())),
-    )
-    if (only === undefined) {
-      throw new VendorError("CUSTOMER_UNKNOWN", "no customer of that id")
-    }
-    if (another !== undefined) {
-      throw new VendorError("CUSTOMER_AMBIGUOUS", "several customers fit")
-    }
-    return only
   }
 
   #tell(): void {

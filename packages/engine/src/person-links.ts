@@ -130,6 +130,16 @@ export class PersonLinks {
     )
   }
 
+  /** What of a relationship is here and not on its relays: one line each. */
+  async heldOf(relationship: OpenRelationship, vendor: string): Promise<readonly string[]> {
+    const links = this.of(relationship.id)
+    const code = links.find((link) => link.code !== undefined)?.code
+    const why = code === undefined ? "" : ` (${code})`
+    if (await this.#isKnockDue(relationship)) return [`${vendor}: the connect message${why}`]
+    const behind = await Promise.all(links.map((link) => link.isBehind()))
+    return behind.some(Boolean) ? [`${vendor}: entries that are not relayed yet${why}`] : []
+  }
+
   /** A link for each mailbox that there is now. */
   #know(): ReadonlyMap<string, KnownLink> {
     const due = new Set<string>()
@@ -166,7 +176,7 @@ export class PersonLinks {
   }
 
   /** Whether the connect message of a relationship has not been left at its door yet. */
-  async isKnockDue(relationship: OpenRelationship): Promise<boolean> {
+  async #isKnockDue(relationship: OpenRelationship): Promise<boolean> {
     if (relationship.space.agreedSignature !== undefined) return false
     return (await this.#knocked.get(relationship.secrets.item.id, KNOCK_RECEIPT)) === undefined
   }
@@ -286,7 +296,7 @@ export class PersonLinks {
     const { item, connect } = secrets
     const isAnswered = space.agreedSignature !== undefined || space.refused !== undefined
     if (connect === undefined || isAnswered) return
-    const isFirst = isNew || (await this.isKnockDue(relationship))
+    const isFirst = isNew || (await this.#isKnockDue(relationship))
     if (!isFirst && !(await this.#isKnockOld(relationship))) return
     const now = encodeAs(knockTimeSchema, Math.max(0, Math.floor(this.#options.clock.now())))
     // What is left again is not what the answer waits for: it may be here already.

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type DeviceId, deviceIdSchema } from "@fulcrum/access/device"
+import { deviceIdSchema } from "@fulcrum/access/device"
 import { discoveryTag } from "@fulcrum/access/meeting"
 import type { MemberDevice, RemovedDevice } from "@fulcrum/access/member-state"
 import {
@@ -17,7 +17,7 @@ import {
 } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
-import { chainKeySchema, type EpochId, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
+import { type EpochId, epochIdSchema } from "@fulcrum/log/ids"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
 import { DeviceLinks } from "./device-links.ts"
@@ -29,6 +29,7 @@ import type { Ledger, LedgerChange } from "./ledger.ts"
 import { followRemovals } from "./membership-writes.ts"
 import { Mutex } from "./mutex.ts"
 import type { PersonOptions } from "./open-person.ts"
+import { OwnSpaces } from "./own-spaces.ts"
 import { PAIRING_PROTOCOL } from "./pairing-line.ts"
 import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "./person.ts"
 import { PersonLinks } from "./person-links.ts"
@@ -36,7 +37,6 @@ import type { RecordRelayItem } from "./record-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import { isNoticeFor, sealNotice } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
-import type { PeerSpace } from "./sync-link.ts"
 
 /** How often the local network is searched anew. */
 const DISCOVER_MS = 60_000
@@ -61,8 +61,7 @@ export class PersonNetwork {
   readonly #relationships: Relationships
   readonly #links: PersonLinks
   readonly #devices: DeviceLinks
-  readonly #recordSpace: PeerSpace
-  readonly #shareSpaces = new Map<string, PeerSpace>()
+  readonly #spaces: OwnSpaces
   readonly #alarms = new Set<"copied" | "removed">()
   readonly #stop = new AbortController()
   readonly #followUps = new Mutex()
@@ -84,7 +83,8 @@ export class PersonNetwork {
     this.#links = new PersonLinks({
       ...options,
       writer,
-      devicesHold: (relationship) => this.#devicesHold(relationship),
+      devicesHold: (relationship) =>
+        this.#otherDevices().every((id) => this.#devices.holds(id, this.#spaces.of(relationship))),
       changed: () => this.#onShares(),
       failed: () => options.tell("network"),
       relays: () => this.#recordRelays(),
@@ -94,13 +94,13 @@ export class PersonNetwork {
         !this.#alarms.has("removed"),
     })
     this.#devices = new DeviceLinks({
-      self: { id: deviceIdOf(device), writer },
+      self: { id: deviceIdSchema.decode(device.id), writer },
       meetingKey: device.meetingKey,
       clock,
       random,
       membership: () => this.#whoBelongs(),
       addressesOf: (one) => this.#addressesOf(one),
-      spaces: () => this.#spaces(),
+      spaces: () => this.#spaces.all,
       changed: () => options.tell("devices"),
       noticeFor: (removed) => this.#noticeFor(removed),
       toldRemoved: (notice) => this.#toldRemoved(notice),
@@ -109,15 +109,7 @@ export class PersonNetwork {
         options.tell("devices")
       },
     })
-    const { membership, record } = ledger
-    this.#recordSpace = {
-      tag: membership.tag,
-      chainKey: membership.chainKey,
-      log: record,
-      admit: async (spans) => {
-        await ledger.admit(spans)
-      },
-    }
+    this.#spaces = new OwnSpaces(ledger, relationships, () => this.#onShares())
     ledger.onChange((change) => this.#onLedger(change))
   }
 
@@ -283,40 +275,15 @@ export class PersonNetwork {
     )
   }
 
-  #spaces(): readonly PeerSpace[] {
-    const shares = this.#relationships.all.map((relationship) => this.#shareSpace(relationship))
-    return [this.#recordSpace, ...shares]
-  }
-
-  #shareSpace(relationship: OpenRelationship): PeerSpace {
-    const known = this.#shareSpaces.get(relationship.id)
-    if (known !== undefined) return known
-    const { item } = relationship.secrets
-    const space: PeerSpace = {
-      tag: spaceTagSchema.decode(item.spaceTag),
-      chainKey: chainKeySchema.decode(item.chainKey),
-      log: relationship.space.replica,
-      admit: async (spans) => {
-        await this.#relationships.admit(relationship, spans)
-        this.#onShares()
-      },
-    }
-    this.#shareSpaces.set(relationship.id, space)
-    return space
-  }
-
   /** Whether another own device is known to hold all that is here. */
   #holdsAll(id: Uint8Array): boolean {
-    return this.#spaces().every((space) => this.#devices.holds(id, space))
+    return this.#spaces.all.every((space) => this.#devices.holds(id, space))
   }
 
-  /** Whether every other own device is known to hold all of a share. */
-  #devicesHold(relationship: OpenRelationship): boolean {
-    const space = this.#shareSpace(relationship)
+  #otherDevices(): readonly Uint8Array[] {
     const { device } = this.#options
-    return this.#ledger.membership.view.devices.every(
-      ({ id }) => equalBytes(id, device.id) || this.#devices.holds(id, space),
-    )
+    const ids = this.#ledger.membership.view.devices.map(({ id }) => id)
+    return ids.filter((id) => !equalBytes(id, device.id))
   }
 
   /** One host, whoever asks first. */
@@ -341,7 +308,7 @@ export class PersonNetwork {
   }
 
   #onLedger(change: LedgerChange): void {
-    this.#devices.local(this.#recordSpace)
+    this.#devices.local(this.#spaces.record)
     this.#links.refresh()
     if (change.documents.size > 0) this.#options.tell("record")
     if (change.items.length > 0) this.#options.tell("board")
@@ -349,7 +316,7 @@ export class PersonNetwork {
     const isNewsForShares = change.items.some(({ kind }) => kind === "relationship")
     if (change.local && !isNewsForShares && !change.membership) {
       // A local step has projected already; its shares' entries are told to peers.
-      for (const space of this.#shareSpaces.values()) this.#devices.local(space)
+      for (const space of this.#spaces.met) this.#devices.local(space)
       return
     }
     this.#follow()
@@ -369,7 +336,7 @@ export class PersonNetwork {
   /** Something was added to a share. */
   #onShares(): void {
     for (const relationship of this.#relationships.all) {
-      this.#devices.local(this.#shareSpace(relationship))
+      this.#devices.local(this.#spaces.of(relationship))
     }
     this.#links.refresh()
     this.#options.tell("relationships")
@@ -457,10 +424,14 @@ export class PersonNetwork {
       await this.#followUps.run(async () => undefined)
       const held = (await this.held()).join("\n")
       const now = `${bytesToHex(this.#ledger.record.digest)}\n${held}`
-      if (held === "" && now === before) return
       if (now === before) return
       before = now
     }
+  }
+
+  /** The same of one relationship. */
+  heldOf(relationship: OpenRelationship, vendor: string): Promise<readonly string[]> {
+    return this.#links.heldOf(relationship, vendor)
   }
 
   /** What is here and nowhere else that it should be: one line each. */
@@ -471,21 +442,8 @@ export class PersonNetwork {
     }
     for (const relationship of this.#relationships.all) {
       const { name } = await this.#relationships.document(relationship.id)
-      held.push(...(await this.heldOf(relationship, name)))
+      held.push(...(await this.#links.heldOf(relationship, name)))
     }
     return held
   }
-
-  async heldOf(relationship: OpenRelationship, vendor: string): Promise<readonly string[]> {
-    const links = this.#links.of(relationship.id)
-    const code = links.find((link) => link.code !== undefined)?.code
-    const why = code === undefined ? "" : ` (${code})`
-    if (await this.#links.isKnockDue(relationship)) return [`${vendor}: the connect message${why}`]
-    const behind = await Promise.all(links.map((link) => link.isBehind()))
-    return behind.some(Boolean) ? [`${vendor}: entries that are not relayed yet${why}`] : []
-  }
-}
-
-function deviceIdOf({ id }: DeviceState): DeviceId {
-  return deviceIdSchema.decode(id)
 }
