@@ -8,7 +8,7 @@ import { idKey } from "./ids.ts"
 import type { LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import { spanHash } from "./span.ts"
-import type { WaitingRoom, WaitingSpan } from "./waiting-room.ts"
+import type { Need, WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 
 /** Most proofs of forks that are kept: the first ones say what there is to say. */
 export const FORKS_MAX = 256
@@ -34,32 +34,47 @@ export class AdmissionBatch {
 
   /** Notes what becomes of a span, be it new or one that waited. */
   settle(bytes: Uint8Array, judgement: Judgement): AdmitResult {
-    const present = this.#waiting.find(bytes)
-    if (judgement.outcome !== "waiting") {
-      if (present) this.#leave(present)
-      if (judgement.outcome === "fork") this.#keepProof(bytes)
-      if (judgement.outcome === "admitted") {
-        const entry = judgement.entries[0]
-        if (entry) this.admitted.add(idKey(entry.incarnation))
+    switch (judgement.outcome) {
+      case "waiting": {
+        const hasRoom = this.#wait(bytes, judgement.need)
+        if (!hasRoom) return { outcome: "refused", code: "LOG_WAITING_FULL" }
+        return { outcome: "waiting", why: judgement.need.why }
       }
-      return judgement
+      case "admitted": {
+        const { outcome, entries, need } = judgement
+        const [entry] = entries
+        if (entry) this.admitted.add(idKey(entry.incarnation))
+        // Whoever sees how far it came brings the rest again, if there is no room for it here.
+        if (need === undefined || !this.#wait(bytes, need)) this.#leave(bytes)
+        return { outcome, entries }
+      }
+      default:
+        if (judgement.outcome === "fork") this.#keepProof(bytes)
+        this.#leave(bytes)
+        return judgement
     }
-    const span = this.#waiting.add(bytes, judgement.need)
-    if (span === undefined) return { outcome: "refused", code: "LOG_WAITING_FULL" }
+  }
+
+  #wait(bytes: Uint8Array, need: Need): boolean {
+    const present = this.#waiting.find(bytes)
+    const span = this.#waiting.add(bytes, need)
+    if (span === undefined) return false
     if (present === undefined || this.#arrived.has(span.hash)) this.#arrived.set(span.hash, span)
-    return { outcome: "waiting", why: judgement.need.why }
+    return true
   }
 
   ops(): readonly LogOp[] {
     const arrived = [...this.#arrived.values()]
     return [
-      ...this.admission.ops,
+      ...this.admission.ops(),
       ...this.#ops,
       ...arrived.map(({ order, bytes }) => this.#tables.putWaiting(order, bytes)),
     ]
   }
 
-  #leave(span: WaitingSpan): void {
+  #leave(bytes: Uint8Array): void {
+    const span = this.#waiting.find(bytes)
+    if (span === undefined) return
     this.#waiting.remove(span)
     if (!this.#arrived.delete(span.hash)) this.#ops.push(this.#tables.dropWaiting(span.order))
   }

@@ -9,6 +9,9 @@
  * `on` rows count by their sequence alone: whoever honestly built on the other side of a fork
  * must not be locked out with the forger.
  *
+ * A span is taken entry by entry: once writers who wrote on each other's entries have merged theirs,
+ * each of two spans needs entries of the other. What a span has that is still to come waits with it.
+ *
  * @module
  */
 import { compareBytes, equalBytes } from "@fulcrum/codec/bytes"
@@ -18,7 +21,7 @@ import { type Begin, decodeBegin, rootChain } from "./entry.ts"
 import { type ChainHash, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError, type LogErrorCode } from "./log-error.ts"
-import type { LogTables } from "./log-tables.ts"
+import { addRun, type LogTables, type Run } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import type { CheckWriter, SpaceKeyring } from "./space-keyring.ts"
 import {
@@ -32,8 +35,9 @@ import {
   type SpanEntry,
   type SpanHeader,
 } from "./span.ts"
+import type { StoredEntries } from "./stored-entries.ts"
 import { type Head, TreeDraft } from "./tree-draft.ts"
-import { VECTOR_ROWS_MAX } from "./vector.ts"
+import { VECTOR_ROWS_MAX, type VectorRow } from "./vector.ts"
 import type { Verified } from "./verified.ts"
 import type { Need, WaitingFor } from "./waiting-room.ts"
 
@@ -42,6 +46,7 @@ export const INCARNATIONS_MAX = 65_536
 
 export type AdmitResult =
   | { readonly outcome: "admitted"; readonly entries: readonly AdmittedEntry[] }
+  /** All of it was here; it may have taken the place of smaller spans. */
   | { readonly outcome: "known" }
   | { readonly outcome: "waiting"; readonly why: WaitingFor }
   | { readonly outcome: "refused"; readonly code: LogErrorCode }
@@ -50,11 +55,33 @@ export type AdmitResult =
 
 /** What a batch makes of one span; only waiting says more than the caller is told. */
 export type Judgement =
-  | Exclude<AdmitResult, { readonly outcome: "waiting" }>
+  | Exclude<AdmitResult, { readonly outcome: "waiting" | "admitted" }>
   | { readonly outcome: "waiting"; readonly need: Need }
+  | {
+      readonly outcome: "admitted"
+      readonly entries: readonly AdmittedEntry[]
+      /** What the rest of it waits for. */
+      readonly need: Need | undefined
+    }
+
+/** A span that was checked and opened. */
+interface OpenedSpan {
+  readonly span: Verified<Span>
+  readonly entries: readonly SpanEntry[]
+  readonly begin: Begin | undefined
+}
+
+/** What a batch took of one span. */
+interface TakenSpan {
+  readonly span: Verified<Span>
+  readonly entries: readonly SpanEntry[]
+  readonly runs: Run[]
+  chainEnd: ChainHash
+}
 
 export interface AdmissionOptions {
   readonly tables: LogTables
+  readonly stored: StoredEntries
   readonly tree: IncarnationTree
   readonly keyring: SpaceKeyring
   readonly checkWriter: CheckWriter
@@ -67,11 +94,14 @@ export interface AdmissionOptions {
 
 export class Admission {
   readonly draft: TreeDraft
-  /** What makes this batch durable. */
-  readonly ops: LogOp[] = []
   /** How far each incarnation came in this batch. */
   readonly progress: Map<string, number> = new Map()
+  /** Spans that may take the place of smaller ones, once this batch is durable. */
+  readonly wider: Set<Span> = new Set()
   readonly #options: AdmissionOptions
+  readonly #ops: LogOp[] = []
+  readonly #opened = new WeakMap<Uint8Array, OpenedSpan>()
+  readonly #taken = new Map<Uint8Array, TakenSpan>()
   /** Boundaries of spans in this batch, which the tables do not show yet. */
   readonly #boundaries = new Map<string, ChainHash>()
   #bytes = 0
@@ -84,6 +114,18 @@ export class Admission {
   /** Bytes of the spans taken so far. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** What makes this batch durable. */
+  ops(): readonly LogOp[] {
+    const { tables } = this.#options
+    const puts = [...this.#taken].flatMap(([bytes, { span, runs, chainEnd }]) => {
+      const { incarnation, start, kind } = span.header
+      const end = runs.at(-1)?.end
+      if (end === undefined || kind === SPAN_SNAPSHOT) return []
+      return tables.putSpan({ incarnation, start, end, chainEnd, bytes, kind, runs })
+    })
+    return [...this.#ops, ...puts]
   }
 
   /** Takes a span, or says why not. */
@@ -105,7 +147,7 @@ export class Admission {
     const key = idKey(header.incarnation)
     const head = this.draft.head(key)
     if (head && header.end <= head.sequence) return this.#judgeCovered(span, key, head)
-    if (!isSigned(span)) return refuse("LOG_SIGNATURE")
+    if (!this.#isSigned(span)) return refuse("LOG_SIGNATURE")
     if (head && compareBytes(head.writer, header.writer) !== 0) return refuse("LOG_WRITER")
     if (head && header.start > head.sequence + 1) return wait(predecessor(key, header.start - 1))
     if (this.#options.isBusy(key)) return wait(predecessor(key, header.end))
@@ -113,22 +155,14 @@ export class Admission {
     if (head && header.start === head.sequence + 1 && !equalBytes(header.chainBefore, head.chain)) {
       return fork(span)
     }
-    const epochKey = this.#epochKey(span)
-    if (epochKey === undefined) return wait({ why: "epoch", key: idKey(epochOf(span)) })
-    const { chainKey } = this.#options.keyring
-    const entries = openSpan(span, { chainKey, epochKey, deflate: this.#options.deflate })
-    return this.#judgeOpened(span, key, head, entries)
+    const opened = this.#open(span)
+    if (opened === undefined) return wait({ why: "epoch", key: idKey(epochOf(span)) })
+    return this.#judgeOpened(opened, key, head)
   }
 
-  async #judgeOpened(
-    span: Verified<Span>,
-    key: string,
-    head: Head | undefined,
-    entries: readonly SpanEntry[],
-  ): Promise<Judgement> {
+  async #judgeOpened(opened: OpenedSpan, key: string, head: Head | undefined): Promise<Judgement> {
+    const { span, entries, begin } = opened
     const { header } = span
-    const first = entries[0]
-    const begin = first?.kind === "begin" ? decodeBegin(first.body) : undefined
     const verdict = this.#options.checkWriter(header, begin)
     if (verdict === "refused") return refuse("LOG_WRITER")
     if (verdict === "unknown") return wait({ why: "writer" })
@@ -143,9 +177,11 @@ export class Admission {
       if (overlapping && !equalBytes(overlapping.chain, head.chain)) return fork(span)
     }
     const skipped = head === undefined ? 0 : head.sequence - header.start + 1
-    const fresh = skipped === 0 ? entries : entries.slice(skipped)
-    const missing = this.#missingRow(fresh)
-    return missing ? wait(missing) : this.#take({ span, key, begin, skipped, fresh })
+    if (skipped > 0) this.wider.add(span)
+    const { count, need } = this.#ready(entries, skipped)
+    const isWhole = header.kind === SPAN_KEY
+    if (need && (count === 0 || isWhole)) return wait(need)
+    return this.#take(opened, key, entries.slice(skipped, skipped + count), need)
   }
 
   /** All of it is here already, or something else is in its place. */
@@ -155,7 +191,10 @@ export class Admission {
     if (header.start < head.first) return refuse("LOG_CHAIN")
     const ours = end === head.sequence ? head.chain : await this.chainAt(key, incarnation, end)
     if (ours === undefined) return refuse("LOG_CHAIN")
-    if (equalBytes(ours, chainEnd)) return { outcome: "known" }
+    if (equalBytes(ours, chainEnd)) {
+      if (header.start < end) this.wider.add(span)
+      return { outcome: "known" }
+    }
     if (!isSigned(span)) return refuse("LOG_SIGNATURE")
     if (compareBytes(head.writer, header.writer) !== 0) return refuse("LOG_WRITER")
     return fork(span)
@@ -192,63 +231,92 @@ export class Admission {
   ): Promise<ChainHash | undefined> {
     const inBatch = this.#boundaries.get(`${key} ${sequence}`)
     if (inBatch) return inBatch
-    const { tables } = this.#options
-    const [record] = await tables.spansFrom(incarnation, sequence, 1)
-    if (record === undefined || record.start > sequence) return undefined
-    if (record.end === sequence) return record.chainEnd
-    const [stored] = await tables.spansAt([record.arrival])
-    return stored && this.open(stored.bytes).entries[sequence - record.start]?.chain
-  }
-
-  /** Opens a span that was verified before it was stored. */
-  open(stored: Uint8Array): { readonly span: Span; readonly entries: readonly SpanEntry[] } {
-    return openStored(stored, this.#options)
-  }
-
-  #take(taken: {
-    readonly span: Verified<Span>
-    readonly key: string
-    readonly begin: Begin | undefined
-    readonly skipped: number
-    readonly fresh: readonly SpanEntry[]
-  }): Judgement {
-    const { span, key, begin, skipped, fresh } = taken
-    const { incarnation, writer, start, end, chainEnd } = span.header
-    const { draft } = this
-    const lastArrival = this.#options.takeArrivals(fresh.length)
-    if (draft.head(key) === undefined) {
-      const parent = begin?.parent
-      const first = fresh[0]
-      if (first === undefined) throw new TypeError("a span has at least one entry")
-      const started = { incarnation, writer, arrival: lastArrival - fresh.length + 1 }
-      this.ops.push(this.#options.tables.putIncarnation({ ...started, parent }))
-      draft.begin({ ...started, ...(parent && { parent }), chain: first.chain })
-    }
-    draft.advance(key, end, chainEnd)
-    this.#bytes += span.bytes.length
-    const { bytes } = span
-    const record = { arrival: lastArrival, skipped, bytes, incarnation, start, end, chainEnd }
-    this.ops.push(...this.#options.tables.putSpan(record))
-    this.#boundaries.set(`${key} ${end}`, chainEnd)
-    this.progress.set(key, end)
-    const announces = announcementOf(span)
-    const from = { incarnation, writer, end, lastArrival, announces }
-    return { outcome: "admitted", entries: admittedEntries(from, fresh) }
-  }
-
-  #missingRow(entries: readonly SpanEntry[]): Need | undefined {
-    for (const { on } of entries) {
-      for (const { incarnation, sequence } of on) {
-        const key = idKey(incarnation)
-        const head = this.draft.head(key)
-        if (head === undefined || head.sequence < sequence) return { why: "on", key, sequence }
+    for (const { span, entries, runs } of this.#taken.values()) {
+      const { start } = span.header
+      const isIn = sequence >= start && sequence <= (runs.at(-1)?.end ?? 0)
+      if (isIn && equalBytes(span.header.incarnation, incarnation)) {
+        return entries[sequence - start]?.chain
       }
     }
-    return undefined
+    return this.#options.stored.chainAt(incarnation, sequence)
   }
 
-  #epochKey(span: Span): EpochKey | undefined {
-    return epochKeyFor(span, this.#options.keyring)
+  /** Checked and opened once, however often it is looked at. `undefined`: its key is not known. */
+  #open(span: Verified<Span>): OpenedSpan | undefined {
+    const known = this.#opened.get(span.bytes)
+    if (known) return known
+    const { keyring, deflate } = this.#options
+    const epochKey = epochKeyFor(span, keyring)
+    if (epochKey === undefined) return undefined
+    const entries = openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate })
+    const first = entries[0]
+    const begin = first?.kind === "begin" ? decodeBegin(first.body) : undefined
+    const opened = { span, entries, begin }
+    this.#opened.set(span.bytes, opened)
+    return opened
+  }
+
+  #isSigned(span: Span): span is Verified<Span> {
+    return this.#opened.has(span.bytes) || isSigned(span)
+  }
+
+  #take(
+    opened: OpenedSpan,
+    key: string,
+    ready: readonly SpanEntry[],
+    need: Need | undefined,
+  ): Judgement {
+    const { span, begin } = opened
+    const { incarnation, writer } = span.header
+    const { draft } = this
+    const [first, last] = [ready[0], ready.at(-1)]
+    if (first === undefined || last === undefined) throw new TypeError("nothing was ready")
+    const arrival = this.#options.takeArrivals(ready.length)
+    if (draft.head(key) === undefined) {
+      const parent = begin?.parent
+      const started = { incarnation, writer, arrival: arrival - ready.length + 1 }
+      this.#ops.push(this.#options.tables.putIncarnation({ ...started, parent }))
+      draft.begin({ ...started, ...(parent && { parent }), chain: first.chain })
+    }
+    draft.advance(key, last.sequence, last.chain)
+    this.#note(opened, { arrival, from: first.sequence, end: last.sequence }, last.chain)
+    this.#boundaries.set(`${key} ${last.sequence}`, last.chain)
+    this.progress.set(key, last.sequence)
+    const announces = announcementOf(span)
+    const from = { incarnation, writer, end: last.sequence, lastArrival: arrival, announces }
+    return { outcome: "admitted", entries: admittedEntries(from, ready), need }
+  }
+
+  #note({ span, entries }: OpenedSpan, run: Run, chainEnd: ChainHash): void {
+    const taken = this.#taken.get(span.bytes)
+    if (taken) {
+      addRun(taken.runs, run)
+      taken.chainEnd = chainEnd
+      return
+    }
+    this.#taken.set(span.bytes, { span, entries, runs: [run], chainEnd })
+    this.#bytes += span.bytes.length
+  }
+
+  /** How many entries from `from` on have all that they were written on here, and what lacks then. */
+  #ready(
+    entries: readonly SpanEntry[],
+    from: number,
+  ): { readonly count: number; readonly need: Need | undefined } {
+    for (let at = from; at < entries.length; at++) {
+      const need = this.#missingRow(entries[at]?.on ?? [])
+      if (need) return { count: at - from, need }
+    }
+    return { count: entries.length - from, need: undefined }
+  }
+
+  #missingRow(on: readonly VectorRow[]): Need | undefined {
+    for (const { incarnation, sequence } of on) {
+      const key = idKey(incarnation)
+      const head = this.draft.head(key)
+      if (head === undefined || head.sequence < sequence) return { why: "on", key, sequence }
+    }
+    return undefined
   }
 }
 
@@ -278,8 +346,9 @@ export function openStored(
   return { span, entries: openSpan(span, { chainKey, epochKey, deflate }) }
 }
 
-function asVerified(span: Span): Verified<Span>
-function asVerified(span: Span): Span {
+/** Of a span that was verified before it was stored. */
+export function asVerified(span: Span): Verified<Span>
+export function asVerified(span: Span): Span {
   return span
 }
 

@@ -15,6 +15,8 @@ export interface LogState {
   readonly waiting: WaitingRoom
   readonly forks: Set<string>
   readonly lastArrival: number
+  /** Number of the last merge that was made here. */
+  readonly lastMerge: number
   /** Where this device's own line has come to. */
   readonly ownKey: string | undefined
 }
@@ -23,7 +25,7 @@ export interface LogState {
 export async function loadState(tables: LogTables): Promise<LogState> {
   const tree = new IncarnationTree()
   for await (const record of tables.incarnations()) {
-    const last = await tables.lastSpan(record.incarnation)
+    const [last] = await tables.lastSpans(record.incarnation, 1)
     if (last === undefined) throw new LogError("LOG_CHAIN", "an incarnation without its first span")
     const { incarnation, writer, parent, arrival } = record
     tree.begin({ incarnation, writer, arrival, ...(parent && { parent }), chain: last.chainEnd })
@@ -37,5 +39,7 @@ export async function loadState(tables: LogTables): Promise<LogState> {
   for await (const { value } of tables.forks()) forks.add(idKey(spanHash(value)))
   const writer = await tables.writer()
   const lastArrival = await tables.lastArrival()
-  return { tree, waiting, forks, lastArrival, ownKey: writer && idKey(writer.incarnation) }
+  const lastMerge = await tables.lastMerge()
+  const ownKey = writer && idKey(writer.incarnation)
+  return { tree, waiting, forks, lastArrival, lastMerge, ownKey }
 }

@@ -4,15 +4,23 @@
  * | table          | group             | order              | value                                |
  * | -------------- | ----------------- | ------------------ | ------------------------------------ |
  * | `log.tree`     | tag               | arrival at start   | `[incarnation, writer, parent, arrival]` |
- * | `log.spans`    | tag ‖ incarnation | sequence at end    | `[arrival at end, start, chain at end, bytes]` |
- * | `log.arrival`  | tag               | arrival at end     | u32 entries skipped ‖ the span       |
+ * | `log.spans`    | tag ‖ incarnation | sequence at end    | `[arrival at end, start, from, chain at end, bytes, kind]` |
+ * | `log.arrival`  | tag               | arrival at end     | `0` ‖ u32 skipped ‖ u32 kept ‖ the span; or `1` ‖ `[incarnation, from, end]` |
  * | `log.waiting`  | tag               | 1, 2, …            | the span                             |
  * | `log.forks`    | tag               | 1, 2, …            | the span that contradicts ours       |
  * | `log.writer`   | tag               | 0                  | `[incarnation, seed]`                |
+ * | `log.merges`   | tag               | 1, 2, …            | `[incarnation, start, end]`          |
  *
- * Entries are numbered in the order in which they arrived, from 1; a span's record stands under
- * its last entry's number. Entries are skipped that were here already when the span came. An
- * incarnation's head is its last record in `log.spans`, so an append rewrites nothing.
+ * Entries are numbered in the order in which they arrived, from 1, and keep their numbers for good.
+ * A *run* is entries that follow each other both in their log and in arrival; it stands in
+ * `log.arrival` under its last entry's number. The run that holds a span's last entry has the span
+ * with it, of which the first `skipped` entries are another run's and those after `kept` are not
+ * here yet. Other runs of a merged span only name their entries: the span that has them is found in
+ * `log.spans`, so that a later merge leaves them as they are.
+ *
+ * An incarnation's head is its last record in `log.spans`, so an append rewrites nothing. Each
+ * record there stands for the entries after the one before it. `log.merges` lists the spans that
+ * were merged here and that no later merge has taken in.
  *
  * @module
  */
@@ -22,6 +30,7 @@ import {
   bytes,
   decodeAs,
   encodeAs,
+  oneOf,
   optional,
   type Schema,
   struct,
@@ -36,7 +45,11 @@ import {
   type SpaceTag,
 } from "./ids.ts"
 import type { LogOp, LogTable, LogVault } from "./log-vault.ts"
+import { SPAN_ENTRIES, SPAN_KEY } from "./span.ts"
 import { type VectorRow, vectorRowSchema } from "./vector.ts"
+
+/** What is in a log: snapshots stand beside it. */
+export type LoggedKind = typeof SPAN_ENTRIES | typeof SPAN_KEY
 
 export interface TreeRecord {
   readonly incarnation: IncarnationId
@@ -46,17 +59,46 @@ export interface TreeRecord {
 }
 
 export interface SpanRecord {
+  /** Number of the last entry that is here. */
   readonly arrival: number
   readonly start: number
+  /** Sequence at which the run begins that the span is kept with. */
+  readonly from: number
   readonly chainEnd: ChainHash
   readonly size: number
+  readonly kind: LoggedKind
 }
 
-/** A span as it is kept: the first `skipped` of its entries were here before it came. */
+/** A record with the key it stands under: the sequence of the last entry that is here. */
+export interface PlacedRecord extends SpanRecord {
+  readonly end: number
+}
+
+/** A span as it is kept: its entries from `skipped` on, before `kept`, are one run. */
 export interface StoredSpan {
   readonly arrival: number
   readonly skipped: number
+  readonly kept: number
   readonly bytes: Uint8Array
+}
+
+/** Entries of one log that arrived one after the other, the last of them at `arrival`. */
+export interface Run {
+  readonly arrival: number
+  readonly from: number
+  readonly end: number
+}
+
+/** A run of which another place has the span. */
+export interface NamedRun extends Run {
+  readonly incarnation: IncarnationId
+}
+
+/** The place of a span in its log. */
+export interface SpanPlace {
+  readonly incarnation: IncarnationId
+  readonly start: number
+  readonly end: number
 }
 
 export interface WriterRecord {
@@ -74,8 +116,22 @@ const treeSchema: Schema<TreeRecord> = struct({
 const spanSchema: Schema<SpanRecord> = struct({
   arrival: uint(),
   start: uint(),
+  from: uint(),
   chainEnd: chainHashSchema,
   size: uint(),
+  kind: oneOf([SPAN_ENTRIES, SPAN_KEY]),
+})
+
+const runSchema: Schema<{
+  readonly incarnation: IncarnationId
+  readonly from: number
+  readonly end: number
+}> = struct({ incarnation: incarnationIdSchema, from: uint(), end: uint() })
+
+const placeSchema: Schema<SpanPlace> = struct({
+  incarnation: incarnationIdSchema,
+  start: uint(),
+  end: uint(),
 })
 
 const writerSchema: Schema<WriterRecord> = struct({
@@ -84,7 +140,9 @@ const writerSchema: Schema<WriterRecord> = struct({
 })
 
 const RECORD_BYTES_MAX = 512
-const PREFIX_BYTES = 4
+const PREFIX_BYTES = 9
+const WITH_SPAN = 0
+const NAMED = 1
 
 export class LogTables {
   readonly #tag: SpaceTag
@@ -94,6 +152,7 @@ export class LogTables {
   readonly #waiting: LogTable
   readonly #forks: LogTable
   readonly #writer: LogTable
+  readonly #merges: LogTable
 
   constructor(vault: LogVault, tag: SpaceTag) {
     this.#tag = tag
@@ -103,6 +162,7 @@ export class LogTables {
     this.#waiting = vault.table("log.waiting")
     this.#forks = vault.table("log.forks")
     this.#writer = vault.table("log.writer")
+    this.#merges = vault.table("log.merges")
   }
 
   putIncarnation(record: TreeRecord): LogOp {
@@ -116,20 +176,69 @@ export class LogTables {
     }
   }
 
-  /** What keeps one span: its bytes in the order of arrival, its place in its log. */
-  putSpan(
-    span: StoredSpan & { readonly incarnation: IncarnationId; readonly end: number } & Omit<
-        SpanRecord,
-        "size"
-      >,
-  ): readonly LogOp[] {
-    const { arrival, start, chainEnd, skipped } = span
+  /**
+   * What keeps one span, or as much of it as is here.
+   *
+   * @param span - Of it the entries up to `end` are here; `runs` are those that it brought, and no
+   * more than the last of them is kept with it.
+   */
+  putSpan(span: {
+    readonly incarnation: IncarnationId
+    readonly start: number
+    readonly end: number
+    readonly chainEnd: ChainHash
+    readonly bytes: Uint8Array
+    readonly kind: LoggedKind
+    readonly runs: readonly Run[]
+  }): readonly LogOp[] {
+    const { incarnation, start, end, chainEnd, bytes, kind, runs } = span
+    const last = runs.at(-1)
+    if (last === undefined) return []
+    const { arrival, from } = last
     const prefix = new Uint8Array(PREFIX_BYTES)
-    new DataView(prefix.buffer).setUint32(0, skipped)
-    const record = encodeAs(spanSchema, { arrival, start, chainEnd, size: span.bytes.length })
+    const view = new DataView(prefix.buffer)
+    view.setUint8(0, WITH_SPAN)
+    view.setUint32(1, from - start)
+    view.setUint32(5, end - start + 1)
+    const size = bytes.length
+    const record = encodeAs(spanSchema, { arrival, start, from, chainEnd, size, kind })
     return [
-      this.#arrival.put(this.#tag, arrival, concatBytes([prefix, span.bytes])),
-      this.#spans.put(this.#line(span.incarnation), span.end, record),
+      ...runs.slice(0, -1).map((run) => this.#putRun(incarnation, run)),
+      this.#arrival.put(this.#tag, arrival, concatBytes([prefix, bytes])),
+      this.#spans.put(this.#line(incarnation), end, record),
+    ]
+  }
+
+  #putRun(incarnation: IncarnationId, { arrival, from, end }: Run): LogOp {
+    const named = encodeAs(runSchema, { incarnation, from, end })
+    return this.#arrival.put(this.#tag, arrival, concatBytes([Uint8Array.of(NAMED), named]))
+  }
+
+  /**
+   * Puts one span in the place of those of its log that it has all entries of, the last entry's
+   * among them. What each entry's number is stays.
+   */
+  replaceSpans(
+    span: {
+      readonly incarnation: IncarnationId
+      readonly start: number
+      readonly end: number
+      readonly chainEnd: ChainHash
+      readonly bytes: Uint8Array
+    },
+    covered: readonly PlacedRecord[],
+  ): readonly LogOp[] {
+    const { incarnation, end } = span
+    const runs: Run[] = []
+    for (const record of covered) addRun(runs, record)
+    const kept = new Set(runs.map(({ arrival }) => arrival))
+    const line = this.#line(incarnation)
+    return [
+      ...covered.flatMap((record) => [
+        ...(kept.has(record.arrival) ? [] : [this.#arrival.del(this.#tag, record.arrival)]),
+        ...(record.end === end ? [] : [this.#spans.del(line, record.end)]),
+      ]),
+      ...this.putSpan({ ...span, kind: SPAN_ENTRIES, runs }),
     ]
   }
 
@@ -138,8 +247,8 @@ export class LogTables {
     incarnation: IncarnationId,
     from: number,
     limit: number,
-  ): Promise<readonly (SpanRecord & { readonly end: number })[]> {
-    const found: (SpanRecord & { readonly end: number })[] = []
+  ): Promise<readonly PlacedRecord[]> {
+    const found: PlacedRecord[] = []
     for await (const { order, value } of this.#spans.list(this.#line(incarnation), {
       from,
       limit,
@@ -149,26 +258,63 @@ export class LogTables {
     return found
   }
 
-  /** The last span of an incarnation. */
-  async lastSpan(
+  /** The record of a span that has these entries, all of them here. */
+  async recordOf(
     incarnation: IncarnationId,
-  ): Promise<(SpanRecord & { readonly end: number }) | undefined> {
-    const range = { reverse: true, limit: 1 }
-    for await (const { order, value } of this.#spans.list(this.#line(incarnation), range)) {
-      return { ...readSpanRecord(value), end: order }
+    from: number,
+    end: number = from,
+  ): Promise<PlacedRecord | undefined> {
+    for await (const { order, value } of this.#spans.list(this.#line(incarnation), { from: end })) {
+      const record = readSpanRecord(value)
+      if (record.start <= from) return { ...record, end: order }
     }
     return undefined
   }
 
-  /** The spans whose last entries have these arrivals, in that order. */
-  async spansAt(arrivals: readonly number[]): Promise<readonly StoredSpan[]> {
-    const places = arrivals.map((order) => ({ group: this.#tag, order }))
-    const values = await this.#arrival.getMany(places)
-    return values.flatMap((value, i) => (value ? [readStored(arrivals[i] ?? 0, value)] : []))
+  /** The spans of an incarnation that have no entries but some from `start` on, up to `end`. */
+  async spansWithin(
+    incarnation: IncarnationId,
+    start: number,
+    end: number,
+  ): Promise<readonly PlacedRecord[]> {
+    const found: PlacedRecord[] = []
+    const range = { from: start, to: end + 1 }
+    for await (const { order, value } of this.#spans.list(this.#line(incarnation), range)) {
+      const record = readSpanRecord(value)
+      if (record.start >= start) found.push({ ...record, end: order })
+    }
+    return found
   }
 
-  /** Spans whose last entry arrived at `from` or later, in the order of arrival. */
-  async *spansByArrival(from: number, to?: number): AsyncIterable<StoredSpan> {
+  /** The last spans of an incarnation that end before `to`, at most `limit`, the newest first. */
+  async lastSpans(
+    incarnation: IncarnationId,
+    limit: number,
+    to?: number,
+  ): Promise<readonly PlacedRecord[]> {
+    const found: PlacedRecord[] = []
+    const range = { reverse: true, limit, to }
+    for await (const { order, value } of this.#spans.list(this.#line(incarnation), range)) {
+      found.push({ ...readSpanRecord(value), end: order })
+    }
+    return found
+  }
+
+  /**
+   * The spans kept at these arrivals, in that order; `undefined` where there is none: a merge has
+   * taken it in since its record was read.
+   */
+  async spansAt(arrivals: readonly number[]): Promise<readonly (StoredSpan | undefined)[]> {
+    const places = arrivals.map((order) => ({ group: this.#tag, order }))
+    const values = await this.#arrival.getMany(places)
+    return values.map((value, i) => {
+      const stored = value && readStored(arrivals[i] ?? 0, value)
+      return stored && "bytes" in stored ? stored : undefined
+    })
+  }
+
+  /** Runs whose last entry arrived at `from` or later, before `to`, in the order of arrival. */
+  async *runsByArrival(from: number, to?: number): AsyncIterable<StoredSpan | NamedRun> {
     for await (const { order, value } of this.#arrival.list(this.#tag, { from, to })) {
       yield readStored(order, value)
     }
@@ -210,16 +356,51 @@ export class LogTables {
     return value && decodeAs(writerSchema, value, { bytesMax: RECORD_BYTES_MAX })
   }
 
+  putMerge(order: number, place: SpanPlace): LogOp {
+    return this.#merges.put(this.#tag, order, encodeAs(placeSchema, place))
+  }
+
+  dropMerge(order: number): LogOp {
+    return this.#merges.del(this.#tag, order)
+  }
+
+  /** Spans that were merged here, from the `from`th merge on. */
+  async *merges(from = 1): AsyncIterable<SpanPlace & { readonly order: number }> {
+    for await (const { order, value } of this.#merges.list(this.#tag, { from })) {
+      yield { ...decodeAs(placeSchema, value, { bytesMax: RECORD_BYTES_MAX }), order }
+    }
+  }
+
+  async lastMerge(): Promise<number> {
+    for await (const { order } of this.#merges.list(this.#tag, { reverse: true, limit: 1 })) {
+      return order
+    }
+    return 0
+  }
+
   #line(incarnation: IncarnationId): Uint8Array {
     return concatBytes([this.#tag, incarnation])
   }
+}
+
+/** Adds a run, or makes the last one longer if it follows that in both orders. */
+export function addRun(runs: Run[], { arrival, from, end }: Run): void {
+  const before = runs.at(-1)
+  if (before?.end === from - 1 && before.arrival === arrival - (end - from + 1)) {
+    runs[runs.length - 1] = { arrival, from: before.from, end }
+  } else runs.push({ arrival, from, end })
 }
 
 function readSpanRecord(value: Uint8Array): SpanRecord {
   return decodeAs(spanSchema, value, { bytesMax: RECORD_BYTES_MAX })
 }
 
-function readStored(arrival: number, value: Uint8Array): StoredSpan {
-  const skipped = new DataView(value.buffer, value.byteOffset).getUint32(0)
-  return { arrival, skipped, bytes: value.subarray(PREFIX_BYTES) }
+function readStored(arrival: number, value: Uint8Array): StoredSpan | NamedRun {
+  if (value[0] === NAMED) {
+    const run = decodeAs(runSchema, value.subarray(1), { bytesMax: RECORD_BYTES_MAX })
+    return { arrival, ...run }
+  }
+  const view = new DataView(value.buffer, value.byteOffset)
+  const bytes = value.subarray(PREFIX_BYTES)
+  return { arrival, skipped: view.getUint32(1), kept: view.getUint32(5), bytes }
 }

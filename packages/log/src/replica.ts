@@ -11,27 +11,32 @@
  *
  * @module
  */
+import { equalBytes } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
-import { Admission, type AdmitResult, openStored } from "./admission.ts"
+import { Admission, type AdmitResult } from "./admission.ts"
 import { AdmissionBatch } from "./admission-batch.ts"
-import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
+import { type AdmittedEntry, admittedEntries } from "./admitted-entry.ts"
 import type { Deflate } from "./deflate.ts"
 import { type ActorId, type EpochId, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
 import { type LogState, loadState } from "./log-state.ts"
-import { LogTables } from "./log-tables.ts"
+import { LogTables, type PlacedRecord, type SpanPlace } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
+import { type MergedSpan, takeInSpans } from "./merging.ts"
 import { Mutex } from "./mutex.ts"
 import { type MadeSpan, OwnLine } from "./own-line.ts"
+import { OwnTiers } from "./own-tiers.ts"
 import type { CheckWriter, SpaceKeyring, WriterSource } from "./space-keyring.ts"
-import { epochIdOf, followsDigest, readSpan } from "./span.ts"
+import { epochIdOf, followsDigest, readSpan, SPAN_ENTRIES, SPAN_KEY, type Span } from "./span.ts"
 import { type SpansAfter, selectSpans } from "./span-selection.ts"
+import { StoredEntries } from "./stored-entries.ts"
 import { type VersionVector, vectorDigest } from "./vector.ts"
 import type { WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 
 export type { AdmitResult } from "./admission.ts"
 export type { AdmittedEntry } from "./admitted-entry.ts"
+export type { MergedSpan } from "./merging.ts"
 
 /** Most bytes of spans that one write makes durable: a batch above it takes several. */
 const WRITE_BYTES_MAX: number = 8 * 1024 * 1024
@@ -86,6 +91,8 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
 export class Replica {
   readonly #options: ReplicaOptions
   readonly #tables: LogTables
+  readonly #stored: StoredEntries
+  readonly #tiers: OwnTiers
   readonly #mutex = new Mutex()
   #tree: IncarnationTree
   #waiting: WaitingRoom
@@ -107,10 +114,14 @@ export class Replica {
   #untold: AdmitResult[] = []
   /** What was committed while the disk was being read again. */
   #committed: ((tree: IncarnationTree) => void)[] | undefined
+  /** Spans that came in and may take the place of smaller ones. */
+  #wider: Span[] = []
 
   constructor(options: ReplicaOptions, tables: LogTables, loaded: LogState) {
     this.#options = options
     this.#tables = tables
+    this.#stored = new StoredEntries(tables, options)
+    this.#tiers = new OwnTiers({ ...options, tables, lastMerge: loaded.lastMerge })
     this.#tree = loaded.tree
     this.#waiting = loaded.waiting
     this.#forks = loaded.forks
@@ -216,6 +227,45 @@ export class Replica {
   }
 
   /**
+   * Merges what is due of this device's own logs, one merge at a time, each in one write. Appends go
+   * on meanwhile.
+   *
+   * @returns What was merged; `undefined`: nothing is due.
+   * @throws Whatever the vault threw; nothing is lost by it, whether it was written or not.
+   */
+  merge(): Promise<MergedSpan | undefined> {
+    return this.#mutex.run(async () => {
+      if (this.#uncertain.length > 0) return undefined
+      const { signer } = this.#ownLine()
+      return this.#tiers.merge(this.#tree, signer)
+    })
+  }
+
+  /**
+   * Spans that were merged here after the merge numbered `after`, and not taken in by a later one.
+   * Each once, in order.
+   */
+  async *mergesAfter(after: number): AsyncIterable<MergedSpan & { readonly order: number }> {
+    for await (const { order, ...place } of this.#tables.merges(after + 1)) {
+      const bytes = await this.#bytesOf(place)
+      if (bytes) yield { ...place, order, bytes }
+    }
+  }
+
+  /** Whether this very span is kept here: it was opened, and is what it says. */
+  async keeps(span: Uint8Array): Promise<boolean> {
+    const kept = await this.#bytesOf(readSpan(span).header)
+    return kept !== undefined && equalBytes(kept, span)
+  }
+
+  async #bytesOf(place: SpanPlace): Promise<Uint8Array | undefined> {
+    const [record] = await this.#tables.spansFrom(place.incarnation, place.end, 1)
+    if (record?.end !== place.end || record.start !== place.start) return undefined
+    const [stored] = await this.#tables.spansAt([record.arrival])
+    return stored?.bytes
+  }
+
+  /**
    * What the owner of `vector` lacks, in the order of arrival, about `bytesMax` at most but at
    * least one span. Where it contradicts what is here, it gets the spans that prove it.
    */
@@ -223,7 +273,8 @@ export class Replica {
     vector: VersionVector,
     limit: { readonly bytesMax: number },
   ): Promise<SpansAfter> {
-    return selectSpans(this.#tables, this.#tree, vector, limit.bytesMax)
+    const source = { tables: this.#tables, stored: this.#stored, tree: this.#tree }
+    return selectSpans(source, vector, limit.bytesMax)
   }
 
   /**
@@ -234,8 +285,8 @@ export class Replica {
   async *entriesAfter(arrival: number): AsyncIterable<AdmittedEntry> {
     // A span whose first write failed but landed all the same may be on disk twice.
     const reached = new Map<string, number>()
-    for await (const stored of this.#tables.spansByArrival(arrival + 1)) {
-      for (const entry of this.#entriesOf(stored)) {
+    for await (const { entries } of this.#stored.runs(arrival + 1)) {
+      for (const entry of entries) {
         const key = idKey(entry.incarnation)
         if (entry.arrival <= arrival || entry.sequence <= (reached.get(key) ?? 0)) continue
         reached.set(key, entry.sequence)
@@ -276,6 +327,7 @@ export class Replica {
     const { vector } = this
     const { incarnation, parent } = own
     const ops: LogOp[] = []
+    const records: PlacedRecord[] = []
     const entries: AdmittedEntry[] = []
     const writer = own.signer.publicKey
     const from = this.#lastArrival + 1
@@ -285,9 +337,11 @@ export class Replica {
     }
     for (const span of made) {
       const lastArrival = this.#takeArrivals(span.entries.length)
-      const { end, announces } = span
-      const stored = { ...span, incarnation, arrival: lastArrival, skipped: 0 }
-      ops.push(...this.#tables.putSpan(stored))
+      const { start, end, chainEnd, announces, bytes } = span
+      const kind = announces ? SPAN_KEY : SPAN_ENTRIES
+      const run = { arrival: lastArrival, from: start, end }
+      ops.push(...this.#tables.putSpan({ ...span, incarnation, kind, runs: [run] }))
+      records.push({ ...run, start, chainEnd, size: bytes.length, kind })
       const origin = { incarnation, writer, end, lastArrival, announces }
       entries.push(...admittedEntries(origin, span.entries))
     }
@@ -319,6 +373,7 @@ export class Replica {
         this.#committed?.push(enter)
         own.commit(made, vector)
         this.#ownKey = own.key
+        this.#tiers.grew(own.key, records)
       },
       abandon: settle,
     }
@@ -344,6 +399,8 @@ export class Replica {
           durable = results.length
         },
       })
+      durable = results.length
+      await this.#takeIn()
     } catch (error) {
       this.#untold.push(...results.slice(0, durable), ...released)
       throw error
@@ -387,6 +444,7 @@ export class Replica {
     const { keyring, deflate, checkWriter = () => "ok" as const } = this.#options
     const admission = new Admission({
       tables: this.#tables,
+      stored: this.#stored,
       tree: this.#tree,
       keyring,
       checkWriter,
@@ -422,8 +480,22 @@ export class Replica {
       this.#batch = undefined
     }
     admission.draft.apply()
+    this.#wider.push(...admission.wider)
     this.#giveUpIfContinued(batch)
     return released
+  }
+
+  /** What came in takes the place of the smaller spans that it covers. */
+  async #takeIn(): Promise<void> {
+    const wider = this.#wider
+    this.#wider = []
+    const options = { ...this.#options, tables: this.#tables, stored: this.#stored }
+    for (const span of wider) {
+      const ops = await takeInSpans(options, span)
+      if (ops === undefined) continue
+      this.#tiers.changed(idKey(span.header.incarnation))
+      await this.#options.vault.write(ops)
+    }
   }
 
   #candidates(admission: Admission): readonly WaitingSpan[] {
@@ -497,13 +569,14 @@ export class Replica {
     for (const { from, to, isOwn } of writes.toSorted(
       (a, b) => Number(b.isOwn) - Number(a.isOwn),
     )) {
-      for await (const stored of this.#tables.spansByArrival(from, to)) {
-        if (landed.has(stored.arrival) || this.#isUnderWay(stored.arrival)) continue
-        const entries = this.#entriesOf(stored).filter(
+      for await (const run of this.#stored.runs(from, to)) {
+        const { arrival } = run
+        if (landed.has(arrival) || this.#isUnderWay(arrival)) continue
+        const entries = run.entries.filter(
           ({ incarnation, sequence }) =>
             isOwn || (this.#tree.get(incarnation)?.sequence ?? 0) < sequence,
         )
-        if (entries.length > 0) landed.set(stored.arrival, { outcome: "admitted", entries })
+        if (entries.length > 0) landed.set(arrival, { outcome: "admitted", entries })
       }
     }
     return [...landed].toSorted(([a], [b]) => a - b).map(([, result]) => result)
@@ -512,18 +585,6 @@ export class Replica {
   /** Whether this belongs to an append of which its owner will learn what came of it. */
   #isUnderWay(arrival: number): boolean {
     return this.#staged !== undefined && arrival >= this.#staged.from && arrival < this.#staged.to
-  }
-
-  #entriesOf(stored: {
-    readonly arrival: number
-    readonly skipped: number
-    readonly bytes: Uint8Array
-  }): readonly AdmittedEntry[] {
-    const { span, entries } = openStored(stored.bytes, this.#options)
-    const { incarnation, writer, end } = span.header
-    const announces = announcementOf(span)
-    const from = { incarnation, writer, end, lastArrival: stored.arrival, announces }
-    return admittedEntries(from, entries.slice(stored.skipped))
   }
 }
 

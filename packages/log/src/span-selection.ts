@@ -8,7 +8,9 @@
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import type { IncarnationTree, TreeNode } from "./incarnation-tree.ts"
-import type { LogTables, SpanRecord } from "./log-tables.ts"
+import { LogError } from "./log-error.ts"
+import type { LogTables, PlacedRecord } from "./log-tables.ts"
+import type { StoredEntries } from "./stored-entries.ts"
 import type { VectorRow, VersionVector } from "./vector.ts"
 
 /** Index records read at a time, for each incarnation of which something lacks. */
@@ -25,42 +27,66 @@ interface Lacking {
   readonly from: number
 }
 
-interface Chosen extends SpanRecord {
+interface Chosen extends PlacedRecord {
   readonly node: TreeNode
-  readonly end: number
 }
+
+export interface SpanSource {
+  readonly tables: LogTables
+  readonly stored: StoredEntries
+  readonly tree: IncarnationTree
+}
+
+/** How often what is to be sent is chosen anew because a merge took some of it in meanwhile. */
+const CHOICES_MAX = 16
 
 /** @param bytesMax - About how much, but at least one span. */
 export async function selectSpans(
-  tables: LogTables,
-  tree: IncarnationTree,
+  source: SpanSource,
   vector: VersionVector,
   bytesMax: number,
 ): Promise<SpansAfter> {
-  const lacking = await lackingIn(tables, tree, vector)
+  for (let choice = 0; choice < CHOICES_MAX; choice++) {
+    const selected = await selectOnce(source, vector, bytesMax)
+    if (selected) return selected
+  }
+  throw new LogError("LOG_CHAIN", "spans that are listed and not there")
+}
+
+/** `undefined`: a merge came in between. */
+async function selectOnce(
+  source: SpanSource,
+  vector: VersionVector,
+  bytesMax: number,
+): Promise<SpansAfter | undefined> {
+  const { tables, tree } = source
+  const lacking = await lackingIn(source, vector)
   const chosen = await choose(tables, lacking, bytesMax)
   if (chosen.length === 0) return { spans: [], reached: vector }
-  const stored = await tables.spansAt(chosen.map((span) => span.arrival))
+  const spans: Uint8Array[] = []
+  for (const stored of await tables.spansAt(chosen.map((span) => span.arrival))) {
+    if (stored === undefined) return undefined
+    spans.push(stored.bytes)
+  }
   const rows = new Map<string, VectorRow>()
   for (const { node, end, chainEnd } of chosen) {
     const { incarnation } = node
-    rows.set(node.key, { incarnation, sequence: end, chain: chainEnd })
+    const sequence = Math.max(end, rows.get(node.key)?.sequence ?? 0)
+    if (sequence === end) rows.set(node.key, { incarnation, sequence, chain: chainEnd })
   }
-  const reached = tree.merge(vector, [...rows.values()])
-  return { spans: stored.map((span) => span.bytes), reached }
+  return { spans, reached: tree.merge(vector, [...rows.values()]) }
 }
 
 /** Incarnations of which the vector's owner lacks something, and from which sequence on. */
 async function lackingIn(
-  tables: LogTables,
-  tree: IncarnationTree,
+  { tables, stored, tree }: SpanSource,
   vector: VersionVector,
 ): Promise<readonly Lacking[]> {
   const covered = new Map(tree.coveredBy(vector))
   for (const row of vector) {
     const node = tree.get(row.incarnation)
     if (node === undefined || row.sequence < node.first || row.sequence > node.sequence) continue
-    const start = await forkedAt(tables, node, row)
+    const start = await forkedAt(tables, stored, node, row)
     if (start !== undefined) covered.set(node.key, start - 1)
   }
   const lacking: Lacking[] = []
@@ -74,13 +100,14 @@ async function lackingIn(
 /** Start of the span in which a row differs from what is here. */
 async function forkedAt(
   tables: LogTables,
+  stored: StoredEntries,
   node: TreeNode,
   row: VectorRow,
 ): Promise<number | undefined> {
   if (row.sequence === node.sequence && equalBytes(row.chain, node.chain)) return undefined
-  const [record] = await tables.spansFrom(node.incarnation, row.sequence, 1)
-  if (record?.end !== row.sequence || equalBytes(record.chainEnd, row.chain)) return undefined
-  return record.start
+  const ours = await stored.chainAt(node.incarnation, row.sequence)
+  if (ours === undefined || equalBytes(ours, row.chain)) return undefined
+  return (await tables.recordOf(node.incarnation, row.sequence))?.start
 }
 
 async function choose(

@@ -21,6 +21,8 @@
  * | paddedLength | integer      | of the plaintext; the ciphertext has 16 bytes more           |
  * | salt         | 32 bytes     | random                                                       |
  *
+ * - Once a writer has enough spans of one tier it seals their entries again as one (`tiers.ts`);
+ *   entries and chain stay, so the boundary hashes are those of the first and the last.
  * - `clear` is empty but in a key span, where it holds the wraps of the new key.
  * - The plaintext is packed and padded (`packing.ts`); its content is the CBOR array of the
  *   entries, each a byte string, so that what was chained is what is read.
@@ -284,14 +286,9 @@ export function isSigned(span: Span): span is Verified<Span> {
  */
 export function openSpan(span: Verified<Span>, secrets: SpanSecrets): readonly SpanEntry[] {
   const { header } = span
-  const content = openSpanContent(span, secrets)
-  const list = readAs("LOG_MALFORMED", "not a list of entries", () =>
-    decodeAs(entriesSchema, content, { bytesMax: SPAN_INFLATED_MAX }),
-  )
-  if (list.length !== header.end - header.start + 1) throw malformed()
   const entries: SpanEntry[] = []
   let chainBefore = header.chainBefore
-  for (const [i, encoded] of list.entries()) {
+  for (const [i, encoded] of openEncodedEntries(span, secrets).entries()) {
     const { kind, on, body } = decodeEntry(encoded)
     const chain = nextChain(secrets.chainKey, chainBefore, encoded)
     entries.push({ kind, on, body, sequence: header.start + i, chainBefore, chain })
@@ -302,6 +299,24 @@ export function openSpan(span: Verified<Span>, secrets: SpanSecrets): readonly S
   }
   if (!kindsFit(header.kind, entries)) throw malformed()
   return entries
+}
+
+/**
+ * The entries of a span of entries or a key span, as they are chained; the chain is not checked.
+ *
+ * @throws {LogError} `LOG_SEAL`, `LOG_MALFORMED`.
+ */
+export function openEncodedEntries(
+  span: Verified<Span>,
+  secrets: { readonly epochKey: EpochKey; readonly deflate: Deflate },
+): readonly Uint8Array[] {
+  const { start, end } = span.header
+  const content = openSpanContent(span, secrets)
+  const list = readAs("LOG_MALFORMED", "not a list of entries", () =>
+    decodeAs(entriesSchema, content, { bytesMax: SPAN_INFLATED_MAX }),
+  )
+  if (list.length !== end - start + 1) throw malformed()
+  return list
 }
 
 /** The content of a span of any kind. @throws {LogError} `LOG_SEAL`, `LOG_MALFORMED`. */

@@ -45,7 +45,7 @@ export class WaitingRoom {
 
   /** Puts a span in. `undefined`: there is no room. */
   add(bytes: Uint8Array, need: Need, order: number = this.#lastOrder + 1): WaitingSpan | undefined {
-    const hash = idKey(spanHash(bytes))
+    const hash = hashOf(bytes)
     const present = this.#byHash.get(hash)
     if (present === undefined) {
       if (this.#byHash.size >= WAITING_SPANS_MAX) return undefined
@@ -64,7 +64,7 @@ export class WaitingRoom {
 
   /** The span with these bytes, if it waits. */
   find(bytes: Uint8Array): WaitingSpan | undefined {
-    return this.#byHash.size === 0 ? undefined : this.#byHash.get(idKey(spanHash(bytes)))
+    return this.#byHash.size === 0 ? undefined : this.#byHash.get(hashOf(bytes))
   }
 
   remove(span: WaitingSpan): void {
@@ -102,6 +102,17 @@ export class WaitingRoom {
   forEpoch(epoch: string): readonly WaitingSpan[] {
     return [...(this.#byNeed.get(`epoch ${epoch}`) ?? [])]
   }
+}
+
+/** A large span that comes in bit by bit is looked up for each of them. */
+const hashes = new WeakMap<Uint8Array, string>()
+
+function hashOf(bytes: Uint8Array): string {
+  const known = hashes.get(bytes)
+  if (known !== undefined) return known
+  const hash = idKey(spanHash(bytes))
+  hashes.set(bytes, hash)
+  return hash
 }
 
 function needKey({ why, key }: Need): string {

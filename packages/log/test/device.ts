@@ -3,15 +3,16 @@
  *
  * @module
  */
-import { generateSigningKey } from "@fulcrum/crypto/ed25519"
+import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
 import { type SeededRandom, seededRandom } from "@fulcrum/crypto/random"
 import type { Store } from "@fulcrum/store"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import type { EpochId, EpochKey } from "../src/ids.ts"
 import { idKey } from "../src/ids.ts"
-import { type AdmittedEntry, openReplica, type Replica } from "../src/replica.ts"
+import { type AdmittedEntry, type MergedSpan, openReplica, type Replica } from "../src/replica.ts"
 import type { CheckWriter, SpaceKeyring } from "../src/space-keyring.ts"
+import type { VersionVector } from "../src/vector.ts"
 import { deflate, type SpaceSecrets } from "./fixture.ts"
 
 export interface Device {
@@ -34,6 +35,8 @@ export interface DeviceOptions {
   readonly openKeySpan?: SpaceKeyring["openKeySpan"]
   /** What to open the vault on instead of the disk. */
   readonly store?: Store
+  /** Signs each of its starts; absent: each has a key of its own. */
+  readonly signer?: SigningKey
 }
 
 let opened = 0
@@ -61,7 +64,12 @@ export async function openDevice(
   const replica = await openReplica({
     vault,
     keyring,
-    writer: { begin: () => ({ key: generateSigningKey(random), certificate: new Uint8Array() }) },
+    writer: {
+      begin: () => ({
+        key: options.signer ?? generateSigningKey(random),
+        certificate: new Uint8Array(),
+      }),
+    },
     random,
     deflate,
     ...(checkWriter && { checkWriter }),
@@ -92,6 +100,27 @@ export async function textsOf(replica: Replica): Promise<string[]> {
   return entries
     .filter(({ kind }) => kind === "payload")
     .map(({ body }) => new TextDecoder().decode(body))
+}
+
+/** All spans that are kept, in the order of arrival. */
+export async function spansOf(replica: Replica): Promise<readonly Uint8Array[]> {
+  const spans: Uint8Array[] = []
+  for (let vector: VersionVector = []; ; ) {
+    const next = await replica.spansAfter(vector, { bytesMax: 1_000_000 })
+    if (next.spans.length === 0) return spans
+    spans.push(...next.spans)
+    vector = next.reached
+  }
+}
+
+/** Merges all that is due. @returns The merged spans. */
+export async function mergeAll(replica: Replica): Promise<readonly MergedSpan[]> {
+  const merged: MergedSpan[] = []
+  for (;;) {
+    const one = await replica.merge()
+    if (one === undefined) return merged
+    merged.push(one)
+  }
 }
 
 /** All that one has goes to the other. */

@@ -112,6 +112,19 @@ export class BareReplica {
     return appended
   }
 
+  /** Merges what is due of this machine's logs, once. @returns What it made, if anything. */
+  async merge(): Promise<readonly Uint8Array[]> {
+    try {
+      const merged = await this.log.merge()
+      if (merged === undefined) return []
+      this.#checks.sealed([merged.bytes])
+      return [merged.bytes]
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      return []
+    }
+  }
+
   /** Takes spans; durable when it resolves. */
   async admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     const results = await this.log.admit(spans)

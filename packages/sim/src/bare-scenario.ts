@@ -41,6 +41,7 @@ const STEP_MS = [0, 400] as const
 const FLIPS_CHANCE = 0.3
 /** For each step. */
 const ALL_CHANCE = 0.05
+const MERGE_CHANCE = 0.15
 /** Longest that replicas may take once nothing stands in their way, in virtual time. */
 const HEALED_MS = 180_000
 const LOOK_MS = 500
@@ -116,6 +117,7 @@ class BareRun {
       await this.#world.clock.sleep(this.#dice.between(...STEP_MS))
       await this.#step(step)
       await this.#bringAll(step)
+      this.#merge(step)
       this.#flip(step)
       this.#checks.throwIfFailed()
     }
@@ -150,6 +152,20 @@ class BareRun {
     this.#world.trace.note(`all that ${from.machine.name} has is brought to ${to.machine.name}`)
     const brought = this.#courier.bringAll(from.replica, to.replica, dice)
     this.#goOn(to.machine, Promise.race([brought, from.machine.died()]))
+  }
+
+  /** Sometimes one merges what is due, and what it made goes the ways of all spans. */
+  #merge(step: number): void {
+    const dice = new Dice(this.#random.fork(`merge ${step}`))
+    const running = this.#places.filter(({ replica, machine }) => replica && machine.isRunning)
+    if (running.length === 0 || !dice.happens(MERGE_CHANCE)) return
+    const { machine, replica } = dice.pick(running)
+    if (replica === undefined) return
+    const merged = replica.merge().then(
+      (spans) => this.#courier.take(spans),
+      (error: unknown) => this.#checks.threw(replica.name, error),
+    )
+    this.#goOn(machine, merged)
   }
 
   /** Sometimes a bit flips on a disk that nobody has in use. */

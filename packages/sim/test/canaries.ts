@@ -109,7 +109,7 @@ export const CANARIES: readonly Canary[] = [
     seed: 10,
     patches: one(
       "log/src/admission.ts",
-      '    if (!isSigned(span)) return refuse("LOG_SIGNATURE")\n    if (head && compareBytes',
+      '    if (!this.#isSigned(span)) return refuse("LOG_SIGNATURE")\n    if (head && compareBytes',
       "    if (head && compareBytes",
     ),
   },
@@ -369,6 +369,43 @@ export const CANARIES: readonly Canary[] = [
       "log/src/incarnation-tree.ts",
       "[...rows].flatMap(([key, row])",
       "[...rows].slice(rows.size > 2 ? 1 : 0).flatMap(([key, row])",
+    ),
+  },
+  {
+    name: "a merge drops an entry, and readers do not check the chain",
+    scenario: "bare",
+    seed: 10,
+    patches: [
+      ...one(
+        "log/src/merging.ts",
+        "content: encodeSpanEntries(encoded)",
+        "content: encodeSpanEntries(encoded.map((entry, at) => (at === 3 ? (encoded[2] ?? entry) : entry)))",
+      ),
+      ...one(
+        "log/src/span.ts",
+        "if (!equalBytes(chainBefore, header.chainEnd)) {",
+        "if (header.chainEnd.length === 0) {",
+      ),
+    ],
+  },
+  {
+    name: "a merge forgets when its entries arrived",
+    scenario: "bare",
+    seed: 10,
+    patches: one(
+      "log/src/log-tables.ts",
+      "for (const record of covered) addRun(runs, record)",
+      "for (const record of covered.slice(-1)) addRun(runs, record)",
+    ),
+  },
+  {
+    name: "of a span that came in part the rest is forgotten",
+    scenario: "bare",
+    seed: 90,
+    patches: one(
+      "log/src/admission-batch.ts",
+      "if (need === undefined || !this.#wait(bytes, need)) this.#leave(bytes)",
+      "this.#leave(bytes)",
     ),
   },
   {

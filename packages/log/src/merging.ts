@@ -1,0 +1,140 @@
+/**
+ * Merging: the spans of one log sealed again by their writer as one, or taken in by a wider one that
+ * their writer sealed. Entries, their chain and their numbers stay as they are.
+ *
+ * @module
+ */
+import { equalBytes } from "@fulcrum/codec/bytes"
+import type { SigningKey } from "@fulcrum/crypto/ed25519"
+import type { Random } from "@fulcrum/crypto/random"
+import { asVerified, epochKeyFor } from "./admission.ts"
+import type { Deflate } from "./deflate.ts"
+import { nextChain } from "./entry.ts"
+import type { IncarnationId } from "./ids.ts"
+import { LogError } from "./log-error.ts"
+import type { LogTables, PlacedRecord } from "./log-tables.ts"
+import type { LogOp } from "./log-vault.ts"
+import { SPAN_INFLATED_MAX } from "./packing.ts"
+import type { SpaceKeyring } from "./space-keyring.ts"
+import {
+  encodeSpanEntries,
+  isSigned,
+  openEncodedEntries,
+  openSpan,
+  readSpan,
+  SPAN_ENTRIES,
+  type Span,
+  type SpanHeader,
+  sealSpan,
+} from "./span.ts"
+import type { StoredEntries } from "./stored-entries.ts"
+
+/** Bytes of entries in one merged span: what its content may come to, with room for its frame. */
+const MERGED_CONTENT_MAX: number = SPAN_INFLATED_MAX / 2
+
+export interface MergingOptions {
+  readonly tables: LogTables
+  readonly keyring: SpaceKeyring
+  readonly random: Random
+  readonly deflate: Deflate
+}
+
+export interface MergedSpan {
+  readonly bytes: Uint8Array
+  readonly incarnation: IncarnationId
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * Seals the entries of spans that follow each other as one span.
+ *
+ * @returns What to write; `undefined` if they come to more than one span holds, or there is no epoch.
+ * @throws {LogError} `LOG_CHAIN`: what is stored is not what was chained. `LOG_SEAL`.
+ */
+export async function mergeSpans(
+  options: MergingOptions,
+  input: {
+    readonly signer: SigningKey
+    readonly incarnation: IncarnationId
+    readonly records: readonly PlacedRecord[]
+  },
+): Promise<{ readonly span: MergedSpan; readonly ops: readonly LogOp[] } | undefined> {
+  const { tables, keyring, random, deflate } = options
+  const { signer, incarnation, records } = input
+  const epoch = keyring.current
+  if (epoch === undefined) return undefined
+  const stored = await tables.spansAt(records.map(({ arrival }) => arrival))
+  const encoded: Uint8Array[] = []
+  let first: SpanHeader | undefined
+  let bytes = 0
+  for (const one of stored) {
+    if (one === undefined) throw broken()
+    const span = asVerified(readSpan(one.bytes))
+    const epochKey = epochKeyFor(span, keyring)
+    if (epochKey === undefined) throw new LogError("LOG_SEAL", "the keyring lacks a stored epoch")
+    first ??= span.header
+    for (const entry of openEncodedEntries(span, { epochKey, deflate })) {
+      bytes += entry.length
+      encoded.push(entry)
+    }
+    if (bytes > MERGED_CONTENT_MAX) return undefined
+  }
+  const last = records.at(-1)
+  if (first === undefined || last === undefined) return undefined
+  let chain = first.chainBefore
+  for (const entry of encoded) chain = nextChain(keyring.chainKey, chain, entry)
+  const { start, chainBefore } = first
+  const { end, chainEnd } = last
+  if (!equalBytes(chain, chainEnd) || encoded.length !== end - start + 1) throw broken()
+  const sealed = sealSpan({
+    kind: SPAN_ENTRIES,
+    space: keyring.tag,
+    signer,
+    incarnation,
+    start,
+    end,
+    chainBefore,
+    chainEnd,
+    epoch: epoch.id,
+    epochKey: epoch.key,
+    content: encodeSpanEntries(encoded),
+    random,
+    deflate,
+  })
+  const span = { bytes: sealed, incarnation, start, end }
+  return { span, ops: tables.replaceSpans({ ...span, chainEnd }, records) }
+}
+
+/**
+ * Puts a span from elsewhere in the place of the smaller ones of which it has all entries, once it
+ * has been opened and compared.
+ *
+ * @returns What to write; `undefined` if it covers nothing, or is not what it says.
+ */
+export async function takeInSpans(
+  options: Omit<MergingOptions, "random"> & { readonly stored: StoredEntries },
+  span: Span,
+): Promise<readonly LogOp[] | undefined> {
+  const { tables, keyring, deflate, stored } = options
+  const { incarnation, start, end, chainEnd, kind } = span.header
+  if (kind !== SPAN_ENTRIES) return undefined
+  const covered = await tables.spansWithin(incarnation, start, end)
+  if (covered.length < 2 || covered.at(-1)?.end !== end) return undefined
+  const ours = await stored.chainAt(incarnation, end)
+  const epochKey = epochKeyFor(span, keyring)
+  if (ours === undefined || !equalBytes(ours, chainEnd)) return undefined
+  if (epochKey === undefined || !isSigned(span)) return undefined
+  try {
+    openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate })
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error
+    return undefined
+  }
+  // Equal chain hashes at the end: all before it, back to its start, is the same.
+  return tables.replaceSpans({ incarnation, start, end, chainEnd, bytes: span.bytes }, covered)
+}
+
+function broken(): LogError {
+  return new LogError("LOG_CHAIN", "stored spans that do not give the chain their records name")
+}

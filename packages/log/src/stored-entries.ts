@@ -1,0 +1,115 @@
+/**
+ * Entries as they are read back: opened from the spans they are kept in, in the order in which they
+ * arrived, or by their place in their log.
+ *
+ * A merge may take in a span between the reading of its record and of its bytes; whoever reads then
+ * looks again.
+ *
+ * @module
+ */
+import { openStored } from "./admission.ts"
+import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
+import type { Deflate } from "./deflate.ts"
+import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
+import { LogError } from "./log-error.ts"
+import type { LogTables, NamedRun, StoredSpan } from "./log-tables.ts"
+import type { SpaceKeyring } from "./space-keyring.ts"
+import type { Span, SpanEntry } from "./span.ts"
+
+/** Spans kept open: as many as there are lines that are likely to have been written in turn. */
+const OPENED_MAX = 4
+
+/** How often a record is read again whose span was merged meanwhile: each merge takes in more. */
+const LOOKS_MAX = 16
+
+interface Opened {
+  readonly span: Span
+  readonly entries: readonly SpanEntry[]
+}
+
+export class StoredEntries {
+  readonly #tables: LogTables
+  readonly #secrets: { readonly keyring: SpaceKeyring; readonly deflate: Deflate }
+
+  constructor(
+    tables: LogTables,
+    secrets: { readonly keyring: SpaceKeyring; readonly deflate: Deflate },
+  ) {
+    this.#tables = tables
+    this.#secrets = secrets
+  }
+
+  /**
+   * Runs whose last entry arrived at `from` or later, before `to`, in the order of arrival.
+   *
+   * @throws {LogError} `LOG_SEAL` when the keyring lacks an epoch by the time its span is read.
+   */
+  async *runs(
+    from: number,
+    to?: number,
+  ): AsyncIterable<{ readonly arrival: number; readonly entries: readonly AdmittedEntry[] }> {
+    const opened = new Map<string, Opened>()
+    for await (const run of this.#tables.runsByArrival(from, to)) {
+      const { arrival } = run
+      if ("bytes" in run) yield { arrival, entries: this.#ofStored(run) }
+      else yield { arrival, entries: await this.#ofNamed(run, opened) }
+    }
+  }
+
+  /** The chain hash of an entry that is here. */
+  async chainAt(incarnation: IncarnationId, sequence: number): Promise<ChainHash | undefined> {
+    for (let look = 0; look < LOOKS_MAX; look++) {
+      const record = await this.#tables.recordOf(incarnation, sequence)
+      if (record === undefined) return undefined
+      if (record.end === sequence) return record.chainEnd
+      const [stored] = await this.#tables.spansAt([record.arrival])
+      if (stored === undefined) continue
+      const { span, entries } = openStored(stored.bytes, this.#secrets)
+      return entries[sequence - span.header.start]?.chain
+    }
+    throw lost()
+  }
+
+  #ofStored({ arrival, skipped, kept, bytes }: StoredSpan): readonly AdmittedEntry[] {
+    return admitted(openStored(bytes, this.#secrets), skipped, kept, arrival)
+  }
+
+  async #ofNamed(run: NamedRun, opened: Map<string, Opened>): Promise<readonly AdmittedEntry[]> {
+    for (let look = 0; look < LOOKS_MAX; look++) {
+      const record = await this.#tables.recordOf(run.incarnation, run.from, run.end)
+      if (record === undefined) break
+      const key = `${idKey(run.incarnation)} ${record.start} ${record.arrival}`
+      let open = opened.get(key)
+      if (open === undefined) {
+        const [stored] = await this.#tables.spansAt([record.arrival])
+        if (stored === undefined) continue
+        open = openStored(stored.bytes, this.#secrets)
+        const [oldest] = opened.keys()
+        if (oldest !== undefined && opened.size >= OPENED_MAX) opened.delete(oldest)
+        opened.set(key, open)
+      }
+      const { start } = open.span.header
+      return admitted(open, run.from - start, run.end - start + 1, run.arrival)
+    }
+    throw lost()
+  }
+}
+
+function admitted(
+  { span, entries }: Opened,
+  from: number,
+  to: number,
+  lastArrival: number,
+): readonly AdmittedEntry[] {
+  const { incarnation, writer, start } = span.header
+  const end = start + to - 1
+  const announces = announcementOf(span)
+  return admittedEntries(
+    { incarnation, writer, end, lastArrival, announces },
+    entries.slice(from, to),
+  )
+}
+
+function lost(): LogError {
+  return new LogError("LOG_CHAIN", "entries of which the span is gone")
+}

@@ -1,0 +1,333 @@
+import { generateSigningKey } from "@fulcrum/crypto/ed25519"
+import type { MemoryFault } from "@fulcrum/store/memory"
+import { MemoryDisk } from "@fulcrum/store/memory"
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { encodeEntry, nextChain } from "../src/entry.ts"
+import { idKey } from "../src/ids.ts"
+import {
+  encodeSpanEntries,
+  readSpanHeader,
+  SPAN_ENTRIES,
+  SPAN_KEY,
+  sealSpan,
+  tierOf,
+} from "../src/span.ts"
+import {
+  dueMerge,
+  FAN_OUT,
+  MERGED_BYTES_MAX,
+  MERGED_ENTRIES_MAX,
+  type TieredSpan,
+} from "../src/tiers.ts"
+import {
+  append,
+  carry,
+  type Device,
+  entriesOf,
+  mergeAll,
+  openDevice,
+  spansOf,
+  textsOf,
+} from "./device.ts"
+import { deflate, spaceSecrets } from "./fixture.ts"
+
+const space = spaceSecrets("tiers")
+
+/** A log as its rule sees it, and what merging cost. */
+class ModelLine {
+  readonly spans: TieredSpan[] = []
+  entries = 0
+  rewritten = 0
+
+  add(count: number, bytesEach: number, isKey: boolean): void {
+    const start = this.entries + 1
+    this.entries += count
+    const kind = isKey ? SPAN_KEY : SPAN_ENTRIES
+    this.spans.push({ start, end: this.entries, size: count * bytesEach, kind })
+    for (;;) {
+      const due = dueMerge(this.spans)
+      if (due === undefined) return
+      const merged = this.spans.slice(due.from, due.to)
+      const [first, last] = [merged[0], merged.at(-1)]
+      if (first === undefined || last === undefined) throw new TypeError("nothing to merge")
+      expect(merged.length).toBeGreaterThan(1)
+      expect(merged.every(({ kind }) => kind === SPAN_ENTRIES)).toBe(true)
+      const size = merged.reduce((sum, span) => sum + span.size, 0)
+      const span: TieredSpan = { start: first.start, end: last.end, size, kind: SPAN_ENTRIES }
+      expect(span.end - span.start + 1).toBeLessThanOrEqual(MERGED_ENTRIES_MAX)
+      expect(size).toBeLessThanOrEqual(MERGED_BYTES_MAX)
+      this.rewritten += span.end - span.start + 1
+      this.spans.splice(due.from, due.to - due.from, span)
+    }
+  }
+}
+
+test("[L18] 100,000 entries written one by one lie in at most 48 spans at every moment, each rewritten at most five times", () => {
+  const line = new ModelLine()
+  let most = 0
+  for (let at = 0; at < 100_000; at++) {
+    line.add(1, 60, false)
+    most = Math.max(most, line.spans.length)
+  }
+  expect(most).toBeLessThanOrEqual(48)
+  expect(line.rewritten / line.entries).toBeLessThanOrEqual(5)
+})
+
+test("[L18] no pattern of writing leaves many spans, nor is anything rewritten often", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.tuple(
+          fc.integer({ min: 1, max: 12 }),
+          fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 5000 })),
+          fc.constantFrom(20, 60, 400, 5000),
+        ),
+        { minLength: 1, maxLength: 60 },
+      ),
+      (bursts) => {
+        const line = new ModelLine()
+        for (const [times, size, bytes] of bursts) {
+          for (let at = 0; at < times * 8; at++) line.add(size, bytes, false)
+        }
+        // Full ones hold half of what one may, by entries or by bytes; each level has its few.
+        const bytes = line.spans.reduce((sum, { size }) => sum + size, 0)
+        const full = line.entries / (MERGED_ENTRIES_MAX / 2) + bytes / (MERGED_BYTES_MAX / 2)
+        const levels = tierOf(MERGED_ENTRIES_MAX)
+        expect(line.spans.length).toBeLessThanOrEqual(4 * full + 2 * FAN_OUT * (levels + 1))
+        expect(line.rewritten / line.entries).toBeLessThanOrEqual(2 * (levels + 1))
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
+
+test("[L18] nothing is merged across a key span", () => {
+  const line = new ModelLine()
+  for (let at = 0; at < 7; at++) line.add(1, 60, false)
+  line.add(1, 60, true)
+  for (let at = 0; at < 8; at++) line.add(1, 60, false)
+  expect(line.spans.map(({ start, end }) => end - start + 1)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 8])
+})
+
+async function write(device: Device, from: number, count: number): Promise<void> {
+  for (let at = 0; at < count; at++) await append(device, `text ${from + at}`)
+}
+
+function shapeOf(entries: Awaited<ReturnType<typeof entriesOf>>): readonly string[] {
+  return entries.map(
+    ({ arrival, incarnation, sequence, chain, writer, kind }) =>
+      `${arrival} ${idKey(incarnation)} ${sequence} ${idKey(chain)} ${idKey(writer)} ${kind}`,
+  )
+}
+
+test("[L18] merging changes neither entries, their numbers, nor the vector, also after a restart", async () => {
+  const signer = generateSigningKey(space.random)
+  const disk = new MemoryDisk()
+  const device = await openDevice(space, "a", { signer, disk })
+  await write(device, 0, 600)
+  const before = shapeOf(await entriesOf(device.replica))
+  const { digest } = device.replica
+  const merged = await mergeAll(device.replica)
+  expect(merged.length).toBeGreaterThan(0)
+  expect(shapeOf(await entriesOf(device.replica))).toEqual(before)
+  expect(device.replica.digest).toEqual(digest)
+  expect((await spansOf(device.replica)).length).toBeLessThanOrEqual(21)
+  await device.vault.close()
+
+  const again = await openDevice(space, "a", { signer, disk })
+  expect(shapeOf(await entriesOf(again.replica))).toEqual(before)
+  expect(again.replica.digest).toEqual(digest)
+  expect(shapeOf(await entriesOf(again.replica, 300))).toEqual(before.slice(300))
+  // What an earlier start wrote is merged on too, each start's by itself.
+  for (let at = 0; at < 8; at++) await append(again, `more ${at}`)
+  expect((await mergeAll(again.replica)).length).toBeGreaterThan(0)
+  expect((await textsOf(again.replica)).length).toBe(608)
+})
+
+test("[L18] who has the small spans takes in the merged one, and goes on sending", async () => {
+  const a = await openDevice(space, "a")
+  const b = await openDevice(space, "b")
+  const c = await openDevice(space, "c")
+  for (let at = 0; at < 70; at++) {
+    await append(a, `a${at}`)
+    await carry(a.replica, b.replica)
+    if (at % 10 === 0) await append(b, `b${at}`)
+  }
+  const before = shapeOf(await entriesOf(b.replica))
+  const merged = await mergeAll(a.replica)
+  for (const { bytes } of merged) {
+    expect(await b.replica.admit([bytes])).toEqual([{ outcome: "known" }])
+    expect(await b.replica.keeps(bytes)).toBe(true)
+  }
+  expect(shapeOf(await entriesOf(b.replica))).toEqual(before)
+  expect((await spansOf(b.replica)).length).toBeLessThan(16 + 7)
+  await carry(b.replica, c.replica)
+  expect(c.replica.vector).toEqual(b.replica.vector)
+  expect((await textsOf(c.replica)).toSorted()).toEqual((await textsOf(b.replica)).toSorted())
+})
+
+test("[L19] spans of writers who wrote on each other's entries come in, in whatever order", async () => {
+  const [a, b] = [await openDevice(space, "a"), await openDevice(space, "b")]
+  for (let at = 0; at < 80; at++) {
+    const [from, to] = at % 2 === 0 ? [a, b] : [b, a]
+    await append(from, `${at}`)
+    await carry(from.replica, to.replica)
+  }
+  await mergeAll(a.replica)
+  await mergeAll(b.replica)
+  await carry(a.replica, b.replica)
+  for (const { bytes } of await mergedOf(b)) await a.replica.admit([bytes])
+  for (const { bytes } of await mergedOf(a)) await b.replica.admit([bytes])
+  const spans = [...(await spansOf(a.replica))]
+  expect(spans.length).toBeLessThan(30)
+  expect(await textsOf(a.replica)).toEqual(Array.from({ length: 80 }, (_, at) => `${at}`))
+  await fc.assert(
+    fc.asyncProperty(
+      fc.shuffledSubarray(spans, { minLength: spans.length }),
+      fc.integer({ min: 1, max: 6 }),
+      async (order, size) => {
+        const disk = new MemoryDisk()
+        let c = await openDevice(space, "c", { disk })
+        for (let at = 0; at < order.length; at += size) {
+          await c.replica.admit(order.slice(at, at + size))
+          if (at % 3 !== 0) continue
+          await c.vault.close()
+          c = await openDevice(space, "c", { disk })
+        }
+        expect(c.replica.vector).toEqual(a.replica.vector)
+        expect(c.replica.waitingCount).toBe(0)
+        expect(await textsOf(c.replica)).toEqual(Array.from({ length: 80 }, (_, at) => `${at}`))
+        await c.vault.close()
+        c = await openDevice(space, "c", { disk })
+        expect(await textsOf(c.replica)).toEqual(Array.from({ length: 80 }, (_, at) => `${at}`))
+        const d = await openDevice(space, "d")
+        await carry(c.replica, d.replica)
+        expect(d.replica.vector).toEqual(a.replica.vector)
+        await c.vault.close()
+        await d.vault.close()
+      },
+    ),
+    { numRuns: 40 },
+  )
+})
+
+async function mergedOf({ replica }: Device): Promise<readonly { readonly bytes: Uint8Array }[]> {
+  const merged: { readonly bytes: Uint8Array }[] = []
+  for await (const one of replica.mergesAfter(0)) merged.push(one)
+  return merged
+}
+
+test("[L18] what a merge took in is listed no more", async () => {
+  const a = await openDevice(space, "a")
+  for (let at = 0; at < 64; at++) {
+    await append(a, `a${at}`)
+    await mergeAll(a.replica)
+  }
+  const listed: string[] = []
+  for await (const { order, start, end } of a.replica.mergesAfter(0)) {
+    listed.push(`${order} ${start}-${end}`)
+  }
+  // The begin entry makes the first span one of two entries.
+  expect(listed).toEqual(["9 1-65"])
+})
+
+test("[L19] a span that names our chain hash but has something else in it takes nothing's place", async () => {
+  const signer = generateSigningKey(space.random)
+  const a = await openDevice(space, "a", { signer })
+  const b = await openDevice(space, "b")
+  await write(a, 0, 8)
+  await carry(a.replica, b.replica)
+  const spans = await spansOf(a.replica)
+  const [first, last] = [spans[0], spans.at(-1)].map((span) => readSpanHeader(span ?? space.tag))
+  if (!first || !last) throw new TypeError("spans")
+  const { incarnation, start, chainBefore } = first
+  const { end, chainEnd } = last
+  const forged = Array.from({ length: end - start + 1 }, (_, at) =>
+    encodeEntry({ kind: "payload", on: [], body: new Uint8Array([at]) }),
+  )
+  const seal = (chain: typeof chainEnd) =>
+    sealSpan({
+      kind: SPAN_ENTRIES,
+      space: space.tag,
+      signer,
+      incarnation,
+      start,
+      end,
+      chainBefore,
+      chainEnd: chain,
+      epoch: space.epoch.id,
+      epochKey: space.epoch.key,
+      content: encodeSpanEntries(forged),
+      random: space.random,
+      deflate,
+    })
+  const lie = seal(chainEnd)
+  const before = shapeOf(await entriesOf(b.replica))
+  expect(await b.replica.admit([lie])).toEqual([{ outcome: "known" }])
+  expect(await b.replica.keeps(lie)).toBe(false)
+  let chain = chainBefore
+  for (const entry of forged) chain = nextChain(space.chainKey, chain, entry)
+  expect((await b.replica.admit([seal(chain)]))[0]?.outcome).toBe("fork")
+  expect(shapeOf(await entriesOf(b.replica))).toEqual(before)
+  expect((await spansOf(b.replica)).length).toBe(spans.length)
+})
+
+const faults: readonly MemoryFault[] = [
+  { type: "fail-before" },
+  { type: "fail-after" },
+  { type: "crash-before" },
+  { type: "crash-after" },
+]
+
+test("[L18] a merge that fails or is cut off loses nothing, and leaves nothing behind", async () => {
+  for (const fault of faults) {
+    for (let failing = 0; failing < 2; failing++) {
+      const disk = new MemoryDisk()
+      const signer = generateSigningKey(space.random)
+      let device = await openDevice(space, "a", { disk, signer })
+      await write(device, 0, 300)
+      const before = await textsOf(device.replica)
+      let left = failing
+      disk.fault = () => (left-- === 0 ? fault : undefined)
+      await expect(mergeAll(device.replica)).rejects.toThrow()
+      disk.fault = undefined
+      if (fault.type.startsWith("crash")) {
+        device = await openDevice(space, "a", { disk, signer })
+      }
+      expect(await textsOf(device.replica)).toEqual(before)
+      expectEachOnce(await spansOf(device.replica), 301)
+      await append(device, "after")
+      await mergeAll(device.replica)
+      expect(await textsOf(device.replica)).toEqual([...before, "after"])
+      await device.vault.close()
+      const again = await openDevice(space, "a", { disk, signer })
+      expect(await textsOf(again.replica)).toEqual([...before, "after"])
+      expect((await spansOf(again.replica)).length).toBeLessThanOrEqual(15)
+      await again.vault.close()
+    }
+  }
+})
+
+/** Each sequence of the one log that reaches `end` lies in one span. */
+function expectEachOnce(spans: readonly Uint8Array[], end: number): void {
+  const places: number[] = []
+  for (const span of spans) {
+    const header = readSpanHeader(span)
+    for (let at = header.start; at <= header.end; at++) places.push(at)
+  }
+  expect(places.toSorted((x, y) => x - y)).toEqual(Array.from({ length: end }, (_, at) => at + 1))
+}
+
+test("[L19] a wider span and one that it covers come in one batch", async () => {
+  const a = await openDevice(space, "a")
+  await write(a, 0, 8)
+  const singles = await spansOf(a.replica)
+  const [merged] = await mergeAll(a.replica)
+  const b = await openDevice(space, "b")
+  const results = await b.replica.admit([merged?.bytes ?? new Uint8Array(), ...singles])
+  expect(results.map(({ outcome }) => outcome)).toEqual(["admitted", ...singles.map(() => "known")])
+  const c = await openDevice(space, "c")
+  await c.replica.admit([...singles, merged?.bytes ?? new Uint8Array()])
+  expect((await spansOf(c.replica)).length).toBe(1)
+})
