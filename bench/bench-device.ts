@@ -14,6 +14,7 @@ import { openReplica, type Replica } from "@fulcrum/log/replica"
 import { type DocumentId, type Documents, documentId } from "@fulcrum/record/documents"
 import type { Store } from "@fulcrum/store"
 import { openVault, type Vault } from "@fulcrum/store/vault"
+import { recordColumns } from "../packages/engine/src/record-columns.ts"
 import { recordItems } from "../packages/engine/src/record-items.ts"
 import type { SeededValues, SpaceKeys } from "./seeded-record.ts"
 
@@ -52,6 +53,7 @@ export async function openBenchDevice(options: BenchDeviceOptions): Promise<Benc
     writer: { begin: () => ({ key: generateSigningKey(random), certificate: new Uint8Array() }) },
     random,
     deflate: systemDeflate(),
+    bodies: recordColumns,
   })
   return { vault, replica }
 }

@@ -4,6 +4,7 @@
  *
  * - `--quick`: small records only; writes no results.
  * - `--counts`: counts every record and times none; writes no results.
+ * - `--history EDITS`: only what a merged history of so many edits takes.
  * - `--update-baseline`: takes the counts as the new baseline.
  * - `--profile FOLDER`: writes a processor profile of each process there; writes no results.
  *
@@ -22,12 +23,15 @@ import {
   updateBaseline,
 } from "./baseline.ts"
 import { countFirstSyncs, FIRST_SYNC, formatFirstSync, runFirstSync } from "./first-sync.bench.ts"
+import { countHistory, describeHistory, HISTORY, type HistoryCounts } from "./history.ts"
 import { describeMachine } from "./machine.ts"
+import { shapeName } from "./seeded-record.ts"
 
 const { values } = parseArgs({
   options: {
     counts: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
+    history: { type: "string" },
     "update-baseline": { type: "boolean", default: false },
     profile: { type: "string" },
   },
@@ -35,13 +39,25 @@ const { values } = parseArgs({
 
 const begun = performance.now()
 const progress = (what: string) => void process.stderr.write(`${what} …\n`)
-const counted = values.counts ? await countFirstSyncs(progress) : await timeAndCount()
+const isHistoryOnly = values.history !== undefined
+const histories = await countHistories(
+  isHistoryOnly ? [Number(values.history)] : values.quick ? [1000] : [1000, 10_000],
+)
+const counted = isHistoryOnly
+  ? {}
+  : values.counts
+    ? await countFirstSyncs(progress)
+    : await timeAndCount()
 
 if (values["update-baseline"]) {
   await updateBaseline(FIRST_SYNC, counted)
+  await updateBaseline(HISTORY, histories)
   console.log("the baseline is updated")
-} else {
-  const { worse, better } = compareCounts(counted, await readBaseline(FIRST_SYNC))
+} else if (!isHistoryOnly) {
+  const firstSync = compareCounts(counted, await readBaseline(FIRST_SYNC))
+  const history = compareCounts(histories, await readBaseline(HISTORY))
+  const worse = [...firstSync.worse, ...history.worse]
+  const better = [...firstSync.better, ...history.better]
   if (worse.length > 0) {
     console.error(`worse than the baseline:\n${worse.join("\n")}`)
     process.exitCode = 1
@@ -52,6 +68,18 @@ if (values["update-baseline"]) {
   if (worse.length + better.length === 0) console.log("counts: as the baseline")
 }
 console.log(`took ${((performance.now() - begun) / 1000).toFixed(0)} s`)
+
+async function countHistories(sizes: readonly number[]): Promise<CountsByShape> {
+  const counts: Record<string, HistoryCounts> = {}
+  for (const edits of sizes) {
+    const shape = { edits, documents: 1 }
+    progress(`a history of ${edits.toLocaleString("en")} edits`)
+    const one = await countHistory(shape)
+    console.log(describeHistory(shape, one))
+    counts[shapeName(shape)] = one
+  }
+  return counts
+}
 
 async function timeAndCount(): Promise<CountsByShape> {
   const machine = await describeMachine()

@@ -134,11 +134,14 @@ export function seededValues(shape: RecordShape): SeededValues {
 /**
  * Writes the record to a device: each edit a change of its document, an entry and a span, as one
  * made by hand with time to spare.
+ *
+ * @param written - After each edit, which is durable then; absent: many are made durable together.
  */
 export async function writeSeededRecord(
   shape: RecordShape,
   { replica, vault }: BenchDevice,
   documents: Documents,
+  written?: () => Promise<void>,
 ): Promise<void> {
   let ops: Parameters<typeof vault.write>[0][number][] = []
   let made = 0
@@ -154,10 +157,11 @@ export async function writeSeededRecord(
     ops.push(...staged.ops)
     staged.commit()
     made++
-    if (made % SETUP_BATCH === 0 || made === shape.edits) {
+    if (written !== undefined || made % SETUP_BATCH === 0 || made === shape.edits) {
       await vault.write(ops)
       ops = []
     }
+    await written?.()
   }
 }
 

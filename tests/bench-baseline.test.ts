@@ -12,10 +12,11 @@ import {
 } from "../bench/baseline.ts"
 import { countFirstSync } from "../bench/first-sync-counts.ts"
 import { countEngineSync, engineShapeName } from "../bench/first-sync-engine-counts.ts"
+import { countHistory, HISTORY } from "../bench/history.ts"
 import { shapeName } from "../bench/seeded-record.ts"
 
-async function hold(counted: CountsByShape): Promise<void> {
-  const { worse, better } = compareCounts(counted, await readBaseline("first-sync"))
+async function hold(counted: CountsByShape, question = "first-sync"): Promise<void> {
+  const { worse, better } = compareCounts(counted, await readBaseline(question))
   expect(worse).toEqual([])
   if (better.length === 0) return
   console.info(`better than the baseline; keep it with: ${UPDATE_COMMAND}\n${better.join("\n")}`)
@@ -32,6 +33,11 @@ describe("the first sync", () => {
   test("of whole engines, from the typed code on, takes no more than it did", async () => {
     const shape = { edits: 100, documents: 1 }
     await hold({ [engineShapeName(shape)]: await countEngineSync(shape) })
+  })
+
+  test("a merged history of 1,000 edits takes no more than it did", async () => {
+    const shape = { edits: 1000, documents: 1 }
+    await hold({ [shapeName(shape)]: await countHistory(shape) }, HISTORY)
   })
 
   test("a count that got worse, or that the baseline does not have, is named", () => {

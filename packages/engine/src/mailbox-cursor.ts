@@ -32,6 +32,8 @@ export interface Cursor {
   readonly expired: number
   /** Before `next`, and neither seen nor said to be gone. Ascending. */
   readonly gaps: readonly Gap[]
+  /** Up to which of this device's merges the relay has those that it made. */
+  readonly merges: number
 }
 
 export interface Gap extends PositionRange {
@@ -55,6 +57,7 @@ const cursorSchema: Schema<Cursor> = struct({
   head: optional(bytesMax(2048)),
   expired: uint(),
   gaps: array(struct({ from: uint(), to: uint(), tries: uint() }), GAPS_MAX),
+  merges: uint(),
 })
 
 /** One link's cursor, read once and kept. */
@@ -87,8 +90,10 @@ export class StoredCursor {
     return this.#cursor
   }
 
-  async save(cursor: Cursor): Promise<void> {
-    await this.#vault.write([this.#table.put(this.#group, 0, encodeAs(cursorSchema, cursor))])
+  /** @param ops - What is to be written with it. */
+  async save(cursor: Cursor, ops: readonly VaultOp[] = []): Promise<void> {
+    const put = this.#table.put(this.#group, 0, encodeAs(cursorSchema, cursor))
+    await this.#vault.write([...ops, put])
     this.#cursor = cursor
   }
 

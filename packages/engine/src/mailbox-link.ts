@@ -28,6 +28,7 @@ import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-ma
 import { type RelayReceipt, receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Vault } from "@fulcrum/store/vault"
+import { ArchiveMerges } from "./archive-merges.ts"
 import { errorCode } from "./error-code.ts"
 import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { askAgain, goneSince } from "./mailbox-gaps.ts"
@@ -75,10 +76,12 @@ export interface LinkedSpace {
    * @param isNew - Whether the relay has lost what it had, or never had anything.
    */
   arrive?(client: RelayClient, isNew: boolean): Promise<void>
+  /** Whether its mailboxes are archives, in which merged spans replace what they cover. */
+  readonly isArchived?: boolean
 }
 
 /** Where reading has got to; what is absent stays. */
-type CursorPlace = Partial<Pick<Cursor, "next" | "gaps">>
+type CursorPlace = Partial<Pick<Cursor, "next" | "gaps" | "merges">>
 
 export type LinkState = "untried" | "working" | "idle" | "unreachable" | "full"
 
@@ -103,6 +106,7 @@ export class MailboxLink {
   readonly #options: MailboxLinkOptions
   readonly #cursor: StoredCursor
   readonly #contradictions: RelayContradictions
+  readonly #merges: ArchiveMerges | undefined
   readonly #wake = new Signal()
   readonly #changed = new Signal()
   #state: LinkState = "untried"
@@ -127,6 +131,9 @@ export class MailboxLink {
     const group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
     this.#contradictions = new RelayContradictions(options.vault, group)
     this.#cursor = new StoredCursor(options.vault, group)
+    const { vault, clock, space } = options
+    const { replica } = space
+    if (space.isArchived) this.#merges = new ArchiveMerges({ vault, group, replica, clock })
   }
 
   get state(): LinkState {
@@ -204,7 +211,7 @@ export class MailboxLink {
     this.#begun = this.#rounds
     const isNew = await this.#isNew(read)
     await space.arrive?.(client, isNew)
-    if (isNew) await this.#cursor.save({ sequenceId: read.sequenceId, next: 1, ...NOTHING_KNOWN })
+    if (isNew) await this.#beginAnew(read)
     else await this.#fillGaps(read)
     await read.watch((next) => this.#hint(next))
     void client.closed.then(() => {
@@ -213,6 +220,13 @@ export class MailboxLink {
       this.#wake.notify()
     })
     for (;;) await inScope(signal, (scope) => this.#round(append, read, scope))
+  }
+
+  /** What is brought now has the merges in it that were made until now. */
+  async #beginAnew({ sequenceId }: OpenMailbox): Promise<void> {
+    await this.#merges?.forget()
+    const merges = this.#options.space.replica.lastMerge
+    await this.#cursor.save({ sequenceId, next: 1, ...NOTHING_KNOWN, merges })
   }
 
   /** The relay says that something was appended, up to before `next`: it may be what we brought. */
@@ -235,6 +249,7 @@ export class MailboxLink {
     if (this.#isHinted || this.#msToRead() === 0) await this.#readAll(append, read)
     if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
     await this.#push(append)
+    await this.#bringMerges(append)
     await this.#acknowledge(read)
     this.#failures = 0
     this.#code = undefined
@@ -313,6 +328,7 @@ export class MailboxLink {
     await this.#heard(
       items.map(({ bytes, receipt }) => ({ span: bytes, receipt })),
       place,
+      false,
     )
   }
 
@@ -355,9 +371,23 @@ export class MailboxLink {
       let { next } = this.#cursor.current
       // What we brought ourselves need not be read again.
       for (const { receipt } of stored) if (receipt.position === next) next++
-      await this.#heard(stored, { next })
+      await this.#heard(stored, { next }, true)
       for (const one of outcomes) if (one.status === "rejected") throw one.reason
     }
+  }
+
+  /** Once the relay holds all that they cover. */
+  async #bringMerges(append: OpenMailbox): Promise<void> {
+    if (this.#merges === undefined) return
+    for await (const { order, bytes } of this.#options.space.replica.mergesAfter(
+      this.#cursor.current.merges,
+    )) {
+      const receipt = await append.append(bytes)
+      let { next } = this.#cursor.current
+      if (receipt.position === next) next++
+      await this.#heard([{ span: bytes, receipt }], { next, merges: order }, true)
+    }
+    await this.#merges.confirm(append)
   }
 
   async #acknowledge(read: OpenMailbox): Promise<void> {
@@ -370,7 +400,7 @@ export class MailboxLink {
   }
 
   /** Notes what the relay holds, with its signature, and in the same write how far we are. */
-  async #heard(items: readonly StoredSpan[], place: CursorPlace): Promise<void> {
+  async #heard(items: readonly StoredSpan[], place: CursorPlace, isOurs: boolean): Promise<void> {
     const { replica } = this.#options.space
     const cursor = this.#cursor.current
     if (items.length === 0 && (place.next ?? cursor.next) === cursor.next) return
@@ -378,7 +408,8 @@ export class MailboxLink {
     for (const { span } of items) held = replica.tree.merge(held, this.#rowOf(span, held))
     const head = this.#newest(items)
     await this.#options.space.stored?.(items)
-    await this.#cursor.save({ ...this.#cursor.current, ...place, held, head })
+    const ops = (await this.#merges?.note(items, isOurs)) ?? []
+    await this.#cursor.save({ ...this.#cursor.current, ...place, held, head }, ops)
   }
 
   /** The receipt of the highest position: a span that was there already has an older one. */
@@ -400,9 +431,11 @@ export class MailboxLink {
     const { tree } = this.#options.space.replica
     const row = spanEnd(span)
     const node = row && tree.get(row.incarnation)
-    if (row === undefined || node === undefined || row.sequence > node.sequence) return []
+    if (row === undefined || node === undefined || row.start > node.sequence) return []
     if (!equalBytes(node.writer, row.writer)) return []
-    const { incarnation, sequence, chain, start } = row
+    const { incarnation, start } = row
+    // Of a merged span a part may be here, and the rest wait for what it was written on.
+    const { sequence, chain } = row.sequence > node.sequence ? node : row
     const before =
       start > node.first ? { incarnation, sequence: start - 1 } : (node.parent ?? undefined)
     const isNext = before === undefined || tree.covers(held, before.incarnation, before.sequence)

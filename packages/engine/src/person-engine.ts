@@ -37,6 +37,7 @@ import type {
   WhoHasRow,
 } from "./person.ts"
 import { PersonNetwork } from "./person-network.ts"
+import { recordColumns } from "./record-columns.ts"
 import { RelationshipViews } from "./relationship-views.ts"
 import { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
@@ -112,6 +113,7 @@ export class PersonEngine implements Person {
       checkWriter: membership.checkWriter,
       random,
       deflate,
+      bodies: recordColumns,
     })
     const underway = new Underway()
     const { openDocuments } = options

@@ -233,6 +233,7 @@ export class PersonLinks {
         await ledger.admit(spans)
       },
       stored: async () => this.#options.changed(),
+      isArchived: true,
     }
     const access = this.#access(mailboxKey, writer, { key: mailboxKey, kind: "archive" })
     return new MailboxLink({ address, access, space, vault, clock, random })

@@ -34,6 +34,7 @@ import { PAIRING_PROTOCOL } from "./pairing-line.ts"
 import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "./person.ts"
 import { PersonLinks } from "./person-links.ts"
 import type { RecordRelayItem } from "./record-items.ts"
+import { RecordMerging } from "./record-merging.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import { isNoticeFor, sealNotice } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
@@ -62,6 +63,7 @@ export class PersonNetwork {
   readonly #links: PersonLinks
   readonly #devices: DeviceLinks
   readonly #spaces: OwnSpaces
+  readonly #merging: RecordMerging
   readonly #alarms = new Set<"copied" | "removed">()
   readonly #stop = new AbortController()
   readonly #followUps = new Mutex()
@@ -110,6 +112,11 @@ export class PersonNetwork {
       },
     })
     this.#spaces = new OwnSpaces(ledger, relationships, () => this.#onShares())
+    this.#merging = new RecordMerging({
+      replica: ledger.record,
+      clock,
+      merged: () => this.#links.refresh(),
+    })
     ledger.onChange((change) => this.#onLedger(change))
   }
 
@@ -203,6 +210,7 @@ export class PersonNetwork {
 
   async close(): Promise<void> {
     this.#stop.abort(new Error("closing"))
+    await this.#merging.close()
     await this.#links.close()
     await this.#devices.close()
     await (await this.#host?.catch(() => undefined))?.close()
@@ -310,6 +318,7 @@ export class PersonNetwork {
   #onLedger(change: LedgerChange): void {
     this.#devices.local(this.#spaces.record)
     this.#links.refresh()
+    if (change.local) this.#merging.poke()
     if (change.documents.size > 0) this.#options.tell("record")
     if (change.items.length > 0) this.#options.tell("board")
     if (change.membership) this.#options.tell("devices")

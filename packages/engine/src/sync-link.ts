@@ -11,6 +11,7 @@ import type { VersionVector } from "@fulcrum/log/vector"
 import type { Channel } from "@fulcrum/net/contract"
 import { NetError } from "@fulcrum/net/contract"
 import {
+  CHUNK_BYTES,
   createSession,
   type Session,
   type SyncAction,
@@ -99,7 +100,16 @@ export class SyncLink {
     const { clock } = this.#options
     while (!signal.aborted) {
       await clock.sleep(TICK_MS, signal).catch(() => undefined)
-      if (!signal.aborted) this.#feed({ type: "tick", nowMs: clock.now() })
+      if (signal.aborted) return
+      this.#feed({ type: "tick", nowMs: clock.now() })
+      await this.#seek().catch((error: unknown) => this.#broke(error))
+    }
+  }
+
+  /** Asks the peer for wider spans of what came in small ones. */
+  async #seek(): Promise<void> {
+    for (const space of this.#agreed.keys()) {
+      for (const place of await space.log.sought()) this.#feed({ type: "seek", space, place })
     }
   }
 
@@ -122,6 +132,14 @@ export class SyncLink {
           .then(() => this.#feed({ type: "admitted", space: action.space }))
           .catch((error: unknown) => this.#broke(error))
         return
+      case "find": {
+        const { space, place } = action
+        space.log
+          .wider(place, { bytesMax: CHUNK_BYTES })
+          .then((spans) => this.#feed({ type: "found", space, spans }))
+          .catch((error: unknown) => this.#broke(error))
+        return
+      }
       case "peerHas":
         this.#agreed.set(action.space, action.vector)
         this.#options.peerHas(action.space, action.vector)

@@ -11,7 +11,7 @@ import { MemoryNetwork } from "@fulcrum/net/memory"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { RELAY_LIMITS, type RelayLimits } from "@fulcrum/relay/limits"
 import { openMailboxes } from "@fulcrum/relay/mailboxes"
-import { createMetrics } from "@fulcrum/relay/metrics"
+import { type CounterName, createMetrics } from "@fulcrum/relay/metrics"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { createRelayServer } from "@fulcrum/relay/server"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
@@ -43,6 +43,8 @@ export interface TestRelay {
   start(disk?: MemoryDisk): Promise<void>
   /** How many requests of this method were answered well since it started. */
   answered(method: string): number
+  /** What its metrics count under this name since it started. */
+  counted(name: CounterName): number
 }
 
 export interface TestVendor {
@@ -175,6 +177,7 @@ export class PersonWorld implements AsyncDisposable {
           .find((one) => one.includes(`{${labels}}`))
         return Number(line?.split(" ")[1] ?? 0)
       },
+      counted: (name) => metrics.value(name),
       get address() {
         return address
       },

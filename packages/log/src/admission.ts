@@ -18,6 +18,7 @@ import { compareBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
 import type { Deflate } from "./deflate.ts"
 import { type Begin, decodeBegin, rootChain } from "./entry.ts"
+import type { BodyColumns } from "./entry-columns.ts"
 import { type ChainHash, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError, type LogErrorCode } from "./log-error.ts"
@@ -86,6 +87,7 @@ export interface AdmissionOptions {
   readonly keyring: SpaceKeyring
   readonly checkWriter: CheckWriter
   readonly deflate: Deflate
+  readonly bodies?: BodyColumns | undefined
   /** Hands out arrival numbers, each once, and gives the last of them. */
   readonly takeArrivals: (count: number) => number
   /** Whether an append of ours is under way there: nothing else may continue it meanwhile. */
@@ -245,10 +247,10 @@ export class Admission {
   #open(span: Verified<Span>): OpenedSpan | undefined {
     const known = this.#opened.get(span.bytes)
     if (known) return known
-    const { keyring, deflate } = this.#options
+    const { keyring, deflate, bodies } = this.#options
     const epochKey = epochKeyFor(span, keyring)
     if (epochKey === undefined) return undefined
-    const entries = openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate })
+    const entries = openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate, bodies })
     const first = entries[0]
     const begin = first?.kind === "begin" ? decodeBegin(first.body) : undefined
     const opened = { span, entries, begin }
@@ -337,13 +339,20 @@ export function epochKeyFor(span: Span, keyring: SpaceKeyring): EpochKey | undef
  */
 export function openStored(
   stored: Uint8Array,
-  { keyring, deflate }: { readonly keyring: SpaceKeyring; readonly deflate: Deflate },
+  { keyring, deflate, bodies }: StoredSecrets,
 ): { readonly span: Span; readonly entries: readonly SpanEntry[] } {
   const span = asVerified(readSpan(stored))
   const epochKey = epochKeyFor(span, keyring)
   if (epochKey === undefined) throw new LogError("LOG_SEAL", "the keyring lacks a stored epoch")
   const { chainKey } = keyring
-  return { span, entries: openSpan(span, { chainKey, epochKey, deflate }) }
+  return { span, entries: openSpan(span, { chainKey, epochKey, deflate, bodies }) }
+}
+
+/** What reads a replica's own spans. */
+export interface StoredSecrets {
+  readonly keyring: SpaceKeyring
+  readonly deflate: Deflate
+  readonly bodies?: BodyColumns | undefined
 }
 
 /** Of a span that was verified before it was stored. */

@@ -276,9 +276,10 @@ export class LogTables {
     incarnation: IncarnationId,
     start: number,
     end: number,
+    limit?: number,
   ): Promise<readonly PlacedRecord[]> {
     const found: PlacedRecord[] = []
-    const range = { from: start, to: end + 1 }
+    const range = { from: start, to: end + 1, limit }
     for await (const { order, value } of this.#spans.list(this.#line(incarnation), range)) {
       const record = readSpanRecord(value)
       if (record.start >= start) found.push({ ...record, end: order })

@@ -10,6 +10,7 @@ import type { Random } from "@fulcrum/crypto/random"
 import { asVerified, epochKeyFor } from "./admission.ts"
 import type { Deflate } from "./deflate.ts"
 import { nextChain } from "./entry.ts"
+import { type BodyColumns, encodeEntryColumns } from "./entry-columns.ts"
 import type { IncarnationId } from "./ids.ts"
 import { LogError } from "./log-error.ts"
 import type { LogTables, PlacedRecord } from "./log-tables.ts"
@@ -37,6 +38,7 @@ export interface MergingOptions {
   readonly keyring: SpaceKeyring
   readonly random: Random
   readonly deflate: Deflate
+  readonly bodies?: BodyColumns | undefined
 }
 
 export interface MergedSpan {
@@ -60,7 +62,7 @@ export async function mergeSpans(
     readonly records: readonly PlacedRecord[]
   },
 ): Promise<{ readonly span: MergedSpan; readonly ops: readonly LogOp[] } | undefined> {
-  const { tables, keyring, random, deflate } = options
+  const { tables, keyring, random, deflate, bodies } = options
   const { signer, incarnation, records } = input
   const epoch = keyring.current
   if (epoch === undefined) return undefined
@@ -74,7 +76,7 @@ export async function mergeSpans(
     const epochKey = epochKeyFor(span, keyring)
     if (epochKey === undefined) throw new LogError("LOG_SEAL", "the keyring lacks a stored epoch")
     first ??= span.header
-    for (const entry of openEncodedEntries(span, { epochKey, deflate })) {
+    for (const entry of openEncodedEntries(span, { epochKey, deflate, bodies })) {
       bytes += entry.length
       encoded.push(entry)
     }
@@ -98,10 +100,13 @@ export async function mergeSpans(
     chainEnd,
     epoch: epoch.id,
     epochKey: epoch.key,
-    content: encodeSpanEntries(encoded),
+    content: (bodies && encodeEntryColumns(encoded, bodies)) ?? encodeSpanEntries(encoded),
     random,
     deflate,
   })
+  // What it takes the place of is deleted: it is opened first, as every reader will.
+  const { chainKey } = keyring
+  openSpan(asVerified(readSpan(sealed)), { chainKey, epochKey: epoch.key, deflate, bodies })
   const span = { bytes: sealed, incarnation, start, end }
   return { span, ops: tables.replaceSpans({ ...span, chainEnd }, records) }
 }
@@ -116,7 +121,7 @@ export async function takeInSpans(
   options: Omit<MergingOptions, "random"> & { readonly stored: StoredEntries },
   span: Span,
 ): Promise<readonly LogOp[] | undefined> {
-  const { tables, keyring, deflate, stored } = options
+  const { tables, keyring, deflate, bodies, stored } = options
   const { incarnation, start, end, chainEnd, kind } = span.header
   if (kind !== SPAN_ENTRIES) return undefined
   const covered = await tables.spansWithin(incarnation, start, end)
@@ -126,7 +131,7 @@ export async function takeInSpans(
   if (ours === undefined || !equalBytes(ours, chainEnd)) return undefined
   if (epochKey === undefined || !isSigned(span)) return undefined
   try {
-    openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate })
+    openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate, bodies })
   } catch (error) {
     if (!(error instanceof LogError)) throw error
     return undefined

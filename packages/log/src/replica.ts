@@ -17,6 +17,8 @@ import { Admission, type AdmitResult } from "./admission.ts"
 import { AdmissionBatch } from "./admission-batch.ts"
 import { type AdmittedEntry, admittedEntries } from "./admitted-entry.ts"
 import type { Deflate } from "./deflate.ts"
+import type { BodyColumns } from "./entry-columns.ts"
+import { ForeignTiers, widerSpans } from "./foreign-tiers.ts"
 import { type ActorId, type EpochId, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
@@ -49,6 +51,8 @@ export interface ReplicaOptions {
   readonly checkWriter?: CheckWriter
   readonly random: Random
   readonly deflate: Deflate
+  /** How the bodies of entries are written together; absent: one after another. */
+  readonly bodies?: BodyColumns
 }
 
 export interface StagedAppend {
@@ -93,6 +97,7 @@ export class Replica {
   readonly #tables: LogTables
   readonly #stored: StoredEntries
   readonly #tiers: OwnTiers
+  readonly #foreign: ForeignTiers
   readonly #mutex = new Mutex()
   #tree: IncarnationTree
   #waiting: WaitingRoom
@@ -122,6 +127,7 @@ export class Replica {
     this.#tables = tables
     this.#stored = new StoredEntries(tables, options)
     this.#tiers = new OwnTiers({ ...options, tables, lastMerge: loaded.lastMerge })
+    this.#foreign = new ForeignTiers(tables)
     this.#tree = loaded.tree
     this.#waiting = loaded.waiting
     this.#forks = loaded.forks
@@ -239,6 +245,30 @@ export class Replica {
       const { signer } = this.#ownLine()
       return this.#tiers.merge(this.#tree, signer)
     })
+  }
+
+  /**
+   * Entries of others that are here in spans which their writer would merge, of logs that went on
+   * since this was last asked: whoever else has these may have wider ones. Each once.
+   */
+  sought(): Promise<readonly SpanPlace[]> {
+    return this.#foreign.sought(this.#tree)
+  }
+
+  /**
+   * The widest spans here of these entries: one for all of them, or several of two entries or more,
+   * `bytesMax` of them or a single one.
+   */
+  async wider(
+    place: SpanPlace,
+    limit: { readonly bytesMax: number },
+  ): Promise<readonly Uint8Array[]> {
+    return widerSpans(this.#tables, place, limit.bytesMax)
+  }
+
+  /** Number of the last merge that was made here; 0: none. */
+  get lastMerge(): number {
+    return this.#tiers.lastMerge
   }
 
   /**
@@ -441,7 +471,7 @@ export class Replica {
   }
 
   #beginBatch(): AdmissionBatch {
-    const { keyring, deflate, checkWriter = () => "ok" as const } = this.#options
+    const { keyring, deflate, bodies, checkWriter = () => "ok" as const } = this.#options
     const admission = new Admission({
       tables: this.#tables,
       stored: this.#stored,
@@ -449,6 +479,7 @@ export class Replica {
       keyring,
       checkWriter,
       deflate,
+      bodies,
       takeArrivals: (count) => this.#takeArrivals(count),
       isBusy: (key) => this.#staged !== undefined && key === this.#own?.key,
     })
@@ -480,6 +511,7 @@ export class Replica {
       this.#batch = undefined
     }
     admission.draft.apply()
+    this.#foreign.grew(batch.admitted)
     this.#wider.push(...admission.wider)
     this.#giveUpIfContinued(batch)
     return released

@@ -25,7 +25,8 @@
  *   entries and chain stay, so the boundary hashes are those of the first and the last.
  * - `clear` is empty but in a key span, where it holds the wraps of the new key.
  * - The plaintext is packed and padded (`packing.ts`); its content is the CBOR array of the
- *   entries, each a byte string, so that what was chained is what is read.
+ *   entries, each a byte string, so that what was chained is what is read; a merged span may have
+ *   them in columns (`entry-columns.ts`).
  * - It is sealed by suite 1 (`crypto/content`); the authenticated header is `header` followed by
  *   the hash of `clear`.
  * - `signature` is the writer's over the hash of the four other parts.
@@ -62,6 +63,7 @@ import { hash } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "./deflate.ts"
 import { decodeEntry, ENTRY_BYTES_MAX, type Entry, nextChain } from "./entry.ts"
+import { type BodyColumns, decodeEntryColumns, isInColumns } from "./entry-columns.ts"
 import {
   type ChainHash,
   type ChainKey,
@@ -134,10 +136,16 @@ export interface SpanEntry extends Entry {
   readonly chain: ChainHash
 }
 
-export interface SpanSecrets {
+export interface SpanSecrets extends ContentSecrets {
   readonly chainKey: ChainKey
+}
+
+/** What opens a span, and reads its content. */
+export interface ContentSecrets {
   readonly epochKey: EpochKey
   readonly deflate: Deflate
+  /** Absent: entries in columns cannot be read. */
+  readonly bodies?: BodyColumns | undefined
 }
 
 export interface SpanToSeal {
@@ -308,14 +316,17 @@ export function openSpan(span: Verified<Span>, secrets: SpanSecrets): readonly S
  */
 export function openEncodedEntries(
   span: Verified<Span>,
-  secrets: { readonly epochKey: EpochKey; readonly deflate: Deflate },
+  secrets: ContentSecrets,
 ): readonly Uint8Array[] {
   const { start, end } = span.header
+  const count = end - start + 1
   const content = openSpanContent(span, secrets)
   const list = readAs("LOG_MALFORMED", "not a list of entries", () =>
-    decodeAs(entriesSchema, content, { bytesMax: SPAN_INFLATED_MAX }),
+    isInColumns(content)
+      ? decodeEntryColumns(content, count, secrets.bodies)
+      : decodeAs(entriesSchema, content, { bytesMax: SPAN_INFLATED_MAX }),
   )
-  if (list.length !== end - start + 1) throw malformed()
+  if (list.length !== count) throw malformed()
   return list
 }
 

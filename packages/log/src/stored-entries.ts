@@ -7,13 +7,11 @@
  *
  * @module
  */
-import { openStored } from "./admission.ts"
+import { openStored, type StoredSecrets } from "./admission.ts"
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
-import type { Deflate } from "./deflate.ts"
 import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
 import { LogError } from "./log-error.ts"
 import type { LogTables, NamedRun, StoredSpan } from "./log-tables.ts"
-import type { SpaceKeyring } from "./space-keyring.ts"
 import type { Span, SpanEntry } from "./span.ts"
 
 /** Spans kept open: as many as there are lines that are likely to have been written in turn. */
@@ -29,12 +27,9 @@ interface Opened {
 
 export class StoredEntries {
   readonly #tables: LogTables
-  readonly #secrets: { readonly keyring: SpaceKeyring; readonly deflate: Deflate }
+  readonly #secrets: StoredSecrets
 
-  constructor(
-    tables: LogTables,
-    secrets: { readonly keyring: SpaceKeyring; readonly deflate: Deflate },
-  ) {
+  constructor(tables: LogTables, secrets: StoredSecrets) {
     this.#tables = tables
     this.#secrets = secrets
   }

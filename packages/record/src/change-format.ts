@@ -76,31 +76,28 @@ const COLUMNS_MAX = 32
 /** Operation counters stay in what Automerge can save: a 32-bit number. */
 const OP_COUNTER_MAX = 0x7fff_ffff
 
-const SET = 1
+export const SET = 1
 /** Type of a value. */
-const TEXT = 6
+export const TEXT = 6
 
+export const CHANGE_MAGIC = "856f4a83"
 const CHUNK_DOCUMENT = 0
-const CHUNK_CHANGE = 1
+export const CHUNK_CHANGE = 1
 
-const KEY = 21
-const INSERT = 52
-const ACTION = 66
-const VALUE_META = 86
-const VALUE = 87
-const PRED_GROUP = 112
-const PRED_ACTOR = 113
-const PRED_COUNTER = 115
-const COLUMNS: readonly number[] = [
-  KEY,
-  INSERT,
-  ACTION,
-  VALUE_META,
-  VALUE,
-  PRED_GROUP,
-  PRED_ACTOR,
-  PRED_COUNTER,
-]
+/** In the order in which they stand. */
+export const CHANGE_COLUMNS = {
+  KEY: 21,
+  INSERT: 52,
+  ACTION: 66,
+  VALUE_META: 86,
+  VALUE: 87,
+  PRED_GROUP: 112,
+  PRED_ACTOR: 113,
+  PRED_COUNTER: 115,
+} as const
+const { KEY, INSERT, ACTION, VALUE_META, VALUE, PRED_GROUP, PRED_ACTOR, PRED_COUNTER } =
+  CHANGE_COLUMNS
+const COLUMNS: readonly number[] = Object.values(CHANGE_COLUMNS)
 
 /**
  * Reads a change.
@@ -159,7 +156,7 @@ function parse(bytes: Uint8Array): ParsedChange {
 function openChunk(bytes: Uint8Array, type: number): ByteReader {
   const reader = new ByteReader(bytes)
   const magic = reader.take(4)
-  if (bytesToHex(magic) !== "856f4a83") throw refused("without Automerge's mark")
+  if (bytesToHex(magic) !== CHANGE_MAGIC) throw refused("without Automerge's mark")
   reader.take(4)
   if (reader.byte() !== type) throw refused("of another kind, or compressed")
   const length = reader.uint(SAVED_BYTES_MAX)

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { bytesToUtf8 } from "@fulcrum/codec/bytes"
+import { bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
 
 /** Reads bytes in order; whatever is not there or too large is a `RangeError`. */
 export class ByteReader {
@@ -76,6 +76,108 @@ export class ByteReader {
   end(): void {
     if (this.left !== 0) throw new RangeError("bytes left over")
   }
+}
+
+/** Writes what {@link ByteReader} reads. */
+export class ByteWriter {
+  #bytes: Uint8Array
+  #length = 0
+
+  /** @param capacity - Bytes to begin with; it grows by itself. */
+  constructor(capacity = 64) {
+    this.#bytes = new Uint8Array(capacity)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  clear(): void {
+    this.#length = 0
+  }
+
+  byte(byte: number): void {
+    this.#room(1)
+    this.#bytes[this.#length++] = byte
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#room(bytes.length)
+    this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
+  }
+
+  /** Unsigned LEB128. @param value - A safe integer from 0. */
+  uint(value: number): void {
+    for (; value >= 128; value = Math.floor(value / 128)) this.byte((value % 128) + 128)
+    this.byte(value)
+  }
+
+  /** Signed LEB128. @param value - A safe integer. */
+  int(value: number): void {
+    for (;;) {
+      const low = ((value % 128) + 128) % 128
+      value = (value - low) / 128
+      const isLast = (value === 0 && low < 64) || (value === -1 && low >= 64)
+      this.byte(isLast ? low : low + 128)
+      if (isLast) return
+    }
+  }
+
+  /** Its length, then the bytes. */
+  sized(bytes: Uint8Array): void {
+    this.uint(bytes.length)
+    this.bytes(bytes)
+  }
+
+  text(text: string): void {
+    this.sized(utf8ToBytes(text))
+  }
+
+  /** All of it, until more is written. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  #room(count: number): void {
+    const needed = this.#length + count
+    if (needed <= this.#bytes.length) return
+    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
+    larger.set(this.#bytes)
+    this.#bytes = larger
+  }
+}
+
+/**
+ * Writes rows as Automerge does: two or more that are equal as one run, what stands between as one
+ * list.
+ */
+export function writeRuns<T>(
+  writer: ByteWriter,
+  rows: readonly T[],
+  write: (writer: ByteWriter, row: T) => void,
+): void {
+  for (let at = 0; at < rows.length; ) {
+    const equal = equalFrom(rows, at)
+    let end = at + equal
+    if (equal === 1) while (end < rows.length && equalFrom(rows, end) === 1) end++
+    writer.int(equal > 1 ? equal : at - end)
+    for (const row of rows.slice(at, equal > 1 ? at + 1 : end)) write(writer, row)
+    at = end
+  }
+}
+
+/** How many rows from here on are equal. */
+function equalFrom<T>(rows: readonly T[], from: number): number {
+  let end = from + 1
+  while (end < rows.length && rows[end] === rows[from]) end++
+  return end - from
+}
+
+/** Differences to the row before, from 0. */
+export function writeDeltas(writer: ByteWriter, rows: readonly number[]): void {
+  const differences = rows.map((row, at) => row - (rows[at - 1] ?? 0))
+  writeRuns(writer, differences, (to, difference) => to.int(difference))
 }
 
 /** @throws {RangeError} More than `rowsMax` rows, or malformed. */

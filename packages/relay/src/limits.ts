@@ -34,8 +34,8 @@ export const READ_SKIPPED_MAX = 512
 export const READERS_MAX = 16
 /** Token hashes registered by one request, 34 bytes each. */
 export const TOKENS_PER_REQUEST_MAX = 1024
-/** Positions that one merged span may replace: above eight spans of each of a few tiers. */
-export const REPLACED_MAX = 1024
+/** Positions that one merged span may replace: as many entries as it may have, and earlier merges. */
+export const REPLACED_MAX = 10_000
 /** Bytes of a capability: its fields take about 200. */
 export const CAPABILITY_BYTES_MAX = 512
 /** Bytes of a binding proof: one signature. */

@@ -323,11 +323,11 @@ export async function forgetRemoved(context: ChangeContext, draft: MailboxDraft)
 }
 
 /**
- * Removes the spans of an archive that a merged span replaces. Both boundary hashes must be those
- * of what it replaces, in one unbroken line, and somebody other than who appended it must ask, or
- * a day have passed.
+ * Removes the spans of an archive that a merged span replaces; those that are gone already are
+ * passed over. Both boundary hashes must be those of what it replaces, in unbroken lines, and
+ * somebody other than who appended it must ask, or a day have passed.
  *
- * @throws {RelayError} `RELAY_FORBIDDEN`.
+ * @throws {RelayError} `RELAY_FORBIDDEN`, `RELAY_TOO_LARGE`.
  */
 export async function replaceCovered(
   context: ChangeContext,
@@ -354,13 +354,9 @@ export async function replaceCovered(
     if (bytes > REPLACED_BYTES_MAX) throw new RelayError("RELAY_TOO_LARGE", "too much at once")
     covered.push({ position, row: item.row, header: headerOf(item.bytes) })
   }
-  covered.sort((a, b) => a.header.start - b.header.start)
-  if (
-    !isCovering(
-      headerOf(merged.bytes),
-      covered.map((one) => one.header),
-    )
-  ) {
+  if (covered.length === 0) return
+  const headers = covered.map((one) => one.header)
+  if (!isCovering(headerOf(merged.bytes), headers)) {
     throw refused("the merged span's boundaries are not those of what it replaces")
   }
   const removal = createRemoval(context, draft, mailbox)
@@ -369,16 +365,54 @@ export async function replaceCovered(
   draft.after.push(() => context.count("items_replaced_total", covered.length))
 }
 
-/** Whether the spans are one unbroken line with the merged span's boundaries. */
+/**
+ * Whether each of the spans lies on an unbroken line from the merged span's start to its end, with
+ * its boundary hashes; what was merged before and what that covers may both be among them.
+ */
 export function isCovering(merged: SpanHeader, covered: readonly SpanHeader[]): boolean {
-  let { start, chainBefore } = merged
-  for (const header of covered) {
-    if (header.start !== start || !equalBytes(header.chainBefore, chainBefore)) return false
-    if (!equalBytes(header.space, merged.space) || header.kind !== merged.kind) return false
-    start = header.end + 1
-    chainBefore = header.chainEnd
+  const { start, end, chainBefore, chainEnd, space, kind } = merged
+  const isLike = covered.every((one) => equalBytes(one.space, space) && one.kind === kind)
+  const begins = reached(
+    { at: start - 1, chain: chainBefore },
+    covered.toSorted((a, b) => a.start - b.start || a.end - b.end),
+    (one) => ({ at: one.start - 1, chain: one.chainBefore }),
+    (one) => ({ at: one.end, chain: one.chainEnd }),
+  )
+  const ends = reached(
+    { at: end, chain: chainEnd },
+    covered.toSorted((a, b) => b.end - a.end || b.start - a.start),
+    (one) => ({ at: one.end, chain: one.chainEnd }),
+    (one) => ({ at: one.start - 1, chain: one.chainBefore }),
+  )
+  const isThrough = (ends && holds(ends, { at: start - 1, chain: chainBefore })) ?? false
+  return isLike && begins !== undefined && isThrough
+}
+
+interface Boundary {
+  readonly at: number
+  readonly chain: Uint8Array
+}
+
+/** All boundaries on the way from one; `undefined`: a span does not begin, or end, at one of them. */
+function reached(
+  first: Boundary,
+  spans: readonly SpanHeader[],
+  near: (span: SpanHeader) => Boundary,
+  far: (span: SpanHeader) => Boundary,
+): ReadonlyMap<number, Uint8Array> | undefined {
+  const known = new Map([[first.at, first.chain]])
+  for (const span of spans) {
+    if (!holds(known, near(span))) return undefined
+    const { at, chain } = far(span)
+    if (known.has(at) && !holds(known, { at, chain })) return undefined
+    known.set(at, chain)
   }
-  return start === merged.end + 1 && equalBytes(chainBefore, merged.chainEnd)
+  return known
+}
+
+function holds(known: ReadonlyMap<number, Uint8Array>, { at, chain }: Boundary): boolean {
+  const there = known.get(at)
+  return there !== undefined && equalBytes(there, chain)
 }
 
 /**

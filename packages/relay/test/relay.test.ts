@@ -408,6 +408,31 @@ describe("merging", () => {
     expect(page.items.map((item) => item.position)).toEqual([4, 5])
     expect(page.missing).toEqual([])
     expect(rig.relay.mailboxes.get(append.name)).toMatchObject({ items: 2, gone: 3 })
+    await other.replace({ merged: 4, covered: [3, 1, 2] })
+    expect(rig.relay.mailboxes.get(append.name)).toMatchObject({ items: 2, gone: 3 })
+  })
+
+  it("[L25] replaces earlier merges together with what they cover, and no fork of it", async () => {
+    await start()
+    const { append, client, maker } = await openBoth("archive")
+    for (const start of [1, 2, 3, 4]) await append.append(newSpan(rig.random, { start }))
+    await append.append(newSpan(rig.random, { start: 1, end: 2, before: 0, after: 2 }))
+    // Another second entry, and one that goes past the merged span.
+    await append.append(newSpan(rig.random, { start: 2, end: 2, before: 1, after: 9 }))
+    await append.append(newSpan(rig.random, { start: 1, end: 4, before: 0, after: 4 }))
+    await append.append(newSpan(rig.random, { start: 4, end: 5, before: 3, after: 5 }))
+    const other = await maker.open(client, "append", newKey())
+    for (const covered of [
+      [1, 2, 3, 4, 5, 6],
+      [1, 2, 3, 4, 8],
+      [5, 3],
+      [3, 4],
+    ]) {
+      await expect(other.replace({ merged: 7, covered })).rejects.toEqual(code("RELAY_FORBIDDEN"))
+    }
+    await other.replace({ merged: 7, covered: [1, 2, 3, 4, 5] })
+    const read = await maker.open(client, "read", newKey())
+    expect((await read.read({ from: 1 })).items.map((item) => item.position)).toEqual([6, 7, 8])
   })
 
   it("[L26] lets a space of one confirm its own merge after a day", async () => {

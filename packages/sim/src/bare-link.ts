@@ -7,7 +7,13 @@
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { VersionVector } from "@fulcrum/log/vector"
 import { type Channel, NetError } from "@fulcrum/net/contract"
-import { createSession, type Session, type SyncAction, type SyncEvent } from "@fulcrum/sync/session"
+import {
+  CHUNK_BYTES,
+  createSession,
+  type Session,
+  type SyncAction,
+  type SyncEvent,
+} from "@fulcrum/sync/session"
 import type { BareReplica } from "./bare-replica.ts"
 
 const TICK_MS = 5_000
@@ -64,8 +70,15 @@ export class BareLink {
   async #tick(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#clock.sleep(TICK_MS, signal).catch(() => undefined)
-      if (!signal.aborted) this.#feed({ type: "tick", nowMs: this.#clock.now() })
+      if (signal.aborted) return
+      this.#feed({ type: "tick", nowMs: this.#clock.now() })
+      await this.#seek().catch((error: unknown) => this.#end(error))
     }
+  }
+
+  async #seek(): Promise<void> {
+    const space = this.#replica
+    for (const place of await space.log.sought()) this.#feed({ type: "seek", space, place })
   }
 
   #feed(event: SyncEvent<BareReplica>): void {
@@ -92,6 +105,14 @@ export class BareLink {
           .then(() => this.#feed({ type: "admitted", space: action.space }))
           .catch((error: unknown) => this.#end(error))
         return
+      case "find": {
+        const { space, place } = action
+        space.log
+          .wider(place, { bytesMax: CHUNK_BYTES })
+          .then((spans) => this.#feed({ type: "found", space, spans }))
+          .catch((error: unknown) => this.#end(error))
+        return
+      }
       case "peerHas":
         this.#peerHas(this.#channel.remoteId, action.vector)
         return

@@ -222,7 +222,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "a relay signs before it has flushed",
     scenario: "pair",
-    seed: 2,
+    seed: 4,
     patches: one(
       "relay/src/commit-lane.ts",
       "if (draft.ops.length > 0 || draft.state !== draft.base) await options.flush(draft)",
@@ -320,7 +320,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "an edit that is not told, by a clock that is ahead, is told by nobody",
     scenario: "basic",
-    seed: 25,
+    seed: 37,
     patches: one(
       "relations/src/projection.ts",
       "    return isMarked() ? FOR_SHARE : put\n  }",
@@ -378,8 +378,8 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "log/src/merging.ts",
-        "content: encodeSpanEntries(encoded)",
-        "content: encodeSpanEntries(encoded.map((entry, at) => (at === 3 ? (encoded[2] ?? entry) : entry)))",
+        "?? encodeSpanEntries(encoded)",
+        "?? encodeSpanEntries(encoded.map((entry, at) => (at === 3 ? (encoded[2] ?? entry) : entry)))",
       ),
       ...one(
         "log/src/span.ts",

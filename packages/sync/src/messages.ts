@@ -11,6 +11,7 @@
  * |   3 | stored | space, the rows of the sender's vector that changed: durable there          |
  * |   4 | credit | bytes of spans that the peer may send besides                               |
  * |   5 | bye    | code: why the sender ends the session                                       |
+ * |   6 | seek   | space, incarnation, start, end: entries of which merged spans are welcome   |
  *
  * A space goes by `HMAC(its chain key, its tag)`, 16 bytes: its tag is not said, and who is not
  * in the space learns nothing from it. Each side may send `WINDOW_BYTES` of spans before it gets
@@ -34,7 +35,12 @@ import {
 } from "@fulcrum/codec/schema"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hmac } from "@fulcrum/crypto/hash"
-import type { ChainKey, SpaceTag } from "@fulcrum/log/ids"
+import {
+  type ChainKey,
+  type IncarnationId,
+  incarnationIdSchema,
+  type SpaceTag,
+} from "@fulcrum/log/ids"
 import { SPAN_BYTES_MAX } from "@fulcrum/log/span"
 import { trailedVectorSchema, type VersionVector, vectorSchema } from "@fulcrum/log/vector"
 
@@ -75,6 +81,17 @@ export interface Stored {
   readonly rows: VersionVector
 }
 
+/** Entries that the sender has in many small spans. */
+export interface Seek extends SoughtPlace {
+  readonly space: Uint8Array
+}
+
+export interface SoughtPlace {
+  readonly incarnation: IncarnationId
+  readonly start: number
+  readonly end: number
+}
+
 export type SyncItem =
   | { readonly kind: "hello"; readonly value: { readonly version: number; readonly least: number } }
   | { readonly kind: "have"; readonly value: Have }
@@ -82,6 +99,7 @@ export type SyncItem =
   | { readonly kind: "stored"; readonly value: Stored }
   | { readonly kind: "credit"; readonly value: { readonly bytes: number } }
   | { readonly kind: "bye"; readonly value: { readonly code: string } }
+  | { readonly kind: "seek"; readonly value: Seek }
 
 const spaceRef = bytes(SPACE_REF_BYTES)
 
@@ -99,6 +117,15 @@ const itemSchema: Schema<SyncItem> = variant({
   stored: [3, struct({ space: spaceRef, rows: vectorSchema })],
   credit: [4, struct({ bytes: int(1, MESSAGE_BYTES_MAX) })],
   bye: [5, struct({ code: text(CODE_BYTES_MAX) })],
+  seek: [
+    6,
+    struct({
+      space: spaceRef,
+      incarnation: incarnationIdSchema,
+      start: int(1, Number.MAX_SAFE_INTEGER),
+      end: int(1, Number.MAX_SAFE_INTEGER),
+    }),
+  ],
 })
 
 const messageSchema: Schema<readonly SyncItem[]> = array(itemSchema, MESSAGE_ITEMS_MAX)

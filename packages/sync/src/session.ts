@@ -9,7 +9,8 @@
  * was all. Where digests differ, the side that has changed since they last agreed sent its rows
  * along, or each sends its rows now; who sees what the other lacks sends it, in the order of
  * arrival, within the other's credit. Credit comes back with `stored`, once it is on disk there.
- * From then on each sends what is new as it comes.
+ * From then on each sends what is new as it comes. Who has entries in many small spans may seek the
+ * merged ones of their writer: whoever has them sends them, within the same credit.
  *
  * Bounds: spans under way (`WINDOW_BYTES`), one chunk being read at a time, spaces
  * (`SESSION_SPACES_MAX`), and the limits of the messages.
@@ -32,6 +33,8 @@ import {
   type Have,
   MESSAGE_ITEMS_MAX,
   MESSAGE_SPANS_MAX,
+  type Seek,
+  type SoughtPlace,
   type Spans,
   type Stored,
   SYNC_LEAST_VERSION,
@@ -58,6 +61,9 @@ const KNOWN_ROWS_MAX: number = 2 * VECTOR_ROWS_MAX
 
 /** Items gathered in one message, by their size: `have` with many rows is large. */
 const GATHERED_ROWS_MAX = 1024
+
+/** Most questions for wider spans that are looked into, or whose answers wait, at a time. */
+const FINDS_MAX = 4
 
 /** One space, as the session sees it. Live: what it says is durable, and changes. */
 export interface SyncSpace {
@@ -91,6 +97,10 @@ export type SyncEvent<S extends SyncSpace> =
     }
   /** The answer to `admit`: it is durable, or was refused. */
   | { readonly type: "admitted"; readonly space: S }
+  /** These entries are here in many small spans: the peer is asked for wider ones. */
+  | { readonly type: "seek"; readonly space: S; readonly place: SoughtPlace }
+  /** The answer to `find`: wider spans, or none. */
+  | { readonly type: "found"; readonly space: S; readonly spans: readonly Uint8Array[] }
   /** Something new is durable here; a space that the session does not know yet joins it. */
   | { readonly type: "local"; readonly space: S }
   | { readonly type: "tick"; readonly nowMs: number }
@@ -104,6 +114,8 @@ export type SyncAction<S extends SyncSpace> =
       readonly bytesMax: number
     }
   | { readonly type: "admit"; readonly space: S; readonly spans: readonly Uint8Array[] }
+  /** The peer would have wider spans of these entries, {@link CHUNK_BYTES} or a single one. */
+  | { readonly type: "find"; readonly space: S; readonly place: SoughtPlace }
   /** What the peer has on its disk: the news for "synced with". */
   | { readonly type: "peerHas"; readonly space: S; readonly vector: VersionVector }
   /** The session is over. */
@@ -139,6 +151,13 @@ interface SpaceState<S> {
   storedTold: VersionVector
 }
 
+/** What one message carries of a space. */
+interface Chunk<S> {
+  readonly state: SpaceState<S>
+  readonly value: Spans
+  readonly size: number
+}
+
 class SyncSession<S extends SyncSpace> implements Session<S> {
   readonly #agreed: (space: S) => VersionVector | undefined
   readonly #byReference = new Map<string, SpaceState<S>>()
@@ -150,7 +169,11 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   readonly #toSend = new Set<SpaceState<S>>()
   #reading: { readonly state: SpaceState<S>; readonly after: VersionVector } | undefined
   /** A chunk that was read but is larger than the credit left. */
-  #held: { readonly state: SpaceState<S>; readonly value: Spans; readonly size: number } | undefined
+  #held: Chunk<S> | undefined
+  /** Spaces in which wider spans are being looked for. */
+  readonly #finding: SpaceState<S>[] = []
+  /** Wider spans that were found, for which there was no credit yet. */
+  readonly #found: Chunk<S>[] = []
   /** Bytes sent for which credit has not come back. */
   #underWay = 0
   /** What is being admitted, in the order in which it came. */
@@ -184,6 +207,12 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
         break
       case "admitted":
         this.#admitted(event.space)
+        break
+      case "seek":
+        this.#seek(event.space, event.place)
+        break
+      case "found":
+        this.#answer(event.space, event.spans)
         break
       case "local":
         this.#local(event.space)
@@ -286,6 +315,9 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
           return
         }
         this.#underWay -= item.value.bytes
+        return
+      case "seek":
+        this.#peerSeeks(item.value)
         return
       case "bye":
         this.#isOver = true
@@ -393,6 +425,30 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     this.#consider(state)
   }
 
+  #seek(space: S, { incarnation, start, end }: SoughtPlace): void {
+    const state = this.#bySpace.get(space)
+    if (state === undefined || !this.#hasHello) return
+    const value = { space: state.reference, incarnation, start, end }
+    this.#say({ kind: "seek", value })
+  }
+
+  #peerSeeks({ space: reference, incarnation, start, end }: Seek): void {
+    const state = this.#find(reference)
+    const underWay = this.#finding.length + this.#found.length
+    if (state === undefined || underWay >= FINDS_MAX || start > end) return
+    this.#finding.push(state)
+    this.#actions.push({ type: "find", space: state.space, place: { incarnation, start, end } })
+  }
+
+  #answer(space: S, spans: readonly Uint8Array[]): void {
+    const at = this.#finding.findIndex((state) => state.space === space)
+    const [state] = at < 0 ? [] : this.#finding.splice(at, 1)
+    if (state === undefined) throw new TypeError("nothing was to be found in this space")
+    if (spans.length === 0) return
+    const value = { space: state.reference, spans, rows: [] }
+    this.#found.push({ state, value, size: bytesOf(spans) })
+  }
+
   #local(space: S): void {
     const known = this.#bySpace.get(space)
     const state = known ?? this.#join(space)
@@ -421,14 +477,12 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
 
   #sendNext(): void {
     if (!this.#hasHello) return
-    const held = this.#held
-    if (held) {
-      if (this.#underWay > 0 && this.#underWay + held.size > WINDOW_BYTES) return
+    if (this.#held) {
+      if (!this.#sendChunk(this.#held)) return
       this.#held = undefined
-      this.#underWay += held.size
-      this.#flush()
-      this.#sendAlone({ kind: "spans", value: held.value })
     }
+    const [found] = this.#found
+    if (found && this.#sendChunk(found)) this.#found.shift()
     if (this.#reading || this.#underWay >= WINDOW_BYTES) return
     const [state] = this.#toSend
     if (state?.sent === undefined) return
@@ -437,6 +491,15 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     this.#reading = { state, after }
     const bytesMax = Math.min(CHUNK_BYTES, WINDOW_BYTES - this.#underWay)
     this.#actions.push({ type: "read", space, after, bytesMax })
+  }
+
+  /** @returns Whether there was credit for it. */
+  #sendChunk({ value, size }: Chunk<S>): boolean {
+    if (this.#underWay > 0 && this.#underWay + size > WINDOW_BYTES) return false
+    this.#underWay += size
+    this.#flush()
+    this.#sendAlone({ kind: "spans", value })
+    return true
   }
 
   #tick(nowMs: number): void {

@@ -6,7 +6,13 @@
  */
 import type { Replica } from "@fulcrum/log/replica"
 import type { VersionVector } from "@fulcrum/log/vector"
-import { createSession, type Session, type SyncAction, type SyncSpace } from "../src/session.ts"
+import {
+  CHUNK_BYTES,
+  createSession,
+  type Session,
+  type SyncAction,
+  type SyncSpace,
+} from "../src/session.ts"
 import { type Device, openDevice, type SpaceSecrets } from "./device.ts"
 
 export interface TestSpace extends SyncSpace {
@@ -50,6 +56,13 @@ export class Peer {
     this.#take(this.session.step({ type: "local", space }))
   }
 
+  /** Asks for wider spans of what came in small ones. */
+  async seek(space: TestSpace): Promise<void> {
+    for (const place of await space.log.sought()) {
+      this.#take(this.session.step({ type: "seek", space, place }))
+    }
+  }
+
   tick(nowMs: number): void {
     this.#take(this.session.step({ type: "tick", nowMs }))
   }
@@ -80,6 +93,10 @@ export class Peer {
       this.admittedSpans.push(spans.length)
       await space.log.admit(spans)
       this.#take(this.session.step({ type: "admitted", space }))
+    } else if (action.type === "find") {
+      const { space, place } = action
+      const spans = await space.log.wider(place, { bytesMax: CHUNK_BYTES })
+      this.#take(this.session.step({ type: "found", space, spans }))
     }
   }
 

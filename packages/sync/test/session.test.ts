@@ -352,6 +352,7 @@ test("[Y9] any bytes and any items give actions, never an exception", async () =
     fc.tuple(fc.constant(2), fc.tuple(reference, fc.array(bytes32, { maxLength: 3 }), bare)),
     fc.tuple(fc.constant(3), fc.tuple(reference, bare)),
     fc.tuple(fc.constant(4), fc.tuple(fc.nat(10))),
+    fc.tuple(fc.constant(6), fc.tuple(reference, bytes16, fc.nat(9), fc.nat(9))),
   )
   fc.assert(
     fc.property(fc.array(item, { maxLength: 5 }), fc.uint8Array(), (items, noise) => {
@@ -359,8 +360,9 @@ test("[Y9] any bytes and any items give actions, never an exception", async () =
       session.step({ type: "connected" })
       const bytes = encodeCbor([[0, [1, 1]], ...items])
       for (const action of session.step({ type: "message", bytes })) {
-        if (action.type !== "read") continue
-        session.step({ ...action, spans: [noise], reached: action.after })
+        const spans = [noise]
+        if (action.type === "read") session.step({ ...action, spans, reached: action.after })
+        if (action.type === "find") session.step({ type: "found", space: action.space, spans })
       }
       session.step({ type: "message", bytes: noise })
     }),
@@ -398,4 +400,65 @@ test("[Y10] a peer that is silent, or takes and never stores, is given up", asyn
   expect(a.failure).toBeUndefined()
   a.tick(50_001 + STALL_TIMEOUT_MS)
   expect(a.failure).toBe("SYNC_TIMEOUT")
+})
+
+async function mergeAll({ log }: TestSpace): Promise<void> {
+  while (await log.merge());
+}
+
+async function spanCount({ log }: TestSpace): Promise<number> {
+  return (await log.spansAfter([], { bytesMax: 100_000_000 })).spans.length
+}
+
+test("[Y12] who has small spans gets the merged ones, and passes them on", async () => {
+  const [a, b, c] = [
+    await openPeer("a", space),
+    await openPeer("b", space),
+    await openPeer("c", space),
+  ]
+  await write(a, 100)
+  for (const other of [b, c]) {
+    a.connect()
+    other.connect()
+    await talk(a, other)
+    expect(await spanCount(only(other))).toBe(100)
+  }
+  await mergeAll(only(a))
+  a.connect()
+  b.connect()
+  await talk(a, b)
+  await b.seek(only(b))
+  await talk(a, b)
+  expect(await spanCount(only(b))).toBe(await spanCount(only(a)))
+  expect(only(b).log.digest).toEqual(only(a).log.digest)
+  expect(new Set(await textsOf(only(b).log))).toEqual(new Set(await textsOf(only(a).log)))
+  // Of somebody who is not their writer.
+  b.connect()
+  c.connect()
+  await talk(b, c)
+  await c.seek(only(c))
+  await talk(b, c)
+  expect(await spanCount(only(c))).toBe(await spanCount(only(a)))
+  expect([a.failure, b.failure, c.failure]).toEqual([undefined, undefined, undefined])
+  // Nothing more is sought until the log goes on.
+  const { length } = c.sent
+  await c.seek(only(c))
+  expect(c.sent.length).toBe(length)
+})
+
+test("[Y12] only a few questions are looked into at a time", async () => {
+  const a = await openPeer("a", space)
+  await write(a, 3)
+  a.connect()
+  const [have] = decodeMessage(a.sent[0] ?? new Uint8Array()).filter(({ kind }) => kind === "have")
+  if (have?.kind !== "have") throw new TypeError("no digest")
+  const incarnation = only(a).log.vector[0]?.incarnation
+  if (incarnation === undefined) throw new TypeError("no rows")
+  const value = { space: have.value.space, incarnation, start: 1, end: 3 }
+  const seeks = Array.from({ length: 100 }, () => ({ kind: "seek" as const, value }))
+  const session = createSession({ spaces: a.spaces })
+  session.step({ type: "connected" })
+  const hello = { kind: "hello" as const, value: { version: 1, least: 1 } }
+  const actions = session.step({ type: "message", bytes: encodeMessage([hello, ...seeks]) })
+  expect(actions.filter(({ type }) => type === "find").length).toBe(4)
 })

@@ -5,6 +5,10 @@
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
+import { LogError } from "@fulcrum/log/log-error"
+import { documentId, type Edit } from "@fulcrum/record/documents"
+import { openInLineDocuments } from "@fulcrum/record/in-line"
+import { recordColumns } from "../../../packages/engine/src/record-columns.ts"
 import { type RecordItem, recordItems } from "../../../packages/engine/src/record-items.ts"
 import { fixedRandom } from "../space.ts"
 import { type FuzzTarget, holds } from "../target.ts"
@@ -65,4 +69,50 @@ const recordItem: FuzzTarget = {
   }),
 }
 
-export const engineTargets: readonly FuzzTarget[] = [recordItem]
+async function bodies(): Promise<readonly Uint8Array[]> {
+  await using documents = await openInLineDocuments()
+  const document = documentId("card")
+  const lists: readonly (readonly Edit[])[] = [
+    [{ op: "set", path: ["name", "full"], value: "Anna" }],
+    [
+      { op: "set", path: ["name", "full"], value: "Anne" },
+      { op: "set", path: ["phones", "1", "number"], value: 12.5 },
+    ],
+    [{ op: "unset", path: ["phones"] }],
+  ]
+  const made: Uint8Array[] = []
+  for (const [at, edits] of lists.entries()) {
+    const edit = await documents.edit({ document, edits, actor: random.bytes(16) })
+    if (edit === undefined) continue
+    const { change } = edit
+    made.push(recordItems.encode([{ kind: "change", value: { document: `card${at}`, change } }]))
+  }
+  return [...made, recordItems.encode(items)]
+}
+
+const COLUMN_BODIES = 4
+
+const columns: FuzzTarget = {
+  name: "record-columns",
+  form: "bytes",
+  open: async () => {
+    const packed = recordColumns.pack(await bodies())
+    return {
+      seeds: packed ? [packed] : [],
+      errors: [CodecError, LogError],
+      run(input) {
+        const limits = { count: COLUMN_BODIES, bytesMax: 1024 * 1024 }
+        const read = recordColumns.unpack(input, limits)
+        const again = recordColumns.pack(read)
+        const same = again && recordColumns.unpack(again, limits)
+        holds(
+          same?.every((body, at) => equalBytes(body, read[at] ?? body.subarray(1))) ?? false,
+          "what was packed comes out the same",
+        )
+        return read.map((body) => Math.min(body.length, 200) >> 4).join(" ")
+      },
+    }
+  },
+}
+
+export const engineTargets: readonly FuzzTarget[] = [recordItem, columns]

@@ -1,0 +1,58 @@
+/**
+ * Merging the record's log on this device, by itself: a moment after something was written, so that
+ * no edit waits for it.
+ *
+ * @module
+ */
+import type { Clock } from "@fulcrum/crypto/clock"
+import type { Replica } from "@fulcrum/log/replica"
+import { errorCode } from "./error-code.ts"
+import { Underway } from "./underway.ts"
+
+/** How long after a write. What is written meanwhile is merged with it. */
+const QUIET_MS = 250
+
+export class RecordMerging {
+  readonly #replica: Replica
+  readonly #clock: Clock
+  readonly #merged: () => void
+  readonly #underway = new Underway()
+  #isDue = false
+
+  /** @param merged - Called after each merge: there is a span to bring. */
+  constructor(options: {
+    readonly replica: Replica
+    readonly clock: Clock
+    readonly merged: () => void
+  }) {
+    this.#replica = options.replica
+    this.#clock = options.clock
+    this.#merged = options.merged
+  }
+
+  /** Something was written here. */
+  poke(): void {
+    if (this.#isDue || this.#underway.signal.aborted) return
+    this.#isDue = true
+    void this.#underway.run((signal) => this.#mergeSoon(signal))
+  }
+
+  async close(): Promise<void> {
+    this.#underway.stop()
+    await this.#underway.ended()
+  }
+
+  async #mergeSoon(signal: AbortSignal): Promise<void> {
+    await this.#clock.sleep(QUIET_MS, signal).catch(() => undefined)
+    this.#isDue = false
+    try {
+      while (!signal.aborted) {
+        if ((await this.#replica.merge()) === undefined) return
+        this.#merged()
+      }
+    } catch (error) {
+      // The store's: nothing is lost by it, and it is tried again after the next write.
+      if (errorCode(error) === undefined) throw error
+    }
+  }
+}
