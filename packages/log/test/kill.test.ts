@@ -5,7 +5,9 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { openLevelStore } from "@fulcrum/store/level"
 import { expect, test } from "vitest"
-import { carry, entriesOf, openDevice, textsOf } from "./device.ts"
+import { idKey } from "../src/ids.ts"
+import { readSpanHeader } from "../src/span.ts"
+import { carry, entriesOf, openDevice, spansOf, textsOf } from "./device.ts"
 import { spaceSecrets } from "./fixture.ts"
 
 const ROUNDS = 4
@@ -32,7 +34,7 @@ async function appendUntilKilled(folder: string, name: string, delayMs: number):
   return output.split("\n").slice(0, -1)
 }
 
-test("[R12] killed at any moment of appending, nothing acknowledged is lost and no incarnation goes on", async () => {
+test("[R12] [L18] [E1] killed at any moment of appending and merging, nothing acknowledged is lost and no incarnation goes on", async () => {
   const folder = await mkdtemp(join(tmpdir(), "fulcrum-log-"))
   try {
     const acknowledged: string[] = []
@@ -53,6 +55,7 @@ test("[R12] killed at any moment of appending, nothing acknowledged is lost and 
     expect(device.replica.tree.branchings()).toEqual([])
     const begins = (await entriesOf(device.replica)).filter(({ kind }) => kind === "begin")
     expect(new Set(begins.map(({ begin }) => begin?.actor.join())).size).toBe(ROUNDS)
+    expectEachOnce(await spansOf(device.replica))
     const peer = await openDevice(space, "peer")
     await carry(device.replica, peer.replica)
     expect(peer.replica.digest).toEqual(device.replica.digest)
@@ -61,3 +64,13 @@ test("[R12] killed at any moment of appending, nothing acknowledged is lost and 
     await rm(folder, { recursive: true, force: true })
   }
 })
+
+/** Each entry lies in one span, and there are fewer spans than entries: merges were made. */
+function expectEachOnce(spans: readonly Uint8Array[]): void {
+  const places = spans.flatMap((span) => {
+    const { incarnation, start, end } = readSpanHeader(span)
+    return Array.from({ length: end - start + 1 }, (_, at) => `${idKey(incarnation)} ${start + at}`)
+  })
+  expect(new Set(places).size).toBe(places.length)
+  expect(spans.length).toBeLessThan(places.length)
+}
