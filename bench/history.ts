@@ -7,6 +7,8 @@
  *
  * @module
  */
+
+import type { VersionVector } from "@fulcrum/log/vector"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import {
@@ -36,6 +38,8 @@ export type HistoryCounts = {
   readonly merges: number
   readonly entriesRewritten: number
   readonly bytesRewritten: number
+  /** What a session sends to whoever lacks the last ten edits. */
+  readonly bytesOfLastTen: number
 }
 
 const ALL = { bytesMax: Number.MAX_SAFE_INTEGER }
@@ -54,8 +58,12 @@ export async function countHistory(shape: RecordShape): Promise<HistoryCounts> {
   const count = { merges: 0, entriesRewritten: 0, bytesRewritten: 0 }
   let spans = 0
   let spansMost = 0
+  let written = 0
+  let beforeLastTen: VersionVector = []
   await using documents = await openInLineDocuments()
   await writeSeededRecord(shape, writer, documents, async () => {
+    written++
+    if (written === shape.edits - 10) beforeLastTen = writer.replica.vector
     spans++
     spansMost = Math.max(spansMost, spans)
     for (;;) {
@@ -67,6 +75,7 @@ export async function countHistory(shape: RecordShape): Promise<HistoryCounts> {
       spans = (await writer.replica.spansAfter([], ALL)).spans.length
     }
   })
+  const lastTen = await writer.replica.spansAfter(beforeLastTen, { ...ALL, cut: true })
   const all = await writer.replica.spansAfter([], ALL)
   let savedBytes = 0
   for (const document of seededValues(shape).keys()) {
@@ -82,11 +91,16 @@ export async function countHistory(shape: RecordShape): Promise<HistoryCounts> {
   await checkValues(read, seededValues(shape))
   return {
     spans: all.spans.length,
-    spanBytes: all.spans.reduce((sum, { length }) => sum + length, 0),
+    spanBytes: bytesOf(all.spans),
     savedBytes,
     spansMost,
     ...count,
+    bytesOfLastTen: bytesOf(lastTen.spans),
   }
+}
+
+function bytesOf(spans: readonly Uint8Array[]): number {
+  return spans.reduce((sum, { length }) => sum + length, 0)
 }
 
 export function describeHistory(shape: RecordShape, counts: HistoryCounts): string {
@@ -98,6 +112,7 @@ export function describeHistory(shape: RecordShape, counts: HistoryCounts): stri
     `${shape.edits.toLocaleString("en")} edits by one writer, merged:`,
     `${spans} spans (${most} at most) of ${spanBytes.toLocaleString("en")} bytes,`,
     `${ratio} times Automerge's saved form (${savedBytes.toLocaleString("en")});`,
-    `${merges.toLocaleString("en")} merges, each entry written again ${rewrites} times`,
+    `${merges.toLocaleString("en")} merges, each entry written again ${rewrites} times;`,
+    `the last ten edits are sent in ${counts.bytesOfLastTen.toLocaleString("en")} bytes`,
   ].join(" ")
 }

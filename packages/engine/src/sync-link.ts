@@ -152,7 +152,7 @@ export class SyncLink {
 
   #read(space: PeerSpace, after: VersionVector, bytesMax: number): void {
     space.log
-      .spansAfter(after, { bytesMax })
+      .spansAfter(after, { bytesMax, cut: true })
       .then(({ spans, reached }) => this.#feed({ type: "read", space, spans, reached }))
       .catch((error: unknown) => this.#broke(error))
   }

@@ -4,7 +4,7 @@
  * | table          | group             | order              | value                                |
  * | -------------- | ----------------- | ------------------ | ------------------------------------ |
  * | `log.tree`     | tag               | arrival at start   | `[incarnation, writer, parent, arrival]` |
- * | `log.spans`    | tag ‖ incarnation | sequence at end    | `[arrival at end, start, from, chain at end, bytes, kind]` |
+ * | `log.spans`    | tag ‖ incarnation | sequence at end    | `[arrival at end, first, start, from, chain at end, bytes, kind]` |
  * | `log.arrival`  | tag               | arrival at end     | `0` ‖ u32 skipped ‖ u32 kept ‖ the span; or `1` ‖ `[incarnation, from, end]` |
  * | `log.waiting`  | tag               | 1, 2, …            | the span                             |
  * | `log.forks`    | tag               | 1, 2, …            | the span that contradicts ours       |
@@ -61,6 +61,8 @@ export interface TreeRecord {
 export interface SpanRecord {
   /** Number of the last entry that is here. */
   readonly arrival: number
+  /** Number of the earliest entry that it is kept for: it goes to peers by this. */
+  readonly first: number
   readonly start: number
   /** Sequence at which the run begins that the span is kept with. */
   readonly from: number
@@ -115,6 +117,7 @@ const treeSchema: Schema<TreeRecord> = struct({
 
 const spanSchema: Schema<SpanRecord> = struct({
   arrival: uint(),
+  first: uint(),
   start: uint(),
   from: uint(),
   chainEnd: chainHashSchema,
@@ -180,7 +183,7 @@ export class LogTables {
    * What keeps one span, or as much of it as is here.
    *
    * @param span - Of it the entries up to `end` are here; `runs` are those that it brought, and no
-   * more than the last of them is kept with it.
+   * more than the last of them is kept with it. `first` may be earlier than these.
    */
   putSpan(span: {
     readonly incarnation: IncarnationId
@@ -190,10 +193,12 @@ export class LogTables {
     readonly bytes: Uint8Array
     readonly kind: LoggedKind
     readonly runs: readonly Run[]
+    readonly first?: number
   }): readonly LogOp[] {
     const { incarnation, start, end, chainEnd, bytes, kind, runs } = span
     const last = runs.at(-1)
     if (last === undefined) return []
+    const first = span.first ?? firstOf(runs)
     const { arrival, from } = last
     const prefix = new Uint8Array(PREFIX_BYTES)
     const view = new DataView(prefix.buffer)
@@ -201,7 +206,7 @@ export class LogTables {
     view.setUint32(1, from - start)
     view.setUint32(5, end - start + 1)
     const size = bytes.length
-    const record = encodeAs(spanSchema, { arrival, start, from, chainEnd, size, kind })
+    const record = encodeAs(spanSchema, { arrival, first, start, from, chainEnd, size, kind })
     return [
       ...runs.slice(0, -1).map((run) => this.#putRun(incarnation, run)),
       this.#arrival.put(this.#tag, arrival, concatBytes([prefix, bytes])),
@@ -232,13 +237,14 @@ export class LogTables {
     const runs: Run[] = []
     for (const record of covered) addRun(runs, record)
     const kept = new Set(runs.map(({ arrival }) => arrival))
+    const first = Math.min(...covered.map((record) => record.first))
     const line = this.#line(incarnation)
     return [
       ...covered.flatMap((record) => [
         ...(kept.has(record.arrival) ? [] : [this.#arrival.del(this.#tag, record.arrival)]),
         ...(record.end === end ? [] : [this.#spans.del(line, record.end)]),
       ]),
-      ...this.putSpan({ ...span, kind: SPAN_ENTRIES, runs }),
+      ...this.putSpan({ ...span, kind: SPAN_ENTRIES, runs, first }),
     ]
   }
 
@@ -382,6 +388,14 @@ export class LogTables {
   #line(incarnation: IncarnationId): Uint8Array {
     return concatBytes([this.#tag, incarnation])
   }
+}
+
+/** Number of the first entry of all of these. */
+export function firstOf(runs: readonly Run[]): number {
+  return runs.reduce(
+    (first, { arrival, from, end }) => Math.min(first, arrival - (end - from)),
+    Number.POSITIVE_INFINITY,
+  )
 }
 
 /** Adds a run, or makes the last one longer if it follows that in both orders. */

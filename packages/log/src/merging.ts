@@ -100,7 +100,7 @@ export async function mergeSpans(
     chainEnd,
     epoch: epoch.id,
     epochKey: epoch.key,
-    content: (bodies && encodeEntryColumns(encoded, bodies)) ?? encodeSpanEntries(encoded),
+    content: contentOf(encoded, bodies),
     random,
     deflate,
   })
@@ -109,6 +109,60 @@ export async function mergeSpans(
   openSpan(asVerified(readSpan(sealed)), { chainKey, epochKey: epoch.key, deflate, bodies })
   const span = { bytes: sealed, incarnation, start, end }
   return { span, ops: tables.replaceSpans({ ...span, chainEnd }, records) }
+}
+
+/** Below this a span is sent whole: cutting it costs more than it saves. */
+const CUT_BYTES_MIN = 8192
+
+/** What is sent of a span is cut if no more than one in so many of its entries is lacking. */
+const CUT_SHARE = 4
+
+/**
+ * The last entries of a merged span, sealed by its writer as a span of their own, for somebody who
+ * lacks no others.
+ *
+ * @param from - Sequence of the first that is lacking.
+ * @returns `undefined`: the whole is as good.
+ */
+export function cutSpan(
+  options: Omit<MergingOptions, "tables">,
+  input: { readonly signer: SigningKey; readonly bytes: Uint8Array; readonly from: number },
+): Uint8Array | undefined {
+  const { keyring, random, deflate, bodies } = options
+  const { signer, bytes, from } = input
+  const epoch = keyring.current
+  if (epoch === undefined || bytes.length < CUT_BYTES_MIN) return undefined
+  const span = asVerified(readSpan(bytes))
+  const { kind, incarnation, start, end, chainEnd, writer } = span.header
+  const lacking = end - from + 1
+  if (kind !== SPAN_ENTRIES || lacking * CUT_SHARE > end - start + 1) return undefined
+  if (!equalBytes(writer, signer.publicKey)) return undefined
+  const epochKey = epochKeyFor(span, keyring)
+  if (epochKey === undefined) return undefined
+  const encoded = openEncodedEntries(span, { epochKey, deflate, bodies })
+  let chainBefore = span.header.chainBefore
+  for (const entry of encoded.slice(0, from - start)) {
+    chainBefore = nextChain(keyring.chainKey, chainBefore, entry)
+  }
+  return sealSpan({
+    kind: SPAN_ENTRIES,
+    space: keyring.tag,
+    signer,
+    incarnation,
+    start: from,
+    end,
+    chainBefore,
+    chainEnd,
+    epoch: epoch.id,
+    epochKey: epoch.key,
+    content: contentOf(encoded.slice(from - start), bodies),
+    random,
+    deflate,
+  })
+}
+
+function contentOf(encoded: readonly Uint8Array[], bodies: BodyColumns | undefined): Uint8Array {
+  return (bodies && encodeEntryColumns(encoded, bodies)) ?? encodeSpanEntries(encoded)
 }
 
 /**

@@ -23,9 +23,9 @@ import { type ActorId, type EpochId, type EpochKey, type IncarnationId, idKey } 
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
 import { type LogState, loadState } from "./log-state.ts"
-import { LogTables, type PlacedRecord, type SpanPlace } from "./log-tables.ts"
+import { firstOf, LogTables, type PlacedRecord, type SpanPlace } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
-import { type MergedSpan, takeInSpans } from "./merging.ts"
+import { cutSpan, type MergedSpan, takeInSpans } from "./merging.ts"
 import { Mutex } from "./mutex.ts"
 import { type MadeSpan, OwnLine } from "./own-line.ts"
 import { OwnTiers } from "./own-tiers.ts"
@@ -296,15 +296,21 @@ export class Replica {
   }
 
   /**
-   * What the owner of `vector` lacks, in the order of arrival, about `bytesMax` at most but at
-   * least one span. Where it contradicts what is here, it gets the spans that prove it.
+   * What the owner of `vector` lacks, in the order of arrival of each span's first entry, about
+   * `bytesMax` at most but at least one span. Where it contradicts what is here, it gets the spans
+   * that prove it.
+   *
+   * @param limit - `cut`: of a merged span of this device of which little lacks, only that is given,
+   * sealed anew each time; otherwise the spans as they are kept.
    */
   async spansAfter(
     vector: VersionVector,
-    limit: { readonly bytesMax: number },
+    limit: { readonly bytesMax: number; readonly cut?: boolean },
   ): Promise<SpansAfter> {
     const source = { tables: this.#tables, stored: this.#stored, tree: this.#tree }
-    return selectSpans(source, vector, limit.bytesMax)
+    const cut = (bytes: Uint8Array, from: number) =>
+      cutSpan(this.#options, { signer: this.#ownLine().signer, bytes, from })
+    return selectSpans({ ...source, cut: limit.cut ? cut : undefined }, vector, limit.bytesMax)
   }
 
   /**
@@ -371,7 +377,7 @@ export class Replica {
       const kind = announces ? SPAN_KEY : SPAN_ENTRIES
       const run = { arrival: lastArrival, from: start, end }
       ops.push(...this.#tables.putSpan({ ...span, incarnation, kind, runs: [run] }))
-      records.push({ ...run, start, chainEnd, size: bytes.length, kind })
+      records.push({ ...run, first: firstOf([run]), start, chainEnd, size: bytes.length, kind })
       const origin = { incarnation, writer, end, lastArrival, announces }
       entries.push(...admittedEntries(origin, span.entries))
     }

@@ -1,5 +1,7 @@
 /**
- * What to send: the spans that the owner of a version vector lacks, in the order of arrival.
+ * What to send: the spans that the owner of a version vector lacks, in the order in which the
+ * earliest of their entries arrived, so that whatever an entry was written on has been sent before.
+ * What a merged span holds besides may be written on what comes later: of it that much waits.
  *
  * Read from the index of those incarnations of which something lacks, so that what it costs goes
  * by what is sent, not by what there is.
@@ -29,12 +31,16 @@ interface Lacking {
 
 interface Chosen extends PlacedRecord {
   readonly node: TreeNode
+  /** Sequence from which on its log is lacking. */
+  readonly lackingFrom: number
 }
 
 export interface SpanSource {
   readonly tables: LogTables
   readonly stored: StoredEntries
   readonly tree: IncarnationTree
+  /** The entries of a span from a sequence on, as a span of their own; `undefined`: take it whole. */
+  readonly cut?: ((span: Uint8Array, from: number) => Uint8Array | undefined) | undefined
 }
 
 /** How often what is to be sent is chosen anew because a merge took some of it in meanwhile. */
@@ -59,14 +65,17 @@ async function selectOnce(
   vector: VersionVector,
   bytesMax: number,
 ): Promise<SpansAfter | undefined> {
-  const { tables, tree } = source
+  const { tables, tree, cut } = source
   const lacking = await lackingIn(source, vector)
   const chosen = await choose(tables, lacking, bytesMax)
   if (chosen.length === 0) return { spans: [], reached: vector }
   const spans: Uint8Array[] = []
-  for (const stored of await tables.spansAt(chosen.map((span) => span.arrival))) {
+  const kept = await tables.spansAt(chosen.map((span) => span.arrival))
+  for (const [at, { start, lackingFrom }] of chosen.entries()) {
+    const stored = kept[at]
     if (stored === undefined) return undefined
-    spans.push(stored.bytes)
+    const part = start < lackingFrom ? cut?.(stored.bytes, lackingFrom) : undefined
+    spans.push(part ?? stored.bytes)
   }
   const rows = new Map<string, VectorRow>()
   for (const { node, end, chainEnd } of chosen) {
@@ -122,24 +131,24 @@ async function choose(
     if (node.arrival > listedUpTo) break
     const records = await tables.spansFrom(node.incarnation, from, LISTED_SPANS_MAX)
     // What has come in since the tree was looked at may be written on what was not listed.
-    for (const record of records) if (record.end <= node.sequence) found.push({ ...record, node })
+    for (const record of records) {
+      if (record.end <= node.sequence) found.push({ ...record, node, lackingFrom: from })
+    }
     const last = records.at(-1)
     if (last && records.length === LISTED_SPANS_MAX) {
-      listedUpTo = Math.min(listedUpTo, last.arrival)
+      listedUpTo = Math.min(listedUpTo, last.first)
     }
     const next = lacking[i + 1]?.node.arrival
     // Whatever the incarnations after this one have arrived later than all these.
     if (next !== undefined && i % 16 === 15) {
-      const before = found.filter(({ arrival }) => arrival < next && arrival <= listedUpTo)
+      const before = found.filter(({ first }) => first < next && first <= listedUpTo)
       if (before.reduce((sum, { size }) => sum + size, 0) >= bytesMax) {
         listedUpTo = Math.min(listedUpTo, next - 1)
         break
       }
     }
   }
-  const ordered = found
-    .filter(({ arrival }) => arrival <= listedUpTo)
-    .sort((a, b) => a.arrival - b.arrival)
+  const ordered = found.filter(({ first }) => first <= listedUpTo).sort((a, b) => a.first - b.first)
   let bytes = 0
   const end = ordered.findIndex(({ size }, i) => {
     bytes += size

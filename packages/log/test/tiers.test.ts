@@ -331,3 +331,34 @@ test("[L19] a wider span and one that it covers come in one batch", async () => 
   await c.replica.admit([...singles, merged?.bytes ?? new Uint8Array()])
   expect((await spansOf(c.replica)).length).toBe(1)
 })
+
+test("[L20] who lacks the last few entries of a merged span gets those alone", async () => {
+  const signer = generateSigningKey(space.random)
+  const a = await openDevice(space, "a", { signer })
+  const b = await openDevice(space, "b")
+  const c = await openDevice(space, "c")
+  const long = () => idKey(space.random.bytes(300))
+  for (let at = 0; at < 50; at++) await append(a, long())
+  await carry(a.replica, b.replica)
+  await carry(b.replica, c.replica)
+  for (let at = 0; at < 10; at++) await append(a, long())
+  await mergeAll(a.replica)
+  expect((await spansOf(a.replica)).length).toBe(1)
+  const limit = { bytesMax: 1_000_000 }
+  const whole = await a.replica.spansAfter(b.replica.vector, limit)
+  const cut = await a.replica.spansAfter(b.replica.vector, { ...limit, cut: true })
+  expect(bytesOf(cut.spans) * 3).toBeLessThan(bytesOf(whole.spans))
+  expect(cut.reached).toEqual(whole.reached)
+  const results = await b.replica.admit(cut.spans)
+  expect(results.map(({ outcome }) => outcome)).toEqual(["admitted"])
+  expect(b.replica.digest).toEqual(a.replica.digest)
+  expect(await textsOf(b.replica)).toEqual(await textsOf(a.replica))
+  // Who did not write it sends it whole.
+  const fromB = await b.replica.spansAfter(c.replica.vector, { ...limit, cut: true })
+  await c.replica.admit(fromB.spans)
+  expect(c.replica.digest).toEqual(a.replica.digest)
+})
+
+function bytesOf(spans: readonly Uint8Array[]): number {
+  return spans.reduce((sum, { length }) => sum + length, 0)
+}

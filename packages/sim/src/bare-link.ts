@@ -93,7 +93,7 @@ export class BareLink {
         return
       case "read":
         action.space.log
-          .spansAfter(action.after, { bytesMax: action.bytesMax })
+          .spansAfter(action.after, { bytesMax: action.bytesMax, cut: true })
           .then(({ spans, reached }) =>
             this.#feed({ type: "read", space: action.space, spans, reached }),
           )
