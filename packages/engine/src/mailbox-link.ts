@@ -22,7 +22,7 @@ import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Replica } from "@fulcrum/log/replica"
 import { spanHash } from "@fulcrum/log/span"
-import type { VectorRow, VersionVector } from "@fulcrum/log/vector"
+import { type VectorRow, type VersionVector, vectorDifference } from "@fulcrum/log/vector"
 import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
 import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
 import { type RelayReceipt, receiptFields } from "@fulcrum/relay/receipt"
@@ -351,7 +351,7 @@ export class MailboxLink {
       const again = spans.filter(
         (span) => gone === "unknown" || gone.has(bytesToHex(spanHash(span))),
       )
-      // One after the other: what comes first is what the others were written on.
+      // One after the other: what comes first is, but for merged spans, what the others were written on.
       for (const span of again) await append.append(span)
       after = reached
     }
@@ -373,6 +373,8 @@ export class MailboxLink {
       for (const { receipt } of stored) if (receipt.position === next) next++
       await this.#heard(stored, { next }, true)
       for (const one of outcomes) if (one.status === "rejected") throw one.reason
+      // Nothing that is known to be there now: it would be brought without end.
+      if (vectorDifference(this.#cursor.current.held, held).length === 0) return
     }
   }
 

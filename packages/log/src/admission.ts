@@ -45,6 +45,12 @@ import type { Need, WaitingFor } from "./waiting-room.ts"
 /** Most incarnations in one space: several starts a day, by several devices, for decades. */
 export const INCARNATIONS_MAX = 65_536
 
+/** Spans that are kept open while they come in bit by bit. */
+const OPENED_MAX = 4
+
+/** About what one run takes on the disk. */
+const RUN_BYTES = 128
+
 export type AdmitResult =
   | { readonly outcome: "admitted"; readonly entries: readonly AdmittedEntry[] }
   /** All of it was here; it may have taken the place of smaller spans. */
@@ -102,7 +108,8 @@ export class Admission {
   readonly wider: Set<Span> = new Set()
   readonly #options: AdmissionOptions
   readonly #ops: LogOp[] = []
-  readonly #opened = new WeakMap<Uint8Array, OpenedSpan>()
+  /** Spans that were taken in part, so that they are not opened again for each step. */
+  readonly #opened = new Map<Uint8Array, OpenedSpan>()
   readonly #taken = new Map<Uint8Array, TakenSpan>()
   /** Boundaries of spans in this batch, which the tables do not show yet. */
   readonly #boundaries = new Map<string, ChainHash>()
@@ -133,7 +140,7 @@ export class Admission {
   /** Takes a span, or says why not. */
   async judge(encoded: Uint8Array): Promise<Judgement> {
     try {
-      const span = readSpan(encoded)
+      const span = this.#opened.get(encoded)?.span ?? readSpan(encoded)
       return await this.#judge(span)
     } catch (error) {
       if (!(error instanceof LogError)) throw error
@@ -182,6 +189,7 @@ export class Admission {
     if (skipped > 0) this.wider.add(span)
     const { count, need } = this.#ready(entries, skipped)
     const isWhole = header.kind === SPAN_KEY
+    this.#keepOpen(opened, need !== undefined && skipped + count > 0)
     if (need && (count === 0 || isWhole)) return wait(need)
     return this.#take(opened, key, entries.slice(skipped, skipped + count), need)
   }
@@ -194,7 +202,8 @@ export class Admission {
     const ours = end === head.sequence ? head.chain : await this.chainAt(key, incarnation, end)
     if (ours === undefined) return refuse("LOG_CHAIN")
     if (equalBytes(ours, chainEnd)) {
-      if (header.start < end) this.wider.add(span)
+      // One that somebody else signed takes nothing's place.
+      if (header.start < end && equalBytes(head.writer, header.writer)) this.wider.add(span)
       return { outcome: "known" }
     }
     if (!isSigned(span)) return refuse("LOG_SIGNATURE")
@@ -243,7 +252,7 @@ export class Admission {
     return this.#options.stored.chainAt(incarnation, sequence)
   }
 
-  /** Checked and opened once, however often it is looked at. `undefined`: its key is not known. */
+  /** `undefined`: its key is not known. */
   #open(span: Verified<Span>): OpenedSpan | undefined {
     const known = this.#opened.get(span.bytes)
     if (known) return known
@@ -253,9 +262,17 @@ export class Admission {
     const entries = openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate, bodies })
     const first = entries[0]
     const begin = first?.kind === "begin" ? decodeBegin(first.body) : undefined
-    const opened = { span, entries, begin }
-    this.#opened.set(span.bytes, opened)
-    return opened
+    return { span, entries, begin }
+  }
+
+  /** A few of those that more is likely to come of, by what the next step will be. */
+  #keepOpen(opened: OpenedSpan, isOfUse: boolean): void {
+    const { bytes } = opened.span
+    this.#opened.delete(bytes)
+    if (!isOfUse) return
+    const [oldest] = this.#opened.keys()
+    if (oldest !== undefined && this.#opened.size >= OPENED_MAX) this.#opened.delete(oldest)
+    this.#opened.set(bytes, opened)
   }
 
   #isSigned(span: Span): span is Verified<Span> {
@@ -291,6 +308,8 @@ export class Admission {
 
   #note({ span, entries }: OpenedSpan, run: Run, chainEnd: ChainHash): void {
     const taken = this.#taken.get(span.bytes)
+    // A run that stands alone takes a record of its own.
+    this.#bytes += RUN_BYTES
     if (taken) {
       addRun(taken.runs, run)
       taken.chainEnd = chainEnd

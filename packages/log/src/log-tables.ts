@@ -13,7 +13,7 @@
  *
  * Entries are numbered in the order in which they arrived, from 1, and keep their numbers for good.
  * A *run* is entries that follow each other both in their log and in arrival; it stands in
- * `log.arrival` under its last entry's number. The run that holds a span's last entry has the span
+ * `log.arrival` under its last entry's number. The run of a span's last entry that is here has the span
  * with it, of which the first `skipped` entries are another run's and those after `kept` are not
  * here yet. Other runs of a merged span only name their entries: the span that has them is found in
  * `log.spans`, so that a later merge leaves them as they are.

@@ -12,6 +12,7 @@ import type { Deflate } from "./deflate.ts"
 import { nextChain } from "./entry.ts"
 import { type BodyColumns, encodeEntryColumns } from "./entry-columns.ts"
 import type { IncarnationId } from "./ids.ts"
+import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
 import type { LogTables, PlacedRecord } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
@@ -49,9 +50,9 @@ export interface MergedSpan {
 }
 
 /**
- * Seals the entries of spans that follow each other as one span.
+ * Seals the entries of spans that follow each other as one span, of as many of them as it holds.
  *
- * @returns What to write; `undefined` if they come to more than one span holds, or there is no epoch.
+ * @returns What to write; `undefined` if not even two fit, or there is no epoch.
  * @throws {LogError} `LOG_CHAIN`: what is stored is not what was chained. `LOG_SEAL`.
  */
 export async function mergeSpans(
@@ -63,27 +64,34 @@ export async function mergeSpans(
   },
 ): Promise<{ readonly span: MergedSpan; readonly ops: readonly LogOp[] } | undefined> {
   const { tables, keyring, random, deflate, bodies } = options
-  const { signer, incarnation, records } = input
+  const { signer, incarnation } = input
   const epoch = keyring.current
   if (epoch === undefined) return undefined
-  const stored = await tables.spansAt(records.map(({ arrival }) => arrival))
+  const stored = await tables.spansAt(input.records.map(({ arrival }) => arrival))
   const encoded: Uint8Array[] = []
+  const records: PlacedRecord[] = []
   let first: SpanHeader | undefined
   let bytes = 0
-  for (const one of stored) {
+  for (const [at, record] of input.records.entries()) {
+    const one = stored[at]
     if (one === undefined) throw broken()
     const span = asVerified(readSpan(one.bytes))
     const epochKey = epochKeyFor(span, keyring)
     if (epochKey === undefined) throw new LogError("LOG_SEAL", "the keyring lacks a stored epoch")
     first ??= span.header
-    for (const entry of openEncodedEntries(span, { epochKey, deflate, bodies })) {
-      bytes += entry.length
-      encoded.push(entry)
-    }
-    if (bytes > MERGED_CONTENT_MAX) return undefined
+    // Spans of a folder that was copied may overlap, and of one that came in part the rest is not here.
+    const { start: own } = span.header
+    const next = first.start + encoded.length
+    const all = openEncodedEntries(span, { epochKey, deflate, bodies })
+    const fresh = all.slice(Math.max(0, next - own), record.end - own + 1)
+    if (own > next) throw broken()
+    bytes += fresh.reduce((sum, { length }) => sum + length, 0)
+    if (bytes > MERGED_CONTENT_MAX) break
+    encoded.push(...fresh)
+    records.push(record)
   }
   const last = records.at(-1)
-  if (first === undefined || last === undefined) return undefined
+  if (first === undefined || last === undefined || records.length < 2) return undefined
   let chain = first.chainBefore
   for (const entry of encoded) chain = nextChain(keyring.chainKey, chain, entry)
   const { start, chainBefore } = first
@@ -167,31 +175,43 @@ function contentOf(encoded: readonly Uint8Array[], bodies: BodyColumns | undefin
 
 /**
  * Puts a span from elsewhere in the place of the smaller ones of which it has all entries, once it
- * has been opened and compared.
+ * has been opened and compared, if their own writer signed it.
  *
  * @returns What to write; `undefined` if it covers nothing, or is not what it says.
  */
 export async function takeInSpans(
-  options: Omit<MergingOptions, "random"> & { readonly stored: StoredEntries },
+  options: Omit<MergingOptions, "random"> & {
+    readonly stored: StoredEntries
+    readonly tree: IncarnationTree
+  },
   span: Span,
 ): Promise<readonly LogOp[] | undefined> {
-  const { tables, keyring, deflate, bodies, stored } = options
-  const { incarnation, start, end, chainEnd, kind } = span.header
-  if (kind !== SPAN_ENTRIES) return undefined
+  const { tables, keyring, deflate, bodies, stored, tree } = options
+  const { incarnation, start, kind, writer } = span.header
+  const node = tree.get(incarnation)
+  // Whoever has the keys could seal another's entries again: only their writer may.
+  if (node === undefined || !equalBytes(node.writer, writer)) return undefined
+  if (kind !== SPAN_ENTRIES || !isSigned(span)) return undefined
+  // Of a span that came in part, what is here of it.
+  const end = Math.min(span.header.end, node.sequence)
   const covered = await tables.spansWithin(incarnation, start, end)
   if (covered.length < 2 || covered.at(-1)?.end !== end) return undefined
-  const ours = await stored.chainAt(incarnation, end)
   const epochKey = epochKeyFor(span, keyring)
-  if (ours === undefined || !equalBytes(ours, chainEnd)) return undefined
-  if (epochKey === undefined || !isSigned(span)) return undefined
+  const ours = await stored.chainAt(incarnation, end)
+  if (epochKey === undefined || ours === undefined) return undefined
   try {
-    openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate, bodies })
+    const { chainKey } = keyring
+    const theirs = openSpan(span, { chainKey, epochKey, deflate, bodies })[end - start]?.chain
+    // Equal chain hashes there: all before it, back to its start, is the same.
+    if (theirs === undefined || !equalBytes(ours, theirs)) return undefined
   } catch (error) {
     if (!(error instanceof LogError)) throw error
     return undefined
   }
-  // Equal chain hashes at the end: all before it, back to its start, is the same.
-  return tables.replaceSpans({ incarnation, start, end, chainEnd, bytes: span.bytes }, covered)
+  return tables.replaceSpans(
+    { incarnation, start, end, chainEnd: ours, bytes: span.bytes },
+    covered,
+  )
 }
 
 function broken(): LogError {

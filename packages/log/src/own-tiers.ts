@@ -12,7 +12,7 @@ import type { IncarnationTree, TreeNode } from "./incarnation-tree.ts"
 import type { PlacedRecord } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
 import { type MergedSpan, type MergingOptions, mergeSpans } from "./merging.ts"
-import { dueMerge, LINE_SPANS_MAX } from "./tiers.ts"
+import { dueMerge, LINE_SPANS_MAX, MERGED_BYTES_MAX, type TieredSpan } from "./tiers.ts"
 
 export interface OwnTiersOptions extends MergingOptions {
   readonly vault: LogVault
@@ -24,8 +24,10 @@ export class OwnTiers {
   #lastMerge: number
   /** Logs of which something may be due; `undefined`: any of them. */
   #toLookAt: Set<string> | undefined
-  /** The last spans of logs that grow, the oldest first, as they were read and have grown since. */
-  readonly #lines = new Map<string, PlacedRecord[]>()
+  /** The last spans of the log that grows, the oldest first, as they were read and have grown since. */
+  #line: { readonly key: string; readonly records: PlacedRecord[] } | undefined
+  /** Spans that would not merge with what comes after them: their entries are too large together. */
+  readonly #full = new Set<string>()
 
   constructor(options: OwnTiersOptions) {
     this.#options = options
@@ -39,14 +41,16 @@ export class OwnTiers {
   /** A log of this device goes further by these spans. */
   grew(key: string, records: readonly PlacedRecord[]): void {
     this.#toLookAt?.add(key)
-    const line = this.#lines.get(key)
-    line?.push(...records)
-    if (line && line.length > 2 * LINE_SPANS_MAX) line.splice(0, line.length - LINE_SPANS_MAX)
+    if (this.#line?.key !== key) return
+    const line = this.#line.records
+    line.push(...records)
+    if (line.length > 2 * LINE_SPANS_MAX) line.splice(0, line.length - LINE_SPANS_MAX)
   }
 
   /** The spans of a log are others now. */
   changed(key: string): void {
-    this.#lines.delete(key)
+    this.#toLookAt?.add(key)
+    if (this.#line?.key === key) this.#line = undefined
   }
 
   /** @returns What was merged; `undefined`: nothing is due. */
@@ -56,41 +60,59 @@ export class OwnTiers {
       const node = tree.byKey(key)
       this.#toLookAt.delete(key)
       if (node === undefined || !equalBytes(node.writer, signer.publicKey)) continue
-      const merged = await this.#mergeIn(node, signer)
-      if (merged === undefined) continue
-      this.#toLookAt.add(key)
-      return merged
+      let isDone = false
+      try {
+        const merged = await this.#mergeIn(node, signer)
+        isDone = merged === undefined
+        if (merged) return merged
+      } finally {
+        if (!isDone) this.#toLookAt.add(key)
+      }
     }
     return undefined
   }
 
   async #mergeIn(node: TreeNode, signer: SigningKey): Promise<MergedSpan | undefined> {
-    const { incarnation } = node
-    const line = this.#lines.get(node.key) ?? (await this.#read(node))
-    const due = dueMerge(line)
-    if (due === undefined) return undefined
-    const records = line.slice(due.from, due.to)
-    // Read anew if this fails, or grows meanwhile.
-    this.#lines.delete(node.key)
-    const merged = await mergeSpans(this.#options, { signer, incarnation, records })
-    if (merged === undefined) return undefined
-    await this.#options.vault.write([...merged.ops, ...(await this.#noteMerge(merged.span))])
-    this.#lastMerge++
-    return merged.span
+    const { incarnation, key } = node
+    for (;;) {
+      const line = this.#line?.key === key ? this.#line.records : await this.#read(node)
+      const due = dueMerge(line.map((record) => this.#asTiered(key, record)))
+      if (due === undefined) return undefined
+      const records = line.slice(due.from, due.to)
+      // Read anew if this fails, or grows meanwhile.
+      this.changed(key)
+      const merged = await mergeSpans(this.#options, { signer, incarnation, records })
+      if (merged === undefined) {
+        const [first] = records
+        if (first === undefined || this.#options.keyring.current === undefined) return undefined
+        this.#full.add(placeIn(key, first))
+        continue
+      }
+      // Taken before it is known whether the write landed: a number is never used twice.
+      this.#lastMerge++
+      await this.#options.vault.write([...merged.ops, ...(await this.#noteMerge(merged.span))])
+      return merged.span
+    }
+  }
+
+  #asTiered(key: string, record: PlacedRecord): TieredSpan {
+    return this.#full.has(placeIn(key, record)) ? { ...record, size: MERGED_BYTES_MAX } : record
   }
 
   /** As far as it is in the tree: what is being appended is not looked at. */
   async #read({ key, incarnation, sequence }: TreeNode): Promise<readonly PlacedRecord[]> {
     const { tables } = this.#options
-    const line = (await tables.lastSpans(incarnation, LINE_SPANS_MAX, sequence + 1)).toReversed()
+    this.#toLookAt?.delete(key)
+    const newest = await tables.lastSpans(incarnation, LINE_SPANS_MAX, sequence + 1)
+    const records = newest.toReversed()
     // Unless it has grown meanwhile.
-    if (!this.#toLookAt?.has(key)) this.#lines.set(key, line)
-    return line
+    if (!this.#toLookAt?.has(key)) this.#line = { key, records }
+    return records
   }
 
   async #noteMerge(span: MergedSpan): Promise<readonly LogOp[]> {
     const { tables } = this.#options
-    const ops: LogOp[] = [tables.putMerge(this.#lastMerge + 1, span)]
+    const ops: LogOp[] = [tables.putMerge(this.#lastMerge, span)]
     for await (const { order, incarnation, start, end } of tables.merges()) {
       const isTakenIn =
         equalBytes(incarnation, span.incarnation) && start >= span.start && end <= span.end
@@ -103,4 +125,8 @@ export class OwnTiers {
 function ownKeys(tree: IncarnationTree, signer: SigningKey): readonly string[] {
   const own = [...tree.nodes()].filter(({ writer }) => equalBytes(writer, signer.publicKey))
   return own.map(({ key }) => key)
+}
+
+function placeIn(key: string, { start, end }: PlacedRecord): string {
+  return `${key} ${start} ${end}`
 }

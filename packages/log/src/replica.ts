@@ -236,13 +236,15 @@ export class Replica {
    * Merges what is due of this device's own logs, one merge at a time, each in one write. Appends go
    * on meanwhile.
    *
-   * @returns What was merged; `undefined`: nothing is due.
+   * @returns What was merged; `undefined`: nothing is due, or nothing can be done now.
+   * @throws {LogError} `LOG_SEAL`, `LOG_CHAIN`: what is stored is not what it says.
    * @throws Whatever the vault threw; nothing is lost by it, whether it was written or not.
    */
   merge(): Promise<MergedSpan | undefined> {
     return this.#mutex.run(async () => {
       if (this.#uncertain.length > 0) return undefined
-      const { signer } = this.#ownLine()
+      // None is begun for this: its parent would be fixed before anything is written.
+      const { signer } = this.#own ?? this.#drawLine()
       return this.#tiers.merge(this.#tree, signer)
     })
   }
@@ -292,7 +294,10 @@ export class Replica {
     const [record] = await this.#tables.spansFrom(place.incarnation, place.end, 1)
     if (record?.end !== place.end || record.start !== place.start) return undefined
     const [stored] = await this.#tables.spansAt([record.arrival])
-    return stored?.bytes
+    if (stored === undefined) return undefined
+    // A wider one may have come in its place since.
+    const { start, end } = readSpan(stored.bytes).header
+    return start === place.start && end === place.end ? stored.bytes : undefined
   }
 
   /**
@@ -309,7 +314,7 @@ export class Replica {
   ): Promise<SpansAfter> {
     const source = { tables: this.#tables, stored: this.#stored, tree: this.#tree }
     const cut = (bytes: Uint8Array, from: number) =>
-      cutSpan(this.#options, { signer: this.#ownLine().signer, bytes, from })
+      cutSpan(this.#options, { signer: (this.#own ?? this.#drawLine()).signer, bytes, from })
     return selectSpans({ ...source, cut: limit.cut ? cut : undefined }, vector, limit.bytesMax)
   }
 
@@ -348,6 +353,11 @@ export class Replica {
   #ownLine(): OwnLine {
     // A span being admitted goes on with our incarnation: a copy of this machine wrote it.
     if (this.#own && !this.#batch?.admitted.has(this.#own.key)) return this.#own
+    this.#own = this.#drawLine()
+    return this.#own
+  }
+
+  #drawLine(): OwnLine {
     const { keyring, writer, random, deflate } = this.#options
     const node = this.#ownKey === undefined ? undefined : this.#tree.byKey(this.#ownKey)
     const parent = node && {
@@ -355,8 +365,7 @@ export class Replica {
       sequence: node.sequence,
       chain: node.chain,
     }
-    this.#own = new OwnLine({ keyring, writer, random, deflate, parent })
-    return this.#own
+    return new OwnLine({ keyring, writer, random, deflate, parent })
   }
 
   #stage(own: OwnLine, made: readonly MadeSpan[]): StagedAppend {
@@ -527,7 +536,8 @@ export class Replica {
   async #takeIn(): Promise<void> {
     const wider = this.#wider
     this.#wider = []
-    const options = { ...this.#options, tables: this.#tables, stored: this.#stored }
+    const tables = this.#tables
+    const options = { ...this.#options, tables, stored: this.#stored, tree: this.#tree }
     for (const span of wider) {
       const ops = await takeInSpans(options, span)
       if (ops === undefined) continue

@@ -15,7 +15,10 @@ export interface SpaceKeyring {
   epochKey(id: EpochId): EpochKey | undefined
   /** What new spans are sealed under. */
   readonly current: { readonly id: EpochId; readonly key: EpochKey } | undefined
-  /** Finds the new key among a key span's wraps; `undefined`: none of them is ours. */
+  /**
+   * Finds the new key among a key span's wraps, and gives it for that epoch from then on, though the
+   * span may wait: merged spans of its epoch may come first. `undefined`: none of them is ours.
+   */
   openKeySpan?(span: KeySpan): EpochKey | undefined
 }
 

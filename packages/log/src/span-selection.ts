@@ -68,6 +68,7 @@ async function selectOnce(
   const { tables, tree, cut } = source
   const lacking = await lackingIn(source, vector)
   const chosen = await choose(tables, lacking, bytesMax)
+  if (chosen === undefined) return undefined
   if (chosen.length === 0) return { spans: [], reached: vector }
   const spans: Uint8Array[] = []
   const kept = await tables.spansAt(chosen.map((span) => span.arrival))
@@ -123,7 +124,7 @@ async function choose(
   tables: LogTables,
   lacking: readonly Lacking[],
   bytesMax: number,
-): Promise<readonly Chosen[]> {
+): Promise<readonly Chosen[] | undefined> {
   const found: Chosen[] = []
   // Spans that arrived after this may come after some that were not listed.
   let listedUpTo = Number.POSITIVE_INFINITY
@@ -132,6 +133,8 @@ async function choose(
     const records = await tables.spansFrom(node.incarnation, from, LISTED_SPANS_MAX)
     // What has come in since the tree was looked at may be written on what was not listed.
     for (const record of records) {
+      // A merge that goes on past what was looked at: without it, what was written on it is not sent.
+      if (record.start <= node.sequence && record.end > node.sequence) return undefined
       if (record.end <= node.sequence) found.push({ ...record, node, lackingFrom: from })
     }
     const last = records.at(-1)

@@ -15,7 +15,10 @@ import type { LogTables, NamedRun, StoredSpan } from "./log-tables.ts"
 import type { Span, SpanEntry } from "./span.ts"
 
 /** Spans kept open: as many as there are lines that are likely to have been written in turn. */
-const OPENED_MAX = 4
+const OPENED_MAX = 8
+
+/** Spans whose chain hashes are kept, 256 KiB each at most. */
+const CHAINS_MAX = 16
 
 /** How often a record is read again whose span was merged meanwhile: each merge takes in more. */
 const LOOKS_MAX = 16
@@ -27,6 +30,8 @@ interface Opened {
 
 export class StoredEntries {
   readonly #tables: LogTables
+  /** Chain hashes of spans that were asked for, so that many questions about one open it once. */
+  readonly #chains = new Map<string, readonly ChainHash[]>()
   readonly #secrets: StoredSecrets
 
   constructor(tables: LogTables, secrets: StoredSecrets) {
@@ -57,10 +62,17 @@ export class StoredEntries {
       const record = await this.#tables.recordOf(incarnation, sequence)
       if (record === undefined) return undefined
       if (record.end === sequence) return record.chainEnd
-      const [stored] = await this.#tables.spansAt([record.arrival])
-      if (stored === undefined) continue
-      const { span, entries } = openStored(stored.bytes, this.#secrets)
-      return entries[sequence - span.header.start]?.chain
+      const key = `${idKey(incarnation)} ${record.start} ${record.arrival}`
+      let chains = this.#chains.get(key)
+      if (chains === undefined) {
+        const [stored] = await this.#tables.spansAt([record.arrival])
+        if (stored === undefined) continue
+        const { span, entries } = openStored(stored.bytes, this.#secrets)
+        if (span.header.start !== record.start) continue
+        chains = entries.map(({ chain }) => chain)
+      }
+      remember(this.#chains, key, chains, CHAINS_MAX)
+      return chains[sequence - record.start]
     }
     throw lost()
   }
@@ -79,10 +91,8 @@ export class StoredEntries {
         const [stored] = await this.#tables.spansAt([record.arrival])
         if (stored === undefined) continue
         open = openStored(stored.bytes, this.#secrets)
-        const [oldest] = opened.keys()
-        if (oldest !== undefined && opened.size >= OPENED_MAX) opened.delete(oldest)
-        opened.set(key, open)
       }
+      remember(opened, key, open, OPENED_MAX)
       const { start } = open.span.header
       return admitted(open, run.from - start, run.end - start + 1, run.arrival)
     }
@@ -103,6 +113,14 @@ function admitted(
     { incarnation, writer, end, lastArrival, announces },
     entries.slice(from, to),
   )
+}
+
+/** Of what is kept so, that goes first which was used the longest ago. */
+function remember<T>(kept: Map<string, T>, key: string, value: T, most: number): void {
+  kept.delete(key)
+  const [oldest] = kept.keys()
+  if (oldest !== undefined && kept.size >= most) kept.delete(oldest)
+  kept.set(key, value)
 }
 
 function lost(): LogError {

@@ -232,6 +232,87 @@ test("[L18] what a merge took in is listed no more", async () => {
   expect(listed).toEqual(["9 1-65"])
 })
 
+test("[L19] [L9] entries that another member sealed again take nothing's place", async () => {
+  const a = await openDevice(space, "a")
+  const b = await openDevice(space, "b")
+  await write(a, 0, 8)
+  await carry(a.replica, b.replica)
+  const [merged] = await mergeAll(a.replica)
+  const spans = await spansOf(b.replica)
+  const { incarnation, start, end, chainBefore, chainEnd } = readSpanHeader(
+    merged?.bytes ?? space.tag,
+  )
+  const encoded = (await entriesOf(b.replica)).map(({ kind, on, body }) =>
+    encodeEntry({ kind, on, body }),
+  )
+  const resealed = sealSpan({
+    ...{ kind: SPAN_ENTRIES, space: space.tag, signer: generateSigningKey(space.random) },
+    ...{ incarnation, start, end, chainBefore, chainEnd, epoch: space.epoch.id },
+    ...{ epochKey: space.epoch.key, content: encodeSpanEntries(encoded) },
+    ...{ random: space.random, deflate },
+  })
+  const before = shapeOf(await entriesOf(b.replica))
+  expect(await b.replica.admit([resealed])).toEqual([{ outcome: "known" }])
+  expect(shapeOf(await entriesOf(b.replica))).toEqual(before)
+  expect(await spansOf(b.replica)).toEqual(spans)
+  // Nor do they go on where its own writer has come to.
+  await carry(a.replica, b.replica)
+  await append(a, "more")
+  await carry(a.replica, b.replica)
+  expect(b.replica.digest).toEqual(a.replica.digest)
+})
+
+test("[L18] the logs of a folder that was copied are merged on both sides, and both take the other's", async () => {
+  const signer = generateSigningKey(space.random)
+  const disk = new MemoryDisk()
+  const first = await openDevice(space, "a", { signer, disk })
+  await write(first, 0, 12)
+  await first.vault.close()
+  const a = await openDevice(space, "a", { signer, disk: disk.copy() })
+  const b = await openDevice(space, "b", { signer, disk: disk.copy() })
+  await mergeAll(b.replica)
+  // The other's reach from the middle of what is one span there.
+  const [early, late] = [await spansOf(a.replica), await mergeAll(a.replica)]
+  await b.replica.admit([...early, ...late.map(({ bytes }) => bytes)])
+  for (const device of [a, b]) await write(device, 100, 20)
+  await mergeAll(a.replica)
+  await mergeAll(b.replica)
+  await carry(a.replica, b.replica)
+  await carry(b.replica, a.replica)
+  await mergeAll(b.replica)
+  expect(a.replica.vector).toEqual(b.replica.vector)
+  expect((await textsOf(a.replica)).toSorted()).toEqual((await textsOf(b.replica)).toSorted())
+})
+
+test("[L18] entries that come to more than one span holds are merged as far as they fit", async () => {
+  const a = await openDevice(space, "a")
+  const large = "x".repeat(1_500_000)
+  for (let at = 0; at < 16; at++) await append(a, `${at} ${large}`)
+  const merged = await mergeAll(a.replica)
+  expect(merged.length).toBeGreaterThan(0)
+  expect(merged.every(({ start, end }) => end - start < 6)).toBe(true)
+  expect((await textsOf(a.replica)).length).toBe(16)
+  // What is full is left alone, and what comes later merges all the same.
+  await write(a, 16, 8)
+  expect((await mergeAll(a.replica)).length).toBeGreaterThan(0)
+  expect((await textsOf(a.replica)).length).toBe(24)
+})
+
+test("[L18] the number of a merge is never used twice, whatever became of its write", async () => {
+  const disk = new MemoryDisk()
+  const a = await openDevice(space, "a", { disk })
+  await write(a, 0, 8)
+  let left = 0
+  disk.fault = () => (left-- === 0 ? { type: "fail-after" } : undefined)
+  await expect(mergeAll(a.replica)).rejects.toThrow()
+  disk.fault = undefined
+  await write(a, 8, 8)
+  await mergeAll(a.replica)
+  const orders: number[] = []
+  for await (const { order } of a.replica.mergesAfter(0)) orders.push(order)
+  expect(orders).toEqual([1, 2])
+})
+
 test("[L19] a span that names our chain hash but has something else in it takes nothing's place", async () => {
   const signer = generateSigningKey(space.random)
   const a = await openDevice(space, "a", { signer })
