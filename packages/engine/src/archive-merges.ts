@@ -7,26 +7,30 @@
  *
  * | table             | group                     | order    | value                                |
  * | ----------------- | ------------------------- | -------- | ------------------------------------ |
- * | `engine.archived` | hash of mailbox and relay | position | `[incarnation, start, end, standing]` |
+ * | `engine.archived` | hash of mailbox and relay | position | where a span lies, its boundary hashes, by whom |
  *
  * Source: DESIGN, "How replication works" (relays drop covered spans).
  *
  * @module
  */
-import { equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { bytes, decodeAs, encodeAs, oneOf, type Schema, struct, uint } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { LogError } from "@fulcrum/log/log-error"
 import type { Replica } from "@fulcrum/log/replica"
-import { readSpanHeader } from "@fulcrum/log/span"
-import { REPLACED_MAX } from "@fulcrum/relay/limits"
+import { readSpanHeader, SPAN_ENTRIES, type SpanHeader } from "@fulcrum/log/span"
+import { RELAY_LIMITS, REPLACED_MAX } from "@fulcrum/relay/limits"
 import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import type { StoredSpan } from "./mailbox-link.ts"
 
-/** How often the relay is asked again to take this device's word alone. */
+/** How long a relay waits for another device before it takes this one's word alone. */
+const ALONE_MS: number = RELAY_LIMITS.mergeAloneSeconds * 1000
+/** How often it is asked for that. */
 const ASK_AGAIN_MS = 3_600_000
+/** Merges that it may refuse before it is left alone until then: it counts what it refuses. */
+const REFUSED_MAX = 16
 
 /** Brought by this device: not its to confirm. Read here: compared, or not. */
 const OURS = 0 as const
@@ -37,17 +41,32 @@ interface Archived {
   readonly incarnation: Uint8Array
   readonly start: number
   readonly end: number
+  readonly chainBefore: Uint8Array
+  readonly chainEnd: Uint8Array
   readonly standing: typeof OURS | typeof SEEN | typeof COMPARED
+  /** When it was noted, by the clock here. */
+  readonly notedMs: number
 }
 
 const archivedSchema: Schema<Archived> = struct({
   incarnation: bytes(16),
   start: uint(),
   end: uint(),
+  chainBefore: bytes(32),
+  chainEnd: bytes(32),
   standing: oneOf([OURS, SEEN, COMPARED]),
+  notedMs: uint(),
 })
 
+type Place = Pick<Archived, "start" | "end" | "chainBefore" | "chainEnd"> & {
+  readonly incarnation: Uint8Array
+}
 type Placed = Archived & { readonly position: number }
+
+/** What may be refused without the connection being at fault. */
+const REFUSALS: readonly string[] = ["RELAY_FORBIDDEN", "RELAY_TOO_LARGE"]
+
+const NOBODY = new Uint8Array(0)
 
 export class ArchiveMerges {
   readonly #vault: Vault
@@ -55,8 +74,10 @@ export class ArchiveMerges {
   readonly #group: Uint8Array
   readonly #replica: Replica
   readonly #clock: Clock
-  /** When there may be something to confirm, by the clock here. */
-  #dueMs = Number.NEGATIVE_INFINITY
+  /** Whether there may be something of another device's to confirm. */
+  #isDue = true
+  /** When the relay is asked next to take this device's word alone, by the clock here. */
+  #aloneMs = Number.NEGATIVE_INFINITY
 
   constructor(options: {
     readonly vault: Vault
@@ -83,33 +104,56 @@ export class ArchiveMerges {
   /** What notes where these lie, once they were admitted here. */
   async note(items: readonly StoredSpan[], isOurs: boolean): Promise<readonly VaultOp[]> {
     const ops: VaultOp[] = []
+    const notedMs = Math.max(0, this.#clock.now())
     for (const { span, receipt } of items) {
-      const place = placeOf(span)
+      const place = this.#placeOf(span)
       if (place === undefined) continue
       const isCompared = place.start < place.end && !isOurs && (await this.#replica.keeps(span))
-      if (isCompared || (isOurs && place.start < place.end)) this.#dueMs = this.#clock.now()
+      if (isCompared) this.#isDue = true
       const standing = isOurs ? OURS : isCompared ? COMPARED : SEEN
-      const archived = encodeAs(archivedSchema, { ...place, standing })
+      const archived = encodeAs(archivedSchema, { ...place, standing, notedMs })
       ops.push(this.#table.put(this.#group, receipt.position, archived))
     }
     return ops
+  }
+
+  /** Whether a span of these entries lies there, as far as was seen. */
+  async lies(span: Uint8Array): Promise<boolean> {
+    const place = this.#placeOf(span)
+    if (place === undefined) return false
+    const { start, end } = place
+    return (await this.#rows()).some(
+      (row) => row.start === start && row.end === end && isOfOneLog(row, place),
+    )
   }
 
   /** Tells the relay what each merged span replaces, the smallest first. */
   async confirm(append: OpenMailbox): Promise<void> {
     const now = this.#clock.now()
     // The clock may be put back.
-    this.#dueMs = Math.min(this.#dueMs, now + ASK_AGAIN_MS)
-    if (now < this.#dueMs) return
-    this.#dueMs = now + ASK_AGAIN_MS
+    this.#aloneMs = Math.min(this.#aloneMs, now + ASK_AGAIN_MS)
+    const isAloneDue = now >= this.#aloneMs
+    if (!this.#isDue && !isAloneDue) return
+    this.#isDue = false
+    if (isAloneDue) this.#aloneMs = now + ASK_AGAIN_MS
     let rows = await this.#rows()
+    let refused = 0
     const merged = rows
-      .filter(({ start, end, standing }) => start < end && standing !== SEEN)
+      .filter(({ start, end }) => start < end)
+      .filter(({ standing, notedMs }) => {
+        const isOld = isAloneDue && Math.abs(now - notedMs) >= ALONE_MS
+        return standing === COMPARED || (isOld && standing === OURS)
+      })
       .toSorted((a, b) => a.end - a.start - (b.end - b.start))
     for (const one of merged) {
-      const covered = rows.filter((other) => other !== one && isWithin(other, one))
+      const inside = rows.filter((other) => other !== one && isWithin(other, one))
+      const covered = onWholeLines(one, inside)
       if (covered.length === 0 || covered.length > REPLACED_MAX) continue
-      if (!(await this.#replace(append, one, covered))) continue
+      if (!(await this.#replace(append, one, covered))) {
+        refused++
+        if (refused >= REFUSED_MAX) return
+        continue
+      }
       await this.#vault.write(covered.map(({ position }) => this.#table.del(this.#group, position)))
       rows = rows.filter((row) => !covered.includes(row))
     }
@@ -122,16 +166,24 @@ export class ArchiveMerges {
       await append.replace({ merged: one.position, covered: positions })
       return true
     } catch (error) {
-      // Not before another device has confirmed it, or it holds a fork of them.
-      if (error instanceof RelayError && error.code === "RELAY_FORBIDDEN") return false
+      // Not before another device has confirmed it, or it holds something else there.
+      if (error instanceof RelayError && REFUSALS.includes(error.code)) return false
       throw error
     }
+  }
+
+  /** Of a span by who began its log; `undefined` for any other. */
+  #placeOf(span: Uint8Array): Place | undefined {
+    const header = entriesHeader(span)
+    const node = header && this.#replica.tree.get(header.incarnation)
+    if (node === undefined || !equalBytes(node.writer, header?.writer ?? NOBODY)) return undefined
+    return header
   }
 
   async #rows(): Promise<readonly Placed[]> {
     const rows: Placed[] = []
     for await (const { order, value } of this.#table.list(this.#group)) {
-      rows.push({ ...decodeAs(archivedSchema, value, { bytesMax: 128 }), position: order })
+      rows.push({ ...decodeAs(archivedSchema, value, { bytesMax: 256 }), position: order })
     }
     return rows
   }
@@ -139,17 +191,34 @@ export class ArchiveMerges {
 
 /** Of two that have the same entries the later one is the wider. */
 function isWithin(a: Placed, b: Placed): boolean {
-  const isInside = a.start >= b.start && a.end <= b.end && equalBytes(a.incarnation, b.incarnation)
+  const isInside = a.start >= b.start && a.end <= b.end && isOfOneLog(a, b)
   const isSame = a.start === b.start && a.end === b.end
   return isInside && (!isSame || a.position < b.position)
 }
 
-function placeOf(
-  span: Uint8Array,
-): { readonly incarnation: Uint8Array; readonly start: number; readonly end: number } | undefined {
+function isOfOneLog(a: Place, b: Place): boolean {
+  return equalBytes(a.incarnation, b.incarnation)
+}
+
+/** Those that lie on unbroken lines from the merged span's start to its end: others are not named. */
+function onWholeLines(merged: Place, inside: readonly Placed[]): readonly Placed[] {
+  const near = (one: Place) => `${one.start - 1} ${bytesToHex(one.chainBefore)}`
+  const far = (one: Place) => `${one.end} ${bytesToHex(one.chainEnd)}`
+  const begun = new Set([near(merged)])
+  for (const one of inside.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
+    if (begun.has(near(one))) begun.add(far(one))
+  }
+  const ended = new Set([far(merged)])
+  for (const one of inside.toSorted((a, b) => b.end - a.end || b.start - a.start)) {
+    if (ended.has(far(one))) ended.add(near(one))
+  }
+  return inside.filter((one) => begun.has(near(one)) && ended.has(far(one)))
+}
+
+function entriesHeader(span: Uint8Array): SpanHeader | undefined {
   try {
-    const { incarnation, start, end } = readSpanHeader(span)
-    return { incarnation, start, end }
+    const header = readSpanHeader(span)
+    return header.kind === SPAN_ENTRIES ? header : undefined
   } catch (error) {
     if (error instanceof LogError) return undefined
     throw error

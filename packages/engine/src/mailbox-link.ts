@@ -44,6 +44,9 @@ const POLL_MS = 2000
 
 const NEVER = Number.NEGATIVE_INFINITY
 
+/** There is no room: for this mailbox, or for anything. */
+const FULL: readonly string[] = ["RELAY_FULL", "RELAY_QUOTA"]
+
 /** How a mailbox is reached, and how it is made if the relay does not have it. */
 export interface MailboxAccess {
   readonly mailbox: PublicKey
@@ -180,8 +183,7 @@ export class MailboxLink {
     this.#failures++
     this.#begun = this.#rounds
     this.#code = code
-    const isFull = this.#code === "RELAY_FULL" || this.#code === "RELAY_QUOTA"
-    this.#show(isFull ? "full" : "unreachable")
+    this.#show(FULL.includes(code) ? "full" : "unreachable")
   }
 
   /** Whether the relay has contradicted itself so often that nothing is said to it any more. */
@@ -222,11 +224,9 @@ export class MailboxLink {
     for (;;) await inScope(signal, (scope) => this.#round(append, read, scope))
   }
 
-  /** What is brought now has the merges in it that were made until now. */
   async #beginAnew({ sequenceId }: OpenMailbox): Promise<void> {
     await this.#merges?.forget()
-    const merges = this.#options.space.replica.lastMerge
-    await this.#cursor.save({ sequenceId, next: 1, ...NOTHING_KNOWN, merges })
+    await this.#cursor.save({ sequenceId, next: 1, ...NOTHING_KNOWN, merges: 0 })
   }
 
   /** The relay says that something was appended, up to before `next`: it may be what we brought. */
@@ -248,6 +248,8 @@ export class MailboxLink {
     this.#begun++
     if (this.#isHinted || this.#msToRead() === 0) await this.#readAll(append, read)
     if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
+    // Before anything is brought, for which it may make room.
+    await this.#merges?.confirm(append)
     await this.#push(append)
     await this.#bringMerges(append)
     await this.#acknowledge(read)
@@ -362,7 +364,10 @@ export class MailboxLink {
     const { replica } = this.#options.space
     for (;;) {
       const { held } = this.#cursor.current
-      const { spans } = await replica.spansAfter(held, { bytesMax: BATCH_BYTES_MAX })
+      // To an archive in pieces that end where what lies there ends: else what a merged span covers
+      // is not there whole, and cannot be replaced.
+      const cut = this.#merges && ({ cut: "always" } as const)
+      const { spans } = await replica.spansAfter(held, { bytesMax: BATCH_BYTES_MAX, ...cut })
       if (spans.length === 0) return
       const outcomes = await Promise.allSettled(
         spans.map(async (span) => ({ span, receipt: await append.append(span) })),
@@ -378,18 +383,28 @@ export class MailboxLink {
     }
   }
 
-  /** Once the relay holds all that they cover. */
+  /** Once the relay holds all that they cover. Where there is no room, it goes on with those. */
   async #bringMerges(append: OpenMailbox): Promise<void> {
     if (this.#merges === undefined) return
+    try {
+      await this.#bringNewMerges(append)
+    } catch (error) {
+      const isFull = error instanceof RelayError && FULL.includes(error.code)
+      if (!isFull) throw error
+    }
+    await this.#merges.confirm(append)
+  }
+
+  async #bringNewMerges(append: OpenMailbox): Promise<void> {
     for await (const { order, bytes } of this.#options.space.replica.mergesAfter(
       this.#cursor.current.merges,
     )) {
+      if (await this.#merges?.lies(bytes)) continue
       const receipt = await append.append(bytes)
       let { next } = this.#cursor.current
       if (receipt.position === next) next++
       await this.#heard([{ span: bytes, receipt }], { next, merges: order }, true)
     }
-    await this.#merges.confirm(append)
   }
 
   async #acknowledge(read: OpenMailbox): Promise<void> {
@@ -407,7 +422,7 @@ export class MailboxLink {
     const cursor = this.#cursor.current
     if (items.length === 0 && (place.next ?? cursor.next) === cursor.next) return
     let { held } = cursor
-    for (const { span } of items) held = replica.tree.merge(held, this.#rowOf(span, held))
+    for (const { span } of items) held = replica.tree.merge(held, await this.#rowOf(span, held))
     const head = this.#newest(items)
     await this.#options.space.stored?.(items)
     const ops = (await this.#merges?.note(items, isOurs)) ?? []
@@ -429,15 +444,19 @@ export class MailboxLink {
    * comes before it is held too: a row stands for all of its line, so one that the relay refused
    * in between must be brought again first.
    */
-  #rowOf(span: Uint8Array, held: VersionVector): readonly VectorRow[] {
-    const { tree } = this.#options.space.replica
+  async #rowOf(span: Uint8Array, held: VersionVector): Promise<readonly VectorRow[]> {
+    const { replica } = this.#options.space
+    const { tree } = replica
     const row = spanEnd(span)
     const node = row && tree.get(row.incarnation)
     if (row === undefined || node === undefined || row.start > node.sequence) return []
     if (!equalBytes(node.writer, row.writer)) return []
     const { incarnation, start } = row
-    // Of a merged span a part may be here, and the rest wait for what it was written on.
-    const { sequence, chain } = row.sequence > node.sequence ? node : row
+    // Of a merged span a part may be here, and the rest wait for what it was written on: if it is
+    // this very one that was taken, for what its header says proves nothing.
+    const isPart = row.sequence > node.sequence
+    if (isPart && !(await replica.keepsPart(span))) return []
+    const { sequence, chain } = isPart ? node : row
     const before =
       start > node.first ? { incarnation, sequence: start - 1 } : (node.parent ?? undefined)
     const isNext = before === undefined || tree.covers(held, before.incarnation, before.sequence)

@@ -29,7 +29,7 @@ export const recordColumns: BodyColumns = {
     for (const body of bodies) {
       const changes = changesIn(body)
       const read = changes?.map(({ value }) => columns.read(value.change))
-      const isKept = read?.every((one) => one !== undefined) ?? false
+      const isKept = !columns.isFull && (read?.every((one) => one !== undefined) ?? false)
       if (changes === undefined || read === undefined || !isKept) {
         shapes.uint(0)
         shapes.sized(body)

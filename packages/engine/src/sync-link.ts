@@ -13,6 +13,7 @@ import { NetError } from "@fulcrum/net/contract"
 import {
   CHUNK_BYTES,
   createSession,
+  FINDS_MAX,
   type Session,
   type SyncAction,
   type SyncEvent,
@@ -109,7 +110,8 @@ export class SyncLink {
   /** Asks the peer for wider spans of what came in small ones. */
   async #seek(): Promise<void> {
     for (const space of this.#agreed.keys()) {
-      for (const place of await space.log.sought()) this.#feed({ type: "seek", space, place })
+      for (const place of await space.log.sought(FINDS_MAX))
+        this.#feed({ type: "seek", space, place })
     }
   }
 
@@ -152,7 +154,7 @@ export class SyncLink {
 
   #read(space: PeerSpace, after: VersionVector, bytesMax: number): void {
     space.log
-      .spansAfter(after, { bytesMax, cut: true })
+      .spansAfter(after, { bytesMax, cut: "much" })
       .then(({ spans, reached }) => this.#feed({ type: "read", space, spans, reached }))
       .catch((error: unknown) => this.#broke(error))
   }

@@ -85,4 +85,43 @@ describe("a record's log", () => {
     expect(await laptop.get(NAME)).toBe("Ada 63")
     expect((await laptop.history(NAME)).length).toBe(64)
   })
+
+  test("[P37] is in step with a relay that has no room for what was merged", async () => {
+    await using world = new PersonWorld()
+    const limits = { ...RELAY_LIMITS }
+    const relay = await world.relay("relay", limits)
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    await phone.start({ listen: [] })
+    for (let at = 0; at < 7; at++) await phone.set(NAME, `Ada ${at}`)
+    expect(await world.during(phone.settle(5000))).toEqual([])
+    const before = relay.counted("bytes_appended_total")
+    // Room for one more edit, and not for what eight become.
+    limits.mailboxBytesMax = before + 700
+    await phone.set(NAME, "Ada 7")
+    await world.clock.advance(10_000)
+    expect(await phone.relays()).toMatchObject([{ state: "reachable", pending: 0 }])
+    const appended = relay.counted("items_appended_total")
+    limits.mailboxBytesMax = RELAY_LIMITS.mailboxBytesMax
+    await world.until("the merged span", () => relay.counted("items_appended_total") > appended)
+  })
+
+  test("[P37] is replaced on a relay also where it was merged before all of it was there", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    const machine = world.machine("laptop")
+    await world.end(await world.pair(phone, machine, { relay: relay.address }))
+    await phone.start({ listen: [] })
+    await edit(world, phone, 0, 5)
+    await world.during(phone.settle(5000))
+    await relay.stop()
+    await edit(world, phone, 5, 30)
+    await world.clock.advance(2000)
+    await relay.start()
+    await world.until("all of it", async () => (await phone.relays())[0]?.pending === 0)
+    const laptop = await world.reopen(machine)
+    await laptop.start({ listen: [] })
+    await world.until("what was merged", () => relay.counted("items_replaced_total") > 5)
+    expect(await laptop.get(NAME)).toBe("Ada 29")
+  })
 })

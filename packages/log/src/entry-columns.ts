@@ -25,7 +25,7 @@ import {
   struct,
   uint,
 } from "@fulcrum/codec/schema"
-import { decodeEntry, type EntryKind, encodeEntry } from "./entry.ts"
+import { decodeEntry, ENTRY_BODY_BYTES_MAX, type EntryKind, encodeEntry } from "./entry.ts"
 import { LogError } from "./log-error.ts"
 import { SPAN_INFLATED_MAX } from "./packing.ts"
 import { type VectorRow, type VersionVector, vectorSchema } from "./vector.ts"
@@ -111,9 +111,10 @@ export function decodeEntryColumns(
   if (columns === undefined || kinds.length !== count) throw malformed()
   const on = new Map(packed.on.map(({ index, rows }) => [index, rows]))
   const bodies = columns.unpack(packed.bodies, { count, bytesMax: SPAN_INFLATED_MAX })
-  return bodies.map((body, index) =>
-    encodeEntry({ kind: kinds[index] ?? "payload", on: on.get(index) ?? NOTHING, body }),
-  )
+  return bodies.map((body, index) => {
+    if (body.length > ENTRY_BODY_BYTES_MAX) throw malformed()
+    return encodeEntry({ kind: kinds[index] ?? "payload", on: on.get(index) ?? NOTHING, body })
+  })
 }
 
 function malformed(): LogError {

@@ -8,9 +8,6 @@ import type { IncarnationTree } from "./incarnation-tree.ts"
 import type { LogTables, SpanPlace } from "./log-tables.ts"
 import { dueMerge, LINE_SPANS_MAX } from "./tiers.ts"
 
-/** Logs looked at in one go. */
-const LOOKED_AT_MAX = 32
-
 /** Spans given for one place. */
 const WIDER_SPANS_MAX = 64
 
@@ -28,9 +25,10 @@ export class ForeignTiers {
     for (const key of keys) this.#grown.add(key)
   }
 
-  async sought(tree: IncarnationTree): Promise<readonly SpanPlace[]> {
+  async sought(tree: IncarnationTree, limit: number): Promise<readonly SpanPlace[]> {
     const places: SpanPlace[] = []
-    for (const key of [...this.#grown].slice(0, LOOKED_AT_MAX)) {
+    for (const key of [...this.#grown]) {
+      if (places.length >= limit) break
       this.#grown.delete(key)
       const node = tree.byKey(key)
       if (node === undefined) continue

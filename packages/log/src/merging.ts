@@ -27,6 +27,7 @@ import {
   SPAN_ENTRIES,
   type Span,
   type SpanHeader,
+  type SpanSecrets,
   sealSpan,
 } from "./span.ts"
 import type { StoredEntries } from "./stored-entries.ts"
@@ -97,26 +98,41 @@ export async function mergeSpans(
   const { start, chainBefore } = first
   const { end, chainEnd } = last
   if (!equalBytes(chain, chainEnd) || encoded.length !== end - start + 1) throw broken()
-  const sealed = sealSpan({
-    kind: SPAN_ENTRIES,
-    space: keyring.tag,
-    signer,
-    incarnation,
-    start,
-    end,
-    chainBefore,
-    chainEnd,
-    epoch: epoch.id,
-    epochKey: epoch.key,
-    content: contentOf(encoded, bodies),
-    random,
-    deflate,
-  })
+  const seal = (content: Uint8Array): Uint8Array =>
+    sealSpan({
+      kind: SPAN_ENTRIES,
+      space: keyring.tag,
+      signer,
+      incarnation,
+      start,
+      end,
+      chainBefore,
+      chainEnd,
+      epoch: epoch.id,
+      epochKey: epoch.key,
+      content,
+      random,
+      deflate,
+    })
+  const secrets = { chainKey: keyring.chainKey, epochKey: epoch.key, deflate, bodies }
+  let sealed = seal(contentOf(encoded, bodies))
   // What it takes the place of is deleted: it is opened first, as every reader will.
-  const { chainKey } = keyring
-  openSpan(asVerified(readSpan(sealed)), { chainKey, epochKey: epoch.key, deflate, bodies })
+  if (!opens(sealed, secrets)) {
+    sealed = seal(encodeSpanEntries(encoded))
+    openSpan(asVerified(readSpan(sealed)), secrets)
+  }
   const span = { bytes: sealed, incarnation, start, end }
   return { span, ops: tables.replaceSpans({ ...span, chainEnd }, records) }
+}
+
+function opens(sealed: Uint8Array, secrets: SpanSecrets): boolean {
+  try {
+    openSpan(asVerified(readSpan(sealed)), secrets)
+    return true
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error
+    return false
+  }
 }
 
 /** Below this a span is sent whole: cutting it costs more than it saves. */
@@ -129,21 +145,27 @@ const CUT_SHARE = 4
  * The last entries of a merged span, sealed by its writer as a span of their own, for somebody who
  * lacks no others.
  *
- * @param from - Sequence of the first that is lacking.
+ * @param input - `from`: sequence of the first that is lacking; `always`: not only where it saves
+ * much.
  * @returns `undefined`: the whole is as good.
  */
 export function cutSpan(
   options: Omit<MergingOptions, "tables">,
-  input: { readonly signer: SigningKey; readonly bytes: Uint8Array; readonly from: number },
+  input: {
+    readonly signer: SigningKey
+    readonly bytes: Uint8Array
+    readonly from: number
+    readonly always: boolean
+  },
 ): Uint8Array | undefined {
   const { keyring, random, deflate, bodies } = options
-  const { signer, bytes, from } = input
+  const { signer, bytes, from, always } = input
   const epoch = keyring.current
-  if (epoch === undefined || bytes.length < CUT_BYTES_MIN) return undefined
+  if (epoch === undefined || (!always && bytes.length < CUT_BYTES_MIN)) return undefined
   const span = asVerified(readSpan(bytes))
   const { kind, incarnation, start, end, chainEnd, writer } = span.header
   const lacking = end - from + 1
-  if (kind !== SPAN_ENTRIES || lacking * CUT_SHARE > end - start + 1) return undefined
+  if (kind !== SPAN_ENTRIES || (!always && lacking * CUT_SHARE > end - start + 1)) return undefined
   if (!equalBytes(writer, signer.publicKey)) return undefined
   const epochKey = epochKeyFor(span, keyring)
   if (epochKey === undefined) return undefined

@@ -34,10 +34,6 @@ export class OwnTiers {
     this.#lastMerge = options.lastMerge
   }
 
-  get lastMerge(): number {
-    return this.#lastMerge
-  }
-
   /** A log of this device goes further by these spans. */
   grew(key: string, records: readonly PlacedRecord[]): void {
     this.#toLookAt?.add(key)

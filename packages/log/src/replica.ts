@@ -252,9 +252,11 @@ export class Replica {
   /**
    * Entries of others that are here in spans which their writer would merge, of logs that went on
    * since this was last asked: whoever else has these may have wider ones. Each once.
+   *
+   * @param limit - How many, at most; the others come with the next call.
    */
-  sought(): Promise<readonly SpanPlace[]> {
-    return this.#foreign.sought(this.#tree)
+  sought(limit: number): Promise<readonly SpanPlace[]> {
+    return this.#foreign.sought(this.#tree, limit)
   }
 
   /**
@@ -268,11 +270,6 @@ export class Replica {
     return widerSpans(this.#tables, place, limit.bytesMax)
   }
 
-  /** Number of the last merge that was made here; 0: none. */
-  get lastMerge(): number {
-    return this.#tiers.lastMerge
-  }
-
   /**
    * Spans that were merged here after the merge numbered `after`, and not taken in by a later one.
    * Each once, in order.
@@ -282,6 +279,17 @@ export class Replica {
       const bytes = await this.#bytesOf(place)
       if (bytes) yield { ...place, order, bytes }
     }
+  }
+
+  /** Whether this very span is kept here as far as it came: the rest waits for other entries. */
+  async keepsPart(span: Uint8Array): Promise<boolean> {
+    const { incarnation, start, end } = readSpan(span).header
+    const node = this.#tree.get(incarnation)
+    if (node === undefined || node.sequence >= end) return false
+    const [record] = await this.#tables.spansFrom(incarnation, node.sequence, 1)
+    if (record?.end !== node.sequence || record.start !== start) return false
+    const [stored] = await this.#tables.spansAt([record.arrival])
+    return stored !== undefined && equalBytes(stored.bytes, span)
   }
 
   /** Whether this very span is kept here: it was opened, and is what it says. */
@@ -305,16 +313,21 @@ export class Replica {
    * `bytesMax` at most but at least one span. Where it contradicts what is here, it gets the spans
    * that prove it.
    *
-   * @param limit - `cut`: of a merged span of this device of which little lacks, only that is given,
-   * sealed anew each time; otherwise the spans as they are kept.
+   * @param limit - `cut`: of a merged span of this device of which a part lacks, only that is given,
+   * sealed anew each time: where it saves much, or always; otherwise the spans as they are kept.
    */
   async spansAfter(
     vector: VersionVector,
-    limit: { readonly bytesMax: number; readonly cut?: boolean },
+    limit: { readonly bytesMax: number; readonly cut?: "much" | "always" },
   ): Promise<SpansAfter> {
     const source = { tables: this.#tables, stored: this.#stored, tree: this.#tree }
     const cut = (bytes: Uint8Array, from: number) =>
-      cutSpan(this.#options, { signer: (this.#own ?? this.#drawLine()).signer, bytes, from })
+      cutSpan(this.#options, {
+        signer: (this.#own ?? this.#drawLine()).signer,
+        bytes,
+        from,
+        always: limit.cut === "always",
+      })
     return selectSpans({ ...source, cut: limit.cut ? cut : undefined }, vector, limit.bytesMax)
   }
 

@@ -3,7 +3,8 @@ import type { MemoryFault } from "@fulcrum/store/memory"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { encodeEntry, nextChain } from "../src/entry.ts"
+import { ENTRY_BODY_BYTES_MAX, encodeEntry, nextChain } from "../src/entry.ts"
+import { decodeEntryColumns, encodeEntryColumns } from "../src/entry-columns.ts"
 import { idKey } from "../src/ids.ts"
 import {
   encodeSpanEntries,
@@ -30,7 +31,7 @@ import {
   spansOf,
   textsOf,
 } from "./device.ts"
-import { deflate, spaceSecrets } from "./fixture.ts"
+import { codeOf, deflate, spaceSecrets } from "./fixture.ts"
 
 const space = spaceSecrets("tiers")
 
@@ -427,7 +428,7 @@ test("[L20] who lacks the last few entries of a merged span gets those alone", a
   expect((await spansOf(a.replica)).length).toBe(1)
   const limit = { bytesMax: 1_000_000 }
   const whole = await a.replica.spansAfter(b.replica.vector, limit)
-  const cut = await a.replica.spansAfter(b.replica.vector, { ...limit, cut: true })
+  const cut = await a.replica.spansAfter(b.replica.vector, { ...limit, cut: "much" })
   expect(bytesOf(cut.spans) * 3).toBeLessThan(bytesOf(whole.spans))
   expect(cut.reached).toEqual(whole.reached)
   const results = await b.replica.admit(cut.spans)
@@ -435,7 +436,7 @@ test("[L20] who lacks the last few entries of a merged span gets those alone", a
   expect(b.replica.digest).toEqual(a.replica.digest)
   expect(await textsOf(b.replica)).toEqual(await textsOf(a.replica))
   // Who did not write it sends it whole.
-  const fromB = await b.replica.spansAfter(c.replica.vector, { ...limit, cut: true })
+  const fromB = await b.replica.spansAfter(c.replica.vector, { ...limit, cut: "much" })
   await c.replica.admit(fromB.spans)
   expect(c.replica.digest).toEqual(a.replica.digest)
 })
@@ -443,3 +444,13 @@ test("[L20] who lacks the last few entries of a merged span gets those alone", a
 function bytesOf(spans: readonly Uint8Array[]): number {
   return spans.reduce((sum, { length }) => sum + length, 0)
 }
+
+test("[R24] a body in columns that is larger than an entry may be is refused with a code", () => {
+  const large = new Uint8Array(ENTRY_BODY_BYTES_MAX + 1)
+  const columns = { pack: () => new Uint8Array(1), unpack: () => [large] }
+  const entry = encodeEntry({ kind: "payload", on: [], body: new Uint8Array(1) })
+  const content = encodeEntryColumns([entry], columns) ?? entry
+  expect(codeOf(() => decodeEntryColumns(content, 1, columns))).toBe("LOG_MALFORMED")
+  expect(codeOf(() => decodeEntryColumns(content, 2, columns))).toBe("LOG_MALFORMED")
+  expect(codeOf(() => decodeEntryColumns(content, 1, undefined))).toBe("LOG_MALFORMED")
+})

@@ -27,7 +27,7 @@ import { CELL_BYTES_MAX } from "./cell.ts"
 import { ACTOR_BYTES, type ChangeWrite, type ParsedChange, parseChange } from "./change-format.ts"
 import { ChangeWriter, type Sha256 } from "./change-writer.ts"
 import { ByteReader, ByteWriter } from "./columns.ts"
-import { CHANGE_OPS_MAX, CHANGE_PREDS_MAX } from "./documents.ts"
+import { CHANGE_BYTES_MAX, CHANGE_OPS_MAX, CHANGE_PREDS_MAX } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
 import { keyToPath, REGISTER_LIMITS } from "./registers.ts"
 
@@ -54,6 +54,8 @@ type Streams<T> = Readonly<Record<(typeof STREAMS)[number], T>>
 
 const NAME_BYTES_MAX = 512
 const DEPS_MAX = 4096
+/** In one pack: as many as one change may refer to. */
+const ACTORS_MAX = 4096
 
 /** What one document has come to in this pack. */
 interface DocumentState {
@@ -208,6 +210,11 @@ export class ChangeColumnsWriter {
     this.#writeActor(to, pred.slice(at + 1))
   }
 
+  /** Whether there is room for the actors of one more change. */
+  get isFull(): boolean {
+    return this.#known.actors.length > ACTORS_MAX / 2
+  }
+
   /** Its number and one, or 0 and its bytes if it is new. */
   #writeActor(to: ByteWriter, actor: string): void {
     const { actors } = this.#known
@@ -245,8 +252,7 @@ export class ChangeColumnsReader {
     const deps = flag & FLAG.DEPS ? this.#readDeps() : [expected(document.head)]
     const message = flag & FLAG.MESSAGE ? fields.text() : ""
     const count = flag & FLAG.WRITES ? fields.uint(CHANGE_OPS_MAX) : 1
-    const writes: ChangeWrite[] = []
-    for (let at = 0; at < count; at++) writes.push(this.#readWrite(document))
+    const writes = this.#readWrites(document, count)
     const change = { actor, seq, startOp, deps, message, writes }
     const { bytes, hash } = this.#writer.write(change)
     known.note(document, change, hash)
@@ -269,6 +275,7 @@ export class ChangeColumnsReader {
     const { actors } = this.#known
     const number = from.uint()
     if (number > 0) return expected(actors[number - 1])
+    if (actors.length >= ACTORS_MAX) throw new RangeError("more actors than a document has")
     const actor = bytesToHex(from.take(ACTOR_BYTES))
     actors.push(actor)
     return actor
@@ -279,7 +286,27 @@ export class ChangeColumnsReader {
     return times(fields.uint(DEPS_MAX), () => bytesToHex(fields.take(32)))
   }
 
-  #readWrite(document: DocumentState): ChangeWrite {
+  /** Within the bounds that a change has by itself, so that a few bytes cannot become many. */
+  #readWrites(document: DocumentState, count: number): readonly ChangeWrite[] {
+    const writes: ChangeWrite[] = []
+    const keys = new Set<string>()
+    let preds = 0
+    const textsBefore = this.#streams.texts.left
+    for (let at = 0; at < count; at++) {
+      const write = this.#readWrite(document, CHANGE_PREDS_MAX - preds)
+      preds += write.preds.length
+      if (keys.has(write.key)) throw new RangeError("a register twice in one change")
+      keys.add(write.key)
+      if (textsBefore - this.#streams.texts.left > CHANGE_BYTES_MAX) {
+        throw new RangeError("more than a change may hold")
+      }
+      writes.push(write)
+    }
+    if (count === 0) throw new RangeError("a change without a write")
+    return writes
+  }
+
+  #readWrite(document: DocumentState, predsMax: number): ChangeWrite {
     const known = this.#known
     const { writes, keys, refs } = this.#streams
     const flag = writes.byte()
@@ -288,14 +315,14 @@ export class ChangeColumnsReader {
     const before = document.registers.get(key)
     const counter = flag & WRITE.COUNTER ? refs.uint() : (before?.counter ?? 0) + 1
     const expectedPreds = before ? [before.op] : []
-    const preds = flag & WRITE.PREDS ? this.#readPreds() : expectedPreds
+    const preds = flag & WRITE.PREDS ? this.#readPreds(predsMax) : expectedPreds
     const cell = { counter, value: flag & WRITE.UNSET ? undefined : this.#readValue(flag) }
     return { key, path: expected(keyToPath(key)), cell, preds }
   }
 
-  #readPreds(): readonly string[] {
+  #readPreds(most: number): readonly string[] {
     const { refs } = this.#streams
-    return times(refs.uint(CHANGE_PREDS_MAX), () => {
+    return times(refs.uint(most), () => {
       const counter = refs.uint()
       return `${counter}@${this.#readActor(refs)}`
     })

@@ -98,7 +98,8 @@ export class ChangeWriter {
     }
     const values = writes.map(({ cell }) => utf8ToBytes(encodeCell(cell)))
     const preds = writes.flatMap((write) => write.preds.map(splitPred))
-    const actorNumber = (name: string) => (name === actor ? 0 : others.indexOf(name) + 1)
+    const numbers = new Map([actor, ...others].map((name, number) => [name, number]))
+    const actorNumber = (name: string) => numbers.get(name) ?? 0
     const uints = (rows: readonly number[]) => writeRuns(to, rows, (_, row) => to.uint(row))
     column(CHANGE_COLUMNS.KEY, () => writeRuns(to, keysOf(writes), (_, key) => to.text(key)))
     column(CHANGE_COLUMNS.INSERT, () => to.uint(writes.length))

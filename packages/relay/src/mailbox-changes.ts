@@ -348,8 +348,9 @@ export async function replaceCovered(
   const covered: { position: number; row: IndexRow; header: SpanHeader }[] = []
   let bytes = 0
   for (const position of new Set(input.covered)) {
+    if (position >= mailbox.next || position === input.merged) continue
     const item = await itemAt(context, name, position)
-    if (item === undefined || position === input.merged) continue
+    if (item === undefined) continue
     bytes += item.bytes.length
     if (bytes > REPLACED_BYTES_MAX) throw new RelayError("RELAY_TOO_LARGE", "too much at once")
     covered.push({ position, row: item.row, header: headerOf(item.bytes) })
@@ -366,12 +367,15 @@ export async function replaceCovered(
 }
 
 /**
- * Whether each of the spans lies on an unbroken line from the merged span's start to its end, with
+ * Whether each of the spans is by the merged one's writer, and lies on an unbroken line from the merged span's start to its end, with
  * its boundary hashes; what was merged before and what that covers may both be among them.
  */
 export function isCovering(merged: SpanHeader, covered: readonly SpanHeader[]): boolean {
   const { start, end, chainBefore, chainEnd, space, kind } = merged
-  const isLike = covered.every((one) => equalBytes(one.space, space) && one.kind === kind)
+  const isLike = covered.every(
+    (one) =>
+      one.kind === kind && equalBytes(one.space, space) && equalBytes(one.writer, merged.writer),
+  )
   const begins = reached(
     { at: start - 1, chain: chainBefore },
     covered.toSorted((a, b) => a.start - b.start || a.end - b.end),

@@ -391,10 +391,11 @@ describe("drops", () => {
 describe("merging", () => {
   it("[L25] replaces covered spans only by one line with the same boundaries, confirmed", async () => {
     await start()
+    const signer = newKey()
     const { append, client, maker } = await openBoth("archive")
-    for (const start of [1, 2, 3]) await append.append(newSpan(rig.random, { start }))
-    await append.append(newSpan(rig.random, { start: 1, end: 3, before: 0, after: 3 }))
-    await append.append(newSpan(rig.random, { start: 1, end: 3, before: 0, after: 9 }))
+    for (const start of [1, 2, 3]) await append.append(newSpan(rig.random, { start, signer }))
+    await append.append(newSpan(rig.random, { signer, start: 1, end: 3, before: 0, after: 3 }))
+    await append.append(newSpan(rig.random, { signer, start: 1, end: 3, before: 0, after: 9 }))
     const covered = [1, 2, 3]
     await expect(append.replace({ merged: 4, covered })).rejects.toEqual(code("RELAY_FORBIDDEN"))
     const other = await maker.open(client, "append", newKey())
@@ -414,14 +415,20 @@ describe("merging", () => {
 
   it("[L25] replaces earlier merges together with what they cover, and no fork of it", async () => {
     await start()
+    const signer = newKey()
     const { append, client, maker } = await openBoth("archive")
-    for (const start of [1, 2, 3, 4]) await append.append(newSpan(rig.random, { start }))
-    await append.append(newSpan(rig.random, { start: 1, end: 2, before: 0, after: 2 }))
+    for (const start of [1, 2, 3, 4]) await append.append(newSpan(rig.random, { start, signer }))
+    await append.append(newSpan(rig.random, { signer, start: 1, end: 2, before: 0, after: 2 }))
     // Another second entry, and one that goes past the merged span.
-    await append.append(newSpan(rig.random, { start: 2, end: 2, before: 1, after: 9 }))
-    await append.append(newSpan(rig.random, { start: 1, end: 4, before: 0, after: 4 }))
-    await append.append(newSpan(rig.random, { start: 4, end: 5, before: 3, after: 5 }))
+    await append.append(newSpan(rig.random, { signer, start: 2, end: 2, before: 1, after: 9 }))
+    await append.append(newSpan(rig.random, { signer, start: 1, end: 4, before: 0, after: 4 }))
+    await append.append(newSpan(rig.random, { signer, start: 4, end: 5, before: 3, after: 5 }))
     const other = await maker.open(client, "append", newKey())
+    // The same boundaries, by somebody else.
+    await append.append(newSpan(rig.random, { start: 1, end: 4, before: 0, after: 4 }))
+    await expect(other.replace({ merged: 9, covered: [1, 2, 3, 4] })).rejects.toEqual(
+      code("RELAY_FORBIDDEN"),
+    )
     for (const covered of [
       [1, 2, 3, 4, 5, 6],
       [1, 2, 3, 4, 8],
@@ -432,14 +439,15 @@ describe("merging", () => {
     }
     await other.replace({ merged: 7, covered: [1, 2, 3, 4, 5] })
     const read = await maker.open(client, "read", newKey())
-    expect((await read.read({ from: 1 })).items.map((item) => item.position)).toEqual([6, 7, 8])
+    expect((await read.read({ from: 1 })).items.map((item) => item.position)).toEqual([6, 7, 8, 9])
   })
 
   it("[L26] lets a space of one confirm its own merge after a day", async () => {
     await start()
+    const signer = newKey()
     const { append } = await openBoth("archive")
-    for (const start of [1, 2]) await append.append(newSpan(rig.random, { start }))
-    await append.append(newSpan(rig.random, { start: 1, end: 2, before: 0, after: 2 }))
+    for (const start of [1, 2]) await append.append(newSpan(rig.random, { start, signer }))
+    await append.append(newSpan(rig.random, { signer, start: 1, end: 2, before: 0, after: 2 }))
     await rig.clock.jump(DAY_MS)
     await append.replace({ merged: 3, covered: [1, 2] })
     expect(rig.relay.mailboxes.get(append.name).items).toBe(1)

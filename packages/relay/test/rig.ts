@@ -148,14 +148,21 @@ export function newMaker(rig: Rig, kind: MailboxKind): Maker {
 /** A span that a relay takes; what is inside is of no meaning. */
 export function newSpan(
   random: SeededRandom,
-  options: { start?: number; end?: number; before?: number; after?: number; bytes?: number } = {},
+  options: {
+    start?: number
+    end?: number
+    before?: number
+    after?: number
+    bytes?: number
+    signer?: SigningKey
+  } = {},
 ): Uint8Array {
   const { start = 1, end = start, before = start - 1, after = end, bytes = 10 } = options
   const chain = (n: number) => chainHashSchema.decode(new Uint8Array(32).fill(n))
   return sealSpan({
     kind: SPAN_ENTRIES,
     space: spaceTagSchema.decode(new Uint8Array(32).fill(7)),
-    signer: generateSigningKey(random),
+    signer: options.signer ?? generateSigningKey(random),
     incarnation: incarnationIdSchema.decode(random.bytes(16)),
     start,
     end,

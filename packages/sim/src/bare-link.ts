@@ -10,6 +10,7 @@ import { type Channel, NetError } from "@fulcrum/net/contract"
 import {
   CHUNK_BYTES,
   createSession,
+  FINDS_MAX,
   type Session,
   type SyncAction,
   type SyncEvent,
@@ -78,7 +79,8 @@ export class BareLink {
 
   async #seek(): Promise<void> {
     const space = this.#replica
-    for (const place of await space.log.sought()) this.#feed({ type: "seek", space, place })
+    for (const place of await space.log.sought(FINDS_MAX))
+      this.#feed({ type: "seek", space, place })
   }
 
   #feed(event: SyncEvent<BareReplica>): void {
@@ -93,7 +95,7 @@ export class BareLink {
         return
       case "read":
         action.space.log
-          .spansAfter(action.after, { bytesMax: action.bytesMax, cut: true })
+          .spansAfter(action.after, { bytesMax: action.bytesMax, cut: "much" })
           .then(({ spans, reached }) =>
             this.#feed({ type: "read", space: action.space, spans, reached }),
           )

@@ -63,7 +63,7 @@ const KNOWN_ROWS_MAX: number = 2 * VECTOR_ROWS_MAX
 const GATHERED_ROWS_MAX = 1024
 
 /** Most questions for wider spans that are looked into, or whose answers wait, at a time. */
-const FINDS_MAX = 4
+export const FINDS_MAX = 4
 
 /** One space, as the session sees it. Live: what it says is durable, and changes. */
 export interface SyncSpace {

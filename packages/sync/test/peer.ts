@@ -58,7 +58,7 @@ export class Peer {
 
   /** Asks for wider spans of what came in small ones. */
   async seek(space: TestSpace): Promise<void> {
-    for (const place of await space.log.sought()) {
+    for (const place of await space.log.sought(4)) {
       this.#take(this.session.step({ type: "seek", space, place }))
     }
   }
