@@ -399,7 +399,10 @@ export class MailboxLink {
     for await (const { order, bytes } of this.#options.space.replica.mergesAfter(
       this.#cursor.current.merges,
     )) {
-      if (await this.#merges?.lies(bytes)) continue
+      if (await this.#merges?.lies(bytes)) {
+        await this.#cursor.save({ ...this.#cursor.current, merges: order })
+        continue
+      }
       const receipt = await append.append(bytes)
       let { next } = this.#cursor.current
       if (receipt.position === next) next++
