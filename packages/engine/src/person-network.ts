@@ -9,7 +9,6 @@
  * @module
  */
 import { deviceIdSchema } from "@fulcrum/access/device"
-import { discoveryTag } from "@fulcrum/access/meeting"
 import type { MemberDevice, RemovedDevice } from "@fulcrum/access/member-state"
 import {
   type Membership as MembershipView,
@@ -29,6 +28,7 @@ import type { Ledger, LedgerChange } from "./ledger.ts"
 import { followRemovals } from "./membership-writes.ts"
 import { Mutex } from "./mutex.ts"
 import type { PersonOptions } from "./open-person.ts"
+import { searchOwnDevices } from "./own-discovery.ts"
 import { OwnSpaces } from "./own-spaces.ts"
 import { PAIRING_PROTOCOL } from "./pairing-line.ts"
 import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "./person.ts"
@@ -39,8 +39,6 @@ import type { OpenRelationship, Relationships } from "./relationships.ts"
 import { isNoticeFor, sealNotice } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
 
-/** How often the local network is searched anew. */
-const DISCOVER_MS = 60_000
 /** When what a failing store held up is tried again. */
 const STORE_RETRY_MS = 2000
 
@@ -221,25 +219,12 @@ export class PersonNetwork {
   /** Own devices on the local network are found by a tag that changes daily. */
   #discover(host: Host): void {
     const { discovery, clock, device } = this.#options
-    if (discovery === undefined || this.#addresses.length === 0) return
-    const { signal } = this.#stop
-    const search = async () => {
-      while (!signal.aborted) {
-        const tag = discoveryTag({ meetingKey: device.meetingKey, nowMs: clock.now() })
-        const round = new AbortController()
-        const either = AbortSignal.any([signal, round.signal])
-        await using _ = discovery.announce(tag, this.#addresses)
-        const over = clock.sleep(DISCOVER_MS, signal).then(
-          () => round.abort(),
-          () => undefined,
-        )
-        for await (const address of discovery.find(tag, { signal: either })) {
-          if (!this.#addresses.includes(address)) await this.#devices.dialFound(host, address)
-        }
-        await over
-      }
-    }
-    this.#searching = search()
+    const addresses = this.#addresses
+    if (discovery === undefined || addresses.length === 0) return
+    const found = (address: string) => this.#devices.dialFound(host, address)
+    const { meetingKey } = device
+    const options = { discovery, meetingKey, clock, addresses, found }
+    this.#searching = searchOwnDevices(options, this.#stop.signal)
   }
 
   #noticeFor(removed: RemovedDevice): Uint8Array | undefined {
