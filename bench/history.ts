@@ -67,7 +67,7 @@ export async function countHistory(shape: RecordShape): Promise<HistoryCounts> {
     spans++
     spansMost = Math.max(spansMost, spans)
     for (;;) {
-      const merged = await writer.replica.merge()
+      const merged = await writer.replica.merging.merge()
       if (merged === undefined) return
       count.merges++
       count.entriesRewritten += merged.end - merged.start + 1

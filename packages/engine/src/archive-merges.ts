@@ -108,7 +108,8 @@ export class ArchiveMerges {
     for (const { span, receipt } of items) {
       const place = this.#placeOf(span)
       if (place === undefined) continue
-      const isCompared = place.start < place.end && !isOurs && (await this.#replica.keeps(span))
+      const isCompared =
+        place.start < place.end && !isOurs && (await this.#replica.merging.keeps(span))
       if (isCompared) this.#isDue = true
       const standing = isOurs ? OURS : isCompared ? COMPARED : SEEN
       const archived = encodeAs(archivedSchema, { ...place, standing, notedMs })

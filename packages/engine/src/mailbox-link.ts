@@ -22,20 +22,20 @@ import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Replica } from "@fulcrum/log/replica"
 import { spanHash } from "@fulcrum/log/span"
-import { type VectorRow, type VersionVector, vectorDifference } from "@fulcrum/log/vector"
+import { type VersionVector, vectorDifference } from "@fulcrum/log/vector"
 import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
 import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
-import { type RelayReceipt, receiptFields } from "@fulcrum/relay/receipt"
+import type { RelayReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Vault } from "@fulcrum/store/vault"
 import { ArchiveMerges } from "./archive-merges.ts"
 import { errorCode } from "./error-code.ts"
 import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { askAgain, goneSince } from "./mailbox-gaps.ts"
+import { heldRow, newerReceipt } from "./mailbox-held.ts"
 import { CONTRADICTIONS_MAX, RelayContradictions } from "./relay-contradictions.ts"
 import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
-import { spanEnd } from "./span-end.ts"
 
 /** Bytes of spans read or brought at a time. */
 const BATCH_BYTES_MAX: number = 1024 * 1024
@@ -396,7 +396,7 @@ export class MailboxLink {
   }
 
   async #bringNewMerges(append: OpenMailbox): Promise<void> {
-    for await (const { order, bytes } of this.#options.space.replica.mergesAfter(
+    for await (const { order, bytes } of this.#options.space.replica.merging.mergesAfter(
       this.#cursor.current.merges,
     )) {
       if (await this.#merges?.lies(bytes)) {
@@ -424,46 +424,14 @@ export class MailboxLink {
     const { replica } = this.#options.space
     const cursor = this.#cursor.current
     if (items.length === 0 && (place.next ?? cursor.next) === cursor.next) return
-    let { held } = cursor
-    for (const { span } of items) held = replica.tree.merge(held, await this.#rowOf(span, held))
-    const head = this.#newest(items)
+    let { held, head } = cursor
+    for (const { span, receipt } of items) {
+      held = replica.tree.merge(held, await heldRow(replica, span, held))
+      head = newerReceipt(head, receipt)
+    }
     await this.#options.space.stored?.(items)
     const ops = (await this.#merges?.note(items, isOurs)) ?? []
     await this.#cursor.save({ ...this.#cursor.current, ...place, held, head }, ops)
-  }
-
-  /** The receipt of the highest position: a span that was there already has an older one. */
-  #newest(items: readonly StoredSpan[]): Uint8Array | undefined {
-    let { head } = this.#cursor.current
-    let position = head === undefined ? 0 : receiptFields(head).position
-    for (const { receipt } of items) {
-      if (receipt.position > position) ({ bytes: head, position } = receipt)
-    }
-    return head
-  }
-
-  /**
-   * How far a span goes, if it is by who began its line, no further than what is here, and what
-   * comes before it is held too: a row stands for all of its line, so one that the relay refused
-   * in between must be brought again first.
-   */
-  async #rowOf(span: Uint8Array, held: VersionVector): Promise<readonly VectorRow[]> {
-    const { replica } = this.#options.space
-    const { tree } = replica
-    const row = spanEnd(span)
-    const node = row && tree.get(row.incarnation)
-    if (row === undefined || node === undefined || row.start > node.sequence) return []
-    if (!equalBytes(node.writer, row.writer)) return []
-    const { incarnation, start } = row
-    // Of a merged span a part may be here, and the rest wait for what it was written on: if it is
-    // this very one that was taken, for what its header says proves nothing.
-    const isPart = row.sequence > node.sequence
-    if (isPart && !(await replica.keepsPart(span))) return []
-    const { sequence, chain } = isPart ? node : row
-    const before =
-      start > node.first ? { incarnation, sequence: start - 1 } : (node.parent ?? undefined)
-    const isNext = before === undefined || tree.covers(held, before.incarnation, before.sequence)
-    return isNext ? [{ incarnation, sequence, chain }] : []
   }
 
   #show(state: LinkState): void {

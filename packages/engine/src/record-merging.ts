@@ -47,7 +47,7 @@ export class RecordMerging {
     this.#isDue = false
     try {
       while (!signal.aborted) {
-        if ((await this.#replica.merge()) === undefined) return
+        if ((await this.#replica.merging.merge()) === undefined) return
         this.#merged()
       }
     } catch (error) {

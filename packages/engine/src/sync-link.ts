@@ -41,6 +41,8 @@ export interface SyncLinkOptions {
   readonly clock: Clock
   /** What the peer holds on its disk. */
   peerHas(space: PeerSpace, vector: VersionVector): void
+  /** Told of what ended the session besides the peer: the store's error, say. */
+  broke?(error: unknown): void
 }
 
 export class SyncLink {
@@ -110,7 +112,7 @@ export class SyncLink {
   /** Asks the peer for wider spans of what came in small ones. */
   async #seek(): Promise<void> {
     for (const space of this.#agreed.keys()) {
-      for (const place of await space.log.sought(FINDS_MAX))
+      for (const place of await space.log.merging.sought(FINDS_MAX))
         this.#feed({ type: "seek", space, place })
     }
   }
@@ -136,7 +138,7 @@ export class SyncLink {
         return
       case "find": {
         const { space, place } = action
-        space.log
+        space.log.merging
           .wider(place, { bytesMax: CHUNK_BYTES })
           .then((spans) => this.#feed({ type: "found", space, spans }))
           .catch((error: unknown) => this.#broke(error))
@@ -161,6 +163,7 @@ export class SyncLink {
 
   /** The channel, the store, or what they carried gave out: this session is over. */
   #broke(error: unknown): void {
+    this.#options.broke?.(error)
     this.#options.channel.abort(error instanceof Error ? error : new Error("session broke"))
   }
 }

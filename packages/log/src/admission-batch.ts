@@ -7,7 +7,8 @@ import type { Admission, AdmitResult, Judgement } from "./admission.ts"
 import { idKey } from "./ids.ts"
 import type { LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
-import { spanHash } from "./span.ts"
+import type { SpaceKeyring } from "./space-keyring.ts"
+import { readSpan, spanHash } from "./span.ts"
 import type { Need, WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 
 /** Most proofs of forks that are kept: the first ones say what there is to say. */
@@ -53,6 +54,30 @@ export class AdmissionBatch {
         this.#leave(bytes)
         return judgement
     }
+  }
+
+  /** @returns What became of a waiting span; `undefined` if it goes on waiting. */
+  async retry(span: WaitingSpan): Promise<AdmitResult | undefined> {
+    if (!this.#waiting.find(span.bytes)) return undefined
+    const result = this.settle(span.bytes, await this.admission.judge(span.bytes))
+    return result.outcome === "waiting" ? undefined : result
+  }
+
+  /** What may come in by what came in since this was last asked. */
+  candidates(keyring: SpaceKeyring): readonly WaitingSpan[] {
+    const { progress } = this.admission
+    const candidates: WaitingSpan[] = []
+    for (const [key, sequence] of progress) {
+      candidates.push(...this.#waiting.reached(key, sequence))
+    }
+    progress.clear()
+    for (const epoch of this.#waiting.epochs()) {
+      const [first, ...rest] = this.#waiting.forEpoch(epoch)
+      if (first === undefined) continue
+      const { epoch: id } = readSpan(first.bytes).header
+      if (idKey(id) === epoch && keyring.epochKey(id)) candidates.push(first, ...rest)
+    }
+    return candidates
   }
 
   #wait(bytes: Uint8Array, need: Need): boolean {

@@ -16,17 +16,14 @@
  */
 import { compareBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
-import type { Deflate } from "./deflate.ts"
 import { type Begin, decodeBegin, rootChain } from "./entry.ts"
-import type { BodyColumns } from "./entry-columns.ts"
-import { type ChainHash, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
+import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError, type LogErrorCode } from "./log-error.ts"
 import { addRun, type LogTables, type Run } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
-import type { CheckWriter, SpaceKeyring } from "./space-keyring.ts"
+import type { CheckWriter } from "./space-keyring.ts"
 import {
-  epochIdOf,
   isSigned,
   openSpan,
   readSpan,
@@ -37,6 +34,7 @@ import {
   type SpanHeader,
 } from "./span.ts"
 import type { StoredEntries } from "./stored-entries.ts"
+import { epochOf, type LogSecrets, secretsFor } from "./stored-span.ts"
 import { type Head, TreeDraft } from "./tree-draft.ts"
 import { VECTOR_ROWS_MAX, type VectorRow } from "./vector.ts"
 import type { Verified } from "./verified.ts"
@@ -86,14 +84,11 @@ interface TakenSpan {
   chainEnd: ChainHash
 }
 
-export interface AdmissionOptions {
+export interface AdmissionOptions extends LogSecrets {
   readonly tables: LogTables
   readonly stored: StoredEntries
   readonly tree: IncarnationTree
-  readonly keyring: SpaceKeyring
   readonly checkWriter: CheckWriter
-  readonly deflate: Deflate
-  readonly bodies?: BodyColumns | undefined
   /** Hands out arrival numbers, each once, and gives the last of them. */
   readonly takeArrivals: (count: number) => number
   /** Whether an append of ours is under way there: nothing else may continue it meanwhile. */
@@ -256,10 +251,9 @@ export class Admission {
   #open(span: Verified<Span>): OpenedSpan | undefined {
     const known = this.#opened.get(span.bytes)
     if (known) return known
-    const { keyring, deflate, bodies } = this.#options
-    const epochKey = epochKeyFor(span, keyring)
-    if (epochKey === undefined) return undefined
-    const entries = openSpan(span, { chainKey: keyring.chainKey, epochKey, deflate, bodies })
+    const secrets = secretsFor(span, this.#options)
+    if (secrets === undefined) return undefined
+    const entries = openSpan(span, secrets)
     const first = entries[0]
     const begin = first?.kind === "begin" ? decodeBegin(first.body) : undefined
     return { span, entries, begin }
@@ -339,49 +333,6 @@ export class Admission {
     }
     return undefined
   }
-}
-
-/** The key that opens a span, if the keyring has it. */
-export function epochKeyFor(span: Span, keyring: SpaceKeyring): EpochKey | undefined {
-  const { header, clear } = span
-  const epoch = epochOf(span)
-  const known = keyring.epochKey(epoch)
-  if (known || header.kind !== SPAN_KEY) return known
-  return keyring.openKeySpan?.({ epoch, header, clear })
-}
-
-/**
- * Opens a span that this replica verified before it stored it, and whose record its vault
- * authenticated.
- *
- * @throws {LogError} `LOG_SEAL` if the keyring lacks its epoch.
- */
-export function openStored(
-  stored: Uint8Array,
-  { keyring, deflate, bodies }: StoredSecrets,
-): { readonly span: Span; readonly entries: readonly SpanEntry[] } {
-  const span = asVerified(readSpan(stored))
-  const epochKey = epochKeyFor(span, keyring)
-  if (epochKey === undefined) throw new LogError("LOG_SEAL", "the keyring lacks a stored epoch")
-  const { chainKey } = keyring
-  return { span, entries: openSpan(span, { chainKey, epochKey, deflate, bodies }) }
-}
-
-/** What reads a replica's own spans. */
-export interface StoredSecrets {
-  readonly keyring: SpaceKeyring
-  readonly deflate: Deflate
-  readonly bodies?: BodyColumns | undefined
-}
-
-/** Of a span that was verified before it was stored. */
-export function asVerified(span: Span): Verified<Span>
-export function asVerified(span: Span): Span {
-  return span
-}
-
-function epochOf(span: Span) {
-  return span.header.kind === SPAN_KEY ? epochIdOf(span.bytes) : span.header.epoch
 }
 
 function predecessor(key: string, sequence: number): Need {

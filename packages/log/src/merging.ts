@@ -1,29 +1,26 @@
 /**
  * Merging: the spans of one log sealed again by their writer as one, or taken in by a wider one that
- * their writer sealed. Entries, their chain and their numbers stay as they are.
+ * their writer sealed; and the end of such a span, cut off for whoever lacks no more. Entries, their
+ * chain and their numbers stay as they are.
  *
  * @module
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
-import { asVerified, epochKeyFor } from "./admission.ts"
-import type { Deflate } from "./deflate.ts"
 import { nextChain } from "./entry.ts"
 import { type BodyColumns, encodeEntryColumns } from "./entry-columns.ts"
-import type { IncarnationId } from "./ids.ts"
+import type { ChainHash, ChainKey, IncarnationId } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
 import type { LogTables, PlacedRecord } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import { SPAN_INFLATED_MAX } from "./packing.ts"
-import type { SpaceKeyring } from "./space-keyring.ts"
 import {
   encodeSpanEntries,
   isSigned,
   openEncodedEntries,
   openSpan,
-  readSpan,
   SPAN_ENTRIES,
   type Span,
   type SpanHeader,
@@ -31,16 +28,14 @@ import {
   sealSpan,
 } from "./span.ts"
 import type { StoredEntries } from "./stored-entries.ts"
+import { type LogSecrets, readStored, secretsFor, storedSecrets } from "./stored-span.ts"
 
 /** Bytes of entries in one merged span: what its content may come to, with room for its frame. */
 const MERGED_CONTENT_MAX: number = SPAN_INFLATED_MAX / 2
 
-export interface MergingOptions {
+export interface MergingOptions extends LogSecrets {
   readonly tables: LogTables
-  readonly keyring: SpaceKeyring
   readonly random: Random
-  readonly deflate: Deflate
-  readonly bodies?: BodyColumns | undefined
 }
 
 export interface MergedSpan {
@@ -48,6 +43,16 @@ export interface MergedSpan {
   readonly incarnation: IncarnationId
   readonly start: number
   readonly end: number
+}
+
+/** Entries that follow each other in one log, as they are chained, and where they stand. */
+interface Stretch {
+  readonly incarnation: IncarnationId
+  readonly start: number
+  readonly end: number
+  readonly chainBefore: ChainHash
+  readonly chainEnd: ChainHash
+  readonly encoded: readonly Uint8Array[]
 }
 
 /**
@@ -64,70 +69,65 @@ export async function mergeSpans(
     readonly records: readonly PlacedRecord[]
   },
 ): Promise<{ readonly span: MergedSpan; readonly ops: readonly LogOp[] } | undefined> {
-  const { tables, keyring, random, deflate, bodies } = options
+  const { tables, keyring, deflate, bodies } = options
   const { signer, incarnation } = input
   const epoch = keyring.current
   if (epoch === undefined) return undefined
-  const stored = await tables.spansAt(input.records.map(({ arrival }) => arrival))
+  const { first, records, encoded } = await gather(options, input.records)
+  const last = records.at(-1)
+  if (first === undefined || last === undefined || records.length < 2) return undefined
+  const { start, chainBefore } = first
+  const { end, chainEnd } = last
+  const chain = chainAfter(keyring.chainKey, chainBefore, encoded)
+  if (!equalBytes(chain, chainEnd) || encoded.length !== end - start + 1) throw broken()
+  const stretch = { incarnation, start, end, chainBefore, chainEnd, encoded }
+  const secrets = { chainKey: keyring.chainKey, epochKey: epoch.key, deflate, bodies }
+  let bytes = seal(options, signer, epoch, stretch, bodies)
+  // What it takes the place of is deleted: it is opened first, as every reader will.
+  if (!opens(bytes, secrets)) {
+    bytes = seal(options, signer, epoch, stretch, undefined)
+    openSpan(readStored(bytes), secrets)
+  }
+  const span = { bytes, incarnation, start, end }
+  return { span, ops: tables.replaceSpans({ ...span, chainEnd }, records) }
+}
+
+/** The entries of stored spans, each once, of as many spans as fit into one. */
+async function gather(
+  options: MergingOptions,
+  records: readonly PlacedRecord[],
+): Promise<{
+  readonly first: SpanHeader | undefined
+  readonly records: readonly PlacedRecord[]
+  readonly encoded: readonly Uint8Array[]
+}> {
+  const stored = await options.tables.spansAt(records.map(({ arrival }) => arrival))
   const encoded: Uint8Array[] = []
-  const records: PlacedRecord[] = []
+  const fitting: PlacedRecord[] = []
   let first: SpanHeader | undefined
   let bytes = 0
-  for (const [at, record] of input.records.entries()) {
+  for (const [at, record] of records.entries()) {
     const one = stored[at]
     if (one === undefined) throw broken()
-    const span = asVerified(readSpan(one.bytes))
-    const epochKey = epochKeyFor(span, keyring)
-    if (epochKey === undefined) throw new LogError("LOG_SEAL", "the keyring lacks a stored epoch")
+    const span = readStored(one.bytes)
     first ??= span.header
     // Spans of a folder that was copied may overlap, and of one that came in part the rest is not here.
-    const { start: own } = span.header
+    const { start } = span.header
     const next = first.start + encoded.length
-    const all = openEncodedEntries(span, { epochKey, deflate, bodies })
-    const fresh = all.slice(Math.max(0, next - own), record.end - own + 1)
-    if (own > next) throw broken()
+    if (start > next) throw broken()
+    const all = openEncodedEntries(span, storedSecrets(span, options))
+    const fresh = all.slice(next - start, record.end - start + 1)
     bytes += fresh.reduce((sum, { length }) => sum + length, 0)
     if (bytes > MERGED_CONTENT_MAX) break
     encoded.push(...fresh)
-    records.push(record)
+    fitting.push(record)
   }
-  const last = records.at(-1)
-  if (first === undefined || last === undefined || records.length < 2) return undefined
-  let chain = first.chainBefore
-  for (const entry of encoded) chain = nextChain(keyring.chainKey, chain, entry)
-  const { start, chainBefore } = first
-  const { end, chainEnd } = last
-  if (!equalBytes(chain, chainEnd) || encoded.length !== end - start + 1) throw broken()
-  const seal = (content: Uint8Array): Uint8Array =>
-    sealSpan({
-      kind: SPAN_ENTRIES,
-      space: keyring.tag,
-      signer,
-      incarnation,
-      start,
-      end,
-      chainBefore,
-      chainEnd,
-      epoch: epoch.id,
-      epochKey: epoch.key,
-      content,
-      random,
-      deflate,
-    })
-  const secrets = { chainKey: keyring.chainKey, epochKey: epoch.key, deflate, bodies }
-  let sealed = seal(contentOf(encoded, bodies))
-  // What it takes the place of is deleted: it is opened first, as every reader will.
-  if (!opens(sealed, secrets)) {
-    sealed = seal(encodeSpanEntries(encoded))
-    openSpan(asVerified(readSpan(sealed)), secrets)
-  }
-  const span = { bytes: sealed, incarnation, start, end }
-  return { span, ops: tables.replaceSpans({ ...span, chainEnd }, records) }
+  return { first, records: fitting, encoded }
 }
 
 function opens(sealed: Uint8Array, secrets: SpanSecrets): boolean {
   try {
-    openSpan(asVerified(readSpan(sealed)), secrets)
+    openSpan(readStored(sealed), secrets)
     return true
   } catch (error) {
     if (!(error instanceof LogError)) throw error
@@ -147,7 +147,7 @@ const CUT_SHARE = 4
  *
  * @param input - `from`: sequence of the first that is lacking; `always`: not only where it saves
  * much.
- * @returns `undefined`: the whole is as good.
+ * @returns `undefined`: the whole is as good, or somebody else's.
  */
 export function cutSpan(
   options: Omit<MergingOptions, "tables">,
@@ -158,41 +158,51 @@ export function cutSpan(
     readonly always: boolean
   },
 ): Uint8Array | undefined {
-  const { keyring, random, deflate, bodies } = options
+  const { keyring, bodies } = options
   const { signer, bytes, from, always } = input
   const epoch = keyring.current
   if (epoch === undefined || (!always && bytes.length < CUT_BYTES_MIN)) return undefined
-  const span = asVerified(readSpan(bytes))
+  const span = readStored(bytes)
   const { kind, incarnation, start, end, chainEnd, writer } = span.header
-  const lacking = end - from + 1
-  if (kind !== SPAN_ENTRIES || (!always && lacking * CUT_SHARE > end - start + 1)) return undefined
+  const isMuch = (end - from + 1) * CUT_SHARE <= end - start + 1
+  if (kind !== SPAN_ENTRIES || !(always || isMuch)) return undefined
   if (!equalBytes(writer, signer.publicKey)) return undefined
-  const epochKey = epochKeyFor(span, keyring)
-  if (epochKey === undefined) return undefined
-  const encoded = openEncodedEntries(span, { epochKey, deflate, bodies })
-  let chainBefore = span.header.chainBefore
-  for (const entry of encoded.slice(0, from - start)) {
-    chainBefore = nextChain(keyring.chainKey, chainBefore, entry)
-  }
+  const secrets = secretsFor(span, options)
+  if (secrets === undefined) return undefined
+  const all = openEncodedEntries(span, secrets)
+  const before = all.slice(0, from - start)
+  const chainBefore = chainAfter(keyring.chainKey, span.header.chainBefore, before)
+  const encoded = all.slice(before.length)
+  const stretch = { incarnation, start: from, end, chainBefore, chainEnd, encoded }
+  return seal(options, signer, epoch, stretch, bodies)
+}
+
+function seal(
+  { keyring, random, deflate }: Omit<MergingOptions, "tables">,
+  signer: SigningKey,
+  epoch: NonNullable<LogSecrets["keyring"]["current"]>,
+  { encoded, ...place }: Stretch,
+  bodies: BodyColumns | undefined,
+): Uint8Array {
   return sealSpan({
+    ...place,
     kind: SPAN_ENTRIES,
     space: keyring.tag,
     signer,
-    incarnation,
-    start: from,
-    end,
-    chainBefore,
-    chainEnd,
     epoch: epoch.id,
     epochKey: epoch.key,
-    content: contentOf(encoded.slice(from - start), bodies),
+    content: (bodies && encodeEntryColumns(encoded, bodies)) ?? encodeSpanEntries(encoded),
     random,
     deflate,
   })
 }
 
-function contentOf(encoded: readonly Uint8Array[], bodies: BodyColumns | undefined): Uint8Array {
-  return (bodies && encodeEntryColumns(encoded, bodies)) ?? encodeSpanEntries(encoded)
+function chainAfter(
+  chainKey: ChainKey,
+  chainBefore: ChainHash,
+  encoded: readonly Uint8Array[],
+): ChainHash {
+  return encoded.reduce<ChainHash>((chain, entry) => nextChain(chainKey, chain, entry), chainBefore)
 }
 
 /**
@@ -202,13 +212,14 @@ function contentOf(encoded: readonly Uint8Array[], bodies: BodyColumns | undefin
  * @returns What to write; `undefined` if it covers nothing, or is not what it says.
  */
 export async function takeInSpans(
-  options: Omit<MergingOptions, "random"> & {
+  options: LogSecrets & {
+    readonly tables: LogTables
     readonly stored: StoredEntries
     readonly tree: IncarnationTree
   },
   span: Span,
 ): Promise<readonly LogOp[] | undefined> {
-  const { tables, keyring, deflate, bodies, stored, tree } = options
+  const { tables, stored, tree } = options
   const { incarnation, start, kind, writer } = span.header
   const node = tree.get(incarnation)
   // Whoever has the keys could seal another's entries again: only their writer may.
@@ -218,12 +229,11 @@ export async function takeInSpans(
   const end = Math.min(span.header.end, node.sequence)
   const covered = await tables.spansWithin(incarnation, start, end)
   if (covered.length < 2 || covered.at(-1)?.end !== end) return undefined
-  const epochKey = epochKeyFor(span, keyring)
+  const secrets = secretsFor(span, options)
   const ours = await stored.chainAt(incarnation, end)
-  if (epochKey === undefined || ours === undefined) return undefined
+  if (secrets === undefined || ours === undefined) return undefined
   try {
-    const { chainKey } = keyring
-    const theirs = openSpan(span, { chainKey, epochKey, deflate, bodies })[end - start]?.chain
+    const theirs = openSpan(span, secrets)[end - start]?.chain
     // Equal chain hashes there: all before it, back to its start, is the same.
     if (theirs === undefined || !equalBytes(ours, theirs)) return undefined
   } catch (error) {

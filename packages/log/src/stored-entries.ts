@@ -7,12 +7,12 @@
  *
  * @module
  */
-import { openStored, type StoredSecrets } from "./admission.ts"
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
 import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
 import { LogError } from "./log-error.ts"
 import type { LogTables, NamedRun, StoredSpan } from "./log-tables.ts"
 import type { Span, SpanEntry } from "./span.ts"
+import { type LogSecrets, openStored } from "./stored-span.ts"
 
 /** Spans kept open: as many as there are lines that are likely to have been written in turn. */
 const OPENED_MAX = 8
@@ -32,9 +32,9 @@ export class StoredEntries {
   readonly #tables: LogTables
   /** Chain hashes of spans that were asked for, so that many questions about one open it once. */
   readonly #chains = new Map<string, readonly ChainHash[]>()
-  readonly #secrets: StoredSecrets
+  readonly #secrets: LogSecrets
 
-  constructor(tables: LogTables, secrets: StoredSecrets) {
+  constructor(tables: LogTables, secrets: LogSecrets) {
     this.#tables = tables
     this.#secrets = secrets
   }
@@ -53,6 +53,20 @@ export class StoredEntries {
       const { arrival } = run
       if ("bytes" in run) yield { arrival, entries: this.#ofStored(run) }
       else yield { arrival, entries: await this.#ofNamed(run, opened) }
+    }
+  }
+
+  /** Entries whose arrival number is above `arrival`, in that order. @throws {LogError} As `runs`. */
+  async *entriesAfter(arrival: number): AsyncIterable<AdmittedEntry> {
+    // A span whose first write failed but landed all the same may be on disk twice.
+    const reached = new Map<string, number>()
+    for await (const { entries } of this.runs(arrival + 1)) {
+      for (const entry of entries) {
+        const key = idKey(entry.incarnation)
+        if (entry.arrival <= arrival || entry.sequence <= (reached.get(key) ?? 0)) continue
+        reached.set(key, entry.sequence)
+        yield entry
+      }
     }
   }
 

@@ -19,7 +19,7 @@ const device = await openDevice(spaceSecrets("kill"), `${name} ${process.pid}`, 
 async function mergeAlways(): Promise<never> {
   for (;;) {
     await setImmediate()
-    await device.replica.merge()
+    await device.replica.merging.merge()
   }
 }
 void mergeAlways()

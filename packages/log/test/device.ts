@@ -117,7 +117,7 @@ export async function spansOf(replica: Replica): Promise<readonly Uint8Array[]> 
 export async function mergeAll(replica: Replica): Promise<readonly MergedSpan[]> {
   const merged: MergedSpan[] = []
   for (;;) {
-    const one = await replica.merge()
+    const one = await replica.merging.merge()
     if (one === undefined) return merged
     merged.push(one)
   }

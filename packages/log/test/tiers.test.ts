@@ -159,7 +159,7 @@ test("[L18] who has the small spans takes in the merged one, and goes on sending
   const merged = await mergeAll(a.replica)
   for (const { bytes } of merged) {
     expect(await b.replica.admit([bytes])).toEqual([{ outcome: "known" }])
-    expect(await b.replica.keeps(bytes)).toBe(true)
+    expect(await b.replica.merging.keeps(bytes)).toBe(true)
   }
   expect(shapeOf(await entriesOf(b.replica))).toEqual(before)
   expect((await spansOf(b.replica)).length).toBeLessThan(16 + 7)
@@ -215,7 +215,7 @@ test("[L19] spans of writers who wrote on each other's entries come in, in whate
 
 async function mergedOf({ replica }: Device): Promise<readonly { readonly bytes: Uint8Array }[]> {
   const merged: { readonly bytes: Uint8Array }[] = []
-  for await (const one of replica.mergesAfter(0)) merged.push(one)
+  for await (const one of replica.merging.mergesAfter(0)) merged.push(one)
   return merged
 }
 
@@ -226,7 +226,7 @@ test("[L18] what a merge took in is listed no more", async () => {
     await mergeAll(a.replica)
   }
   const listed: string[] = []
-  for await (const { order, start, end } of a.replica.mergesAfter(0)) {
+  for await (const { order, start, end } of a.replica.merging.mergesAfter(0)) {
     listed.push(`${order} ${start}-${end}`)
   }
   // The begin entry makes the first span one of two entries.
@@ -310,7 +310,7 @@ test("[L18] the number of a merge is never used twice, whatever became of its wr
   await write(a, 8, 8)
   await mergeAll(a.replica)
   const orders: number[] = []
-  for await (const { order } of a.replica.mergesAfter(0)) orders.push(order)
+  for await (const { order } of a.replica.merging.mergesAfter(0)) orders.push(order)
   expect(orders).toEqual([1, 2])
 })
 
@@ -347,7 +347,7 @@ test("[L19] a span that names our chain hash but has something else in it takes 
   const lie = seal(chainEnd)
   const before = shapeOf(await entriesOf(b.replica))
   expect(await b.replica.admit([lie])).toEqual([{ outcome: "known" }])
-  expect(await b.replica.keeps(lie)).toBe(false)
+  expect(await b.replica.merging.keeps(lie)).toBe(false)
   let chain = chainBefore
   for (const entry of forged) chain = nextChain(space.chainKey, chain, entry)
   expect((await b.replica.admit([seal(chain)]))[0]?.outcome).toBe("fork")

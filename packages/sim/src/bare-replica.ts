@@ -115,7 +115,7 @@ export class BareReplica {
   /** Merges what is due of this machine's logs, once. @returns What it made, if anything. */
   async merge(): Promise<readonly Uint8Array[]> {
     try {
-      const merged = await this.log.merge()
+      const merged = await this.log.merging.merge()
       if (merged === undefined) return []
       this.#checks.sealed([merged.bytes])
       return [merged.bytes]

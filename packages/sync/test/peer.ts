@@ -58,7 +58,7 @@ export class Peer {
 
   /** Asks for wider spans of what came in small ones. */
   async seek(space: TestSpace): Promise<void> {
-    for (const place of await space.log.sought(4)) {
+    for (const place of await space.log.merging.sought(4)) {
       this.#take(this.session.step({ type: "seek", space, place }))
     }
   }
@@ -95,7 +95,7 @@ export class Peer {
       this.#take(this.session.step({ type: "admitted", space }))
     } else if (action.type === "find") {
       const { space, place } = action
-      const spans = await space.log.wider(place, { bytesMax: CHUNK_BYTES })
+      const spans = await space.log.merging.wider(place, { bytesMax: CHUNK_BYTES })
       this.#take(this.session.step({ type: "found", space, spans }))
     }
   }

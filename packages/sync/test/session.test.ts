@@ -403,7 +403,7 @@ test("[Y10] a peer that is silent, or takes and never stores, is given up", asyn
 })
 
 async function mergeAll({ log }: TestSpace): Promise<void> {
-  while (await log.merge());
+  while (await log.merging.merge());
 }
 
 async function spanCount({ log }: TestSpace): Promise<number> {

@@ -1,0 +1,45 @@
+/**
+ * What a relay is known to hold, by the spans that it has shown or signed for.
+ *
+ * @module
+ */
+import { equalBytes } from "@fulcrum/codec/bytes"
+import type { Replica } from "@fulcrum/log/replica"
+import type { VectorRow, VersionVector } from "@fulcrum/log/vector"
+import { type RelayReceipt, receiptFields } from "@fulcrum/relay/receipt"
+import { spanEnd } from "./span-end.ts"
+
+/**
+ * How far a span goes, if it is by who began its line, no further than what is here, and what
+ * comes before it is held too: a row stands for all of its line, so one that the relay refused
+ * in between must be brought again first.
+ *
+ * @param held - What the relay is known to hold besides.
+ */
+export async function heldRow(
+  { tree, merging }: Replica,
+  span: Uint8Array,
+  held: VersionVector,
+): Promise<readonly VectorRow[]> {
+  const row = spanEnd(span)
+  const node = row && tree.get(row.incarnation)
+  if (row === undefined || node === undefined || row.start > node.sequence) return []
+  if (!equalBytes(node.writer, row.writer)) return []
+  const { incarnation, start } = row
+  // Of a merged span a part may be here, and the rest wait for what it was written on: if it is
+  // this very one that was taken, for what its header says proves nothing.
+  const isPart = row.sequence > node.sequence
+  if (isPart && !(await merging.keepsPart(span))) return []
+  const { sequence, chain } = isPart ? node : row
+  const before = start > node.first ? { incarnation, sequence: start - 1 } : node.parent
+  const isNext = before === undefined || tree.covers(held, before.incarnation, before.sequence)
+  return isNext ? [{ incarnation, sequence, chain }] : []
+}
+
+/** The receipt of the higher position: a span that was there already has an older one. */
+export function newerReceipt(
+  head: Uint8Array | undefined,
+  { bytes, position }: RelayReceipt,
+): Uint8Array {
+  return head !== undefined && receiptFields(head).position >= position ? head : bytes
+}
