@@ -7,7 +7,8 @@
  * | `engine.changes` | document id | arrival × 1024 + item index | one change                |
  *
  * Both can be rebuilt from the log at any time. After {@link CHANGES_UNSAVED_MAX} changes a
- * document is saved and its changes are dropped from the table, so that loading stays quick.
+ * document is saved and its changes are dropped from the table, so that loading stays quick; of
+ * changes that come in by more than that at once none is put there at all.
  *
  * @module
  */
@@ -48,6 +49,11 @@ export class DocumentCache {
   putChange(document: DocumentId, arrival: number, index: number, change: Uint8Array): VaultOp {
     this.#unsaved.set(document, (this.#unsaved.get(document) ?? 0) + 1)
     return this.#changes.put(utf8ToBytes(document), arrival * ITEMS_PER_ENTRY_MAX + index, change)
+  }
+
+  /** Whether so many more changes make saving the document worth it, instead of keeping them. */
+  outgrows(document: DocumentId, more: number): boolean {
+    return (this.#unsaved.get(document) ?? 0) + more > CHANGES_UNSAVED_MAX
   }
 
   /** Documents with so many changes since they were saved that saving them is worth it. */

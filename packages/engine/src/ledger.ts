@@ -37,7 +37,7 @@ import type { Membership } from "./membership.ts"
 import { Mutex } from "./mutex.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
-import { vetEntries } from "./vetting.ts"
+import { changesByDocument, type ReadEntry, vetEntries } from "./vetting.ts"
 
 /** What changed, for whoever shows it. */
 export interface LedgerChange {
@@ -268,7 +268,7 @@ export class Ledger {
     const ops = [...staged.flatMap((append) => append.ops), ...step.ops]
     const actors = new ActorOwners(this.#actors)
     for (const entry of own) ops.push(...(await actors.begin(entry)))
-    const items = own.flatMap((entry) => this.#itemOps(entry, ops))
+    const items = own.flatMap((entry) => this.#itemOps(readOwn(entry), ops))
     ops.push(...this.membership.opsFor(own))
     const applied = own.at(-1)?.arrival ?? this.#applied
     if (applied !== this.#applied) ops.push(this.#appliedOp(applied))
@@ -341,7 +341,8 @@ export class Ledger {
     })
     for (const document of documents) this.#used.add(document)
     for (const { entry, code } of refused) ops.push(this.#quarantineOp(entry, code))
-    const items = accepted.flatMap(({ entry }) => this.#itemOps(entry, ops))
+    const saved = await this.#saveOutgrown(accepted, ops)
+    const items = accepted.flatMap((read) => this.#itemOps(read, ops, saved))
     ops.push(this.#appliedOp(last.arrival))
     await this.#vault.write(ops)
     this.#applied = last.arrival
@@ -390,13 +391,42 @@ export class Ledger {
     return { covers, written }
   }
 
-  /** @returns The entry's items that are no changes; what keeps all of them is pushed to `ops`. */
-  #itemOps(entry: AdmittedEntry, ops: VaultOp[]): readonly RecordItem[] {
-    if (entry.kind !== "payload") return []
-    const items = recordItems.decode(entry.body)
+  /**
+   * Saves documents whose changes are too many to be kept one by one; the worker has them.
+   *
+   * @returns Those that `ops` saves.
+   */
+  async #saveOutgrown(
+    accepted: readonly ReadEntry[],
+    ops: VaultOp[],
+  ): Promise<ReadonlySet<DocumentId>> {
+    const saved = new Set<DocumentId>()
+    for (const [document, changes] of changesByDocument(accepted)) {
+      if (!this.#cache.outgrows(document, changes.length)) continue
+      try {
+        ops.push(...(await this.#cache.compact(document, this.documents)))
+        saved.add(document)
+      } catch (error) {
+        // Its changes can be kept all the same.
+        if (errorCode(error) === undefined) throw error
+      }
+    }
+    return saved
+  }
+
+  /**
+   * @param saved - Documents whose changes need not be kept beside them.
+   * @returns The entry's items that are no changes; what keeps all of them is pushed to `ops`.
+   */
+  #itemOps(
+    { entry, items }: ReadEntry,
+    ops: VaultOp[],
+    saved: ReadonlySet<DocumentId> = new Set(),
+  ): readonly RecordItem[] {
     return items.filter((item, index) => {
       if (item.kind === "change") {
         const document = documentId(item.value.document)
+        if (saved.has(document)) return false
         ops.push(this.#cache.putChange(document, entry.arrival, index, item.value.change))
         return false
       }
@@ -431,6 +461,10 @@ export class Ledger {
   #tell(change: LedgerChange): void {
     for (const listener of this.#listeners) listener(change)
   }
+}
+
+function readOwn(entry: AdmittedEntry): ReadEntry {
+  return { entry, items: entry.kind === "payload" ? recordItems.decode(entry.body) : [] }
 }
 
 function admittedEntries(results: readonly AdmitResult[]): readonly AdmittedEntry[] {

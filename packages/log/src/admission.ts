@@ -22,6 +22,7 @@ import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError, type LogErrorCode } from "./log-error.ts"
 import { addRun, type LogTables, type Run } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
+import type { OpenedSpan, OpenedSpans } from "./opened-spans.ts"
 import type { CheckWriter } from "./space-keyring.ts"
 import {
   isSigned,
@@ -42,9 +43,6 @@ import type { Need, WaitingFor } from "./waiting-room.ts"
 
 /** Most incarnations in one space: several starts a day, by several devices, for decades. */
 export const INCARNATIONS_MAX = 65_536
-
-/** Spans that are kept open while they come in bit by bit. */
-const OPENED_MAX = 4
 
 /** About what one run takes on the disk. */
 const RUN_BYTES = 128
@@ -69,13 +67,6 @@ export type Judgement =
       readonly need: Need | undefined
     }
 
-/** A span that was checked and opened. */
-interface OpenedSpan {
-  readonly span: Verified<Span>
-  readonly entries: readonly SpanEntry[]
-  readonly begin: Begin | undefined
-}
-
 /** What a batch took of one span. */
 interface TakenSpan {
   readonly span: Verified<Span>
@@ -88,6 +79,8 @@ export interface AdmissionOptions extends LogSecrets {
   readonly tables: LogTables
   readonly stored: StoredEntries
   readonly tree: IncarnationTree
+  /** Those of earlier batches too. */
+  readonly opened: OpenedSpans
   readonly checkWriter: CheckWriter
   /** Hands out arrival numbers, each once, and gives the last of them. */
   readonly takeArrivals: (count: number) => number
@@ -103,8 +96,6 @@ export class Admission {
   readonly wider: Set<Span> = new Set()
   readonly #options: AdmissionOptions
   readonly #ops: LogOp[] = []
-  /** Spans that were taken in part, so that they are not opened again for each step. */
-  readonly #opened = new Map<Uint8Array, OpenedSpan>()
   readonly #taken = new Map<Uint8Array, TakenSpan>()
   /** Boundaries of spans in this batch, which the tables do not show yet. */
   readonly #boundaries = new Map<string, ChainHash>()
@@ -134,11 +125,14 @@ export class Admission {
 
   /** Takes a span, or says why not. */
   async judge(encoded: Uint8Array): Promise<Judgement> {
+    const { opened } = this.#options
     try {
-      const span = this.#opened.get(encoded)?.span ?? readSpan(encoded)
-      return await this.#judge(span)
+      const judgement = await this.#judge(opened.find(encoded)?.span ?? readSpan(encoded))
+      if (!("need" in judgement) || judgement.need === undefined) opened.forget(encoded)
+      return judgement
     } catch (error) {
       if (!(error instanceof LogError)) throw error
+      opened.forget(encoded)
       return error.code === "LOG_VERSION" ? wait({ why: "version" }) : refuse(error.code)
     }
   }
@@ -184,7 +178,6 @@ export class Admission {
     if (skipped > 0) this.wider.add(span)
     const { count, need } = this.#ready(entries, skipped)
     const isWhole = header.kind === SPAN_KEY
-    this.#keepOpen(opened, need !== undefined && skipped + count > 0)
     if (need && (count === 0 || isWhole)) return wait(need)
     return this.#take(opened, key, entries.slice(skipped, skipped + count), need)
   }
@@ -249,28 +242,20 @@ export class Admission {
 
   /** `undefined`: its key is not known. */
   #open(span: Verified<Span>): OpenedSpan | undefined {
-    const known = this.#opened.get(span.bytes)
+    const known = this.#options.opened.find(span.bytes)
     if (known) return known
     const secrets = secretsFor(span, this.#options)
     if (secrets === undefined) return undefined
     const entries = openSpan(span, secrets)
     const first = entries[0]
     const begin = first?.kind === "begin" ? decodeBegin(first.body) : undefined
-    return { span, entries, begin }
-  }
-
-  /** A few of those that more is likely to come of, by what the next step will be. */
-  #keepOpen(opened: OpenedSpan, isOfUse: boolean): void {
-    const { bytes } = opened.span
-    this.#opened.delete(bytes)
-    if (!isOfUse) return
-    const [oldest] = this.#opened.keys()
-    if (oldest !== undefined && this.#opened.size >= OPENED_MAX) this.#opened.delete(oldest)
-    this.#opened.set(bytes, opened)
+    const opened = { span, entries, begin }
+    this.#options.opened.keep(opened)
+    return opened
   }
 
   #isSigned(span: Span): span is Verified<Span> {
-    return this.#opened.has(span.bytes) || isSigned(span)
+    return this.#options.opened.find(span.bytes) !== undefined || isSigned(span)
   }
 
   #take(

@@ -25,6 +25,7 @@ import { type LogState, loadState } from "./log-state.ts"
 import { LogTables } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
 import { Mutex } from "./mutex.ts"
+import { OpenedSpans } from "./opened-spans.ts"
 import { type MadeSpan, OwnLine } from "./own-line.ts"
 import { prepareAppend, type StagedAppend, type StagedKey } from "./prepared-append.ts"
 import type { CheckWriter, SpaceKeyring, WriterSource } from "./space-keyring.ts"
@@ -82,6 +83,7 @@ export class Replica {
   readonly #options: ReplicaOptions
   readonly #tables: LogTables
   readonly #stored: StoredEntries
+  readonly #opened = new OpenedSpans()
   readonly #mutex = new Mutex()
   #tree: IncarnationTree
   #waiting: WaitingRoom
@@ -358,6 +360,7 @@ export class Replica {
       tables: this.#tables,
       stored: this.#stored,
       tree: this.#tree,
+      opened: this.#opened,
       takeArrivals: (count) => {
         this.#lastArrival += count
         return this.#lastArrival
@@ -429,6 +432,7 @@ export class Replica {
     } finally {
       this.#committed = undefined
     }
+    this.#opened.clear()
     for (const enter of committed) enter(loaded.tree)
     this.#tree = loaded.tree
     this.#waiting = loaded.waiting

@@ -1,13 +1,27 @@
 import { generateSigningKey } from "@fulcrum/crypto/ed25519"
 import fc from "fast-check"
-import { expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
+import type { Deflate } from "../src/deflate.ts"
 import { encodeEntry, nextChain } from "../src/entry.ts"
 import { epochKeySchema, type IncarnationId, idKey } from "../src/ids.ts"
+import {
+  OPENED_BYTES_MAX,
+  OPENED_ENTRIES_MAX,
+  type OpenedSpan,
+  OpenedSpans,
+} from "../src/opened-spans.ts"
 import type { Replica } from "../src/replica.ts"
-import { encodeSpanEntries, readSpan, SPAN_ENTRIES, sealSpan } from "../src/span.ts"
+import {
+  encodeSpanEntries,
+  isSigned,
+  openSpan,
+  readSpan,
+  SPAN_ENTRIES,
+  sealSpan,
+} from "../src/span.ts"
 import { WAITING_SPANS_MAX, WaitingRoom } from "../src/waiting-room.ts"
 import { append, carry, type Device, entriesOf, openDevice, textsOf } from "./device.ts"
-import { deflate, type SpaceSecrets, spaceSecrets } from "./fixture.ts"
+import { deflate, type SpaceSecrets, spaceSecrets, spanOf } from "./fixture.ts"
 
 const space = spaceSecrets("admission")
 
@@ -337,4 +351,65 @@ test("[L10] a span that repeats entries and goes on past them brings only the ne
   await b.vault.close()
   const again = await openDevice(space, "b", { disk: b.disk })
   expect(await outcomes(again.replica, ...spans)).toEqual(["known", "known", "known"])
+})
+
+describe("spans that are kept open", () => {
+  test("[L21] one that waits for its writer is opened once", async () => {
+    const writer = await openDevice(space, "kept open")
+    const spans = [...(await append(writer, "1".repeat(900))), ...(await append(writer, "2"))]
+    let inflated = 0
+    let isKnown = false
+    const counting: Deflate = {
+      deflate: (bytes) => deflate.deflate(bytes),
+      inflate: (bytes, length) => {
+        inflated++
+        return deflate.inflate(bytes, length)
+      },
+    }
+    const reader = await openDevice(space, "reader", {
+      deflate: counting,
+      checkWriter: () => (isKnown ? "ok" : "unknown"),
+    })
+    expect(await outcomes(reader.replica, ...spans)).toEqual(["writer", "writer"])
+    await reader.replica.retryWaiting()
+    await reader.replica.retryWaiting()
+    isKnown = true
+    await reader.replica.retryWaiting()
+    // Of the two, the long one is deflated.
+    expect(inflated).toBe(1)
+    expect(await textsOf(reader.replica)).toEqual(["1".repeat(900), "2"])
+  })
+
+  test("[L21] are bounded by their entries and bytes, the longest unused going first", () => {
+    const opened = new OpenedSpans()
+    const of = (count: number, size: number): OpenedSpan => {
+      const span = readSpan(spanOf(space, [new Uint8Array(1)]))
+      if (!isSigned(span)) throw new TypeError("a signed span")
+      const [entry] = openSpan(span, {
+        epochKey: space.epoch.key,
+        chainKey: space.chainKey,
+        deflate,
+      })
+      if (entry === undefined) throw new TypeError("an entry")
+      const entries = Array(count).fill({ ...entry, body: new Uint8Array(size) })
+      return { span, entries, begin: undefined }
+    }
+    const [small, wide, heavy] = [of(1, 1), of(OPENED_ENTRIES_MAX, 1), of(2, OPENED_BYTES_MAX / 2)]
+    opened.keep(small)
+    opened.keep(wide)
+    expect(opened.find(small.span.bytes)).toBeUndefined()
+    expect(opened.find(wide.span.bytes)).toBe(wide)
+    opened.keep(heavy)
+    expect(opened.find(wide.span.bytes)).toBeUndefined()
+    opened.keep(heavy)
+    expect(opened.find(heavy.span.bytes)).toBe(heavy)
+    opened.forget(heavy.span.bytes)
+    expect(opened.find(heavy.span.bytes)).toBeUndefined()
+    // One that is more than may be kept is not.
+    const huge = of(OPENED_ENTRIES_MAX + 1, 1)
+    opened.keep(huge)
+    expect(opened.find(huge.span.bytes)).toBeUndefined()
+    opened.keep(small)
+    expect(opened.find(small.span.bytes)).toBe(small)
+  })
 })

@@ -8,6 +8,7 @@ import { type SeededRandom, seededRandom } from "@fulcrum/crypto/random"
 import type { Store } from "@fulcrum/store"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
+import type { Deflate } from "../src/deflate.ts"
 import type { EpochId, EpochKey } from "../src/ids.ts"
 import { idKey } from "../src/ids.ts"
 import { type AdmittedEntry, type MergedSpan, openReplica, type Replica } from "../src/replica.ts"
@@ -37,6 +38,8 @@ export interface DeviceOptions {
   readonly store?: Store
   /** Signs each of its starts; absent: each has a key of its own. */
   readonly signer?: SigningKey
+  /** Absent: the system's. */
+  readonly deflate?: Deflate
 }
 
 let opened = 0
@@ -71,7 +74,7 @@ export async function openDevice(
       }),
     },
     random,
-    deflate,
+    deflate: options.deflate ?? deflate,
     ...(checkWriter && { checkWriter }),
   })
   return { disk, random, keyring, vault, replica }

@@ -94,6 +94,8 @@ type Cells = ReadonlyMap<string, readonly Cell[]>
 const NO_ACTOR = "00".repeat(ACTOR_BYTES)
 const ROOT = "_root"
 
+type ChangeMeta = ReturnType<AutomergeHandle["getChangesMeta"]>[number]
+
 /** @param memoryBytesMax - See `startAutomerge`. */
 export async function openDocumentHost(memoryBytesMax: number): Promise<DocumentHost> {
   await startAutomerge(memoryBytesMax)
@@ -231,8 +233,9 @@ function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocume
   try {
     refuseErrors(() => handle.applyChanges([...changes]))
     checkComplete(handle)
-    checkNumbers(handle, headsOf(before.handle))
-    checkCounters(handle, before, parsed)
+    const added = handle.getChangesMeta([...headsOf(before.handle)])
+    checkNumbers(handle, added)
+    checkCounters(handle, before, parsed, added)
     const cells = readCells(handle)
     checkLoadsAgain(handle, cells)
     return { handle, actor: before.actor, cells }
@@ -291,12 +294,11 @@ function checkCounters(
   handle: AutomergeHandle,
   before: OpenDocument,
   changes: readonly ParsedChange[],
+  added: readonly ChangeMeta[],
 ): void {
-  const since = headsOf(before.handle)
-  const added = handle.getChangesMeta([...since])
   const hashes = new Map(added.map(({ actor, seq, hash }) => [`${actor} ${seq}`, hash]))
   // As long as each follows the one before it, what it follows is known without a look at history.
-  let heads: string | undefined = since.join()
+  let heads: string | undefined = headsOf(before.handle).join()
   const counters = new Map<string, number>()
   for (const { actor, seq, deps, writes } of changes) {
     const isNext: boolean = [...deps].sort().join() === heads
@@ -321,8 +323,7 @@ function checkComplete(handle: AutomergeHandle): void {
 }
 
 /** Each change's operations begin one above the highest that it follows, as Automerge's do. */
-function checkNumbers(handle: AutomergeHandle, since: readonly string[]): void {
-  const added = handle.getChangesMeta([...since])
+function checkNumbers(handle: AutomergeHandle, added: readonly ChangeMeta[]): void {
   const highestByHash = new Map(added.map(({ hash, maxOp }) => [hash, maxOp]))
   const highest = (hash: string): number =>
     highestByHash.get(hash) ?? handle.getChangeMetaByHash(hash)?.maxOp ?? 0
@@ -357,7 +358,7 @@ async function load(bytes: Uint8Array): Promise<OpenDocument> {
   const handle = refuseErrors(() => loadHandle(bytes))
   try {
     checkComplete(handle)
-    checkNumbers(handle, [])
+    checkNumbers(handle, handle.getChangesMeta([]))
     const cells = readCells(handle)
     checkLoadsAgain(handle, cells)
     return { handle, actor: NO_ACTOR, cells }
