@@ -8,7 +8,6 @@
  * @module
  */
 
-import { automergeWasmBase64 } from "@automerge/automerge/automerge.wasm.base64"
 import * as Automerge from "@automerge/automerge/slim"
 
 const PAGE_BYTES = 65_536
@@ -22,12 +21,11 @@ let started: Promise<void> | undefined
 /**
  * Once for each thread; the bound of the first call holds.
  *
+ * @param module - Automerge's own, as it is published.
  * @param memoryBytesMax - Of the WebAssembly memory, which holds every document.
  */
-export function startAutomerge(memoryBytesMax: number): Promise<void> {
-  started ??= Automerge.initializeWasm(
-    withMemoryMax(decodeBase64(automergeWasmBase64), memoryBytesMax),
-  )
+export function startAutomerge(module: () => Uint8Array, memoryBytesMax: number): Promise<void> {
+  started ??= Automerge.initializeWasm(withMemoryMax(module(), memoryBytesMax))
   return started
 }
 
@@ -70,11 +68,4 @@ function readLeb(bytes: Uint8Array, at: number): { readonly value: number; reado
 
 function writeLeb(value: number): readonly number[] {
   return value < 128 ? [value] : [(value & 127) | 128, ...writeLeb(value >>> 7)]
-}
-
-function decodeBase64(text: string): Uint8Array {
-  const binary = atob(text)
-  const bytes = new Uint8Array(binary.length)
-  for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at)
-  return bytes
 }

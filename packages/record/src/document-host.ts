@@ -96,9 +96,12 @@ const ROOT = "_root"
 
 type ChangeMeta = ReturnType<AutomergeHandle["getChangesMeta"]>[number]
 
-/** @param memoryBytesMax - See `startAutomerge`. */
-export async function openDocumentHost(memoryBytesMax: number): Promise<DocumentHost> {
-  await startAutomerge(memoryBytesMax)
+/** @param module - As for `startAutomerge`, like the bound. */
+export async function openDocumentHost(
+  module: () => Uint8Array,
+  memoryBytesMax: number,
+): Promise<DocumentHost> {
+  await startAutomerge(module, memoryBytesMax)
   const documents = new Map<DocumentId, OpenDocument>()
   const open = (document: DocumentId): OpenDocument => documents.get(document) ?? emptyDocument()
   const put = (document: DocumentId, next: OpenDocument): Heads => {

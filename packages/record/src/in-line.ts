@@ -7,6 +7,7 @@
  */
 import { isFatal, openDocumentHost } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
+import { portableWasm } from "./portable-wasm.ts"
 import { RecordError } from "./record-error.ts"
 import { type HostLink, SerialDocuments } from "./serial-documents.ts"
 
@@ -19,7 +20,7 @@ export interface InLineOptions {
 }
 
 export async function openInLineDocuments(options: InLineOptions = {}): Promise<Documents> {
-  const host = await openDocumentHost(MEMORY_BYTES_MAX)
+  const host = await openDocumentHost(portableWasm, MEMORY_BYTES_MAX)
   const link: HostLink = {
     generation: 1,
     call: async (name, input) => {

@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs"
+import { flushCompileCache } from "node:module"
 import { parentPort, workerData } from "node:worker_threads"
 import {
   type DocumentHost,
@@ -18,10 +20,17 @@ import type { WorkerAnswer, WorkerRequest } from "./worker-threads.ts"
 
 const port = parentPort
 if (port === null) throw new Error("not a worker")
-const host = openDocumentHost(workerData.memoryBytesMax)
+const host = openDocumentHost(readWasm, workerData.memoryBytesMax)
+// The thread is ended, not left: what was compiled is kept now or not at all.
+void host.finally(flushCompileCache).catch(() => undefined)
 port.on("message", (request: WorkerRequest) => {
   void answer(request).then((reply) => port.postMessage(reply))
 })
+
+/** From the file that the package brings. */
+function readWasm(): Uint8Array {
+  return readFileSync(new URL(import.meta.resolve("@automerge/automerge/automerge.wasm")))
+}
 
 async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
   try {
