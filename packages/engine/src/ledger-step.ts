@@ -134,6 +134,7 @@ function noting(documents: Documents, edited: Set<DocumentId>): Documents {
     save: (document) => documents.save(document),
     heads: (document) => documents.heads(document),
     forget: (document) => documents.forget(document),
+    kept: (which) => documents.kept(which),
     [Symbol.asyncDispose]: () => documents[Symbol.asyncDispose](),
   }
 }

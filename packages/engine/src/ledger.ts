@@ -280,6 +280,7 @@ export class Ledger {
     }
     step.commit()
     this.#applied = applied
+    this.documents.kept(step.documentsEdited)
     for (const document of step.documentsEdited) this.#used.add(document)
     for (const item of items) this.#state.apply(item)
     const membership = this.membership.absorb(own) !== "same"
@@ -346,6 +347,7 @@ export class Ledger {
     ops.push(this.#appliedOp(last.arrival))
     await this.#vault.write(ops)
     this.#applied = last.arrival
+    this.documents.kept(documents)
     for (const item of items) this.#state.apply(item)
     await this.#compactDue()
     this.#tell({ documents, items, membership: changed !== "same", local: false })

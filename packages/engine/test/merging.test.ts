@@ -1,14 +1,10 @@
 /** The record's log is merged by itself: on the device, on its relays, and on its other devices. */
-import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { MemoryDisk } from "@fulcrum/store/memory"
-import { openVault } from "@fulcrum/store/vault"
 import { beforeAll, describe, expect, test } from "vitest"
-import { CHANGES_UNSAVED_MAX } from "../src/document-cache.ts"
 import type { Person } from "../src/person.ts"
-import { loadDocuments, type Machine, PersonWorld, type TestRelay } from "./person-world.ts"
+import { loadDocuments, PersonWorld, type TestRelay } from "./person-world.ts"
 
-const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 const NAME = "card/name/full"
 
 beforeAll(loadDocuments)
@@ -23,16 +19,6 @@ async function edit(world: PersonWorld, person: Person, from: number, to: number
 /** Spans that a relay holds, of what was brought to it since it started. */
 function held(relay: TestRelay): number {
   return relay.counted("items_appended_total") - relay.counted("items_replaced_total")
-}
-
-/** Changes of a document that stand in the cache beside its saved form. */
-async function changesKept(world: PersonWorld, machine: Machine, document: string) {
-  const { store, vaultKey, random } = await world.options(machine)
-  const vault = await openVault({ store, key: vaultKey, random })
-  let kept = 0
-  for await (const _ of vault.table("engine.changes").list(utf8ToBytes(document))) kept++
-  await vault.close()
-  return kept
 }
 
 describe("a record's log", () => {
@@ -117,32 +103,6 @@ describe("a record's log", () => {
     const appended = relay.counted("items_appended_total")
     limits.mailboxBytesMax = RELAY_LIMITS.mailboxBytesMax
     await world.until("the merged span", () => relay.counted("items_appended_total") > appended)
-  })
-
-  test("[P39] that comes in by many edits at once leaves a saved form of the document", async () => {
-    await using world = new PersonWorld()
-    const phone = await world.create(world.machine("phone"))
-    for (let at = 0; at < 2 * CHANGES_UNSAVED_MAX; at++) await phone.set(NAME, `Ada ${at}`)
-    const last = `Ada ${2 * CHANGES_UNSAVED_MAX - 1}`
-    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
-    await world.clock.advance(5000)
-    const machine = world.machine("laptop")
-    let peak = 0
-    machine.disk.fault = () => {
-      peak = Math.max(peak, machine.disk.usedBytes)
-      return undefined
-    }
-    const laptop = await world.pair(phone, machine, { at })
-    await laptop.start({ listen: [] })
-    await world.until("the record", async () => (await laptop.get(NAME)) === last)
-    expect(peak).toBeLessThan(1.5 * machine.disk.usedBytes)
-    await laptop.set(NAME, "Lovelace")
-    await world.end(laptop)
-    // Only the edit made here stands beside it.
-    expect(await changesKept(world, machine, "card")).toBe(1)
-    const reopened = await world.reopen(machine)
-    expect(await reopened.get(NAME)).toBe("Lovelace")
-    expect((await reopened.history(NAME)).length).toBe(2 * CHANGES_UNSAVED_MAX + 1)
   })
 
   test("[P37] is replaced on a relay also where it was merged before all of it was there", async () => {

@@ -6,7 +6,8 @@
  *
  * Documents are a cache of the logs. Whoever opens them passes `reload`, which gives what the
  * owner has durably: a saved form and the changes after it, or nothing. It is asked at a
- * document's first use, and again when a worker had to be started anew. The change format and
+ * document's first use, and again when a worker had to be started anew, or when the document made
+ * room for others meanwhile. The change format and
  * what a document may hold are in `registers.ts` and `change-format.ts`.
  *
  * @module
@@ -141,6 +142,11 @@ export interface Documents extends AsyncDisposable {
   heads(document: DocumentId): Promise<readonly string[]>
   /** Drops what is in memory: the next use asks `reload`. */
   forget(document: DocumentId): Promise<void>
+  /**
+   * What was answered of these is durable: `reload` gives it from now on, and no change of them is
+   * under way.
+   */
+  kept(documents: Iterable<DocumentId>): void
 }
 
 /**

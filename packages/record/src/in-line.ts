@@ -9,7 +9,9 @@ import { isFatal, openDocumentHost } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
 import { portableWasm } from "./portable-wasm.ts"
 import { RecordError } from "./record-error.ts"
-import { type HostLink, SerialDocuments } from "./serial-documents.ts"
+import { type HostLink, type LoadedMax, SerialDocuments } from "./serial-documents.ts"
+
+export type { LoadedMax } from "./serial-documents.ts"
 
 /** Documents of every engine in one process share one WebAssembly memory. */
 const MEMORY_BYTES_MAX = 2 ** 31
@@ -17,6 +19,8 @@ const MEMORY_BYTES_MAX = 2 ** 31
 export interface InLineOptions {
   /** Default: nothing is kept anywhere else. */
   readonly reload?: Reload
+  /** Default: {@link LOADED_MAX}. */
+  readonly loadedMax?: LoadedMax | undefined
 }
 
 export async function openInLineDocuments(options: InLineOptions = {}): Promise<Documents> {
@@ -33,5 +37,5 @@ export async function openInLineDocuments(options: InLineOptions = {}): Promise<
     },
     [Symbol.asyncDispose]: async () => undefined,
   }
-  return new SerialDocuments(link, options.reload ?? (async () => []))
+  return new SerialDocuments(link, options.reload ?? (async () => []), options.loadedMax)
 }

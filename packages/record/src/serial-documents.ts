@@ -2,9 +2,11 @@
  * Documents over a host that may be lost: one call at a time, loading each document at its first
  * use, and again after the host was lost.
  *
- * What was written or taken since a document was loaded is kept here too (`JOURNAL_CHANGES_MAX`
- * newest), because the owner makes it durable only after it was answered: a host started anew
+ * What was written or taken is kept here too (`JOURNAL_CHANGES_MAX` newest of a document) until the
+ * owner says that it is durable, since that comes only after it was answered: a host started anew
  * must not give out the same sequence number twice.
+ *
+ * The host has a bounded number of documents (`LoadedMax`): the longest unused make room.
  *
  * @module
  */
@@ -29,6 +31,16 @@ export const CALLS_WAITING_MAX = 4096
 /** Changes of one document kept here; an owner is never further behind than that. */
 export const JOURNAL_CHANGES_MAX = 16_384
 
+/** What the host may have loaded. */
+export interface LoadedMax {
+  readonly documents: number
+  /** Of what they were loaded from. In the host it takes up to some hundred times as much. */
+  readonly bytes: number
+}
+
+/** Measured on Automerge 3.5: a document of one change takes 40 kB, one of 10,000 (91 kB) 15 MB. */
+export const LOADED_MAX: LoadedMax = { documents: 512, bytes: 1 << 20 }
+
 /** Where the host is. */
 export interface HostLink extends AsyncDisposable {
   /** Goes up with each start. */
@@ -40,16 +52,19 @@ export interface HostLink extends AsyncDisposable {
 export class SerialDocuments implements Documents {
   readonly #link: HostLink
   readonly #reload: Reload
-  /** The generation in which a document was loaded. */
-  readonly #loadedIn = new Map<DocumentId, number>()
+  readonly #max: LoadedMax
+  /** What the host has, the longest unused first. */
+  readonly #loaded = new Map<DocumentId, Loaded>()
+  #loadedBytes = 0
   readonly #journals = new Map<DocumentId, Uint8Array[]>()
   #last: Promise<void> = Promise.resolve()
   #waitingCount = 0
   #isClosed = false
 
-  constructor(link: HostLink, reload: Reload) {
+  constructor(link: HostLink, reload: Reload, max: LoadedMax = LOADED_MAX) {
     this.#link = link
     this.#reload = reload
+    this.#max = max
   }
 
   edit(input: EditInput): Promise<EditResult | undefined> {
@@ -96,18 +111,21 @@ export class SerialDocuments implements Documents {
   load(document: DocumentId, bytes: Uint8Array): Promise<Heads> {
     return this.#inTurn(async () => {
       const heads = await this.#link.call("load", { document, bytes })
-      this.#loadedIn.set(document, this.#link.generation)
+      this.#use(document, { generation: this.#link.generation, bytes: bytes.length })
       this.#journals.set(document, [bytes])
       return heads
     })
   }
 
   forget(document: DocumentId): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(() => {
       this.#journals.delete(document)
-      if (!this.#loadedIn.delete(document)) return
-      await this.#link.call("forget", document)
+      return this.#unload(document)
     })
+  }
+
+  kept(documents: Iterable<DocumentId>): void {
+    for (const document of documents) this.#journals.delete(document)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -142,7 +160,7 @@ export class SerialDocuments implements Documents {
 
   async #twice<T>(document: DocumentId, run: () => Promise<T>): Promise<T> {
     const attempt = async (): Promise<T> => {
-      await this.#loaded(document)
+      await this.#load(document)
       return run()
     }
     try {
@@ -157,19 +175,70 @@ export class SerialDocuments implements Documents {
     await this.#twice(document, async () => undefined)
   }
 
-  async #loaded(document: DocumentId): Promise<void> {
-    if (this.#loadedIn.get(document) === this.#link.generation) return
-    const pieces = [...(await this.#reload(document)), ...(this.#journals.get(document) ?? [])]
+  async #load(document: DocumentId): Promise<void> {
+    const { generation } = this.#link
+    const known = this.#loaded.get(document)
+    if (known?.generation === generation) {
+      this.#use(document, known)
+      return this.#makeRoom(document)
+    }
+    // Taken first: what becomes durable while the owner reads is forgotten here.
+    const journal = [...(this.#journals.get(document) ?? [])]
+    const pieces = [...(await this.#reload(document)), ...journal]
     if (pieces.length > 0) await this.#link.call("restore", { document, pieces })
-    this.#loadedIn.set(document, this.#link.generation)
+    this.#use(document, { generation, bytes: bytesOf(pieces) })
+    await this.#makeRoom(document)
+  }
+
+  /** Until what is loaded is within its bounds, or only what is in use. */
+  async #makeRoom(inUse: DocumentId): Promise<void> {
+    for (const one of this.#loaded.keys()) {
+      const { documents, bytes } = this.#max
+      if (this.#loaded.size <= documents && this.#loadedBytes <= bytes) return
+      if (one !== inUse) await this.#unload(one)
+    }
+  }
+
+  /** Its journal stays: what is not durable yet is loaded from there. */
+  async #unload(document: DocumentId): Promise<void> {
+    const loaded = this.#loaded.get(document)
+    if (loaded === undefined) return
+    this.#loaded.delete(document)
+    this.#loadedBytes -= loaded.bytes
+    if (loaded.generation !== this.#link.generation) return
+    await this.#link.call("forget", document)
+  }
+
+  #use(document: DocumentId, loaded: Loaded): void {
+    this.#loadedBytes += loaded.bytes - (this.#loaded.get(document)?.bytes ?? 0)
+    this.#loaded.delete(document)
+    this.#loaded.set(document, loaded)
+  }
+
+  #grow(document: DocumentId, changes: readonly Uint8Array[]): void {
+    const loaded = this.#loaded.get(document)
+    if (loaded === undefined) return
+    this.#use(document, { ...loaded, bytes: loaded.bytes + bytesOf(changes) })
   }
 
   #keep(document: DocumentId, changes: readonly Uint8Array[]): void {
+    this.#grow(document, changes)
     const journal = this.#journals.get(document) ?? []
     journal.push(...changes.slice(-JOURNAL_CHANGES_MAX))
     journal.splice(0, journal.length - JOURNAL_CHANGES_MAX)
     this.#journals.set(document, journal)
   }
+}
+
+function bytesOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0)
+}
+
+/** One document in the host. */
+interface Loaded {
+  /** In which it was loaded. */
+  readonly generation: number
+  readonly bytes: number
 }
 
 function isLost(error: unknown): boolean {

@@ -11,7 +11,7 @@ import { Worker } from "node:worker_threads"
 import type { HostCall, HostCalls } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
 import { RecordError, type RecordErrorCode } from "./record-error.ts"
-import { type HostLink, SerialDocuments } from "./serial-documents.ts"
+import { type HostLink, type LoadedMax, SerialDocuments } from "./serial-documents.ts"
 
 export interface WorkerOptions {
   readonly reload: Reload
@@ -19,6 +19,7 @@ export interface WorkerOptions {
   readonly callMsMax?: number
   /** WebAssembly memory, which holds the documents. */
   readonly memoryBytesMax?: number
+  readonly loadedMax?: LoadedMax | undefined
 }
 
 /** What the thread is sent. */
@@ -39,10 +40,8 @@ export const MEMORY_BYTES_MAX: number = 512 << 20
 const HEAP_MIB_MAX = 256
 
 export function openWorkerDocuments(options: WorkerOptions): Documents {
-  return new SerialDocuments(
-    new WorkerLink(options.callMsMax ?? CALL_MS_MAX, options.memoryBytesMax ?? MEMORY_BYTES_MAX),
-    options.reload,
-  )
+  const { callMsMax = CALL_MS_MAX, memoryBytesMax = MEMORY_BYTES_MAX, reload, loadedMax } = options
+  return new SerialDocuments(new WorkerLink(callMsMax, memoryBytesMax), reload, loadedMax)
 }
 
 class WorkerLink implements HostLink {

@@ -1,8 +1,15 @@
 import type { JsonValue } from "@fulcrum/codec/json"
 import { afterAll, describe, expect, test } from "vitest"
-import { type Documents, documentId, type Edit, type Reload } from "../src/documents.ts"
+import {
+  type DocumentId,
+  type Documents,
+  documentId,
+  type Edit,
+  type Reload,
+} from "../src/documents.ts"
 import { openInLineDocuments } from "../src/in-line.ts"
 import { valueAt } from "../src/registers.ts"
+import { LOADED_MAX, type LoadedMax } from "../src/serial-documents.ts"
 import { openWorkerDocuments } from "../src/worker-threads.ts"
 
 const card = documentId("card")
@@ -34,10 +41,14 @@ async function write(
 }
 
 describe.each([
-  { name: "in line", open: (reload: Reload) => openInLineDocuments({ reload }) },
+  {
+    name: "in line",
+    open: (reload: Reload, loadedMax?: LoadedMax) => openInLineDocuments({ reload, loadedMax }),
+  },
   {
     name: "in a worker",
-    open: async (reload: Reload) => openWorkerDocuments({ reload }),
+    open: async (reload: Reload, loadedMax?: LoadedMax) =>
+      openWorkerDocuments({ reload, loadedMax }),
   },
 ])("documents $name", ({ open }) => {
   const pair = async (): Promise<readonly [Documents, Documents]> => [
@@ -63,6 +74,75 @@ describe.each([
     expect(await a.read(card)).toEqual(both)
     expect(await b.read(card)).toEqual(both)
     expect(await a.conflicts(card)).toEqual([])
+  })
+
+  test("[D11] the longest unused makes room, and nothing of it is lost", async () => {
+    const kept = new Map<DocumentId, Uint8Array[]>()
+    const reloads: DocumentId[] = []
+    const documents = await keep(
+      open(
+        async (document) => {
+          reloads.push(document)
+          return kept.get(document) ?? []
+        },
+        { documents: 2, bytes: LOADED_MAX.bytes },
+      ),
+    )
+    const ids = ["a", "b", "c", "d"].map((id) => documentId(`relationships/${id}`))
+    for (const [at, document] of ids.entries()) {
+      const edit = { document, edits: [set("name", `${at}`)], actor: actor(1) }
+      const result = await documents.edit(edit)
+      kept.set(document, [result?.change ?? new Uint8Array()])
+      documents.kept([document])
+    }
+    reloads.length = 0
+    for (const [at, document] of ids.toReversed().entries()) {
+      expect(await documents.read(document)).toEqual({ name: `${3 - at}` })
+    }
+    // The last two were there still.
+    expect(reloads).toEqual([ids[1], ids[0]])
+    reloads.length = 0
+    const [first = card, second = card, third = card, fourth = card] = ids
+    await documents.read(second)
+    await documents.read(third)
+    await documents.read(second)
+    expect(reloads).toEqual([third])
+
+    // What its owner has not made durable yet is there again.
+    await documents.edit({ document: fourth, edits: [set("name", "new")], actor: actor(1) })
+    for (const document of [first, second]) await documents.read(document)
+    expect(await documents.read(fourth)).toEqual({ name: "new" })
+    await documents.edit({ document: fourth, edits: [set("name", "newer")], actor: actor(1) })
+    documents.kept([fourth])
+    for (const document of [first, second]) await documents.read(document)
+    // Its owner only said so.
+    expect(await documents.read(fourth)).toEqual({ name: "3" })
+  })
+
+  test("[D11] documents make room by their bytes too", async () => {
+    const kept = new Map<DocumentId, Uint8Array[]>()
+    let reloaded = 0
+    const documents = await keep(
+      open(
+        async (document) => {
+          reloaded++
+          return kept.get(document) ?? []
+        },
+        { documents: 100, bytes: 4096 },
+      ),
+    )
+    const ids = ["a", "b", "c"].map((id) => documentId(`relationships/${id}`))
+    for (const document of ids) {
+      const edits = [set("name", document.repeat(100))]
+      const result = await documents.edit({ document, edits, actor: actor(1) })
+      kept.set(document, [result?.change ?? new Uint8Array()])
+      documents.kept([document])
+    }
+    reloaded = 0
+    // Two have room: reading the first lets the second go, and so on.
+    for (const document of ids) await documents.read(document)
+    for (const document of ids) await documents.read(document)
+    expect(reloaded).toBe(5)
   })
 
   test("[D2] a conflict shows every value, the winner first, alike everywhere", async () => {

@@ -9,13 +9,16 @@ import { joinPerson } from "@fulcrum/engine/join-person"
 import { createPerson, openPerson, type PersonOptions } from "@fulcrum/engine/open-person"
 import type { Person } from "@fulcrum/engine/person"
 import { systemDeflate } from "@fulcrum/log/deflate"
-import { openInLineDocuments } from "@fulcrum/record/in-line"
+import { type LoadedMax, openInLineDocuments } from "@fulcrum/record/in-line"
 import { RecordError } from "@fulcrum/record/record-error"
 import type { Findings } from "./findings.ts"
 import type { Machine } from "./machine.ts"
 
 /** What a person may be told of an edit. */
 const USUAL: readonly string[] = ["UNDO_NOTHING", "UNDO_CHANGED"]
+
+/** So few that documents make room for each other all the time. */
+const LOADED_MAX: LoadedMax = { documents: 2, bytes: 1 << 20 }
 
 export class PersonDevice {
   readonly machine: Machine
@@ -183,7 +186,7 @@ export class PersonDevice {
       vaultKey: this.#vaultKey,
       network: life.network,
       discovery: life.discovery,
-      openDocuments: (reload) => openInLineDocuments({ reload }),
+      openDocuments: (reload) => openInLineDocuments({ reload, loadedMax: LOADED_MAX }),
       random: life.random,
       clock: life.clock,
       deflate: systemDeflate(),
