@@ -135,16 +135,16 @@ export class Editing {
       }
       const { documents, actor } = step
       const changes = await undoEntry(documents, { entry: undoableParts(newest.record), actor })
-      step.write(...(await this.#undoLog.replace(newest.order, changes)))
+      await this.#undoLog.replace(step, newest.order, changes)
       return this.#finish(step, changes)
     })
   }
 
   #edit(work: (step: Step) => Promise<readonly RecordChange[]>): Promise<EditResult> {
-    return this.#ledger.transact(async (step) => {
+    return this.#ledger.gather(async (step) => {
       const changes = await work(step)
       if (changes.length === 0) return { changed: [], reaches: [] }
-      step.write(...(await this.#undoLog.push("edit", changes)))
+      await this.#undoLog.push(step, "edit", changes)
       return this.#finish(step, changes)
     })
   }

@@ -1,6 +1,7 @@
 /**
  * A step of the ledger: what is changed at once, in the record's documents and items and in the
- * logs of all spaces concerned; gathered, staged, and taken back if it cannot be written.
+ * logs of all spaces concerned; gathered, staged, and taken back if it cannot be written. Steps that
+ * are written together have an entry each, and one append.
  *
  * @module
  */
@@ -26,6 +27,44 @@ export interface Step {
   write(...ops: readonly VaultOp[]): void
   /** Runs once the step is durable. */
   after(done: () => void): void
+  /** Runs once the step is durable, or was given up. */
+  ended(done: () => void): void
+}
+
+/** Appends to the record's log by one or more steps, and what makes them durable with the rest. */
+export interface StagedSteps {
+  readonly ops: readonly VaultOp[]
+  /** What the steps append to the record's own log. */
+  readonly recordEntries: readonly AdmittedEntry[]
+  commit(): void
+  abandon(): void
+  /** Nobody knows whether it was written: each log goes on under a new incarnation. */
+  poison(): void
+}
+
+/** Stages the record's own entries last, so that they can name what the shares' hold. */
+export function stageSteps(record: Replica, steps: readonly OpenStep[]): StagedSteps {
+  const bodies = steps.flatMap((step) => step.bodies())
+  const joined = steps.flatMap((step) => step.appendsTo(record))
+  const own =
+    bodies.length === 0
+      ? undefined
+      : record.stage(bodies.map((body) => ({ kind: "payload", body })))
+  return {
+    ops: [...steps.flatMap((step) => step.allOps), ...(own?.ops ?? [])],
+    recordEntries: [...joined, ...(own === undefined ? [] : [own])].flatMap(
+      ({ entries }) => entries,
+    ),
+    commit: () => {
+      for (const step of steps) step.commit()
+      own?.commit()
+    },
+    abandon: () => own?.abandon(),
+    poison: () => {
+      for (const step of steps) step.poison()
+      if (own !== undefined) record.poison()
+    },
+  }
 }
 
 /** Gathers one step, and takes it back if it cannot be written. */
@@ -37,6 +76,7 @@ export class OpenStep implements Step {
   readonly #items: RecordItem[] = []
   readonly #staged: { readonly replica: Replica; readonly append: StagedAppend }[] = []
   readonly #done: (() => void)[] = []
+  readonly #ended: (() => void)[] = []
 
   constructor(record: Replica, documents: Documents) {
     this.#record = record
@@ -47,11 +87,27 @@ export class OpenStep implements Step {
     return this.#record.nextWriter().actor
   }
 
-  /** What this step appends to the record's own log. */
-  get recordEntries(): readonly AdmittedEntry[] {
-    return this.#staged.flatMap(({ replica, append }) =>
-      replica === this.#record ? append.entries : [],
-    )
+  /** Whether it changes documents and nothing else that a later step could see. */
+  get isPlain(): boolean {
+    return this.#staged.length === 0 && this.#items.every(({ kind }) => kind === "change")
+  }
+
+  get allOps(): readonly VaultOp[] {
+    return [...this.#staged.flatMap(({ append }) => append.ops), ...this.ops]
+  }
+
+  /** What was staged for a log before the items. */
+  appendsTo(replica: Replica): readonly StagedAppend[] {
+    return this.#staged.flatMap((one) => (one.replica === replica ? [one.append] : []))
+  }
+
+  /** Of the entries that its items make. */
+  bodies(): readonly Uint8Array[] {
+    const bodies: Uint8Array[] = []
+    for (let at = 0; at < this.#items.length; at += ITEMS_PER_ENTRY_MAX) {
+      bodies.push(recordItems.encode(this.#items.slice(at, at + ITEMS_PER_ENTRY_MAX)))
+    }
+    return bodies
   }
 
   keep(change: RecordChange | undefined): void {
@@ -82,17 +138,8 @@ export class OpenStep implements Step {
     this.#done.push(done)
   }
 
-  /** Stages the record's own entries last, so that they can name what the shares' hold. */
-  stage(): readonly StagedAppend[] {
-    if (this.#items.length > 0) {
-      const bodies: Uint8Array[] = []
-      for (let at = 0; at < this.#items.length; at += ITEMS_PER_ENTRY_MAX) {
-        bodies.push(recordItems.encode(this.#items.slice(at, at + ITEMS_PER_ENTRY_MAX)))
-      }
-      const append = this.#record.stage(bodies.map((body) => ({ kind: "payload", body })))
-      this.#staged.push({ replica: this.#record, append })
-    }
-    return this.#staged.map(({ append }) => append)
+  ended(done: () => void): void {
+    this.#ended.push(done)
   }
 
   commit(): void {
@@ -101,7 +148,7 @@ export class OpenStep implements Step {
   }
 
   finish(): void {
-    for (const done of this.#done) done()
+    for (const done of [...this.#done, ...this.#ended]) done()
   }
 
   /** Nobody knows whether it was written: each log goes on under a new incarnation. */
@@ -113,6 +160,7 @@ export class OpenStep implements Step {
   /** The documents forget what was never kept; the logs go on as if it had not been. */
   async abandon(): Promise<void> {
     for (const { append } of this.#staged) append.abandon()
+    for (const done of this.#ended) done()
     for (const document of this.documentsEdited) await this.documents.forget(document)
   }
 }

@@ -32,11 +32,11 @@ import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { ActorOwners } from "./actor-owners.ts"
 import { DocumentCache } from "./document-cache.ts"
 import { errorCode } from "./error-code.ts"
-import { OpenStep, type Step } from "./ledger-step.ts"
+import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
-import { Mutex } from "./mutex.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
+import { StepQueue } from "./step-queue.ts"
 import { changesByDocument, type ReadEntry, vetEntries } from "./vetting.ts"
 
 /** What changed, for whoever shows it. */
@@ -64,7 +64,13 @@ export class Ledger {
   readonly #quarantine: Table
   readonly #actors: Table
   readonly #appliedTable: Table
-  readonly #mutex = new Mutex()
+  readonly #queue = new StepQueue({
+    open: () => new OpenStep(this.record, this.documents),
+    mend: () => this.#mend(),
+    write: (steps) => this.#sure(() => this.#write(steps)),
+    gaveUp: () => this.#tryToMend(),
+    ended: () => this.#compactDue(),
+  })
   readonly #listeners = new Set<(change: LedgerChange) => void>()
   #state = new RecordState()
   /** Documents that may be in the worker's memory. */
@@ -145,7 +151,7 @@ export class Ledger {
    * to write, so that doing it again completes it, calls this first.
    */
   mend(): Promise<void> {
-    return this.#mutex.run(() => this.#mend())
+    return this.#queue.turn(() => this.#mend())
   }
 
   /**
@@ -155,29 +161,26 @@ export class Ledger {
    * @throws What `work` throws, or the store's error; then nothing of the step is kept.
    */
   transact<T>(work: (step: Step) => Promise<T>): Promise<T> {
-    return this.#mutex.run(async () => {
-      await this.#mend()
-      const step = new OpenStep(this.record, this.documents)
-      try {
-        const result = await work(step)
-        await this.#sure(() => this.#write(step))
-        return result
-      } catch (error) {
-        await step.abandon()
-        await this.#tryToMend()
-        throw error
-      }
-    })
+    return this.#queue.alone(work)
+  }
+
+  /**
+   * As {@link transact}, for what only edits documents as they are: those that wait for their turn one
+   * after another are written together, each as an entry of its own. One that turns out to do more is
+   * the last of those.
+   */
+  gather<T>(work: (step: Step) => Promise<T>): Promise<T> {
+    return this.#queue.gather(work)
   }
 
   /** Runs `work` while nothing changes the record: for what reads several places. */
   still<T>(work: () => Promise<T>): Promise<T> {
-    return this.#mutex.run(work)
+    return this.#queue.turn(work)
   }
 
   /** Takes spans of the record space from a peer, a relay or a file. */
   admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
-    return this.#mutex.run(async () => {
+    return this.#queue.turn(async () => {
       await this.#mend()
       try {
         return await this.#sure(() => this.#admit(spans))
@@ -205,7 +208,7 @@ export class Ledger {
   }
 
   async close(): Promise<void> {
-    await this.#mutex.run(async () => this.documents[Symbol.asyncDispose]())
+    await this.#queue.turn(async () => this.documents[Symbol.asyncDispose]())
   }
 
   async #admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
@@ -261,32 +264,39 @@ export class Ledger {
     }
   }
 
-  async #write(step: OpenStep): Promise<void> {
-    const staged = step.stage()
-    if (staged.length === 0 && step.ops.length === 0) return
-    const own = step.recordEntries
-    const ops = [...staged.flatMap((append) => append.ops), ...step.ops]
-    const actors = new ActorOwners(this.#actors)
-    for (const entry of own) ops.push(...(await actors.begin(entry)))
-    const items = own.flatMap((entry) => this.#itemOps(readOwn(entry), ops))
-    ops.push(...this.membership.opsFor(own))
-    const applied = own.at(-1)?.arrival ?? this.#applied
-    if (applied !== this.#applied) ops.push(this.#appliedOp(applied))
+  async #write(steps: readonly OpenStep[]): Promise<void> {
+    const staged = stageSteps(this.record, steps)
+    const own = staged.recordEntries
+    const ops = [...staged.ops]
+    if (ops.length === 0) return
+    const items: RecordItem[] = []
+    let applied = this.#applied
+    try {
+      const actors = new ActorOwners(this.#actors)
+      for (const entry of own) ops.push(...(await actors.begin(entry)))
+      items.push(...own.flatMap((entry) => this.#itemOps(readOwn(entry), ops)))
+      ops.push(...this.membership.opsFor(own))
+      applied = own.at(-1)?.arrival ?? this.#applied
+      if (applied !== this.#applied) ops.push(this.#appliedOp(applied))
+    } catch (error) {
+      staged.abandon()
+      throw error
+    }
     try {
       await this.#vault.write(ops)
     } catch (error) {
-      step.poison()
+      staged.poison()
       throw error
     }
-    step.commit()
+    staged.commit()
     this.#applied = applied
-    this.documents.kept(step.documentsEdited)
-    for (const document of step.documentsEdited) this.#used.add(document)
+    const documents = new Set(steps.flatMap(({ documentsEdited }) => [...documentsEdited]))
+    this.documents.kept(documents)
+    for (const document of documents) this.#used.add(document)
     for (const item of items) this.#state.apply(item)
     const membership = this.membership.absorb(own) !== "same"
-    step.finish()
-    await this.#compactDue()
-    this.#tell({ documents: step.documentsEdited, items, membership, local: true })
+    for (const step of steps) step.finish()
+    this.#tell({ documents, items, membership, local: true })
   }
 
   /** Brings everything beside the log up to what the log has. */
@@ -450,6 +460,7 @@ export class Ledger {
 
   /** What it is for is durable already, and is not said to have failed if only this does. */
   async #compactDue(): Promise<void> {
+    if (this.#isUnsure) return
     try {
       for (const document of this.#cache.due) {
         await this.#vault.write(await this.#cache.compact(document, this.documents))

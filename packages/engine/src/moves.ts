@@ -69,7 +69,7 @@ export class Moves {
       if (changes.length === 0) {
         throw new EngineError("MOVE_UNCHANGED", "the record says so already: nothing to tell")
       }
-      step.write(...(await undoLog.push("move", [])))
+      await undoLog.push(step, "move", [])
       const edited = preview.changes.map(({ path }) => path)
       const { from } = request
       const day = from === undefined ? undefined : { from, zone }

@@ -22,7 +22,8 @@ import { documentId } from "@fulcrum/record/documents"
 import type { RecordChange } from "@fulcrum/record/record"
 import { REGISTER_LIMITS } from "@fulcrum/record/registers"
 import type { Undoable } from "@fulcrum/record/undo"
-import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import type { Table, Vault } from "@fulcrum/store/vault"
+import type { Step } from "./ledger-step.ts"
 
 /** Edits that can be undone, one after another. */
 export const UNDO_MAX = 200
@@ -63,6 +64,8 @@ const RECORD_BYTES_MAX: number = 8 * 1024 * 1024
 
 export class UndoLog {
   readonly #table: Table
+  /** Where the newest edit stands that is not durable yet. */
+  #staged: number | undefined
 
   constructor(vault: Vault) {
     this.#table = vault.table("engine.undo")
@@ -76,25 +79,31 @@ export class UndoLog {
     return undefined
   }
 
-  /** What notes an edit, and forgets the oldest. */
+  /** Notes an edit as part of a step, and forgets the oldest. */
   async push(
+    step: Step,
     kind: UndoRecord["kind"],
     changes: readonly RecordChange[],
-  ): Promise<readonly VaultOp[]> {
-    const order = ((await this.newest())?.order ?? 0) + 1
+  ): Promise<void> {
+    const order = 1 + (this.#staged ?? (await this.newest())?.order ?? 0)
+    this.#staged = order
+    // Of steps that are written together, none is made after one of them was given up.
+    step.ended(() => {
+      this.#staged = undefined
+    })
     const parts = changes.map(({ document, wrote, overwrote }) => ({
       document,
       wrote: wrote.map(storedOf),
       overwrote: overwrote.map(storedOf),
     }))
-    const ops = [this.#table.put(NOTHING, order, encodeAs(schema, { kind, parts }))]
-    if (order > UNDO_MAX) ops.push(this.#table.del(NOTHING, order - UNDO_MAX))
-    return ops
+    step.write(this.#table.put(NOTHING, order, encodeAs(schema, { kind, parts })))
+    if (order > UNDO_MAX) step.write(this.#table.del(NOTHING, order - UNDO_MAX))
   }
 
-  /** What replaces an edit by the one that undid it. */
-  async replace(order: number, changes: readonly RecordChange[]): Promise<readonly VaultOp[]> {
-    return [this.#table.del(NOTHING, order), ...(await this.push("edit", changes))]
+  /** Replaces an edit by the one that undid it. */
+  async replace(step: Step, order: number, changes: readonly RecordChange[]): Promise<void> {
+    step.write(this.#table.del(NOTHING, order))
+    await this.push(step, "edit", changes)
   }
 }
 

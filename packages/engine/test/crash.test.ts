@@ -100,6 +100,28 @@ describe("[P1] whatever flush fails, a command happened whole or not at all", ()
     expect(cases).toBeGreaterThanOrEqual(4)
   })
 
+  test("edits made at once", async () => {
+    await using world = new PersonWorld()
+    const machine = world.machine("phone")
+    const phone = await world.create(machine)
+    await phone.set("card/name/full", "Ada")
+    await world.end(phone)
+    const paths = ["card/name/full", "things/1/name", "card/notes/1/note", "things/2/name"]
+    const cases = await atEveryFlush(world, machine, () => ({
+      run: (person) => Promise.all(paths.map((path) => person.set(path, "new"))),
+      see: (person) => Promise.all(paths.map((path) => person.get(path))),
+      // Whatever came together is there together, in the order in which it was asked.
+      states: [
+        ["Ada", undefined, undefined, undefined],
+        ["new", undefined, undefined, undefined],
+        ["new", "new", undefined, undefined],
+        ["new", "new", "new", undefined],
+        ["new", "new", "new", "new"],
+      ],
+    }))
+    expect(cases).toBeGreaterThanOrEqual(4)
+  })
+
   test("an import", async () => {
     await using world = new PersonWorld()
     const machine = world.machine("phone")

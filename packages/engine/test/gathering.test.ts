@@ -1,0 +1,110 @@
+/** Edits under load: gathered into few writes, each still an edit of its own. */
+import { MemoryDisk } from "@fulcrum/store/memory"
+import { beforeAll, describe, expect, test } from "vitest"
+import type { Person } from "../src/person.ts"
+import { STEPS_TOGETHER_MAX } from "../src/step-queue.ts"
+import { ailments, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
+
+const NAME = "card/name/full"
+
+beforeAll(loadDocuments)
+
+async function phoneOf(world: PersonWorld): Promise<{ phone: Person; machine: Machine }> {
+  const machine = world.machine("phone", new MemoryDisk())
+  const phone = await world.create(machine)
+  await phone.set(NAME, "Ada")
+  return { phone, machine }
+}
+
+function codeOf(outcome: PromiseSettledResult<unknown>): string {
+  if (outcome.status === "fulfilled") return "done"
+  const { reason } = outcome
+  return reason instanceof Error && "code" in reason ? String(reason.code) : "uncoded"
+}
+
+describe("[P41] edits made at once", () => {
+  test("are written together, each an entry of its own that can be undone", async () => {
+    await using world = new PersonWorld()
+    const { phone, machine } = await phoneOf(world)
+    const before = machine.disk.flushes
+    const count = STEPS_TOGETHER_MAX + 10
+    const all = Array.from({ length: count }, (_, at) => phone.set(NAME, `Ada ${at}`))
+    const outcomes = await Promise.all(all)
+    expect(outcomes.every(({ changed }) => changed.length === 1)).toBe(true)
+    // All are asked before the first has its turn; so many have one turn.
+    expect(machine.disk.flushes - before).toBeLessThanOrEqual(4)
+    const history = await phone.history(NAME)
+    expect(history.map(({ value }) => value).slice(1)).toEqual(
+      Array.from({ length: count }, (_, at) => ({ full: `Ada ${at}` })),
+    )
+    await phone.undo()
+    expect(await phone.get(NAME)).toBe(`Ada ${count - 2}`)
+    await world.end(phone)
+    const again = await world.reopen(machine)
+    expect(await again.get(NAME)).toBe(`Ada ${count - 2}`)
+    // An undo can be undone.
+    await again.undo()
+    expect(await again.get(NAME)).toBe(`Ada ${count - 1}`)
+    expect(await ailments(again)).toEqual([])
+  })
+
+  test("one that fails costs only itself", async () => {
+    await using world = new PersonWorld()
+    const { phone, machine } = await phoneOf(world)
+    const outcomes = await Promise.allSettled([
+      phone.set("card/notes/1/note", "one"),
+      phone.set("card/nmae/full", "mistyped"),
+      phone.set("card/notes/2/note", "two"),
+      phone.set(NAME, "Ada Lovelace"),
+      phone.set("nothing/at/all", "x"),
+      phone.unset("card/notes/1"),
+    ])
+    expect(outcomes.map(codeOf)).toEqual([
+      "done",
+      "PATH_UNKNOWN",
+      "done",
+      "done",
+      "PATH_UNKNOWN",
+      "done",
+    ])
+    const expected = { name: { full: "Ada Lovelace" }, notes: { 2: { note: "two" } } }
+    expect(await phone.get("card")).toEqual(expected)
+    await world.end(phone)
+    const again = await world.reopen(machine)
+    expect(await again.get("card")).toEqual(expected)
+    await again.undo()
+    expect(await again.get("card")).toEqual({
+      name: { full: "Ada Lovelace" },
+      notes: { 1: { note: "one" }, 2: { note: "two" } },
+    })
+  })
+
+  test("and other commands between them are done in the order in which they were asked", async () => {
+    await using world = new PersonWorld()
+    const { phone } = await phoneOf(world)
+    const asked = [
+      phone.set(NAME, "one"),
+      phone.set(NAME, "two"),
+      phone.undo(),
+      phone.get(NAME),
+      phone.set(NAME, "three"),
+      phone.get(NAME),
+    ] as const
+    const [, , , undone, , last] = await Promise.all(asked)
+    expect([undone, last]).toEqual(["one", "three"])
+  })
+
+  test("are all told when the disk takes none of them, and leave nothing", async () => {
+    await using world = new PersonWorld()
+    const { phone, machine } = await phoneOf(world)
+    const edits = () => ["1", "2", "3"].map((id) => phone.set(`things/${id}/name`, "x"))
+    machine.disk.capacityBytes = machine.disk.usedBytes
+    const outcomes = await Promise.allSettled(edits())
+    expect(outcomes.map(codeOf)).toEqual(["STORE_FULL", "STORE_FULL", "STORE_FULL"])
+    expect(await phone.get("things")).toBeUndefined()
+    machine.disk.capacityBytes = Number.POSITIVE_INFINITY
+    await Promise.all(edits())
+    expect(Object.keys(Object(await phone.get("things")))).toEqual(["1", "2", "3"])
+    expect(await ailments(phone)).toEqual([])
+  })
+})
