@@ -15,6 +15,7 @@
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { DocumentId, Documents } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import { errorCode } from "./error-code.ts"
 import { ITEMS_PER_ENTRY_MAX } from "./record-items.ts"
 
 /** Changes that a document may have beside its saved form; each costs a load about 10 µs. */
@@ -51,9 +52,29 @@ export class DocumentCache {
     return this.#changes.put(utf8ToBytes(document), arrival * ITEMS_PER_ENTRY_MAX + index, change)
   }
 
-  /** Whether so many more changes make saving the document worth it, instead of keeping them. */
-  outgrows(document: DocumentId, more: number): boolean {
-    return (this.#unsaved.get(document) ?? 0) + more > CHANGES_UNSAVED_MAX
+  /**
+   * Of documents that the worker has with these changes, saves those to which more came than are
+   * kept one by one.
+   *
+   * @returns Which, and what writes them.
+   */
+  async saveOutgrown(
+    changes: ReadonlyMap<DocumentId, readonly Uint8Array[]>,
+    documents: Documents,
+  ): Promise<{ readonly documents: ReadonlySet<DocumentId>; readonly ops: readonly VaultOp[] }> {
+    const saved = new Set<DocumentId>()
+    const ops: VaultOp[] = []
+    for (const [document, { length }] of changes) {
+      if ((this.#unsaved.get(document) ?? 0) + length <= CHANGES_UNSAVED_MAX) continue
+      try {
+        ops.push(...(await this.compact(document, documents)))
+        saved.add(document)
+      } catch (error) {
+        // Its changes can be kept all the same.
+        if (errorCode(error) === undefined) throw error
+      }
+    }
+    return { documents: saved, ops }
   }
 
   /** Documents with so many changes since they were saved that saving them is worth it. */

@@ -21,15 +21,13 @@
  * @module
  */
 
-import type { AdmissionEvidence } from "@fulcrum/access/membership"
-import { bytesToHex, bytesToUtf8, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToUtf8, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
-import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { AdmitResult, AdmittedEntry, Replica } from "@fulcrum/log/replica"
-import type { VersionVector } from "@fulcrum/log/vector"
 import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { ActorOwners } from "./actor-owners.ts"
+import { admissionEvidence } from "./admission-evidence.ts"
 import { DocumentCache } from "./document-cache.ts"
 import { errorCode } from "./error-code.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
@@ -342,7 +340,7 @@ export class Ledger {
       await this.#rebuild(ops)
       return changed !== "same"
     }
-    const evidence = await this.#evidence(entries)
+    const evidence = await admissionEvidence(this.record, this.membership, entries)
     const actors = new ActorOwners(this.#actors)
     for (const entry of entries) ops.push(...(await actors.begin(entry)))
     const { accepted, refused, documents } = await vetEntries(entries, {
@@ -352,8 +350,9 @@ export class Ledger {
     })
     for (const document of documents) this.#used.add(document)
     for (const { entry, code } of refused) ops.push(this.#quarantineOp(entry, code))
-    const saved = await this.#saveOutgrown(accepted, ops)
-    const items = accepted.flatMap((read) => this.#itemOps(read, ops, saved))
+    const saved = await this.#cache.saveOutgrown(changesByDocument(accepted), this.documents)
+    ops.push(...saved.ops)
+    const items = accepted.flatMap((read) => this.#itemOps(read, ops, saved.documents))
     ops.push(this.#appliedOp(last.arrival))
     await this.#vault.write(ops)
     this.#applied = last.arrival
@@ -382,48 +381,6 @@ export class Ledger {
     } finally {
       this.#isRebuilding = false
     }
-  }
-
-  /** What decides about entries of removed devices; costs a read of the log if there are any. */
-  async #evidence(entries: readonly AdmittedEntry[]): Promise<AdmissionEvidence> {
-    const { tree } = this.record
-    const covers: AdmissionEvidence["covers"] = (vector, incarnation, sequence) =>
-      tree.covers(vector, incarnation, sequence)
-    if (entries.every(({ writer }) => this.membership.isMember(writer))) {
-      return { covers, written: [] }
-    }
-    const written: { readonly writer: PublicKey; readonly on: VersionVector }[] = []
-    const seen = new Map<string, VersionVector>()
-    for await (const { writer, incarnation, on } of this.record.entriesAfter(0)) {
-      const key = bytesToHex(incarnation)
-      const whole = tree.merge(seen.get(key) ?? [], on)
-      seen.set(key, whole)
-      if (on.length > 0) written.push({ writer, on: whole })
-    }
-    return { covers, written }
-  }
-
-  /**
-   * Saves documents whose changes are too many to be kept one by one; the worker has them.
-   *
-   * @returns Those that `ops` saves.
-   */
-  async #saveOutgrown(
-    accepted: readonly ReadEntry[],
-    ops: VaultOp[],
-  ): Promise<ReadonlySet<DocumentId>> {
-    const saved = new Set<DocumentId>()
-    for (const [document, changes] of changesByDocument(accepted)) {
-      if (!this.#cache.outgrows(document, changes.length)) continue
-      try {
-        ops.push(...(await this.#cache.compact(document, this.documents)))
-        saved.add(document)
-      } catch (error) {
-        // Its changes can be kept all the same.
-        if (errorCode(error) === undefined) throw error
-      }
-    }
-    return saved
   }
 
   /**

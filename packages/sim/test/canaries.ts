@@ -215,8 +215,8 @@ export const CANARIES: readonly Canary[] = [
     seed: 2,
     patches: one(
       "engine/src/ledger.ts",
-      "    const evidence = await this.#evidence(entries)\n    const actors",
-      "    await this.#vault.write([this.#appliedOp(last.arrival)])\n    const evidence = await this.#evidence(entries)\n    const actors",
+      "    const evidence = await admissionEvidence(this.record, this.membership, entries)\n    const actors",
+      "    await this.#vault.write([this.#appliedOp(last.arrival)])\n    const evidence = await admissionEvidence(this.record, this.membership, entries)\n    const actors",
     ),
   },
   {

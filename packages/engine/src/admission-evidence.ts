@@ -1,0 +1,37 @@
+/**
+ * What decides whether an entry of a removed device counts: who wrote on it, before hearing of the
+ * removal.
+ *
+ * Source: DESIGN, "Keys" (membership).
+ *
+ * @module
+ */
+import type { AdmissionEvidence } from "@fulcrum/access/membership"
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { PublicKey } from "@fulcrum/crypto/ed25519"
+import type { AdmittedEntry, Replica } from "@fulcrum/log/replica"
+import type { VersionVector } from "@fulcrum/log/vector"
+import type { Membership } from "./membership.ts"
+
+/** Costs a read of the whole log if any of the entries is by somebody who is no member. */
+export async function admissionEvidence(
+  record: Replica,
+  membership: Membership,
+  entries: readonly AdmittedEntry[],
+): Promise<AdmissionEvidence> {
+  const { tree } = record
+  const covers: AdmissionEvidence["covers"] = (vector, incarnation, sequence) =>
+    tree.covers(vector, incarnation, sequence)
+  if (entries.every(({ writer }) => membership.isMember(writer))) {
+    return { covers, written: [] }
+  }
+  const written: { readonly writer: PublicKey; readonly on: VersionVector }[] = []
+  const seen = new Map<string, VersionVector>()
+  for await (const { writer, incarnation, on } of record.entriesAfter(0)) {
+    const key = bytesToHex(incarnation)
+    const whole = tree.merge(seen.get(key) ?? [], on)
+    seen.set(key, whole)
+    if (on.length > 0) written.push({ writer, on: whole })
+  }
+  return { covers, written }
+}
