@@ -220,6 +220,16 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "an edit is told before what it is gathered with is written",
+    scenario: "pair",
+    seed: 2,
+    patches: one(
+      "engine/src/step-queue.ts",
+      "      made.push({ step, tell, fail })\n",
+      "      made.push({ step, tell, fail })\n      tell()\n",
+    ),
+  },
+  {
     name: "a relay signs before it has flushed",
     scenario: "pair",
     seed: 4,
