@@ -10,8 +10,6 @@
  * @module
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
-import { type PeerSpace, SYNC_PROTOCOL, SyncLink } from "@fulcrum/engine/sync-link"
-import { MemoryNetwork } from "@fulcrum/net/memory"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import {
@@ -22,8 +20,8 @@ import {
   openBenchDevice,
   peerSpace,
 } from "./bench-device.ts"
-import { ChannelCount, countedChannel, countedStore, StoreCount } from "./counted.ts"
-import { IdleClock } from "./idle-clock.ts"
+import { countedStore, StoreCount } from "./counted.ts"
+import { countSession } from "./counted-session.ts"
 import {
   type RecordShape,
   seededValues,
@@ -46,9 +44,6 @@ export type FirstSyncCounts = {
   readonly storeBytes: number
 }
 
-/** One way, in milliseconds of the virtual clock. */
-const DELAY_MS = 1000
-
 export async function countFirstSync(shape: RecordShape): Promise<FirstSyncCounts> {
   const keys = spaceKeysOf(shape)
   const seed = shapeSeed(shape)
@@ -67,60 +62,30 @@ export async function countFirstSync(shape: RecordShape): Promise<FirstSyncCount
   const beforeWrites = stored.writes
   const beforeBytes = stored.bytes
 
-  const clock = new IdleClock()
-  const quality = { latencyMs: [DELAY_MS, DELAY_MS] as const }
-  const network = new MemoryNetwork({ clock, random: seed.fork("network"), quality })
-  const toNew = new ChannelCount()
-  const fromNew = new ChannelCount()
-  const stop = new AbortController()
-  const links: Promise<unknown>[] = []
-  const run = (channel: Parameters<typeof countedChannel>[0], count: ChannelCount, at: PeerSpace) =>
-    new SyncLink({
-      channel: countedChannel(channel, count),
-      spaces: [at],
-      clock,
-      peerHas: () => undefined,
-    }).run(stop.signal)
-
   const changes: ChangesByDocument = new Map()
-  const done = Promise.withResolvers<number>()
+  const done = Promise.withResolvers<void>()
   const spans = { count: 0, bytes: 0 }
-  const there = peerSpace(second, keys, async (arrived) => {
+  const dialer = peerSpace(second, keys, async (arrived) => {
     await admitChanges(second, arrived, changes)
     spans.count += arrived.length
     spans.bytes += arrived.reduce((sum, { length }) => sum + length, 0)
-    if (equalBytes(second.replica.digest, first.replica.digest)) done.resolve(clock.now())
+    if (equalBytes(second.replica.digest, first.replica.digest)) done.resolve()
   })
-  const here = peerSpace(first, keys, async () => {
+  const listener = peerSpace(first, keys, async () => {
     throw new Error("a new device has nothing to give")
   })
-  const synced = async (): Promise<number> => {
-    const host = await network.machine("first").host()
-    const [address = ""] = await host.listen(["/ip4/127.0.0.1/tcp/0"])
-    host.handle(SYNC_PROTOCOL, (channel) => {
-      links.push(run(channel, toNew, here))
-    })
-    const guest = await network.machine("second").host()
-    const channel = await guest.dial(address, SYNC_PROTOCOL, { signal: stop.signal })
-    const opened = clock.now()
-    links.push(run(channel, fromNew, there))
-    return (await done.promise) - opened
-  }
-  const tookMs = await clock.run(synced())
-  // What is still on its way, the new device's last word above all, belongs to the sync.
-  await clock.run(clock.sleep(2 * DELAY_MS))
-  stop.abort()
-  await clock.run(Promise.all(links))
+  const random = seed.fork("network")
+  const session = await countSession({ listener, dialer, random, done: done.promise })
   await using documents = await openInLineDocuments({
     reload: async (document) => changes.get(document) ?? [],
   })
   await checkValues(documents, seededValues(shape))
   return {
-    bytesToNewDevice: toNew.bytes,
-    bytesFromNewDevice: fromNew.bytes,
-    messagesToNewDevice: toNew.messages,
-    messagesFromNewDevice: fromNew.messages,
-    roundTrips: tookMs / (2 * DELAY_MS),
+    bytesToNewDevice: session.fromListener.bytes,
+    bytesFromNewDevice: session.fromDialer.bytes,
+    messagesToNewDevice: session.fromListener.messages,
+    messagesFromNewDevice: session.fromDialer.messages,
+    roundTrips: session.roundTrips,
     spans: spans.count,
     spanBytes: spans.bytes,
     storeWrites: stored.writes - beforeWrites,

@@ -24,6 +24,12 @@ import {
 } from "./baseline.ts"
 import { countFirstSyncs, FIRST_SYNC, formatFirstSync, runFirstSync } from "./first-sync.bench.ts"
 import { countHistory, describeHistory, HISTORY, type HistoryCounts } from "./history.ts"
+import {
+  countLaterSyncs,
+  describeLaterSyncs,
+  LATER_SYNC,
+  type LaterSyncCounts,
+} from "./later-sync-counts.ts"
 import { describeMachine } from "./machine.ts"
 import { shapeName } from "./seeded-record.ts"
 
@@ -43,6 +49,7 @@ const isHistoryOnly = values.history !== undefined
 const histories = await countHistories(
   isHistoryOnly ? [Number(values.history)] : values.quick ? [1000] : [1000, 10_000],
 )
+const later = isHistoryOnly ? {} : await countAllLaterSyncs(values.quick ? [1000] : [1000, 10_000])
 const counted = isHistoryOnly
   ? {}
   : values.counts
@@ -52,12 +59,14 @@ const counted = isHistoryOnly
 if (values["update-baseline"]) {
   await updateBaseline(FIRST_SYNC, counted)
   await updateBaseline(HISTORY, histories)
+  await updateBaseline(LATER_SYNC, later)
   console.log("the baseline is updated")
 } else if (!isHistoryOnly) {
   const firstSync = compareCounts(counted, await readBaseline(FIRST_SYNC))
   const history = compareCounts(histories, await readBaseline(HISTORY))
-  const worse = [...firstSync.worse, ...history.worse]
-  const better = [...firstSync.better, ...history.better]
+  const laterSync = compareCounts(later, await readBaseline(LATER_SYNC))
+  const worse = [firstSync, history, laterSync].flatMap((compared) => compared.worse)
+  const better = [firstSync, history, laterSync].flatMap((compared) => compared.better)
   if (worse.length > 0) {
     console.error(`worse than the baseline:\n${worse.join("\n")}`)
     process.exitCode = 1
@@ -77,6 +86,20 @@ async function countHistories(sizes: readonly number[]): Promise<CountsByShape> 
     const one = await countHistory(shape)
     console.log(describeHistory(shape, one))
     counts[shapeName(shape)] = one
+  }
+  return counts
+}
+
+/** Of one document, and of so many that each edit has one of its own. */
+async function countAllLaterSyncs(sizes: readonly number[]): Promise<CountsByShape> {
+  const counts: Record<string, LaterSyncCounts> = {}
+  for (const edits of sizes) {
+    for (const documents of [1, edits]) {
+      const name = shapeName({ edits, documents })
+      progress(`later syncs of ${name}`)
+      counts[name] = await countLaterSyncs({ edits, documents })
+      console.log(describeLaterSyncs(name, counts[name]))
+    }
   }
   return counts
 }

@@ -13,6 +13,7 @@ import {
 import { countFirstSync } from "../bench/first-sync-counts.ts"
 import { countEngineSync, engineShapeName } from "../bench/first-sync-engine-counts.ts"
 import { countHistory, HISTORY } from "../bench/history.ts"
+import { countLaterSyncs, LATER_SYNC } from "../bench/later-sync-counts.ts"
 import { shapeName } from "../bench/seeded-record.ts"
 
 async function hold(counted: CountsByShape, question = "first-sync"): Promise<void> {
@@ -38,6 +39,17 @@ describe("the first sync", () => {
   test("a merged history of 1,000 edits takes no more than it did", async () => {
     const shape = { edits: 1000, documents: 1 }
     await hold({ [shapeName(shape)]: await countHistory(shape) }, HISTORY)
+  })
+
+  test.each([
+    { edits: 1000, documents: 1 },
+    { edits: 1000, documents: 1000 },
+  ])("and a later one of $edits edits in $documents documents takes no more", async (shape) => {
+    const counts = await countLaterSyncs(shape)
+    await hold({ [shapeName(shape)]: counts }, LATER_SYNC)
+    // Whatever the record holds.
+    expect(counts.idleBytesEachWay).toBe(61)
+    expect(counts.tenRoundTrips).toBeLessThanOrEqual(1.5)
   })
 
   test("a count that got worse, or that the baseline does not have, is named", () => {
