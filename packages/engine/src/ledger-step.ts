@@ -92,6 +92,14 @@ export class OpenStep implements Step {
     return this.#staged.length === 0 && this.#items.every(({ kind }) => kind === "change")
   }
 
+  /** Of the changes in it. */
+  get bytes(): number {
+    return this.#items.reduce(
+      (sum, item) => sum + (item.kind === "change" ? item.value.change.length : 0),
+      0,
+    )
+  }
+
   get allOps(): readonly VaultOp[] {
     return [...this.#staged.flatMap(({ append }) => append.ops), ...this.ops]
   }

@@ -10,8 +10,11 @@
 import type { OpenStep, Step } from "./ledger-step.ts"
 import { Mutex } from "./mutex.ts"
 
-/** Steps in one turn: a bound on what one write holds, and on how long others wait. */
+/** Steps in one turn: a bound on how long others wait. */
 export const STEPS_TOGETHER_MAX = 128
+
+/** Bytes of changes after which a write takes no further step. */
+export const BYTES_TOGETHER_MAX: number = 256 * 1024
 
 /** What is done with steps, by the one who owns the queue. */
 export interface StepKeeper {
@@ -90,8 +93,12 @@ export class StepQueue {
 
   async #make(queued: readonly QueuedStep[]): Promise<void> {
     let made: MadeStep[] = []
+    let bytes = 0
     for (const { work, fail } of queued) {
-      if (made.length === 0) await this.#keeper.mend()
+      if (made.length === 0) {
+        bytes = 0
+        await this.#keeper.mend()
+      }
       const step = this.#keeper.open()
       let tell: () => void
       try {
@@ -104,7 +111,8 @@ export class StepQueue {
         continue
       }
       made.push({ step, tell, fail })
-      if (step.isPlain) continue
+      bytes += step.bytes
+      if (step.isPlain && bytes < BYTES_TOGETHER_MAX) continue
       await this.#keep(made)
       made = []
     }

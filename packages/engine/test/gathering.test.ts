@@ -2,7 +2,7 @@
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
 import type { Person } from "../src/person.ts"
-import { STEPS_TOGETHER_MAX } from "../src/step-queue.ts"
+import { BYTES_TOGETHER_MAX, STEPS_TOGETHER_MAX } from "../src/step-queue.ts"
 import { ailments, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 
 const NAME = "card/name/full"
@@ -46,6 +46,17 @@ describe("[P41] edits made at once", () => {
     await again.undo()
     expect(await again.get(NAME)).toBe(`Ada ${count - 1}`)
     expect(await ailments(again)).toEqual([])
+  })
+
+  test("are written in several writes when they are large", async () => {
+    await using world = new PersonWorld()
+    const { phone, machine } = await phoneOf(world)
+    const before = machine.disk.flushes
+    const large = "x".repeat(BYTES_TOGETHER_MAX / 4)
+    const ids = Array.from({ length: 9 }, (_, at) => `card/notes/${at}/note`)
+    await Promise.all(ids.map((path, at) => phone.set(path, `${at}${large}`)))
+    expect(machine.disk.flushes - before).toBeGreaterThanOrEqual(3)
+    expect(await phone.get("card/notes/8/note")).toBe(`8${large}`)
   })
 
   test("one that fails costs only itself", async () => {
