@@ -13,10 +13,17 @@ import { idKey } from "@fulcrum/log/ids"
 import { openReplica, type Replica } from "@fulcrum/log/replica"
 import { type DocumentId, type Documents, documentId } from "@fulcrum/record/documents"
 import type { Store } from "@fulcrum/store"
+import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { recordColumns } from "../packages/engine/src/record-columns.ts"
 import { recordItems } from "../packages/engine/src/record-items.ts"
-import type { SeededValues, SpaceKeys } from "./seeded-record.ts"
+import {
+  type RecordShape,
+  type SeededValues,
+  type SpaceKeys,
+  shapeSeed,
+  spaceKeysOf,
+} from "./seeded-record.ts"
 
 export interface BenchDevice {
   readonly vault: Vault
@@ -56,6 +63,25 @@ export async function openBenchDevice(options: BenchDeviceOptions): Promise<Benc
     bodies: recordColumns,
   })
   return { vault, replica }
+}
+
+/**
+ * A device of a seeded record, on a disk in memory.
+ *
+ * @param counted - What makes its store count.
+ */
+export async function openMemoryDevice(
+  shape: RecordShape,
+  name: string,
+  counted: (store: Store) => Store = (store) => store,
+): Promise<BenchDevice> {
+  const seed = shapeSeed(shape)
+  return openBenchDevice({
+    store: counted(await openMemoryStore({ disk: new MemoryDisk() })),
+    keys: spaceKeysOf(shape),
+    random: seed.fork(name),
+    vaultRandom: seed.fork(`${name} vault`),
+  })
 }
 
 /** The space as a sync session drives it. */

@@ -11,13 +11,11 @@
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
-import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import {
   admitChanges,
-  type BenchDevice,
   type ChangesByDocument,
   checkValues,
-  openBenchDevice,
+  openMemoryDevice,
   peerSpace,
 } from "./bench-device.ts"
 import { countedStore, StoreCount } from "./counted.ts"
@@ -48,15 +46,10 @@ export async function countFirstSync(shape: RecordShape): Promise<FirstSyncCount
   const keys = spaceKeysOf(shape)
   const seed = shapeSeed(shape)
   const stored = new StoreCount()
-  const open = async (name: string, count: StoreCount): Promise<BenchDevice> =>
-    openBenchDevice({
-      store: countedStore(await openMemoryStore({ disk: new MemoryDisk() }), count),
-      keys,
-      random: seed.fork(name),
-      vaultRandom: seed.fork(`${name} vault`),
-    })
-  const first = await open("first device", new StoreCount())
-  const second = await open("second device", stored)
+  const first = await openMemoryDevice(shape, "first device")
+  const second = await openMemoryDevice(shape, "second device", (store) =>
+    countedStore(store, stored),
+  )
   await using written = await openInLineDocuments()
   await writeSeededRecord(shape, first, written)
   const beforeWrites = stored.writes

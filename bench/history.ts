@@ -10,20 +10,13 @@
 
 import type { VersionVector } from "@fulcrum/log/vector"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
-import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import {
   admitChanges,
   type ChangesByDocument,
   checkValues,
-  openBenchDevice,
+  openMemoryDevice,
 } from "./bench-device.ts"
-import {
-  type RecordShape,
-  seededValues,
-  shapeSeed,
-  spaceKeysOf,
-  writeSeededRecord,
-} from "./seeded-record.ts"
+import { type RecordShape, seededValues, writeSeededRecord } from "./seeded-record.ts"
 
 export const HISTORY = "history"
 
@@ -45,16 +38,7 @@ export type HistoryCounts = {
 const ALL = { bytesMax: Number.MAX_SAFE_INTEGER }
 
 export async function countHistory(shape: RecordShape): Promise<HistoryCounts> {
-  const keys = spaceKeysOf(shape)
-  const seed = shapeSeed(shape)
-  const open = async (name: string) =>
-    openBenchDevice({
-      store: await openMemoryStore({ disk: new MemoryDisk() }),
-      keys,
-      random: seed.fork(name),
-      vaultRandom: seed.fork(`${name} vault`),
-    })
-  const writer = await open("first device")
+  const writer = await openMemoryDevice(shape, "first device")
   const count = { merges: 0, entriesRewritten: 0, bytesRewritten: 0 }
   let spans = 0
   let spansMost = 0
@@ -82,7 +66,7 @@ export async function countHistory(shape: RecordShape): Promise<HistoryCounts> {
     savedBytes += (await documents.save(document)).length
   }
   // Whoever gets these spans has the record.
-  const reader = await open("second device")
+  const reader = await openMemoryDevice(shape, "second device")
   const changes: ChangesByDocument = new Map()
   await admitChanges(reader, all.spans, changes)
   await using read = await openInLineDocuments({

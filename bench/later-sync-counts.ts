@@ -6,8 +6,12 @@
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
-import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
-import { admitChanges, type ChangesByDocument, openBenchDevice, peerSpace } from "./bench-device.ts"
+import {
+  admitChanges,
+  type ChangesByDocument,
+  openMemoryDevice,
+  peerSpace,
+} from "./bench-device.ts"
 import { countSession } from "./counted-session.ts"
 import { type RecordShape, shapeSeed, spaceKeysOf, writeSeededRecord } from "./seeded-record.ts"
 
@@ -32,15 +36,8 @@ const ALL = { bytesMax: Number.MAX_SAFE_INTEGER }
 export async function countLaterSyncs(shape: RecordShape): Promise<LaterSyncCounts> {
   const keys = spaceKeysOf(shape)
   const seed = shapeSeed(shape)
-  const open = async (name: string) =>
-    openBenchDevice({
-      store: await openMemoryStore({ disk: new MemoryDisk() }),
-      keys,
-      random: seed.fork(name),
-      vaultRandom: seed.fork(`${name} vault`),
-    })
-  const first = await open("first device")
-  const second = await open("second device")
+  const first = await openMemoryDevice(shape, "first device")
+  const second = await openMemoryDevice(shape, "second device")
   const changes: ChangesByDocument = new Map()
   await using documents = await openInLineDocuments()
   let written = 0
