@@ -73,6 +73,8 @@ export interface HostCalls {
   restore: [{ readonly document: DocumentId; readonly pieces: readonly Uint8Array[] }, Heads]
   heads: [DocumentId, readonly string[]]
   forget: [DocumentId, undefined]
+  /** All of them. */
+  forgetAll: [undefined, undefined]
 }
 
 export type HostCall = keyof HostCalls
@@ -128,6 +130,11 @@ export async function openDocumentHost(
     forget: async (document) => {
       documents.get(document)?.handle.free()
       documents.delete(document)
+      return undefined
+    },
+    forgetAll: async () => {
+      for (const { handle } of documents.values()) handle.free()
+      documents.clear()
       return undefined
     },
   }

@@ -35,7 +35,7 @@ export async function openInLineDocuments(options: InLineOptions = {}): Promise<
         throw new RecordError("RECORD_WORKER", "Automerge broke", { cause: error })
       }
     },
-    [Symbol.asyncDispose]: async () => undefined,
+    [Symbol.asyncDispose]: () => host.forgetAll(undefined),
   }
   return new SerialDocuments(link, options.reload ?? (async () => []), options.loadedMax)
 }
