@@ -1,4 +1,5 @@
 /** Edits under load: gathered into few writes, each still an edit of its own. */
+import { randomBelow, type SeededRandom, seededRandom } from "@fulcrum/crypto/random"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
 import type { Person } from "../src/person.ts"
@@ -119,3 +120,73 @@ describe("[P41] edits made at once", () => {
     expect(await ailments(phone)).toEqual([])
   })
 })
+
+const SEEDS = Number(process.env.FULCRUM_GATHERING_SEEDS ?? 6)
+const FAULTS = ["fail-before", "fail-after", "crash-before", "crash-after"] as const
+const PATHS = ["card/name/full", "card/notes/1/note", "things/1/name", "relationships/r/name"]
+
+/** What a burst asked, and what came of it. */
+interface Asked {
+  readonly path: string
+  readonly value: string | undefined
+  readonly outcome: Promise<PromiseSettledResult<unknown>>
+}
+
+function settled(work: Promise<unknown>): Promise<PromiseSettledResult<unknown>> {
+  return Promise.allSettled([work]).then(([one]) => one)
+}
+
+function burst(person: Person, random: SeededRandom, name: string): readonly Asked[] {
+  return Array.from({ length: 1 + randomBelow(random, 12) }, (_, at): Asked => {
+    const path = PATHS[randomBelow(random, PATHS.length)] ?? NAME
+    const value = randomBelow(random, 6) === 0 ? undefined : `${name}.${at}`
+    const isRefused = randomBelow(random, 8) === 0
+    const wrong = isRefused ? "card/nmae/full" : path
+    const asked = value === undefined ? person.unset(wrong) : person.set(wrong, value)
+    return { path: wrong, value, outcome: settled(asked) }
+  })
+}
+
+test.each(Array.from({ length: SEEDS }, (_, at) => at + 1))(
+  "[P41] [P1] whatever flush fails amid bursts of edits, what was acknowledged is there (seed %i)",
+  async (seed) => {
+    await using world = new PersonWorld(`gathering ${seed}`)
+    const random = seededRandom(`gathering ${seed}`)
+    let { phone, machine } = await phoneOf(world)
+    const shown = new Map<string, unknown>([[NAME, "Ada"]])
+    const acknowledged = new Set<string>()
+    for (let round = 0; round < 12; round++) {
+      const kind = FAULTS[randomBelow(random, 8)]
+      let left = randomBelow(random, 3)
+      machine.disk.fault = () => (kind !== undefined && left-- === 0 ? { type: kind } : undefined)
+      const asked = burst(phone, random, `${round}`)
+      const outcomes = await world.during(Promise.all(asked.map(({ outcome }) => outcome)))
+      machine.disk.fault = undefined
+      if (kind?.startsWith("crash") && left < 0) {
+        await world.end(phone)
+        phone = await world.reopen(machine)
+      }
+      for (const path of PATHS) {
+        const allowed = new Set([shown.get(path)])
+        for (const [at, one] of asked.entries()) {
+          if (one.path !== path) continue
+          const outcome = outcomes[at]
+          if (outcome?.status === "fulfilled") allowed.clear()
+          else expect(["STORE_IO", "STORE_CLOSED"]).toContain(outcome && codeOf(outcome))
+          allowed.add(one.value)
+          if (outcome?.status === "fulfilled" && one.value) acknowledged.add(one.value)
+        }
+        const value = await phone.get(path)
+        expect([...allowed], `${path} in round ${round}`).toContain(value)
+        shown.set(path, value)
+      }
+    }
+    await world.end(phone)
+    const again = await world.reopen(machine)
+    const history = (await Promise.all(PATHS.map((path) => again.history(path)))).flat()
+    const written = JSON.stringify(history)
+    for (const value of acknowledged) expect(written).toContain(`"${value}"`)
+    for (const [path, value] of shown) expect(await again.get(path)).toBe(value)
+    expect(await ailments(again)).toEqual([])
+  },
+)
