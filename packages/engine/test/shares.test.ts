@@ -306,6 +306,44 @@ describe("what a company is told", () => {
     await at.share.read(at.relationship)
     expect(at.share.values.get(ADDRESS)).toEqual({ full: "New Street 2" })
   })
+
+  test("[P41] of edits made at once, one that a lane does not take costs only itself", async () => {
+    await using at = await setting([ADDRESS])
+    await agree(at)
+    const { editing } = at.desk
+    const outcomes = await Promise.allSettled([
+      editing.set("card/notes/1/note", "one"),
+      editing.set("card/notes/2/note", "two"),
+      editing.set(ADDRESS, "x".repeat(100_000)),
+      editing.set("card/notes/3/note", "three"),
+      editing.set(ADDRESS, "New Street 2"),
+      editing.set("card/notes/4/note", "four"),
+    ])
+    expect(outcomes.map(({ status }) => status === "fulfilled")).toEqual([
+      true,
+      true,
+      false,
+      true,
+      true,
+      true,
+    ])
+    await editing.set("card/notes/5/note", "five")
+    const notes = {
+      ...{ 1: { note: "one" }, 2: { note: "two" }, 3: { note: "three" } },
+      ...{ 4: { note: "four" }, 5: { note: "five" } },
+    }
+    const [phone] = at.machines
+    if (phone === undefined) throw new RangeError("no device")
+    expect(await editing.get("card/notes")).toEqual(notes)
+    expect(await editing.get(`${ADDRESS}/full`)).toBe("New Street 2")
+    await at.share.read(at.relationship)
+    expect(at.share.values.get(ADDRESS)).toEqual({ full: "New Street 2" })
+    await at.desk[Symbol.asyncDispose]()
+    const again = await openDesk(at.world, phone, at.vendor)
+    expect(await again.editing.get("card/notes")).toEqual(notes)
+    expect(await again.editing.get(`${ADDRESS}/full`)).toBe("New Street 2")
+    await again[Symbol.asyncDispose]()
+  })
 })
 
 describe("connecting", () => {
