@@ -50,7 +50,9 @@ export class DaemonClient {
   async call({ command, args, io, signal }: DaemonCall): Promise<Outcome | undefined> {
     const body = { args, interactive: io.interactive }
     const response = await this.#post(this.#agent, command, body, { signal }).catch((error) => {
-      throw signal.aborted ? signal.reason : error
+      if (signal.aborted) throw signal.reason
+      // Killed before it began to answer: whether it was done is seen when it is done again.
+      throw error instanceof ProgramError ? error : ended(error)
     })
     const lines = createInterface({ input: response })
     // They end too when it breaks, which may be while a question is being answered.

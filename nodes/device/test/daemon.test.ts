@@ -1,5 +1,5 @@
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises"
-import { request as startRequest } from "node:http"
+import { createServer, request as startRequest } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { systemClock } from "@fulcrum/crypto/clock"
@@ -155,6 +155,21 @@ describe("a command", () => {
     await answered
     expect(io.emitted.at(-1)?.document).toEqual({ device: "phone" })
     expect(person.hasTold).toBe(true)
+  })
+
+  test("is told when the daemon is killed before it answers", async () => {
+    const killed = createServer((request) => request.socket.destroy())
+    await new Promise<void>((resolve) => killed.listen(0, "127.0.0.1", resolve))
+    const address = killed.address()
+    if (address === null || typeof address === "string") throw new TypeError("no port")
+    const late = clientOf({ port: address.port, token: "token" })
+    const { signal } = new AbortController()
+    const call = { command: "set", args: { path: "card/name/full", value: "Ada" }, signal }
+    await expect(late.call({ ...call, io: new MemoryIo() })).rejects.toMatchObject({
+      code: "DAEMON_ENDED",
+    })
+    late.close()
+    killed.close()
   })
 
   test("is told when the daemon ends under it, at once", async () => {

@@ -37,6 +37,7 @@ import {
   settleFolder,
   writeNote,
 } from "./level-folder.ts"
+import { lockFolder } from "./level-folder-lock.ts"
 import { LogNames } from "./level-log-names.ts"
 
 /** What LevelDB may need to open and to take a write, besides the write: its log as a table. */
@@ -60,21 +61,25 @@ type Database = Level<Uint8Array, Uint8Array>
 /** @throws {StoreError} `STORE_LOCKED`, `STORE_CORRUPT`, `STORE_FULL`, `STORE_IO` */
 export async function openLevelStore(options: LevelStoreOptions): Promise<Store> {
   const { folder, damaged = "refuse" } = options
+  let lock: AsyncDisposable | undefined
   try {
     await makeFolder(folder)
+    lock = await lockFolder(folder)
     const database = await openChecked(folder).catch(async (error: unknown) => {
       if (damaged === "refuse" || !isCorruption(error)) throw error
       return await openRepaired(folder)
     })
     await layReserve(folder)
-    return new LevelStore(folder, database)
+    return new LevelStore(folder, database, lock)
   } catch (error) {
+    await lock?.[Symbol.asyncDispose]()
     throw toStoreError(error)
   }
 }
 
 class LevelStore implements Store {
   readonly #folder: string
+  readonly #lock: AsyncDisposable
   readonly #commits: GroupCommit<readonly WriteOp[]>
   #logs: LogNames
   /** `undefined` when it could not be opened again; the next call tries. */
@@ -84,8 +89,9 @@ class LevelStore implements Store {
   #wounded = false
   #closing: Promise<void> | undefined
 
-  constructor(folder: string, database: Database) {
+  constructor(folder: string, database: Database, lock: AsyncDisposable) {
     this.#folder = folder
+    this.#lock = lock
     this.#database = database
     this.#commits = new GroupCommit((writes) => this.#commit(writes))
     this.#logs = new LogNames(folder)
@@ -146,7 +152,7 @@ class LevelStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= this.#close().finally(() => this.#lock[Symbol.asyncDispose]())
     return this.#closing
   }
 

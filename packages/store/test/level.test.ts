@@ -12,6 +12,8 @@ import { RECORDS_IN_BATCH, recordsThere } from "./children/numbered-batch.ts"
 
 const NODE_ARGUMENTS = ["--disable-warning=ExperimentalWarning"]
 const WRITER = join(import.meta.dirname, "children/writer.ts")
+const OPENS_AGAIN = join(import.meta.dirname, "children/opens-again.ts")
+const OPENINGS = 8
 const FULL_DISK = join(import.meta.dirname, "children/full-disk.ts")
 
 /** A batch that is flushed when the kill comes may be there unacknowledged: four at a time. */
@@ -38,6 +40,30 @@ describe("other processes", () => {
     await child.kill()
     const store = await openLevelStore({ folder })
     await store.close()
+  })
+
+  test("[S5] that many open at once, and that is killed meanwhile, is in use or opens, never damaged", async () => {
+    const folder = await newFolder()
+    const startOpener = (name: string) => startChild([OPENS_AGAIN, folder, name, String(OPENINGS)])
+    const names = ["a", "b", "c", "d"]
+    const children = names.map(startOpener)
+    const [first] = children
+    await first?.printed("wrote 2")
+    await first?.kill()
+    children[0] = startOpener("again")
+    await Promise.all(children.map((child) => child.printed(`wrote ${OPENINGS}`)))
+    const lines = children.flatMap((child) => child.lines)
+    expect(
+      lines.filter((line) => !line.startsWith("wrote") && line !== "code STORE_LOCKED"),
+    ).toEqual([])
+    expect(lines).toContain("code STORE_LOCKED")
+    await Promise.all(children.map((child) => child.ended))
+    await using store = await openLevelStore({ folder })
+    for (const name of ["b", "c", "d", "again"]) {
+      for (let at = 0; at < OPENINGS; at++) {
+        expect(await store.get(new TextEncoder().encode(`${name} ${at}`))).toBeDefined()
+      }
+    }
   })
 
   test("[S9] [E1] a kill at any point loses nothing acknowledged and tears no batch", async () => {
@@ -142,14 +168,17 @@ interface Writer {
   readonly lines: readonly string[]
   printed(line: string): Promise<void>
   kill(): Promise<void>
+  readonly ended: Promise<void>
 }
 
 function startWriter(folder: string, first: number): Writer {
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [...NODE_ARGUMENTS, WRITER, folder, String(first)],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  )
+  return startChild([WRITER, folder, String(first)])
+}
+
+function startChild(script: readonly string[]): Writer {
+  const child: ChildProcess = spawn(process.execPath, [...NODE_ARGUMENTS, ...script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  })
   const lines: string[] = []
   const waiting = new Map<string, () => void>()
   if (child.stdout === null) throw new Error("the child has no standard output")
@@ -172,6 +201,7 @@ function startWriter(folder: string, first: number): Writer {
         else waiting.set(line, resolve)
       }),
     kill,
+    ended,
   }
 }
 
