@@ -34,17 +34,13 @@ export class DocumentCache {
   /** Saved form and changes in order: what the documents' worker reloads from. */
   async reload(document: DocumentId): Promise<readonly Uint8Array[]> {
     const group = utf8ToBytes(document)
-    const parts: Uint8Array[] = []
+    const changes: Uint8Array[] = []
+    for await (const { value } of this.#changes.list(group)) changes.push(value)
+    // Read last: changes that are saved and dropped meanwhile are in it, and repetition is harmless.
     const saved = await this.#saved.get(group)
-    if (saved !== undefined) parts.push(saved)
-    let unsaved = 0
-    for await (const { value } of this.#changes.list(group)) {
-      parts.push(value)
-      unsaved++
-    }
     // What earlier starts left counts too: a program that runs for one edit never saves otherwise.
-    this.#unsaved.set(document, unsaved)
-    return parts
+    this.#unsaved.set(document, changes.length)
+    return saved === undefined ? changes : [saved, ...changes]
   }
 
   putChange(document: DocumentId, arrival: number, index: number, change: Uint8Array): VaultOp {

@@ -169,7 +169,7 @@ export class OpenStep implements Step {
   async abandon(): Promise<void> {
     for (const { append } of this.#staged) append.abandon()
     for (const done of this.#ended) done()
-    for (const document of this.documentsEdited) await this.documents.forget(document)
+    await Promise.all([...this.documentsEdited].map((document) => this.documents.forget(document)))
   }
 }
 
@@ -190,6 +190,7 @@ function noting(documents: Documents, edited: Set<DocumentId>): Documents {
     save: (document) => documents.save(document),
     heads: (document) => documents.heads(document),
     forget: (document) => documents.forget(document),
+    forgetAll: () => documents.forgetAll(),
     kept: (which) => documents.kept(which),
     [Symbol.asyncDispose]: () => documents[Symbol.asyncDispose](),
   }

@@ -46,8 +46,8 @@ export interface LedgerChange {
 }
 
 const NOTHING = new Uint8Array(0)
-/** Entries applied with one write: bounds memory when all of a long log is gone through. */
-const ABSORBED_MAX = 2000
+/** Entries applied with one write: bounds memory, also of the documents that they change. */
+const ABSORBED_MAX = 4096
 /** Why a removed device's entry is kept and not applied. */
 const STRANDED = "DEVICE_REMOVED"
 const arrivalSchema: Schema<number> = uint()
@@ -71,7 +71,7 @@ export class Ledger {
   })
   readonly #listeners = new Set<(change: LedgerChange) => void>()
   #state = new RecordState()
-  /** Documents that may be in the worker's memory. */
+  /** Documents that were changed since this was opened. */
   readonly #used = new Set<DocumentId>()
   #applied = 0
   #quarantined = 0
@@ -212,7 +212,7 @@ export class Ledger {
   async #admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     const results = await this.record.admit(spans)
     let admitted = admittedEntries(results)
-    while (await this.#absorb(admitted)) {
+    while (await this.#absorbAll(admitted)) {
       // New members and keys: what waited for them may come in now.
       const released = await this.record.retryWaiting()
       results.push(...released)
@@ -241,7 +241,7 @@ export class Ledger {
     const removals = this.membership.removalCount
     await this.record.admit([])
     await this.membership.refresh()
-    for (const document of this.#used) await this.documents.forget(document)
+    await this.documents.forgetAll()
     this.#state = new RecordState()
     this.#applied = 0
     this.#quarantined = 0
@@ -311,6 +311,18 @@ export class Ledger {
     await this.#absorbAfter(this.#applied)
   }
 
+  /** @returns Whether membership changed. */
+  async #absorbAll(entries: readonly AdmittedEntry[]): Promise<boolean> {
+    let hasChanged = false
+    for (let at = 0; at < entries.length; at += ABSORBED_MAX) {
+      // Where everything was made anew meanwhile, the rest of these is in it.
+      const piece = entries.slice(at, at + ABSORBED_MAX)
+      const left = piece.filter(({ arrival }) => arrival > this.#applied)
+      if (await this.#absorb(left)) hasChanged = true
+    }
+    return hasChanged
+  }
+
   /** Applies what the log has after an arrival, a bounded number of entries at a time. */
   async #absorbAfter(arrival: number): Promise<void> {
     let batch: AdmittedEntry[] = []
@@ -373,7 +385,8 @@ export class Ledger {
     this.#state = new RecordState()
     this.#quarantined = 0
     this.#stranded = 0
-    for (const document of this.#used) await this.documents.forget(document)
+    // All: one that was only read since the program began holds what does not count any more too.
+    await this.documents.forgetAll()
     this.#isRebuilding = true
     try {
       await this.#absorbAfter(0)

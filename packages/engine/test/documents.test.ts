@@ -1,16 +1,28 @@
 /** A record's documents as an engine keeps them: loaded when they are asked for, saved as they grow. */
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
+import { seededRandom } from "@fulcrum/crypto/random"
+import { documentId, type Reload } from "@fulcrum/record/documents"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
+import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault } from "@fulcrum/store/vault"
 import { beforeAll, describe, expect, test } from "vitest"
-import { CHANGES_UNSAVED_MAX } from "../src/document-cache.ts"
+import { CHANGES_UNSAVED_MAX, DocumentCache } from "../src/document-cache.ts"
 import { openPerson } from "../src/open-person.ts"
 import { loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
+import { type Desk, openDesk, ScriptedVendor } from "./scripted-vendor.ts"
 
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 const NAME = "card/name/full"
 
 beforeAll(loadDocuments)
+
+/** All that one device's log has and the other's lacks. */
+async function give(from: Desk, to: Desk): Promise<void> {
+  const { spans } = await from.ledger.record.spansAfter(to.ledger.record.vector, {
+    bytesMax: Number.MAX_SAFE_INTEGER,
+  })
+  await to.ledger.admit(spans)
+}
 
 /** Changes of a document that stand in the cache beside its saved form. */
 async function changesKept(world: PersonWorld, machine: Machine, document: string) {
@@ -71,5 +83,77 @@ describe("documents", () => {
     const reopened = await world.reopen(machine)
     expect(await reopened.get(NAME)).toBe("Lovelace")
     expect((await reopened.history(NAME)).length).toBe(2 * CHANGES_UNSAVED_MAX + 1)
+  })
+
+  test("[P34] that were only read forget what a removed device wrote", async () => {
+    await using world = new PersonWorld()
+    const [phoneOf, laptopOf, tabletOf] = ["phone", "laptop", "tablet"].map((name) =>
+      world.machine(name),
+    )
+    if (!phoneOf || !laptopOf || !tabletOf) throw new TypeError("three machines")
+    const phone = await world.create(phoneOf)
+    await phone.set(NAME, "Ada")
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    for (const machine of [laptopOf, tabletOf]) {
+      const joined = await world.pair(phone, machine, { at })
+      await world.during(joined.settle(5000))
+      await world.end(joined)
+    }
+    await world.end(phone)
+    // The laptop has heard of the tablet, and takes in what it wrote.
+    const vendor = new ScriptedVendor(world.random.fork("vendor"), [LOOPBACK])
+    const first = await openDesk(world, laptopOf, vendor)
+    const tablet = await openDesk(world, tabletOf, vendor)
+    const before = await openDesk(world, phoneOf, vendor)
+    await give(before, first)
+    await give(before, tablet)
+    await tablet.editing.set(NAME, "Tablet's")
+    await give(tablet, first)
+    expect(await first.editing.get(NAME)).toBe("Tablet's")
+    for (const desk of [first, tablet, before]) await desk[Symbol.asyncDispose]()
+    // The phone has not, and removes the tablet.
+    const again = await world.reopen(phoneOf)
+    await again.revokeDevice("tablet")
+    await world.end(again)
+
+    const laptop = await openDesk(world, laptopOf, vendor)
+    expect(await laptop.editing.get(NAME)).toBe("Tablet's")
+    const after = await openDesk(world, phoneOf, vendor)
+    await give(after, laptop)
+    expect(await laptop.editing.get(NAME)).toBe("Ada")
+    await laptop.editing.set(NAME, "Lovelace")
+    await give(laptop, after)
+    expect(await after.editing.get(NAME)).toBe("Lovelace")
+    for (const desk of [laptop, after]) await desk[Symbol.asyncDispose]()
+    const later = await openDesk(world, laptopOf, vendor)
+    expect(await later.editing.get(NAME)).toBe("Lovelace")
+    await later[Symbol.asyncDispose]()
+  })
+
+  test("are loaded whole while what was loaded last is being saved", async () => {
+    const random = seededRandom("straddle")
+    const [card, things] = [documentId("card"), documentId("things")]
+    for (let turns = 0; turns < 40; turns++) {
+      const store = await openMemoryStore({ disk: new MemoryDisk() })
+      const vault = await openVault({ store, key: random.bytes(32), random })
+      const cache = new DocumentCache(vault)
+      const loadedMax = { documents: 1, bytes: 1 << 20 }
+      const reload: Reload = (document) => cache.reload(document)
+      const documents = await openInLineDocuments({ reload, loadedMax })
+      for (let at = 1; at <= 3; at++) {
+        const edits = [{ op: "set", path: ["name", "full"], value: `${at}` }] as const
+        const made = await documents.edit({ document: card, edits, actor: new Uint8Array(16) })
+        if (made === undefined) throw new TypeError("an edit changed nothing")
+        await vault.write([cache.putChange(card, at, 0, made.change)])
+        documents.kept([card])
+      }
+      const ops = await cache.compact(card, documents)
+      const read = documents.read(things).then(() => documents.read(card))
+      for (let turn = 0; turn < turns; turn++) await null
+      await vault.write(ops)
+      expect(await read, `after ${turns} turns`).toEqual({ name: { full: "3" } })
+      await documents[Symbol.asyncDispose]()
+      await vault.close()
+    }
   })
 })

@@ -83,7 +83,11 @@ export class AdmissionBatch {
   #wait(bytes: Uint8Array, need: Need): boolean {
     const present = this.#waiting.find(bytes)
     const span = this.#waiting.add(bytes, need)
-    if (span === undefined) return false
+    if (present !== undefined && present.bytes !== bytes) this.admission.leave(present.bytes)
+    if (span === undefined) {
+      this.admission.leave(bytes)
+      return false
+    }
     if (present === undefined || this.#arrived.has(span.hash)) this.#arrived.set(span.hash, span)
     return true
   }

@@ -123,6 +123,11 @@ export class Admission {
     return [...this.#ops, ...puts]
   }
 
+  /** It does not wait here any more, or as other bytes. */
+  leave(encoded: Uint8Array): void {
+    this.#options.opened.forget(encoded)
+  }
+
   /** Takes a span, or says why not. */
   async judge(encoded: Uint8Array): Promise<Judgement> {
     const { opened } = this.#options

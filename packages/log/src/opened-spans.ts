@@ -2,7 +2,7 @@
  * Spans that were checked and opened and did not come in whole: kept open, so that a span that
  * waits for its writer or its predecessor is not opened again at each step.
  *
- * Bounded by what they hold together; the longest unused go first. Nothing is lost with them: the
+ * Bounded by what they take together; the longest unused go first. Nothing is lost with them: the
  * sealed span waits in the waiting room.
  *
  * @module
@@ -11,11 +11,15 @@ import type { Begin } from "./entry.ts"
 import type { Span, SpanEntry } from "./span.ts"
 import type { Verified } from "./verified.ts"
 
-/** Entries of all spans that are kept open: some tens of MB at most, for small entries. */
-export const OPENED_ENTRIES_MAX = 32_768
+/** What they may take together in a space whose spans are merged. */
+export const OPENED_BYTES_MAX: number = 16 * 1024 * 1024
 
-/** Bytes of their bodies, together. */
-export const OPENED_BYTES_MAX: number = 32 * 1024 * 1024
+/** And in any other: of those there may be thousands in one process. */
+export const OPENED_BYTES_DEFAULT: number = 256 * 1024
+
+/** About what an entry takes besides its body, and a row of what it was written on. */
+const ENTRY_BYTES = 256
+const ROW_BYTES = 512
 
 /** A span that was checked and opened. */
 export interface OpenedSpan {
@@ -25,24 +29,31 @@ export interface OpenedSpan {
 }
 
 export class OpenedSpans {
+  readonly #bytesMax: number
   /** By the very bytes that came in, which nobody changes; the longest unused first. */
   readonly #spans = new Map<Uint8Array, { readonly opened: OpenedSpan; readonly bytes: number }>()
-  #entries = 0
   #bytes = 0
 
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
   find(encoded: Uint8Array): OpenedSpan | undefined {
-    return this.#spans.get(encoded)?.opened
+    const kept = this.#spans.get(encoded)
+    if (kept === undefined) return undefined
+    this.#spans.delete(encoded)
+    this.#spans.set(encoded, kept)
+    return kept.opened
   }
 
   keep(opened: OpenedSpan): void {
     const encoded = opened.span.bytes
     this.forget(encoded)
-    const bytes = opened.entries.reduce((sum, { body }) => sum + body.length, 0)
+    const bytes = costOf(opened)
     this.#spans.set(encoded, { opened, bytes })
-    this.#entries += opened.entries.length
     this.#bytes += bytes
     for (const oldest of this.#spans.keys()) {
-      if (this.#entries <= OPENED_ENTRIES_MAX && this.#bytes <= OPENED_BYTES_MAX) return
+      if (this.#bytes <= this.#bytesMax) return
       this.forget(oldest)
     }
   }
@@ -51,13 +62,18 @@ export class OpenedSpans {
     const kept = this.#spans.get(encoded)
     if (kept === undefined) return
     this.#spans.delete(encoded)
-    this.#entries -= kept.opened.entries.length
     this.#bytes -= kept.bytes
   }
 
   clear(): void {
     this.#spans.clear()
-    this.#entries = 0
     this.#bytes = 0
   }
+}
+
+/** In memory, about: an entry may name many rows and hold nothing. */
+function costOf({ span, entries }: OpenedSpan): number {
+  let bytes = span.bytes.length
+  for (const { body, on } of entries) bytes += ENTRY_BYTES + body.length + ROW_BYTES * on.length
+  return bytes
 }

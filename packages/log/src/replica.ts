@@ -25,7 +25,7 @@ import { type LogState, loadState } from "./log-state.ts"
 import { LogTables } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
 import { Mutex } from "./mutex.ts"
-import { OpenedSpans } from "./opened-spans.ts"
+import { OPENED_BYTES_DEFAULT, OPENED_BYTES_MAX, OpenedSpans } from "./opened-spans.ts"
 import { type MadeSpan, OwnLine } from "./own-line.ts"
 import { prepareAppend, type StagedAppend, type StagedKey } from "./prepared-append.ts"
 import type { CheckWriter, SpaceKeyring, WriterSource } from "./space-keyring.ts"
@@ -83,7 +83,7 @@ export class Replica {
   readonly #options: ReplicaOptions
   readonly #tables: LogTables
   readonly #stored: StoredEntries
-  readonly #opened = new OpenedSpans()
+  readonly #opened: OpenedSpans
   readonly #mutex = new Mutex()
   #tree: IncarnationTree
   #waiting: WaitingRoom
@@ -110,6 +110,8 @@ export class Replica {
     this.#options = options
     this.#tables = tables
     this.#stored = new StoredEntries(tables, options)
+    const isMerged = options.bodies !== undefined
+    this.#opened = new OpenedSpans(isMerged ? OPENED_BYTES_MAX : OPENED_BYTES_DEFAULT)
     this.merging = new LogMerging({
       ...options,
       tables,

@@ -4,12 +4,7 @@ import { describe, expect, test } from "vitest"
 import type { Deflate } from "../src/deflate.ts"
 import { encodeEntry, nextChain } from "../src/entry.ts"
 import { epochKeySchema, type IncarnationId, idKey } from "../src/ids.ts"
-import {
-  OPENED_BYTES_MAX,
-  OPENED_ENTRIES_MAX,
-  type OpenedSpan,
-  OpenedSpans,
-} from "../src/opened-spans.ts"
+import { type OpenedSpan, OpenedSpans } from "../src/opened-spans.ts"
 import type { Replica } from "../src/replica.ts"
 import {
   encodeSpanEntries,
@@ -380,9 +375,9 @@ describe("spans that are kept open", () => {
     expect(await textsOf(reader.replica)).toEqual(["1".repeat(900), "2"])
   })
 
-  test("[L21] are bounded by their entries and bytes, the longest unused going first", () => {
-    const opened = new OpenedSpans()
-    const of = (count: number, size: number): OpenedSpan => {
+  test("[L21] are bounded by what they take, the longest unused going first", () => {
+    const opened = new OpenedSpans(100_000)
+    const of = (count: number, size: number, rows: number): OpenedSpan => {
       const span = readSpan(spanOf(space, [new Uint8Array(1)]))
       if (!isSigned(span)) throw new TypeError("a signed span")
       const [entry] = openSpan(span, {
@@ -391,25 +386,26 @@ describe("spans that are kept open", () => {
         deflate,
       })
       if (entry === undefined) throw new TypeError("an entry")
-      const entries = Array(count).fill({ ...entry, body: new Uint8Array(size) })
+      const row = { incarnation: space.incarnation, sequence: 1, chain: entry.chain }
+      const on = Array(rows).fill(row)
+      const entries = Array(count).fill({ ...entry, on, body: new Uint8Array(size) })
       return { span, entries, begin: undefined }
     }
-    const [small, wide, heavy] = [of(1, 1), of(OPENED_ENTRIES_MAX, 1), of(2, OPENED_BYTES_MAX / 2)]
-    opened.keep(small)
-    opened.keep(wide)
-    expect(opened.find(small.span.bytes)).toBeUndefined()
-    expect(opened.find(wide.span.bytes)).toBe(wide)
-    opened.keep(heavy)
-    expect(opened.find(wide.span.bytes)).toBeUndefined()
-    opened.keep(heavy)
-    expect(opened.find(heavy.span.bytes)).toBe(heavy)
-    opened.forget(heavy.span.bytes)
-    expect(opened.find(heavy.span.bytes)).toBeUndefined()
-    // One that is more than may be kept is not.
-    const huge = of(OPENED_ENTRIES_MAX + 1, 1)
-    opened.keep(huge)
-    expect(opened.find(huge.span.bytes)).toBeUndefined()
-    opened.keep(small)
-    expect(opened.find(small.span.bytes)).toBe(small)
+    const isOpen = ({ span }: OpenedSpan) => opened.find(span.bytes) !== undefined
+    const [a, b, c] = [of(1, 40_000, 0), of(1, 40_000, 0), of(1, 40_000, 0)]
+    opened.keep(a)
+    opened.keep(b)
+    expect(isOpen(a)).toBe(true)
+    opened.keep(c)
+    expect([a, b, c].map(isOpen)).toEqual([true, false, true])
+    opened.forget(a.span.bytes)
+    expect(isOpen(a)).toBe(false)
+    // Entries, and rows of what they were written on, weigh without any body.
+    for (const heavy of [of(1000, 0, 0), of(100, 0, 10), of(1, 100_001, 0)]) {
+      opened.keep(heavy)
+      expect(isOpen(heavy)).toBe(false)
+    }
+    opened.keep(a)
+    expect(isOpen(a)).toBe(true)
   })
 })

@@ -142,6 +142,8 @@ export interface Documents extends AsyncDisposable {
   heads(document: DocumentId): Promise<readonly string[]>
   /** Drops what is in memory: the next use asks `reload`. */
   forget(document: DocumentId): Promise<void>
+  /** The same of every document, whoever has used it. */
+  forgetAll(): Promise<void>
   /**
    * What was answered of these is durable: `reload` gives it from now on, and no change of them is
    * under way.

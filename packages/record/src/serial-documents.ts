@@ -6,7 +6,8 @@
  * owner says that it is durable, since that comes only after it was answered: a host started anew
  * must not give out the same sequence number twice.
  *
- * The host has a bounded number of documents (`LoadedMax`): the longest unused make room.
+ * The host has a bounded number of documents (`LoadedMax`): the longest unused make room, once all of
+ * them is durable.
  *
  * @module
  */
@@ -34,12 +35,12 @@ export const JOURNAL_CHANGES_MAX = 16_384
 /** What the host may have loaded. */
 export interface LoadedMax {
   readonly documents: number
-  /** Of what they were loaded from. In the host it takes up to some hundred times as much. */
+  /** Of what they were loaded from. In the host it takes up to some twenty times as much. */
   readonly bytes: number
 }
 
-/** Measured on Automerge 3.5: a document of one change takes 40 kB, one of 10,000 (91 kB) 15 MB. */
-export const LOADED_MAX: LoadedMax = { documents: 512, bytes: 1 << 20 }
+/** Measured on Automerge 3.5: a document of one change takes 40 kB, one of 10,000 (105 kB) 2 MB. */
+export const LOADED_MAX: LoadedMax = { documents: 512, bytes: 8 << 20 }
 
 /** Where the host is. */
 export interface HostLink extends AsyncDisposable {
@@ -118,10 +119,19 @@ export class SerialDocuments implements Documents {
   }
 
   forget(document: DocumentId): Promise<void> {
-    return this.#inTurn(() => {
-      this.#journals.delete(document)
-      return this.#unload(document)
-    })
+    // At once: whatever becomes of the call, what was given up is loaded no more.
+    this.#journals.delete(document)
+    return this.#inTurn(() => this.#unload(document), { isRefusable: false })
+  }
+
+  forgetAll(): Promise<void> {
+    this.#journals.clear()
+    const forgetAll = async () => {
+      this.#loaded.clear()
+      this.#loadedBytes = 0
+      await unlessLost(this.#link.call("forgetAll", undefined))
+    }
+    return this.#inTurn(forgetAll, { isRefusable: false })
   }
 
   kept(documents: Iterable<DocumentId>): void {
@@ -140,9 +150,9 @@ export class SerialDocuments implements Documents {
   }
 
   /** After every call before it. */
-  async #inTurn<T>(run: () => Promise<T>): Promise<T> {
+  async #inTurn<T>(run: () => Promise<T>, { isRefusable = true } = {}): Promise<T> {
     if (this.#isClosed) throw new RecordError("RECORD_CLOSED", "the documents are closed")
-    if (this.#waitingCount >= CALLS_WAITING_MAX) {
+    if (isRefusable && this.#waitingCount >= CALLS_WAITING_MAX) {
       throw new RecordError("RECORD_BUSY", "too many calls are waiting")
     }
     this.#waitingCount++
@@ -190,23 +200,22 @@ export class SerialDocuments implements Documents {
     await this.#makeRoom(document)
   }
 
-  /** Until what is loaded is within its bounds, or only what is in use. */
+  /** Until what is loaded is within its bounds, or what is left is in use or not durable yet. */
   async #makeRoom(inUse: DocumentId): Promise<void> {
     for (const one of this.#loaded.keys()) {
       const { documents, bytes } = this.#max
       if (this.#loaded.size <= documents && this.#loadedBytes <= bytes) return
-      if (one !== inUse) await this.#unload(one)
+      if (one !== inUse && !this.#journals.has(one)) await this.#unload(one)
     }
   }
 
-  /** Its journal stays: what is not durable yet is loaded from there. */
   async #unload(document: DocumentId): Promise<void> {
     const loaded = this.#loaded.get(document)
     if (loaded === undefined) return
     this.#loaded.delete(document)
     this.#loadedBytes -= loaded.bytes
     if (loaded.generation !== this.#link.generation) return
-    await this.#link.call("forget", document)
+    await unlessLost(this.#link.call("forget", document))
   }
 
   #use(document: DocumentId, loaded: Loaded): void {
@@ -239,6 +248,15 @@ interface Loaded {
   /** In which it was loaded. */
   readonly generation: number
   readonly bytes: number
+}
+
+/** What was lost with its host needs not be forgotten there. */
+async function unlessLost(call: Promise<undefined>): Promise<void> {
+  try {
+    await call
+  } catch (error) {
+    if (!isLost(error)) throw error
+  }
 }
 
 function isLost(error: unknown): boolean {

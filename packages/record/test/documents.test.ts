@@ -108,15 +108,31 @@ describe.each([
     await documents.read(second)
     expect(reloads).toEqual([third])
 
-    // What its owner has not made durable yet is there again.
+    // What its owner has not made durable yet stays.
     await documents.edit({ document: fourth, edits: [set("name", "new")], actor: actor(1) })
     for (const document of [first, second]) await documents.read(document)
+    reloads.length = 0
     expect(await documents.read(fourth)).toEqual({ name: "new" })
-    await documents.edit({ document: fourth, edits: [set("name", "newer")], actor: actor(1) })
+    expect(reloads).toEqual([])
     documents.kept([fourth])
     for (const document of [first, second]) await documents.read(document)
     // Its owner only said so.
     expect(await documents.read(fourth)).toEqual({ name: "3" })
+  })
+
+  test("all are forgotten at once, also those that were only read", async () => {
+    const kept = new Map<DocumentId, Uint8Array[]>()
+    const documents = await keep(open(async (document) => kept.get(document) ?? []))
+    const other = documentId("things")
+    const change = await write(documents, 1, [set("name/full", "Ada")])
+    kept.set(card, [change])
+    documents.kept([card])
+    await documents.edit({ document: other, edits: [set("1/name", "x")], actor: actor(1) })
+    expect(await documents.read(card)).toEqual({ name: { full: "Ada" } })
+    kept.clear()
+    await documents.forgetAll()
+    expect(await documents.read(card)).toBeUndefined()
+    expect(await documents.read(other)).toBeUndefined()
   })
 
   test("[D11] documents make room by their bytes too", async () => {
