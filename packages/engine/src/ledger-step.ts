@@ -77,6 +77,7 @@ export class OpenStep implements Step {
   readonly #staged: { readonly replica: Replica; readonly append: StagedAppend }[] = []
   readonly #done: (() => void)[] = []
   readonly #ended: (() => void)[] = []
+  #bodies: readonly Uint8Array[] | undefined
 
   constructor(record: Replica, documents: Documents) {
     this.#record = record
@@ -109,8 +110,17 @@ export class OpenStep implements Step {
     return this.#staged.flatMap((one) => (one.replica === replica ? [one.append] : []))
   }
 
-  /** Of the entries that its items make. */
+  /**
+   * Of the entries that its items make; none is added any more.
+   *
+   * @throws {CodecError} They are more than an entry may hold.
+   */
   bodies(): readonly Uint8Array[] {
+    this.#bodies ??= this.#encode()
+    return this.#bodies
+  }
+
+  #encode(): readonly Uint8Array[] {
     const bodies: Uint8Array[] = []
     for (let at = 0; at < this.#items.length; at += ITEMS_PER_ENTRY_MAX) {
       bodies.push(recordItems.encode(this.#items.slice(at, at + ITEMS_PER_ENTRY_MAX)))

@@ -103,6 +103,8 @@ export class StepQueue {
       let tell: () => void
       try {
         tell = await work(step)
+        // What no entry holds is found out here, where it costs nobody else anything.
+        step.bodies()
       } catch (error) {
         // Those before it are made durable first: what it did to the same documents is forgotten.
         await this.#keep(made)
@@ -133,10 +135,13 @@ export class StepQueue {
 
   async #giveUp(given: readonly Pick<MadeStep, "step" | "fail">[], error: unknown): Promise<void> {
     try {
-      for (const { step } of given) await step.abandon()
-      await this.#keeper.gaveUp()
+      await Promise.all(given.map(({ step }) => step.abandon()))
     } finally {
-      for (const { fail } of given) fail(error)
+      try {
+        await this.#keeper.gaveUp()
+      } finally {
+        for (const { fail } of given) fail(error)
+      }
     }
   }
 }

@@ -15,7 +15,7 @@
  * @module
  */
 import * as Automerge from "@automerge/automerge/slim"
-import { bytesToHex, concatBytes, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, concatBytes, equalBytes, utf8Length } from "@fulcrum/codec/bytes"
 import { equalJson, type JsonValue } from "@fulcrum/codec/json"
 import { type AutomergeHandle, startAutomerge } from "./automerge-wasm.ts"
 import { type Cell, compareCells, decodeCell, encodeCell } from "./cell.ts"
@@ -30,6 +30,7 @@ import {
   APPLY_BYTES_MAX,
   APPLY_CHANGES_MAX,
   type ApplyInput,
+  CHANGE_BYTES_MAX,
   CHANGE_OPS_MAX,
   type Conflict,
   type CountedRegister,
@@ -95,6 +96,13 @@ type Cells = ReadonlyMap<string, readonly Cell[]>
 /** No writer's: of a document that nothing was written to here. */
 const NO_ACTOR = "00".repeat(ACTOR_BYTES)
 const ROOT = "_root"
+
+/** Of a change at most, besides its operations: its head, and dependencies that are heads. */
+const CHANGE_FRAME_BYTES = 16_384
+/** Of an operation besides its texts. */
+const OPERATION_BYTES = 48
+/** With the actor that it names. */
+const PREDECESSOR_BYTES = 32
 
 type ChangeMeta = ReturnType<AutomergeHandle["getChangesMeta"]>[number]
 
@@ -164,6 +172,9 @@ function edit(
   if (writes.length > CHANGE_OPS_MAX) {
     throw new RecordError("RECORD_EDIT_REFUSED", "more fields than one edit may write")
   }
+  if (changeBytes(before.cells, writes, message) > CHANGE_BYTES_MAX) {
+    throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may write")
+  }
   const actor = bytesToHex(actorBytes)
   const handle = before.actor === actor ? before.handle : before.handle.clone(actor)
   const cells = new Map(before.cells)
@@ -218,6 +229,21 @@ function effective(
       return others.length > 0 || !equalJson(shown?.value, value)
     })
     .sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+/** What their change takes at most: a longer one would be refused by whoever reads it. */
+function changeBytes(
+  cells: Cells,
+  writes: readonly (readonly [string, JsonValue | undefined])[],
+  message = "",
+): number {
+  let bytes = CHANGE_FRAME_BYTES + utf8Length(message)
+  for (const [key, value] of writes) {
+    const replaced = cells.get(key)?.length ?? 0
+    const text = encodeCell({ counter: nextCounter(cells, key), value })
+    bytes += OPERATION_BYTES + utf8Length(key) + utf8Length(text) + PREDECESSOR_BYTES * replaced
+  }
+  return bytes
 }
 
 function write(handle: AutomergeHandle, key: string, cell: Cell): void {

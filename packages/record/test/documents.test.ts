@@ -120,6 +120,28 @@ describe.each([
     expect(await documents.read(fourth)).toEqual({ name: "3" })
   })
 
+  test("[D4] an edit whose change nobody would read is refused, and nothing of it stays", async () => {
+    const kept: Uint8Array[] = []
+    const documents = await keep(open(async () => kept))
+    const notes = (count: number, size: number) =>
+      Array.from({ length: count }, (_, at) => set(`notes/${at}/note`, "x".repeat(size)))
+    kept.push(await write(documents, 1, notes(4, 250_000)))
+    const edit = { document: card, actor: actor(1) }
+    await expect(documents.edit({ ...edit, edits: notes(5, 249_000) })).rejects.toMatchObject({
+      code: "RECORD_EDIT_REFUSED",
+    })
+    kept.push(await write(documents, 1, [set("name/full", "Ada")]))
+    const many = Array.from({ length: 9000 }, (_, at) => set(`notes/n${at}/note`, "short text"))
+    const change = await documents.edit({ ...edit, edits: many })
+    kept.push(change?.change ?? new Uint8Array())
+    await documents.forgetAll()
+    // It loads again: each of its changes is one that may be read.
+    expect(await documents.read(card)).toMatchObject({ name: { full: "Ada" } })
+    const elsewhere = await keep(open(none))
+    for (const one of kept) await elsewhere.apply({ document: card, changes: [one] })
+    expect(await elsewhere.read(card)).toEqual(await documents.read(card))
+  })
+
   test("all are forgotten at once, also those that were only read", async () => {
     const kept = new Map<DocumentId, Uint8Array[]>()
     const documents = await keep(open(async (document) => kept.get(document) ?? []))
