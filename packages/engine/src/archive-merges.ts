@@ -122,9 +122,9 @@ export class ArchiveMerges {
   async lies(span: Uint8Array): Promise<boolean> {
     const place = this.#placeOf(span)
     if (place === undefined) return false
-    const { start, end } = place
+    const { start, end, chainEnd } = place
     return (await this.#rows()).some(
-      (row) => row.start === start && row.end === end && isOfOneLog(row, place),
+      (row) => row.start === start && row.end === end && equalBytes(row.chainEnd, chainEnd),
     )
   }
 
@@ -139,6 +139,7 @@ export class ArchiveMerges {
     if (isAloneDue) this.#aloneMs = now + ASK_AGAIN_MS
     let rows = await this.#rows()
     let refused = 0
+    const writers = new Map(rows.map((row) => [row, this.#writerOf(row)]))
     const merged = rows
       .filter(({ start, end }) => start < end)
       .filter(({ standing, notedMs }) => {
@@ -147,7 +148,9 @@ export class ArchiveMerges {
       })
       .toSorted((a, b) => a.end - a.start - (b.end - b.start))
     for (const one of merged) {
-      const inside = rows.filter((other) => other !== one && isWithin(other, one))
+      const inside = rows.filter(
+        (other) => other !== one && isWithin(other, one) && writers.get(other) === writers.get(one),
+      )
       const covered = onWholeLines(one, inside)
       if (covered.length === 0 || covered.length > REPLACED_MAX) continue
       if (!(await this.#replace(append, one, covered))) {
@@ -173,12 +176,16 @@ export class ArchiveMerges {
     }
   }
 
-  /** Of a span by who began its log; `undefined` for any other. */
+  /** Of a span by who wrote its entries; `undefined` for any other. */
   #placeOf(span: Uint8Array): Place | undefined {
     const header = entriesHeader(span)
-    const node = header && this.#replica.tree.get(header.incarnation)
-    if (node === undefined || !equalBytes(node.writer, header?.writer ?? NOBODY)) return undefined
-    return header
+    const [node] = (header && this.#replica.tree.line(header.incarnation, header.start)) ?? []
+    return node && equalBytes(node.writer, header?.writer ?? NOBODY) ? header : undefined
+  }
+
+  #writerOf({ incarnation }: Placed): string | undefined {
+    const node = this.#replica.tree.byKey(bytesToHex(incarnation))
+    return node && bytesToHex(node.writer)
   }
 
   async #rows(): Promise<readonly Placed[]> {
@@ -192,13 +199,9 @@ export class ArchiveMerges {
 
 /** Of two that have the same entries the later one is the wider. */
 function isWithin(a: Placed, b: Placed): boolean {
-  const isInside = a.start >= b.start && a.end <= b.end && isOfOneLog(a, b)
+  const isInside = a.start >= b.start && a.end <= b.end
   const isSame = a.start === b.start && a.end === b.end
   return isInside && (!isSame || a.position < b.position)
-}
-
-function isOfOneLog(a: Place, b: Place): boolean {
-  return equalBytes(a.incarnation, b.incarnation)
 }
 
 /** Those that lie on unbroken lines from the merged span's start to its end: others are not named. */

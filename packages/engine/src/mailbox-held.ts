@@ -24,14 +24,16 @@ export async function heldRow(
   const row = spanEnd(span)
   const node = row && tree.get(row.incarnation)
   if (row === undefined || node === undefined || row.start > node.sequence) return []
-  if (!equalBytes(node.writer, row.writer)) return []
+  const [first] = tree.line(row.incarnation, row.start) ?? []
+  if (first === undefined || !equalBytes(node.writer, row.writer)) return []
   const { incarnation, start } = row
   // Of a merged span a part may be here, and the rest wait for what it was written on: if it is
   // this very one that was taken, for what its header says proves nothing.
   const isPart = row.sequence > node.sequence
   if (isPart && !(await merging.keepsPart(span))) return []
   const { sequence, chain } = isPart ? node : row
-  const before = start > node.first ? { incarnation, sequence: start - 1 } : node.parent
+  const isWithin = start > first.first
+  const before = isWithin ? { incarnation: first.incarnation, sequence: start - 1 } : first.parent
   const isNext = before === undefined || tree.covers(held, before.incarnation, before.sequence)
   return isNext ? [{ incarnation, sequence, chain }] : []
 }

@@ -1,6 +1,7 @@
 /**
  * Merging the record's log on this device, by itself: a moment after something was written, so that
- * no edit waits for it.
+ * no edit waits for it; and before it closes, since a device may write once at each start and be off
+ * in between.
  *
  * @module
  */
@@ -11,6 +12,9 @@ import { Underway } from "./underway.ts"
 
 /** How long after a write. What is written meanwhile is merged with it. */
 const QUIET_MS = 250
+
+/** Merges that closing waits for. */
+const CLOSING_MERGES_MAX = 8
 
 export class RecordMerging {
   readonly #replica: Replica
@@ -39,14 +43,21 @@ export class RecordMerging {
 
   async close(): Promise<void> {
     this.#underway.stop()
+    const isDue = this.#isDue
     await this.#underway.ended()
+    let left = isDue ? CLOSING_MERGES_MAX : 0
+    await this.#mergeWhile(() => left-- > 0)
   }
 
   async #mergeSoon(signal: AbortSignal): Promise<void> {
     await this.#clock.sleep(QUIET_MS, signal).catch(() => undefined)
     this.#isDue = false
+    await this.#mergeWhile(() => !signal.aborted)
+  }
+
+  async #mergeWhile(goesOn: () => boolean): Promise<void> {
     try {
-      while (!signal.aborted) {
+      while (goesOn()) {
         if ((await this.#replica.merging.merge()) === undefined) return
         this.#merged()
       }

@@ -105,6 +105,32 @@ describe("a record's log", () => {
     await world.until("the merged span", () => relay.counted("items_appended_total") > appended)
   })
 
+  test("[P37] is merged over the starts of a device that writes once at each", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const machine = world.machine("phone")
+    const phone = await world.create(machine, [relay.address])
+    const other = world.machine("laptop")
+    await world.end(await world.pair(phone, other, { relay: relay.address }))
+    await world.end(phone)
+    for (let at = 0; at < 82; at++) {
+      const again = await world.reopen(machine)
+      await again.set(NAME, `Ada ${at}`)
+      // Every third one reaches the relay, as a command that is alone does.
+      if (at % 3 === 0) await world.during(again.settle(5000))
+      await world.end(again)
+    }
+    const appended = relay.counted("items_appended_total")
+    expect(appended).toBeGreaterThan(40)
+
+    const laptop = await world.reopen(other)
+    await laptop.start({ listen: [] })
+    await world.during(laptop.settle(5000))
+    await world.until("what was merged", () => held(relay) < 35)
+    expect(await laptop.get(NAME)).toBe("Ada 81")
+    expect((await laptop.history(NAME)).length).toBe(82)
+  })
+
   test("[P37] is replaced on a relay also where it was merged before all of it was there", async () => {
     await using world = new PersonWorld()
     const relay = await world.relay()

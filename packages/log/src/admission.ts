@@ -11,18 +11,21 @@
  *
  * A span is taken entry by entry: once writers who wrote on each other's entries have merged theirs,
  * each of two spans needs entries of the other. What a span has that is still to come waits with it.
+ * One that reaches over several incarnations is compared with what is here of each before any entry
+ * of it is taken.
  *
  * @module
  */
 import { compareBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
-import { type Begin, decodeBegin, rootChain } from "./entry.ts"
+import { type Begin, rootChain } from "./entry.ts"
 import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
-import type { IncarnationTree } from "./incarnation-tree.ts"
+import { type IncarnationTree, isLeaf } from "./incarnation-tree.ts"
 import { LogError, type LogErrorCode } from "./log-error.ts"
-import { addRun, type LogTables, type Run } from "./log-tables.ts"
+import { addRun, type LogTables, type Run, type SpanPart } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import type { OpenedSpan, OpenedSpans } from "./opened-spans.ts"
+import { type Segment, segmentsOf } from "./segments.ts"
 import type { CheckWriter } from "./space-keyring.ts"
 import {
   isSigned,
@@ -71,7 +74,13 @@ export type Judgement =
 interface TakenSpan {
   readonly span: Verified<Span>
   readonly entries: readonly SpanEntry[]
+  readonly parts: TakenPart[]
+}
+
+/** Of one incarnation. */
+interface TakenPart extends SpanPart {
   readonly runs: Run[]
+  end: number
   chainEnd: ChainHash
 }
 
@@ -114,11 +123,9 @@ export class Admission {
   /** What makes this batch durable. */
   ops(): readonly LogOp[] {
     const { tables } = this.#options
-    const puts = [...this.#taken].flatMap(([bytes, { span, runs, chainEnd }]) => {
-      const { incarnation, start, kind } = span.header
-      const end = runs.at(-1)?.end
-      if (end === undefined || kind === SPAN_SNAPSHOT) return []
-      return tables.putSpan({ incarnation, start, end, chainEnd, bytes, kind, runs })
+    const puts = [...this.#taken].flatMap(([bytes, { span, parts }]) => {
+      const { start, kind } = span.header
+      return kind === SPAN_SNAPSHOT ? [] : tables.putSpan({ start, bytes, kind }, parts)
     })
     return [...this.#ops, ...puts]
   }
@@ -154,44 +161,82 @@ export class Admission {
     if (head && compareBytes(head.writer, header.writer) !== 0) return refuse("LOG_WRITER")
     if (head && header.start > head.sequence + 1) return wait(predecessor(key, header.start - 1))
     if (this.#options.isBusy(key)) return wait(predecessor(key, header.end))
-    if (head && header.start < head.first) return refuse("LOG_CHAIN")
     if (head && header.start === head.sequence + 1 && !equalBytes(header.chainBefore, head.chain)) {
-      return fork(span)
+      return fork(header.incarnation)
     }
     const opened = this.#open(span)
     if (opened === undefined) return wait({ why: "epoch", key: idKey(epochOf(span)) })
-    return this.#judgeOpened(opened, key, head)
+    return this.#judgeWriter(opened) ?? this.#judgeOpened(opened)
   }
 
-  async #judgeOpened(opened: OpenedSpan, key: string, head: Head | undefined): Promise<Judgement> {
-    const { span, entries, begin } = opened
+  #judgeWriter({ span, segments }: OpenedSpan): Judgement | undefined {
+    const { kind, writer } = span.header
+    const verdicts = segments.map(({ incarnation, first: { begin } }) =>
+      this.#options.checkWriter({ kind, writer, incarnation }, begin),
+    )
+    if (verdicts.includes("refused")) return refuse("LOG_WRITER")
+    return verdicts.includes("unknown") ? wait({ why: "writer" }) : undefined
+  }
+
+  async #judgeOpened(opened: OpenedSpan): Promise<Judgement> {
+    const { span, entries, segments } = opened
     const { header } = span
-    const verdict = this.#options.checkWriter(header, begin)
-    if (verdict === "refused") return refuse("LOG_WRITER")
-    if (verdict === "unknown") return wait({ why: "writer" })
-    if (head === undefined) {
-      const refusal = begin
-        ? await this.#judgeBegin(header, begin)
-        : wait(predecessor(key, header.start - 1))
-      if (refusal) return refusal
-    } else {
-      if (begin && header.start !== head.first) return refuse("LOG_CHAIN")
-      const overlapping = entries[head.sequence - header.start]
-      if (overlapping && !equalBytes(overlapping.chain, head.chain)) return fork(span)
+    let skipped = 0
+    for (const [at, segment] of segments.entries()) {
+      const head = this.draft.head(segment.key)
+      const contradiction = head
+        ? await this.#judgeGoingOn(opened, segment, head)
+        : await this.#judgeNew(span, segment, at)
+      if (contradiction) return contradiction
+      if (head) skipped = Math.min(head.sequence, segment.last.sequence) - header.start + 1
     }
-    const skipped = head === undefined ? 0 : head.sequence - header.start + 1
     if (skipped > 0) this.wider.add(span)
     const { count, need } = this.#ready(entries, skipped)
     const isWhole = header.kind === SPAN_KEY
     if (need && (count === 0 || isWhole)) return wait(need)
-    return this.#take(opened, key, entries.slice(skipped, skipped + count), need)
+    return this.#take(opened, entries.slice(skipped, skipped + count), need)
+  }
+
+  /** What a span has of an incarnation that is here. */
+  async #judgeGoingOn(
+    { span, entries }: OpenedSpan,
+    { incarnation, key, first, last }: Segment,
+    head: Head,
+  ): Promise<Judgement | undefined> {
+    if (!equalBytes(head.writer, span.header.writer)) return refuse("LOG_WRITER")
+    if (first.begin ? first.sequence !== head.first : first.sequence < head.first) {
+      return refuse("LOG_CHAIN")
+    }
+    if (first.sequence > head.sequence + 1) return wait(predecessor(key, first.sequence - 1))
+    if (this.#options.isBusy(key)) return wait(predecessor(key, last.sequence))
+    const common = Math.min(head.sequence, last.sequence)
+    const ours =
+      common === head.sequence ? head.chain : await this.chainAt(key, incarnation, common)
+    const theirs =
+      common < first.sequence ? first.chainBefore : entries[common - span.header.start]?.chain
+    return ours && theirs && equalBytes(ours, theirs) ? undefined : fork(incarnation)
+  }
+
+  /** What a span has of one that is not. */
+  #judgeNew(
+    { header }: Span,
+    { incarnation, key, first }: Segment,
+    at: number,
+  ): Promise<Judgement | undefined> | Judgement | undefined {
+    if (this.#options.isBusy(key)) return wait(predecessor(key, first.sequence))
+    if (this.draft.size + at >= INCARNATIONS_MAX) return refuse("LOG_TOO_MANY")
+    // What the span has before it is what it continues: that was looked at when it was opened.
+    if (at > 0) return undefined
+    const { begin } = first
+    return begin
+      ? this.#judgeBegin(incarnation, header, begin)
+      : wait(predecessor(key, header.start - 1))
   }
 
   /** All of it is here already, or something else is in its place. */
   async #judgeCovered(span: Span, key: string, head: Head): Promise<Judgement> {
     const { header } = span
     const { end, incarnation, chainEnd } = header
-    if (header.start < head.first) return refuse("LOG_CHAIN")
     const ours = end === head.sequence ? head.chain : await this.chainAt(key, incarnation, end)
     if (ours === undefined) return refuse("LOG_CHAIN")
     if (equalBytes(ours, chainEnd)) {
@@ -201,29 +246,31 @@ export class Admission {
     }
     if (!isSigned(span)) return refuse("LOG_SIGNATURE")
     if (compareBytes(head.writer, header.writer) !== 0) return refuse("LOG_WRITER")
-    return fork(span)
+    return fork(incarnation)
   }
 
-  async #judgeBegin(header: SpanHeader, begin: Begin): Promise<Judgement | undefined> {
-    const { keyring, tree } = this.#options
-    const { parent } = begin
-    const before = parent?.chain ?? rootChain(keyring.chainKey, keyring.tag, header.incarnation)
-    if (header.start !== (parent?.sequence ?? 0) + 1) return refuse("LOG_CHAIN")
-    if (!equalBytes(header.chainBefore, before)) return refuse("LOG_CHAIN")
-    const isFull =
-      this.draft.size >= INCARNATIONS_MAX ||
-      tree.leafCount + this.draft.begunCount >= VECTOR_ROWS_MAX
-    if (isFull) return refuse("LOG_TOO_MANY")
-    if (parent === undefined) return undefined
+  async #judgeBegin(
+    incarnation: IncarnationId,
+    { start, chainBefore }: Pick<SpanHeader, "start" | "chainBefore">,
+    { parent }: Begin,
+  ): Promise<Judgement | undefined> {
+    const { keyring } = this.#options
+    const before = parent?.chain ?? rootChain(keyring.chainKey, keyring.tag, incarnation)
+    if (start !== (parent?.sequence ?? 0) + 1) return refuse("LOG_CHAIN")
+    if (!equalBytes(chainBefore, before)) return refuse("LOG_CHAIN")
+    const isFull = this.draft.leafCount >= VECTOR_ROWS_MAX
+    if (parent === undefined) return isFull ? refuse("LOG_TOO_MANY") : undefined
     const parentKey = idKey(parent.incarnation)
     const head = this.draft.head(parentKey)
     if (head === undefined || head.sequence < parent.sequence) {
       return wait(predecessor(parentKey, parent.sequence))
     }
-    const chain =
-      head.sequence === parent.sequence
-        ? head.chain
-        : await this.chainAt(parentKey, parent.incarnation, parent.sequence)
+    const isNewest = head.sequence === parent.sequence
+    // What goes on where another ends takes that one's row.
+    if (isFull && !(isNewest && isLeaf(head))) return refuse("LOG_TOO_MANY")
+    const chain = isNewest
+      ? head.chain
+      : await this.chainAt(parentKey, parent.incarnation, parent.sequence)
     return chain && equalBytes(chain, parent.chain) ? undefined : refuse("LOG_CHAIN")
   }
 
@@ -235,12 +282,10 @@ export class Admission {
   ): Promise<ChainHash | undefined> {
     const inBatch = this.#boundaries.get(`${key} ${sequence}`)
     if (inBatch) return inBatch
-    for (const { span, entries, runs } of this.#taken.values()) {
-      const { start } = span.header
-      const isIn = sequence >= start && sequence <= (runs.at(-1)?.end ?? 0)
-      if (isIn && equalBytes(span.header.incarnation, incarnation)) {
-        return entries[sequence - start]?.chain
-      }
+    for (const { span, entries, parts } of this.#taken.values()) {
+      const entry = entries[sequence - span.header.start]
+      const isIn = entry !== undefined && sequence <= (parts.at(-1)?.end ?? 0)
+      if (isIn && equalBytes(entry.incarnation, incarnation)) return entry.chain
     }
     return this.#options.stored.chainAt(incarnation, sequence)
   }
@@ -252,9 +297,7 @@ export class Admission {
     const secrets = secretsFor(span, this.#options)
     if (secrets === undefined) return undefined
     const entries = openSpan(span, secrets)
-    const first = entries[0]
-    const begin = first?.kind === "begin" ? decodeBegin(first.body) : undefined
-    const opened = { span, entries, begin }
+    const opened = { span, entries, segments: segmentsOf(entries) }
     this.#options.opened.keep(opened)
     return opened
   }
@@ -263,44 +306,56 @@ export class Admission {
     return this.#options.opened.find(span.bytes) !== undefined || isSigned(span)
   }
 
-  #take(
-    opened: OpenedSpan,
-    key: string,
-    ready: readonly SpanEntry[],
-    need: Need | undefined,
-  ): Judgement {
-    const { span, begin } = opened
-    const { incarnation, writer } = span.header
-    const { draft } = this
-    const [first, last] = [ready[0], ready.at(-1)]
-    if (first === undefined || last === undefined) throw new TypeError("nothing was ready")
-    const arrival = this.#options.takeArrivals(ready.length)
-    if (draft.head(key) === undefined) {
-      const parent = begin?.parent
-      const started = { incarnation, writer, arrival: arrival - ready.length + 1 }
-      this.#ops.push(this.#options.tables.putIncarnation({ ...started, parent }))
-      draft.begin({ ...started, ...(parent && { parent }), chain: first.chain })
+  #take(opened: OpenedSpan, ready: readonly SpanEntry[], need: Need | undefined): Judgement {
+    const { span } = opened
+    const { writer } = span.header
+    const end = ready.at(-1)?.sequence
+    if (end === undefined) throw new TypeError("nothing was ready")
+    const lastArrival = this.#options.takeArrivals(ready.length)
+    for (const { incarnation, key, first, last } of segmentsOf(ready)) {
+      if (this.draft.head(key) === undefined) {
+        const parent = first.begin?.parent
+        const started = { incarnation, writer, arrival: lastArrival - (end - first.sequence) }
+        this.#ops.push(this.#options.tables.putIncarnation({ ...started, parent }))
+        this.draft.begin({ ...started, ...(parent && { parent }), chain: first.chain })
+      }
+      this.draft.advance(key, last.sequence, last.chain)
+      const arrival = lastArrival - (end - last.sequence)
+      this.#note(
+        opened,
+        incarnation,
+        { arrival, from: first.sequence, end: last.sequence },
+        last.chain,
+      )
+      this.#boundaries.set(`${key} ${last.sequence}`, last.chain)
+      this.progress.set(key, last.sequence)
     }
-    draft.advance(key, last.sequence, last.chain)
-    this.#note(opened, { arrival, from: first.sequence, end: last.sequence }, last.chain)
-    this.#boundaries.set(`${key} ${last.sequence}`, last.chain)
-    this.progress.set(key, last.sequence)
-    const announces = announcementOf(span)
-    const from = { incarnation, writer, end: last.sequence, lastArrival: arrival, announces }
+    const from = { writer, end, lastArrival, announces: announcementOf(span) }
     return { outcome: "admitted", entries: admittedEntries(from, ready), need }
   }
 
-  #note({ span, entries }: OpenedSpan, run: Run, chainEnd: ChainHash): void {
-    const taken = this.#taken.get(span.bytes)
+  #note(
+    { span, entries }: OpenedSpan,
+    incarnation: IncarnationId,
+    run: Run,
+    chainEnd: ChainHash,
+  ): void {
+    let taken = this.#taken.get(span.bytes)
     // A run that stands alone takes a record of its own.
     this.#bytes += RUN_BYTES
-    if (taken) {
-      addRun(taken.runs, run)
-      taken.chainEnd = chainEnd
+    if (taken === undefined) {
+      taken = { span, entries, parts: [] }
+      this.#taken.set(span.bytes, taken)
+      this.#bytes += span.bytes.length
+    }
+    const part = taken.parts.at(-1)
+    if (part === undefined || !equalBytes(part.incarnation, incarnation)) {
+      taken.parts.push({ incarnation, runs: [run], end: run.end, chainEnd })
       return
     }
-    this.#taken.set(span.bytes, { span, entries, runs: [run], chainEnd })
-    this.#bytes += span.bytes.length
+    addRun(part.runs, run)
+    part.end = run.end
+    part.chainEnd = chainEnd
   }
 
   /** How many entries from `from` on have all that they were written on here, and what lacks then. */
@@ -333,8 +388,8 @@ function wait(need: Need): Judgement {
   return { outcome: "waiting", need }
 }
 
-function fork(span: Span): Judgement {
-  return { outcome: "fork", incarnation: span.header.incarnation }
+function fork(incarnation: IncarnationId): Judgement {
+  return { outcome: "fork", incarnation }
 }
 
 function refuse(code: LogErrorCode): Judgement {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { PublicKey } from "@fulcrum/crypto/ed25519"
-import { type Begin, decodeBegin, type EntryKind } from "./entry.ts"
+import type { Begin, EntryKind } from "./entry.ts"
 import type { ChainHash, EpochId, IncarnationId } from "./ids.ts"
 import { epochIdOf, SPAN_KEY, type Span, type SpanEntry } from "./span.ts"
 import type { VectorRow } from "./vector.ts"
@@ -35,12 +35,12 @@ export interface Announcement {
   readonly clear: Uint8Array
 }
 
-/** What the entries of one span have in common. */
+/** What the entries of one run have in common. */
 export interface AdmittedFrom {
-  readonly incarnation: IncarnationId
   readonly writer: PublicKey
+  /** Sequence of the last. */
   readonly end: number
-  /** Number of the span's last entry; the others count down from it. */
+  /** Its number; the others count down from it. */
   readonly lastArrival: number
   readonly announces: Announcement | undefined
 }
@@ -49,13 +49,11 @@ export function admittedEntries(
   from: AdmittedFrom,
   entries: readonly SpanEntry[],
 ): readonly AdmittedEntry[] {
-  const { incarnation, writer, end, lastArrival, announces } = from
+  const { writer, end, lastArrival, announces } = from
   return entries.map((entry) => {
-    const { kind, on, body, sequence, chain, chainBefore } = entry
-    const arrival = lastArrival - (end - sequence)
-    const admitted = { arrival, incarnation, writer, sequence, chain, chainBefore, kind, on, body }
-    if (kind === "begin") return { ...admitted, begin: decodeBegin(body) }
-    return kind === "key" && announces ? { ...admitted, announces } : admitted
+    const arrival = lastArrival - (end - entry.sequence)
+    const admitted = { ...entry, arrival, writer }
+    return entry.kind === "key" && announces ? { ...admitted, announces } : admitted
   })
 }
 

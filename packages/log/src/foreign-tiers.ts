@@ -5,15 +5,19 @@
  * @module
  */
 import type { IncarnationTree } from "./incarnation-tree.ts"
+import { endOfLog, lastOfLog, recordsWithin, startOfLog } from "./lines.ts"
 import type { LogTables, SpanPlace } from "./log-tables.ts"
-import { dueMerge, LINE_SPANS_MAX } from "./tiers.ts"
+import { dueMerge } from "./tiers.ts"
 
 /** Spans given for one place. */
 const WIDER_SPANS_MAX = 64
 
+/** Records that are looked at for it. */
+const RECORDS_MAX = 1024
+
 export class ForeignTiers {
   readonly #tables: LogTables
-  /** Logs that went on, and where each was sought last. */
+  /** Incarnations that went on, and how far each log was sought, by its first. */
   readonly #grown = new Set<string>()
   readonly #soughtUpTo = new Map<string, number>()
 
@@ -27,19 +31,23 @@ export class ForeignTiers {
 
   async sought(tree: IncarnationTree, limit: number): Promise<readonly SpanPlace[]> {
     const places: SpanPlace[] = []
+    const seen = new Set<string>()
     for (const key of [...this.#grown]) {
       if (places.length >= limit) break
       this.#grown.delete(key)
-      const node = tree.byKey(key)
-      if (node === undefined) continue
-      const { incarnation } = node
-      const line = (await this.#tables.lastSpans(incarnation, LINE_SPANS_MAX)).toReversed()
+      const grown = tree.byKey(key)
+      if (grown === undefined) continue
+      const node = endOfLog(tree, grown)
+      if (seen.has(node.key)) continue
+      seen.add(node.key)
+      const line = await lastOfLog(this.#tables, tree, node)
       const due = dueMerge(line)
       const [first, last] = due ? [line[due.from], line[due.to - 1]] : []
       if (first === undefined || last === undefined) continue
-      if (last.end <= (this.#soughtUpTo.get(key) ?? 0)) continue
-      this.#soughtUpTo.set(key, last.end)
-      places.push({ incarnation, start: first.start, end: last.end })
+      const log = startOfLog(tree, node).key
+      if (last.end <= (this.#soughtUpTo.get(log) ?? 0)) continue
+      this.#soughtUpTo.set(log, last.end)
+      places.push({ incarnation: last.incarnation, start: first.start, end: last.end })
     }
     return places
   }
@@ -48,11 +56,13 @@ export class ForeignTiers {
 /** See `Replica.wider`. */
 export async function widerSpans(
   tables: LogTables,
-  { incarnation, start, end }: SpanPlace,
+  tree: IncarnationTree,
+  place: SpanPlace,
   bytesMax: number,
 ): Promise<readonly Uint8Array[]> {
-  const whole = await tables.recordOf(incarnation, start, end)
-  const parts = whole ? [whole] : await tables.spansWithin(incarnation, start, end, LINE_SPANS_MAX)
+  const whole = await tables.recordOf(place.incarnation, place.start, place.end)
+  const within = whole ? [] : ((await recordsWithin(tables, tree, place, RECORDS_MAX)) ?? [])
+  const parts = whole ? [whole] : within.filter(({ from }) => from > 0)
   const wide = parts.filter((part) => part.end > part.start).slice(0, WIDER_SPANS_MAX)
   const spans: Uint8Array[] = []
   let bytes = 0

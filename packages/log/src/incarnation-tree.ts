@@ -33,6 +33,8 @@ export interface TreeNode {
   readonly chain: ChainHash
   /** The furthest of its entries that a child continues from; 0 without children. */
   readonly continuedAt: number
+  /** Those that continue it, by their keys. */
+  readonly children: readonly string[]
 }
 
 /** An incarnation that was continued in more than one way. */
@@ -48,6 +50,16 @@ export interface NewIncarnation {
   readonly arrival: number
   /** Of its first entry. */
   readonly chain: ChainHash
+}
+
+const NONE: readonly string[] = []
+
+/** Whether nothing continues its newest entry. */
+export function isLeaf({
+  continuedAt,
+  sequence,
+}: Pick<TreeNode, "continuedAt" | "sequence">): boolean {
+  return continuedAt < sequence
 }
 
 export class IncarnationTree {
@@ -92,9 +104,10 @@ export class IncarnationTree {
       if (node === undefined || node.sequence < parent.sequence) {
         throw new RangeError("an incarnation's parent must come first")
       }
-      this.#put({ ...node, continuedAt: Math.max(node.continuedAt, parent.sequence) })
+      const continuedAt = Math.max(node.continuedAt, parent.sequence)
+      this.#put({ ...node, continuedAt, children: [...node.children, key] })
     }
-    this.#put({ ...start, key, first, sequence: first, continuedAt: 0 })
+    this.#put({ ...start, key, first, sequence: first, continuedAt: 0, children: NONE })
   }
 
   advance(key: string, sequence: number, chain: ChainHash): void {
@@ -103,6 +116,38 @@ export class IncarnationTree {
       throw new RangeError("an incarnation only goes on")
     }
     this.#put({ ...node, sequence, chain })
+  }
+
+  /** The one incarnation that goes on where this one ended, by the same writer: they are one log. */
+  next(node: TreeNode): TreeNode | undefined {
+    const [child, ...others] = node.children
+    if (child === undefined || others.length > 0 || node.continuedAt < node.sequence)
+      return undefined
+    const next = this.#nodes.get(child)
+    return next && equalBytes(next.writer, node.writer) ? next : undefined
+  }
+
+  /** The one of which this one is the `next`. */
+  previous({ key, parent }: TreeNode): TreeNode | undefined {
+    const node = parent && this.#nodes.get(idKey(parent.incarnation))
+    return node && this.next(node)?.key === key ? node : undefined
+  }
+
+  /**
+   * The incarnations that have the entries from a sequence on up to this incarnation's, the earliest
+   * first.
+   *
+   * @returns `undefined`: not all are here, or they are not all by one writer.
+   */
+  line(incarnation: IncarnationId, start: number): readonly TreeNode[] | undefined {
+    const line: TreeNode[] = []
+    let node = this.get(incarnation)
+    for (; node; node = node.parent && this.get(node.parent.incarnation)) {
+      if (line[0] && !equalBytes(line[0].writer, node.writer)) return undefined
+      line.push(node)
+      if (node.first <= start) return line.reverse()
+    }
+    return undefined
   }
 
   /** Whether `vector` says that its owner has this entry. Rows unknown here count by their trails. */
@@ -187,7 +232,7 @@ export class IncarnationTree {
   #put(node: TreeNode): void {
     this.#nodes.set(node.key, node)
     this.#vector = undefined
-    if (node.continuedAt >= node.sequence) this.#leaves.delete(node.key)
+    if (!isLeaf(node)) this.#leaves.delete(node.key)
     else {
       const { incarnation, sequence, chain } = node
       this.#leaves.set(node.key, { incarnation, sequence, chain })

@@ -99,7 +99,8 @@ export class LogMerging {
    * `bytesMax` of them or a single one.
    */
   wider(place: SpanPlace, limit: { readonly bytesMax: number }): Promise<readonly Uint8Array[]> {
-    return widerSpans(this.#options.tables, place, limit.bytesMax)
+    const { tables, tree } = this.#options
+    return widerSpans(tables, tree(), place, limit.bytesMax)
   }
 
   /** The entries of a merged span of this device from a sequence on, as `cutSpan`. */

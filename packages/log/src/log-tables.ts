@@ -4,7 +4,7 @@
  * | table          | group             | order              | value                                |
  * | -------------- | ----------------- | ------------------ | ------------------------------------ |
  * | `log.tree`     | tag               | arrival at start   | `[incarnation, writer, parent, arrival]` |
- * | `log.spans`    | tag ‖ incarnation | sequence at end    | `[arrival at end, first, start, from, chain at end, bytes, kind]` |
+ * | `log.spans`    | tag ‖ incarnation | sequence at end    | `[arrival of the span, first, start, from, chain at end, bytes, kind]` |
  * | `log.arrival`  | tag               | arrival at end     | `0` ‖ u32 skipped ‖ u32 kept ‖ the span; or `1` ‖ `[incarnation, from, end]` |
  * | `log.waiting`  | tag               | 1, 2, …            | the span                             |
  * | `log.forks`    | tag               | 1, 2, …            | the span that contradicts ours       |
@@ -12,11 +12,14 @@
  * | `log.merges`   | tag               | 1, 2, …            | `[incarnation, start, end]`          |
  *
  * Entries are numbered in the order in which they arrived, from 1, and keep their numbers for good.
- * A *run* is entries that follow each other both in their log and in arrival; it stands in
+ * A *run* is entries of one incarnation that follow each other both there and in arrival; it stands in
  * `log.arrival` under its last entry's number. The run of a span's last entry that is here has the span
  * with it, of which the first `skipped` entries are another run's and those after `kept` are not
  * here yet. Other runs of a merged span only name their entries: the span that has them is found in
  * `log.spans`, so that a later merge leaves them as they are.
+ *
+ * A span that reaches over several incarnations has a record in `log.spans` for each, with the start
+ * of the whole span; that of the last holds it, and the others have 0 for `from`.
  *
  * An incarnation's head is its last record in `log.spans`, so an append rewrites nothing. Each
  * record there stands for the entries after the one before it. `log.merges` lists the spans that
@@ -24,7 +27,7 @@
  *
  * @module
  */
-import { concatBytes } from "@fulcrum/codec/bytes"
+import { concatBytes, equalBytes } from "@fulcrum/codec/bytes"
 import {
   branded,
   bytes,
@@ -59,21 +62,34 @@ export interface TreeRecord {
 }
 
 export interface SpanRecord {
-  /** Number of the last entry that is here. */
+  /** Number of the span's last entry that is here: the span is kept under it. */
   readonly arrival: number
-  /** Number of the earliest entry that it is kept for: it goes to peers by this. */
+  /** Number of the earliest entry of this incarnation that it is kept for: it goes to peers by this. */
   readonly first: number
+  /** Where the span starts, in this incarnation or one before it. */
   readonly start: number
-  /** Sequence at which the run begins that the span is kept with. */
+  /** Sequence at which the run begins that the span is kept with; 0: a later incarnation's. */
   readonly from: number
   readonly chainEnd: ChainHash
   readonly size: number
   readonly kind: LoggedKind
 }
 
-/** A record with the key it stands under: the sequence of the last entry that is here. */
+/** A record with the key it stands under: the sequence of the incarnation's last entry that is here. */
 export interface PlacedRecord extends SpanRecord {
+  readonly incarnation: IncarnationId
   readonly end: number
+}
+
+/** What is here of one incarnation's entries in a span. */
+export interface SpanPart {
+  readonly incarnation: IncarnationId
+  /** Sequence of the last, and the chain hash there. */
+  readonly end: number
+  readonly chainEnd: ChainHash
+  readonly runs: readonly Run[]
+  /** Number of the earliest; absent: of the runs. */
+  readonly first?: number
 }
 
 /** A span as it is kept: its entries from `skipped` on, before `kept`, are one run. */
@@ -182,36 +198,35 @@ export class LogTables {
   /**
    * What keeps one span, or as much of it as is here.
    *
-   * @param span - Of it the entries up to `end` are here; `runs` are those that it brought, and no
-   * more than the last of them is kept with it. `first` may be earlier than these.
+   * @param parts - What of it is here, in order; their runs are those that it brought. The last run
+   * of all has the span with it.
    */
-  putSpan(span: {
-    readonly incarnation: IncarnationId
-    readonly start: number
-    readonly end: number
-    readonly chainEnd: ChainHash
-    readonly bytes: Uint8Array
-    readonly kind: LoggedKind
-    readonly runs: readonly Run[]
-    readonly first?: number
-  }): readonly LogOp[] {
-    const { incarnation, start, end, chainEnd, bytes, kind, runs } = span
-    const last = runs.at(-1)
-    if (last === undefined) return []
-    const first = span.first ?? firstOf(runs)
-    const { arrival, from } = last
+  putSpan(
+    span: { readonly start: number; readonly bytes: Uint8Array; readonly kind: LoggedKind },
+    parts: readonly SpanPart[],
+  ): readonly LogOp[] {
+    const { start, bytes, kind } = span
+    const held = parts.at(-1)
+    const holder = held?.runs.at(-1)
+    if (held === undefined || holder === undefined) return []
+    const { arrival } = holder
     const prefix = new Uint8Array(PREFIX_BYTES)
     const view = new DataView(prefix.buffer)
     view.setUint8(0, WITH_SPAN)
-    view.setUint32(1, from - start)
-    view.setUint32(5, end - start + 1)
+    view.setUint32(1, holder.from - start)
+    view.setUint32(5, held.end - start + 1)
     const size = bytes.length
-    const record = encodeAs(spanSchema, { arrival, first, start, from, chainEnd, size, kind })
-    return [
-      ...runs.slice(0, -1).map((run) => this.#putRun(incarnation, run)),
-      this.#arrival.put(this.#tag, arrival, concatBytes([prefix, bytes])),
-      this.#spans.put(this.#line(incarnation), end, record),
-    ]
+    const ops = parts.flatMap((part) => {
+      const { incarnation, end, chainEnd, runs } = part
+      const first = part.first ?? firstOf(runs)
+      const from = part === held ? holder.from : 0
+      const record = encodeAs(spanSchema, { arrival, first, start, from, chainEnd, size, kind })
+      return [
+        ...runs.filter((run) => run !== holder).map((run) => this.#putRun(incarnation, run)),
+        this.#spans.put(this.#line(incarnation), end, record),
+      ]
+    })
+    return [...ops, this.#arrival.put(this.#tag, arrival, concatBytes([prefix, bytes]))]
   }
 
   #putRun(incarnation: IncarnationId, { arrival, from, end }: Run): LogOp {
@@ -220,32 +235,35 @@ export class LogTables {
   }
 
   /**
-   * Puts one span in the place of those of its log that it has all entries of, the last entry's
-   * among them. What each entry's number is stays.
+   * Puts one span in the place of those that it has all entries of, the last entry's among them. What
+   * each entry's number is stays.
+   *
+   * @param covered - All records of these spans, as they follow each other.
    */
   replaceSpans(
-    span: {
-      readonly incarnation: IncarnationId
-      readonly start: number
-      readonly end: number
-      readonly chainEnd: ChainHash
-      readonly bytes: Uint8Array
-    },
+    span: { readonly start: number; readonly bytes: Uint8Array },
     covered: readonly PlacedRecord[],
   ): readonly LogOp[] {
-    const { incarnation, end } = span
-    const runs: Run[] = []
-    for (const record of covered) addRun(runs, record)
-    const kept = new Set(runs.map(({ arrival }) => arrival))
-    const first = Math.min(...covered.map((record) => record.first))
-    const line = this.#line(incarnation)
-    return [
-      ...covered.flatMap((record) => [
-        ...(kept.has(record.arrival) ? [] : [this.#arrival.del(this.#tag, record.arrival)]),
-        ...(record.end === end ? [] : [this.#spans.del(line, record.end)]),
-      ]),
-      ...this.putSpan({ ...span, kind: SPAN_ENTRIES, runs, first }),
-    ]
+    const ops: LogOp[] = []
+    const parts: SpanPart[] = []
+    for (const records of byIncarnation(covered)) {
+      const [{ incarnation }] = records
+      const { end, chainEnd } = records.at(-1) ?? records[0]
+      const runs: Run[] = []
+      // Runs that the span was not kept with stand for themselves already.
+      const holders = records.filter(({ from }) => from > 0)
+      for (const record of holders) addRun(runs, record)
+      const kept = new Set(runs.map(({ arrival }) => arrival))
+      for (const { arrival } of holders) {
+        if (!kept.has(arrival)) ops.push(this.#arrival.del(this.#tag, arrival))
+      }
+      for (const record of records) {
+        if (record.end !== end) ops.push(this.#spans.del(this.#line(incarnation), record.end))
+      }
+      const first = Math.min(...records.map((record) => record.first))
+      parts.push({ incarnation, end, chainEnd, runs, first })
+    }
+    return [...ops, ...this.putSpan({ ...span, kind: SPAN_ENTRIES }, parts)]
   }
 
   /** The spans of one incarnation that end at `from` or later, at most `limit` of them. */
@@ -259,7 +277,7 @@ export class LogTables {
       from,
       limit,
     })) {
-      found.push({ ...readSpanRecord(value), end: order })
+      found.push({ ...readSpanRecord(value), incarnation, end: order })
     }
     return found
   }
@@ -272,12 +290,12 @@ export class LogTables {
   ): Promise<PlacedRecord | undefined> {
     for await (const { order, value } of this.#spans.list(this.#line(incarnation), { from: end })) {
       const record = readSpanRecord(value)
-      if (record.start <= from) return { ...record, end: order }
+      if (record.start <= from) return { ...record, incarnation, end: order }
     }
     return undefined
   }
 
-  /** The spans of an incarnation that have no entries but some from `start` on, up to `end`. */
+  /** The spans that start no earlier than `start`, and end in this incarnation no later than `end`. */
   async spansWithin(
     incarnation: IncarnationId,
     start: number,
@@ -288,7 +306,7 @@ export class LogTables {
     const range = { from: start, to: end + 1, limit }
     for await (const { order, value } of this.#spans.list(this.#line(incarnation), range)) {
       const record = readSpanRecord(value)
-      if (record.start >= start) found.push({ ...record, end: order })
+      if (record.start >= start) found.push({ ...record, incarnation, end: order })
     }
     return found
   }
@@ -302,7 +320,7 @@ export class LogTables {
     const found: PlacedRecord[] = []
     const range = { reverse: true, limit, to }
     for await (const { order, value } of this.#spans.list(this.#line(incarnation), range)) {
-      found.push({ ...readSpanRecord(value), end: order })
+      found.push({ ...readSpanRecord(value), incarnation, end: order })
     }
     return found
   }
@@ -404,6 +422,19 @@ export function addRun(runs: Run[], { arrival, from, end }: Run): void {
   if (before?.end === from - 1 && before.arrival === arrival - (end - from + 1)) {
     runs[runs.length - 1] = { arrival, from: before.from, end }
   } else runs.push({ arrival, from, end })
+}
+
+type AtLeastOne<T> = readonly [T, ...T[]]
+
+/** Records of one incarnation that follow each other, together. */
+function byIncarnation(records: readonly PlacedRecord[]): readonly AtLeastOne<PlacedRecord>[] {
+  const groups: [PlacedRecord, ...PlacedRecord[]][] = []
+  for (const record of records) {
+    const group = groups.at(-1)
+    if (group && equalBytes(group[0].incarnation, record.incarnation)) group.push(record)
+    else groups.push([record])
+  }
+  return groups
 }
 
 function readSpanRecord(value: Uint8Array): SpanRecord {

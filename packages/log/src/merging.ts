@@ -12,6 +12,7 @@ import { nextChain } from "./entry.ts"
 import { type BodyColumns, encodeEntryColumns } from "./entry-columns.ts"
 import type { ChainHash, ChainKey, IncarnationId } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
+import { recordsWithin } from "./lines.ts"
 import { LogError } from "./log-error.ts"
 import type { LogTables, PlacedRecord } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
@@ -58,26 +59,27 @@ interface Stretch {
 /**
  * Seals the entries of spans that follow each other as one span, of as many of them as it holds.
  *
- * @returns What to write; `undefined` if not even two fit, or there is no epoch.
+ * @param input - `records`: those that hold the spans.
+ * @returns What to write; `undefined` if not even two fit or they overlap, or there is no epoch.
  * @throws {LogError} `LOG_CHAIN`: what is stored is not what was chained. `LOG_SEAL`.
  */
 export async function mergeSpans(
   options: MergingOptions,
   input: {
     readonly signer: SigningKey
-    readonly incarnation: IncarnationId
+    readonly tree: IncarnationTree
     readonly records: readonly PlacedRecord[]
   },
 ): Promise<{ readonly span: MergedSpan; readonly ops: readonly LogOp[] } | undefined> {
   const { tables, keyring, deflate, bodies } = options
-  const { signer, incarnation } = input
+  const { signer, tree } = input
   const epoch = keyring.current
   if (epoch === undefined) return undefined
   const { first, records, encoded } = await gather(options, input.records)
   const last = records.at(-1)
   if (first === undefined || last === undefined || records.length < 2) return undefined
   const { start, chainBefore } = first
-  const { end, chainEnd } = last
+  const { incarnation, end, chainEnd } = last
   const chain = chainAfter(keyring.chainKey, chainBefore, encoded)
   if (!equalBytes(chain, chainEnd) || encoded.length !== end - start + 1) throw broken()
   const stretch = { incarnation, start, end, chainBefore, chainEnd, encoded }
@@ -89,7 +91,10 @@ export async function mergeSpans(
     openSpan(readStored(bytes), secrets)
   }
   const span = { bytes, incarnation, start, end }
-  return { span, ops: tables.replaceSpans({ ...span, chainEnd }, records) }
+  const covered = await recordsWithin(tables, tree, span)
+  // One of them overlaps what lies before it.
+  if (covered?.at(-1)?.end !== end) return undefined
+  return { span, ops: tables.replaceSpans(span, covered) }
 }
 
 /** The entries of stored spans, each once, of as many spans as fit into one. */
@@ -227,8 +232,9 @@ export async function takeInSpans(
   if (kind !== SPAN_ENTRIES || !isSigned(span)) return undefined
   // Of a span that came in part, what is here of it.
   const end = Math.min(span.header.end, node.sequence)
-  const covered = await tables.spansWithin(incarnation, start, end)
-  if (covered.length < 2 || covered.at(-1)?.end !== end) return undefined
+  const covered = await recordsWithin(tables, tree, { incarnation, start, end })
+  if (covered?.at(-1)?.end !== end || covered[0]?.arrival === covered.at(-1)?.arrival)
+    return undefined
   const secrets = secretsFor(span, options)
   const ours = await stored.chainAt(incarnation, end)
   if (secrets === undefined || ours === undefined) return undefined
@@ -240,10 +246,7 @@ export async function takeInSpans(
     if (!(error instanceof LogError)) throw error
     return undefined
   }
-  return tables.replaceSpans(
-    { incarnation, start, end, chainEnd: ours, bytes: span.bytes },
-    covered,
-  )
+  return tables.replaceSpans({ start, bytes: span.bytes }, covered)
 }
 
 function broken(): LogError {

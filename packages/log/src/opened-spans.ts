@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Begin } from "./entry.ts"
+import type { Segment } from "./segments.ts"
 import type { Span, SpanEntry } from "./span.ts"
 import type { Verified } from "./verified.ts"
 
@@ -25,7 +25,7 @@ const ROW_BYTES = 512
 export interface OpenedSpan {
   readonly span: Verified<Span>
   readonly entries: readonly SpanEntry[]
-  readonly begin: Begin | undefined
+  readonly segments: readonly Segment[]
 }
 
 export class OpenedSpans {

@@ -8,7 +8,14 @@ import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Announcement } from "./admitted-entry.ts"
 import type { Deflate } from "./deflate.ts"
-import { type EntryKind, encodeBegin, encodeEntry, nextChain, rootChain } from "./entry.ts"
+import {
+  type Begin,
+  type EntryKind,
+  encodeBegin,
+  encodeEntry,
+  nextChain,
+  rootChain,
+} from "./entry.ts"
 import {
   type ActorId,
   actorIdSchema,
@@ -59,6 +66,7 @@ export interface MadeSpan {
 interface NewItem {
   readonly kind: EntryKind
   readonly body: Uint8Array
+  readonly begin?: Begin
 }
 
 export class OwnLine {
@@ -157,8 +165,8 @@ export class OwnLine {
   #withBegin(items: readonly NewItem[]): readonly NewItem[] {
     if (this.#hasBegun) return items
     const { parent, actor } = this
-    const body = encodeBegin({ parent, actor, certificate: this.#certificate })
-    return [{ kind: "begin", body }, ...items]
+    const begin = { parent, actor, certificate: this.#certificate }
+    return [{ kind: "begin", body: encodeBegin(begin), begin }, ...items]
   }
 
   /** All rows at the beginning, then those that changed; never those of this line itself. */
@@ -186,7 +194,8 @@ export class OwnLine {
     const chainBefore = to.chainEnd
     const chain = nextChain(this.#options.keyring.chainKey, chainBefore, encoded)
     const sequence = to.start + to.entries.length
-    to.entries.push({ ...item, on, sequence, chainBefore, chain })
+    const { incarnation } = this
+    to.entries.push({ ...item, on, incarnation, sequence, chainBefore, chain })
     to.encoded.push(encoded)
     to.bytes += encoded.length
     to.chainEnd = chain

@@ -1,5 +1,6 @@
 /**
- * The tiers of the logs that this device wrote: which of their spans are due, and merging them.
+ * The tiers of the logs that this device wrote: which of their spans are due, and merging them. A log
+ * goes on over the starts of the device.
  *
  * Only logs that the key signs which the device has now: in a share space each start has a key of
  * its own, and what an earlier one wrote stays as it is.
@@ -8,7 +9,9 @@
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import type { SigningKey } from "@fulcrum/crypto/ed25519"
+import { idKey } from "./ids.ts"
 import type { IncarnationTree, TreeNode } from "./incarnation-tree.ts"
+import { endOfLog, lastOfLog } from "./lines.ts"
 import type { PlacedRecord } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
 import { type MergedSpan, type MergingOptions, mergeSpans } from "./merging.ts"
@@ -22,9 +25,12 @@ export interface OwnTiersOptions extends MergingOptions {
 export class OwnTiers {
   readonly #options: OwnTiersOptions
   #lastMerge: number
-  /** Logs of which something may be due; `undefined`: any of them. */
+  /** Incarnations of whose logs something may be due; `undefined`: any of them. */
   #toLookAt: Set<string> | undefined
-  /** The last spans of the log that grows, the oldest first, as they were read and have grown since. */
+  /**
+   * The last spans of the log that grows, the oldest first, as they were read and have grown since,
+   * by its newest incarnation.
+   */
   #line: { readonly key: string; readonly records: PlacedRecord[] } | undefined
   /** Spans that would not merge with what comes after them: their entries are too large together. */
   readonly #full = new Set<string>()
@@ -46,7 +52,7 @@ export class OwnTiers {
   /** The spans of a log are others now. */
   changed(key: string): void {
     this.#toLookAt?.add(key)
-    if (this.#line?.key === key) this.#line = undefined
+    this.#line = undefined
   }
 
   /** @returns What was merged; `undefined`: nothing is due. */
@@ -58,7 +64,7 @@ export class OwnTiers {
       if (node === undefined || !equalBytes(node.writer, signer.publicKey)) continue
       let isDone = false
       try {
-        const merged = await this.#mergeIn(node, signer)
+        const merged = await this.#mergeIn(tree, endOfLog(tree, node), signer)
         isDone = merged === undefined
         if (merged) return merged
       } finally {
@@ -68,61 +74,68 @@ export class OwnTiers {
     return undefined
   }
 
-  async #mergeIn(node: TreeNode, signer: SigningKey): Promise<MergedSpan | undefined> {
-    const { incarnation, key } = node
+  /** @param node - The newest incarnation of a log. */
+  async #mergeIn(
+    tree: IncarnationTree,
+    node: TreeNode,
+    signer: SigningKey,
+  ): Promise<MergedSpan | undefined> {
+    const { key } = node
     for (;;) {
-      const line = this.#line?.key === key ? this.#line.records : await this.#read(node)
-      const due = dueMerge(line.map((record) => this.#asTiered(key, record)))
+      const line = this.#line?.key === key ? this.#line.records : await this.#read(tree, node)
+      const due = dueMerge(line.map((record) => this.#asTiered(record)))
       if (due === undefined) return undefined
       const records = line.slice(due.from, due.to)
       // Read anew if this fails, or grows meanwhile.
       this.changed(key)
-      const merged = await mergeSpans(this.#options, { signer, incarnation, records })
+      const merged = await mergeSpans(this.#options, { signer, tree, records })
       if (merged === undefined) {
         const [first] = records
         if (first === undefined || this.#options.keyring.current === undefined) return undefined
-        this.#full.add(placeIn(key, first))
+        this.#full.add(placeOf(first))
         continue
       }
       // Taken before it is known whether the write landed: a number is never used twice.
       this.#lastMerge++
-      await this.#options.vault.write([...merged.ops, ...(await this.#noteMerge(merged.span))])
+      const note = await this.#noteMerge(tree, merged.span)
+      await this.#options.vault.write([...merged.ops, ...note])
       return merged.span
     }
   }
 
-  #asTiered(key: string, record: PlacedRecord): TieredSpan {
-    return this.#full.has(placeIn(key, record)) ? { ...record, size: MERGED_BYTES_MAX } : record
+  #asTiered(record: PlacedRecord): TieredSpan {
+    return this.#full.has(placeOf(record)) ? { ...record, size: MERGED_BYTES_MAX } : record
   }
 
-  /** As far as it is in the tree: what is being appended is not looked at. */
-  async #read({ key, incarnation, sequence }: TreeNode): Promise<readonly PlacedRecord[]> {
-    const { tables } = this.#options
+  async #read(tree: IncarnationTree, node: TreeNode): Promise<readonly PlacedRecord[]> {
+    const { key } = node
     this.#toLookAt?.delete(key)
-    const newest = await tables.lastSpans(incarnation, LINE_SPANS_MAX, sequence + 1)
-    const records = newest.toReversed()
+    const records = [...(await lastOfLog(this.#options.tables, tree, node))]
     // Unless it has grown meanwhile.
     if (!this.#toLookAt?.has(key)) this.#line = { key, records }
     return records
   }
 
-  async #noteMerge(span: MergedSpan): Promise<readonly LogOp[]> {
+  async #noteMerge(tree: IncarnationTree, span: MergedSpan): Promise<readonly LogOp[]> {
     const { tables } = this.#options
     const ops: LogOp[] = [tables.putMerge(this.#lastMerge, span)]
+    const line = tree.line(span.incarnation, span.start) ?? []
+    const keys = new Set(line.map(({ key }) => key))
     for await (const { order, incarnation, start, end } of tables.merges()) {
-      const isTakenIn =
-        equalBytes(incarnation, span.incarnation) && start >= span.start && end <= span.end
+      const isTakenIn = keys.has(idKey(incarnation)) && start >= span.start && end <= span.end
       if (isTakenIn) ops.push(tables.dropMerge(order))
     }
     return ops
   }
 }
 
+/** The newest incarnation of each log: what goes on is looked at with what goes on from it. */
 function ownKeys(tree: IncarnationTree, signer: SigningKey): readonly string[] {
-  const own = [...tree.nodes()].filter(({ writer }) => equalBytes(writer, signer.publicKey))
-  return own.map(({ key }) => key)
+  return [...tree.nodes()].flatMap((node) =>
+    equalBytes(node.writer, signer.publicKey) && tree.next(node) === undefined ? [node.key] : [],
+  )
 }
 
-function placeIn(key: string, { start, end }: PlacedRecord): string {
-  return `${key} ${start} ${end}`
+function placeOf({ incarnation, start, end }: PlacedRecord): string {
+  return `${idKey(incarnation)} ${start} ${end}`
 }

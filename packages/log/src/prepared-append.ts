@@ -60,11 +60,12 @@ export function prepareAppend(
     const { start, end, chainEnd, announces, bytes } = span
     const kind = announces ? SPAN_KEY : SPAN_ENTRIES
     const run = { arrival: lastArrival, from: start, end }
-    ops.push(...tables.putSpan({ ...span, incarnation, kind, runs: [run] }))
-    records.push({ ...run, first: firstOf([run]), start, chainEnd, size: bytes.length, kind })
-    entries.push(
-      ...admittedEntries({ incarnation, writer, end, lastArrival, announces }, span.entries),
+    const size = bytes.length
+    ops.push(
+      ...tables.putSpan({ start, bytes, kind }, [{ incarnation, end, chainEnd, runs: [run] }]),
     )
+    records.push({ ...run, incarnation, first: firstOf([run]), start, chainEnd, size, kind })
+    entries.push(...admittedEntries({ writer, end, lastArrival, announces }, span.entries))
   }
   const [first] = entries
   const last = made.at(-1)

@@ -34,8 +34,8 @@ export interface WriterSource {
   begin(incarnation: IncarnationId): { readonly key: SigningKey; readonly certificate: Uint8Array }
 }
 
-/** Asked for each span; `begin` is there if the span begins its incarnation. */
+/** Asked for each incarnation of a span; `begin` is there if the span begins it. */
 export type CheckWriter = (
-  header: SpanHeader,
+  claim: Pick<SpanHeader, "kind" | "writer" | "incarnation">,
   begin: Begin | undefined,
 ) => "ok" | "unknown" | "refused"

@@ -9,9 +9,11 @@
  * @module
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
+import { idKey } from "./ids.ts"
 import type { IncarnationTree, TreeNode } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
-import type { LogTables, PlacedRecord } from "./log-tables.ts"
+import type { LogTables, PlacedRecord, StoredSpan } from "./log-tables.ts"
+import { readSpanHeader } from "./span.ts"
 import type { StoredEntries } from "./stored-entries.ts"
 import type { VectorRow, VersionVector } from "./vector.ts"
 
@@ -29,10 +31,17 @@ interface Lacking {
   readonly from: number
 }
 
-interface Chosen extends PlacedRecord {
-  readonly node: TreeNode
+/** A span of which something lacks, and the records by which it was found: one for each incarnation. */
+interface Found {
+  readonly records: LackingRecord[]
+  /** Number of the earliest entry that lacks. */
+  first: number
   /** Sequence from which on its log is lacking. */
-  readonly lackingFrom: number
+  lackingFrom: number
+}
+
+interface LackingRecord extends PlacedRecord {
+  readonly node: TreeNode
 }
 
 export interface SpanSource {
@@ -71,20 +80,33 @@ async function selectOnce(
   if (chosen === undefined) return undefined
   if (chosen.length === 0) return { spans: [], reached: vector }
   const spans: Uint8Array[] = []
-  const kept = await tables.spansAt(chosen.map((span) => span.arrival))
-  for (const [at, { start, lackingFrom }] of chosen.entries()) {
+  const rows = new Map<string, VectorRow>()
+  const reach = (key: string, row: VectorRow) => {
+    if (row.sequence >= (rows.get(key)?.sequence ?? 0)) rows.set(key, row)
+  }
+  const kept = await tables.spansAt(chosen.map(({ records }) => records[0]?.arrival ?? 0))
+  for (const [at, { records, lackingFrom }] of chosen.entries()) {
     const stored = kept[at]
     if (stored === undefined) return undefined
+    const start = records[0]?.start ?? lackingFrom
     const part = start < lackingFrom ? cut?.(stored.bytes, lackingFrom) : undefined
     spans.push(part ?? stored.bytes)
-  }
-  const rows = new Map<string, VectorRow>()
-  for (const { node, end, chainEnd } of chosen) {
-    const { incarnation } = node
-    const sequence = Math.max(end, rows.get(node.key)?.sequence ?? 0)
-    if (sequence === end) rows.set(node.key, { incarnation, sequence, chain: chainEnd })
+    for (const { node, incarnation, end, chainEnd } of records) {
+      reach(node.key, { incarnation, sequence: end, chain: chainEnd })
+    }
+    const last = records.some(({ from }) => from > 0) ? undefined : endOf(tree, stored)
+    if (last) reach(idKey(last.incarnation), last)
   }
   return { spans, reached: tree.merge(vector, [...rows.values()]) }
+}
+
+/** Where a span ends that is here as a whole; its last record may not have been listed. */
+function endOf(tree: IncarnationTree, { bytes, kept }: StoredSpan): VectorRow | undefined {
+  const { incarnation, start, end, chainEnd } = readSpanHeader(bytes)
+  const isHere = (tree.get(incarnation)?.sequence ?? 0) >= end
+  return isHere && start + kept - 1 === end
+    ? { incarnation, sequence: end, chain: chainEnd }
+    : undefined
 }
 
 /** Incarnations of which the vector's owner lacks something, and from which sequence on. */
@@ -124,8 +146,8 @@ async function choose(
   tables: LogTables,
   lacking: readonly Lacking[],
   bytesMax: number,
-): Promise<readonly Chosen[] | undefined> {
-  const found: Chosen[] = []
+): Promise<readonly Found[] | undefined> {
+  const found = new Map<number, Found>()
   // Spans that arrived after this may come after some that were not listed.
   let listedUpTo = Number.POSITIVE_INFINITY
   for (const [i, { node, from }] of lacking.entries()) {
@@ -135,7 +157,7 @@ async function choose(
     for (const record of records) {
       // A merge that goes on past what was looked at: without it, what was written on it is not sent.
       if (record.start <= node.sequence && record.end > node.sequence) return undefined
-      if (record.end <= node.sequence) found.push({ ...record, node, lackingFrom: from })
+      if (record.end <= node.sequence) add(found, { ...record, node }, from)
     }
     const last = records.at(-1)
     if (last && records.length === LISTED_SPANS_MAX) {
@@ -144,18 +166,36 @@ async function choose(
     const next = lacking[i + 1]?.node.arrival
     // Whatever the incarnations after this one have arrived later than all these.
     if (next !== undefined && i % 16 === 15) {
-      const before = found.filter(({ first }) => first < next && first <= listedUpTo)
-      if (before.reduce((sum, { size }) => sum + size, 0) >= bytesMax) {
+      const before = [...found.values()].filter(({ first }) => first < next && first <= listedUpTo)
+      if (before.reduce((sum, one) => sum + sizeOf(one), 0) >= bytesMax) {
         listedUpTo = Math.min(listedUpTo, next - 1)
         break
       }
     }
   }
-  const ordered = found.filter(({ first }) => first <= listedUpTo).sort((a, b) => a.first - b.first)
+  const ordered = [...found.values()]
+    .filter(({ first }) => first <= listedUpTo)
+    .sort((a, b) => a.first - b.first)
   let bytes = 0
-  const end = ordered.findIndex(({ size }, i) => {
-    bytes += size
+  const end = ordered.findIndex((one, i) => {
+    bytes += sizeOf(one)
     return bytes > bytesMax && i > 0
   })
   return end < 0 ? ordered : ordered.slice(0, end)
+}
+
+/** A span that reaches over several incarnations is found in each of them. */
+function add(found: Map<number, Found>, record: LackingRecord, from: number): void {
+  const { arrival, first } = record
+  const one = found.get(arrival)
+  if (one === undefined) found.set(arrival, { records: [record], first, lackingFrom: from })
+  else {
+    one.records.push(record)
+    one.first = Math.min(one.first, first)
+    one.lackingFrom = Math.min(one.lackingFrom, from)
+  }
+}
+
+function sizeOf({ records }: Found): number {
+  return records[0]?.size ?? 0
 }

@@ -22,7 +22,9 @@
  * | salt         | 32 bytes     | random                                                       |
  *
  * - Once a writer has enough spans of one tier it seals their entries again as one (`tiers.ts`);
- *   entries and chain stay, so the boundary hashes are those of the first and the last.
+ *   entries and chain stay, so the boundary hashes are those of the first and the last. Such a span
+ *   may reach over several of its writer's incarnations, each of which continues the one before:
+ *   `incarnation` is then the newest, and each begin entry inside says which one came before it.
  * - `clear` is empty but in a key span, where it holds the wraps of the new key.
  * - The plaintext is packed and padded (`packing.ts`); its content is the CBOR array of the
  *   entries, each a byte string, so that what was chained is what is read; a merged span may have
@@ -62,7 +64,14 @@ import { type PublicKey, type SigningKey, sign, verify } from "@fulcrum/crypto/e
 import { hash } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "./deflate.ts"
-import { decodeEntry, ENTRY_BYTES_MAX, type Entry, nextChain } from "./entry.ts"
+import {
+  type Begin,
+  decodeBegin,
+  decodeEntry,
+  ENTRY_BYTES_MAX,
+  type Entry,
+  nextChain,
+} from "./entry.ts"
 import { type BodyColumns, decodeEntryColumns, isInColumns } from "./entry-columns.ts"
 import {
   type ChainHash,
@@ -72,6 +81,7 @@ import {
   type EpochKey,
   epochIdSchema,
   type IncarnationId,
+  idKey,
   incarnationIdSchema,
   NO_EPOCH,
   type SpaceTag,
@@ -131,9 +141,12 @@ export interface Span {
 
 /** An entry as it comes out of a span, with the chain that ties it. */
 export interface SpanEntry extends Entry {
+  readonly incarnation: IncarnationId
   readonly sequence: number
   readonly chainBefore: ChainHash
   readonly chain: ChainHash
+  /** What a begin entry says. */
+  readonly begin?: Begin
 }
 
 export interface SpanSecrets extends ContentSecrets {
@@ -294,17 +307,18 @@ export function isSigned(span: Span): span is Verified<Span> {
  */
 export function openSpan(span: Verified<Span>, secrets: SpanSecrets): readonly SpanEntry[] {
   const { header } = span
+  const encoded = openEncodedEntries(span, secrets)
+  const placed = placeEntries(header, encoded.map(decodeEntry))
   const entries: SpanEntry[] = []
   let chainBefore = header.chainBefore
-  for (const [i, encoded] of openEncodedEntries(span, secrets).entries()) {
-    const { kind, on, body } = decodeEntry(encoded)
-    const chain = nextChain(secrets.chainKey, chainBefore, encoded)
-    entries.push({ kind, on, body, sequence: header.start + i, chainBefore, chain })
+  for (const [i, entry] of placed.entries()) {
+    const parent = i > 0 ? entry.begin?.parent : undefined
+    if (parent && !equalBytes(parent.chain, chainBefore)) throw unchained()
+    const chain = nextChain(secrets.chainKey, chainBefore, encoded[i] ?? EMPTY)
+    entries.push({ ...entry, chainBefore, chain })
     chainBefore = chain
   }
-  if (!equalBytes(chainBefore, header.chainEnd)) {
-    throw new LogError("LOG_CHAIN", "entries that do not give the chain hash their header names")
-  }
+  if (!equalBytes(chainBefore, header.chainEnd)) throw unchained()
   if (!kindsFit(header.kind, entries)) throw malformed()
   return entries
 }
@@ -391,11 +405,38 @@ function checkShape({ header, clear, commitment, ciphertext, signature }: Span):
   if (!fits) throw malformed()
 }
 
-/** A begin entry comes only first; a key entry only, and last, in a key span. */
+/**
+ * Which incarnation each entry is of. The header names the last one's; whoever begins after an entry
+ * of the same span continues it, and says of which incarnation that is.
+ */
+function placeEntries(
+  header: SpanHeader,
+  entries: readonly Entry[],
+): readonly Omit<SpanEntry, "chainBefore" | "chain">[] {
+  const placed: Omit<SpanEntry, "chainBefore" | "chain">[] = []
+  const known = new Set<string>()
+  let { incarnation } = header
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i]
+    if (entry === undefined) continue
+    const { kind, on, body } = entry
+    const sequence = header.start + i
+    const begin = kind === "begin" ? decodeBegin(body) : undefined
+    placed.push({ kind, on, body, incarnation, sequence, ...(begin && { begin }) })
+    if (begin === undefined || i === 0) continue
+    known.add(idKey(incarnation))
+    const { parent } = begin
+    if (parent?.sequence !== sequence - 1 || known.has(idKey(parent.incarnation))) throw malformed()
+    incarnation = parent.incarnation
+  }
+  return placed.reverse()
+}
+
+/** A key entry comes only, and last, in a key span; there nothing begins but with the first. */
 function kindsFit(kind: SpanKind, entries: readonly SpanEntry[]): boolean {
   return (
     entries.every((entry, i) => {
-      if (entry.kind === "begin") return i === 0
+      if (entry.kind === "begin") return i === 0 || kind !== SPAN_KEY
       return (
         (entry.kind === "key") === (kind === SPAN_KEY) &&
         (kind !== SPAN_KEY || i === entries.length - 1)
@@ -412,6 +453,10 @@ function contentContext(kind: SpanKind): Context {
 function sealedHeader(headerBytes: Uint8Array, clear: Uint8Array): Uint8Array {
   const clearHash = clear.length === 0 ? EMPTY_CLEAR_HASH : hash(contexts.spanClear, clear)
   return concatBytes([headerBytes, clearHash])
+}
+
+function unchained(): LogError {
+  return new LogError("LOG_CHAIN", "entries that do not give the chain hash their header names")
 }
 
 function malformed(): LogError {

@@ -76,7 +76,7 @@ export class StoredEntries {
       const record = await this.#tables.recordOf(incarnation, sequence)
       if (record === undefined) return undefined
       if (record.end === sequence) return record.chainEnd
-      const key = `${idKey(incarnation)} ${record.start} ${record.arrival}`
+      const key = `${record.start} ${record.arrival}`
       let chains = this.#chains.get(key)
       if (chains === undefined) {
         const [stored] = await this.#tables.spansAt([record.arrival])
@@ -99,7 +99,7 @@ export class StoredEntries {
     for (let look = 0; look < LOOKS_MAX; look++) {
       const record = await this.#tables.recordOf(run.incarnation, run.from, run.end)
       if (record === undefined) break
-      const key = `${idKey(run.incarnation)} ${record.start} ${record.arrival}`
+      const key = `${record.start} ${record.arrival}`
       let open = opened.get(key)
       if (open === undefined) {
         const [stored] = await this.#tables.spansAt([record.arrival])
@@ -120,13 +120,10 @@ function admitted(
   to: number,
   lastArrival: number,
 ): readonly AdmittedEntry[] {
-  const { incarnation, writer, start } = span.header
+  const { writer, start } = span.header
   const end = start + to - 1
   const announces = announcementOf(span)
-  return admittedEntries(
-    { incarnation, writer, end, lastArrival, announces },
-    entries.slice(from, to),
-  )
+  return admittedEntries({ writer, end, lastArrival, announces }, entries.slice(from, to))
 }
 
 /** Of what is kept so, that goes first which was used the longest ago. */

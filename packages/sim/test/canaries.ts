@@ -116,12 +116,19 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "a hole before a span is not noticed",
     scenario: "bare",
-    seed: 81,
-    patches: one(
-      "log/src/admission.ts",
-      "if (head && header.start > head.sequence + 1) return wait(predecessor(key, header.start - 1))",
-      "if (head && header.start > head.sequence + 1e9) return wait(predecessor(key, header.start - 1))",
-    ),
+    seed: 23,
+    patches: [
+      ...one(
+        "log/src/admission.ts",
+        "if (head && header.start > head.sequence + 1) return wait(predecessor(key, header.start - 1))",
+        "if (head && header.start > head.sequence + 1e9) return wait(predecessor(key, header.start - 1))",
+      ),
+      ...one(
+        "log/src/admission.ts",
+        "    if (first.sequence > head.sequence + 1) return wait(predecessor(key, first.sequence - 1))\n",
+        "    if (first.sequence > head.sequence + 1) return undefined\n",
+      ),
+    ],
   },
   {
     name: "an incarnation is not drawn anew at each start",
@@ -169,8 +176,8 @@ export const CANARIES: readonly Canary[] = [
     seed: 5035687,
     patches: one(
       "log/src/span-selection.ts",
-      "if (record.end <= node.sequence) found.push",
-      "found.push",
+      "if (record.end <= node.sequence) add(found",
+      "add(found",
     ),
   },
   {
@@ -272,7 +279,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "a device that is behind puts what it has over what the share has",
     scenario: "basic",
-    seed: 10,
+    seed: 17,
     patches: [
       ...one(
         "relations/src/projection.ts",
@@ -393,8 +400,8 @@ export const CANARIES: readonly Canary[] = [
       ),
       ...one(
         "log/src/span.ts",
-        "if (!equalBytes(chainBefore, header.chainEnd)) {",
-        "if (header.chainEnd.length === 0) {",
+        "if (!equalBytes(chainBefore, header.chainEnd)) throw unchained()",
+        "if (header.chainEnd.length === 0) throw unchained()",
       ),
     ],
   },
@@ -404,8 +411,8 @@ export const CANARIES: readonly Canary[] = [
     seed: 10,
     patches: one(
       "log/src/log-tables.ts",
-      "for (const record of covered) addRun(runs, record)",
-      "for (const record of covered.slice(-1)) addRun(runs, record)",
+      "for (const record of holders) addRun(runs, record)",
+      "for (const record of holders.slice(-1)) addRun(runs, record)",
     ),
   },
   {
