@@ -13,7 +13,6 @@
  * | `engine.membership` | empty  | arrival                     | a membership entry              |
  * | `engine.epochs`     | id     | 0                           | the epoch's key                 |
  * | `engine.actors`     | actor  | 0                           | who announced it first          |
- * | `engine.quarantine` | empty  | arrival                     | why the entry is not applied    |
  * | `engine.applied`    | empty  | 0                           | arrival applied last            |
  *
  * Source: DESIGN, "Layers" and "Record and shares".
@@ -21,7 +20,7 @@
  * @module
  */
 
-import { bytesToUtf8, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { equalBytes } from "@fulcrum/codec/bytes"
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
 import type { AdmitResult, AdmittedEntry, Replica } from "@fulcrum/log/replica"
 import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
@@ -32,6 +31,7 @@ import { DocumentCache } from "./document-cache.ts"
 import { errorCode } from "./error-code.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
+import { Quarantine, STRANDED } from "./quarantine.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
 import { StepQueue } from "./step-queue.ts"
@@ -48,8 +48,6 @@ export interface LedgerChange {
 const NOTHING = new Uint8Array(0)
 /** Entries applied with one write: bounds memory, also of the documents that they change. */
 const ABSORBED_MAX = 4096
-/** Why a removed device's entry is kept and not applied. */
-const STRANDED = "DEVICE_REMOVED"
 const arrivalSchema: Schema<number> = uint()
 
 export class Ledger {
@@ -59,7 +57,7 @@ export class Ledger {
   readonly #vault: Vault
   readonly #cache: DocumentCache
   readonly #items: Table
-  readonly #quarantine: Table
+  readonly #quarantine: Quarantine
   readonly #actors: Table
   readonly #appliedTable: Table
   readonly #queue = new StepQueue({
@@ -74,9 +72,6 @@ export class Ledger {
   /** Documents that were changed since this was opened. */
   readonly #used = new Set<DocumentId>()
   #applied = 0
-  #quarantined = 0
-  /** How many of those are a removed device's: what comes later may yet admit them. */
-  #stranded = 0
   /** A rebuild goes through all entries, and must not begin another. */
   #isRebuilding = false
   /** A removal was heard of and what it means has not been made anew yet. */
@@ -98,7 +93,7 @@ export class Ledger {
     this.documents = parts.documents
     this.#cache = parts.cache
     this.#items = parts.vault.table("engine.items")
-    this.#quarantine = parts.vault.table("engine.quarantine")
+    this.#quarantine = new Quarantine(parts.vault)
     this.#actors = parts.vault.table("engine.actors")
     this.#appliedTable = parts.vault.table("engine.applied")
   }
@@ -114,6 +109,7 @@ export class Ledger {
     const ledger = new Ledger({ ...parts, documents, cache })
     try {
       await ledger.#catchUp()
+      if (ledger.#quarantine.hasLost) await ledger.#rebuild([])
       return ledger
     } catch (error) {
       await documents[Symbol.asyncDispose]()
@@ -128,7 +124,7 @@ export class Ledger {
 
   /** Entries that are kept but not applied. */
   get quarantined(): number {
-    return this.#quarantined
+    return this.#quarantine.count
   }
 
   onChange(listener: (change: LedgerChange) => void): () => void {
@@ -244,8 +240,6 @@ export class Ledger {
     await this.documents.forgetAll()
     this.#state = new RecordState()
     this.#applied = 0
-    this.#quarantined = 0
-    this.#stranded = 0
     await this.#catchUp()
     for (const mend of this.#menders) await mend()
     this.#isUnsure = false
@@ -304,10 +298,7 @@ export class Ledger {
     for await (const { value } of this.#items.list(NOTHING)) {
       for (const item of recordItems.decode(value)) this.#state.apply(item)
     }
-    for await (const { value } of this.#quarantine.list(NOTHING)) {
-      this.#quarantined++
-      if (bytesToUtf8(value) === STRANDED) this.#stranded++
-    }
+    await this.#quarantine.load()
     await this.#absorbAfter(this.#applied)
   }
 
@@ -347,7 +338,7 @@ export class Ledger {
     const changed = this.membership.absorb(entries)
     ops.push(...this.membership.opsFor(entries))
     if (changed === "removed") this.#owesRebuild = true
-    if (!this.#isRebuilding && (this.#owesRebuild || this.#stranded > 0)) {
+    if (!this.#isRebuilding && (this.#owesRebuild || this.#quarantine.hasStranded)) {
       // What a removed device wrote counts or not by what all logs together show.
       await this.#rebuild(ops)
       return changed !== "same"
@@ -361,7 +352,7 @@ export class Ledger {
       writerOf: (actor) => actors.writerOf(actor),
     })
     for (const document of documents) this.#used.add(document)
-    for (const { entry, code } of refused) ops.push(this.#quarantineOp(entry, code))
+    for (const { entry, code } of refused) ops.push(this.#quarantine.put(entry.arrival, code))
     const saved = await this.#cache.saveOutgrown(changesByDocument(accepted), this.documents)
     ops.push(...saved.ops)
     const items = accepted.flatMap((read) => this.#itemOps(read, ops, saved.documents))
@@ -377,14 +368,13 @@ export class Ledger {
 
   /** Makes everything beside the log anew, from all of the log. */
   async #rebuild(ops: readonly VaultOp[]): Promise<void> {
-    const cleared = [...ops, ...(await this.#cache.clear())]
-    for (const table of [this.#items, this.#quarantine]) {
-      for await (const { order } of table.list(NOTHING)) cleared.push(table.del(NOTHING, order))
+    const cleared = [...ops, ...(await this.#cache.clear()), ...(await this.#quarantine.clear())]
+    for await (const { order } of this.#items.list(NOTHING)) {
+      cleared.push(this.#items.del(NOTHING, order))
     }
     await this.#vault.write([...cleared, this.#appliedOp(0)])
     this.#state = new RecordState()
-    this.#quarantined = 0
-    this.#stranded = 0
+    this.#quarantine.forget()
     // All: one that was only read since the program began holds what does not count any more too.
     await this.documents.forgetAll()
     this.#isRebuilding = true
@@ -416,12 +406,6 @@ export class Ledger {
       ops.push(this.#items.put(NOTHING, order, recordItems.encode([item])))
       return true
     })
-  }
-
-  #quarantineOp(entry: AdmittedEntry, code: string): VaultOp {
-    this.#quarantined++
-    if (code === STRANDED) this.#stranded++
-    return this.#quarantine.put(NOTHING, entry.arrival, utf8ToBytes(code))
   }
 
   #appliedOp(arrival: number): VaultOp {

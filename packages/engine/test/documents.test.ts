@@ -3,6 +3,7 @@ import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { seededRandom } from "@fulcrum/crypto/random"
 import { documentId, type Reload } from "@fulcrum/record/documents"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
+import { RecordError } from "@fulcrum/record/record-error"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault } from "@fulcrum/store/vault"
 import { beforeAll, describe, expect, test } from "vitest"
@@ -83,6 +84,81 @@ describe("documents", () => {
     const reopened = await world.reopen(machine)
     expect(await reopened.get(NAME)).toBe("Lovelace")
     expect((await reopened.history(NAME)).length).toBe(2 * CHANGES_UNSAVED_MAX + 1)
+  })
+
+  test("[P34] take in at the next opening what a worker was lost over", async () => {
+    await using world = new PersonWorld()
+    const phone = await world.create(world.machine("phone"))
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    const machine = world.machine("laptop")
+    await world.end(await world.pair(phone, machine, { at }))
+    for (const name of ["Ada", "Lovelace", "Countess"]) await phone.set(NAME, name)
+
+    let losing = true
+    let lost = 0
+    const open = async () =>
+      world.keep(
+        await openPerson({
+          ...(await world.options(machine)),
+          openDocuments: async (reload) => {
+            const documents = await openInLineDocuments({ reload })
+            const { apply } = documents
+            documents.apply = (input) => {
+              if (!losing) return apply.call(documents, input)
+              lost++
+              return Promise.reject(new RecordError("RECORD_WORKER", "the worker was lost"))
+            }
+            return documents
+          },
+        }),
+      )
+    const first = await open()
+    await first.start({ listen: [] })
+    await world.until("all entries", async () => (await first.status()).quarantined >= 3)
+    expect(await first.get(NAME)).toBeUndefined()
+    await world.end(first)
+
+    losing = false
+    const second = await open()
+    expect(await second.get(NAME)).toBe("Countess")
+    expect((await second.status()).quarantined).toBe(0)
+    expect((await second.history(NAME)).length).toBe(3)
+    await world.end(second)
+    expect(lost).toBeGreaterThan(0)
+  })
+
+  test("[P34] leave out for good what costs a worker each time it is tried", async () => {
+    await using world = new PersonWorld()
+    const phone = await world.create(world.machine("phone"))
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    const machine = world.machine("laptop")
+    await world.end(await world.pair(phone, machine, { at }))
+    await phone.set(NAME, "Ada")
+    let tried = 0
+    const open = async () =>
+      world.keep(
+        await openPerson({
+          ...(await world.options(machine)),
+          openDocuments: async (reload) => {
+            const documents = await openInLineDocuments({ reload })
+            documents.apply = () => {
+              tried++
+              return Promise.reject(new RecordError("RECORD_WORKER", "the worker was lost"))
+            }
+            return documents
+          },
+        }),
+      )
+    const tries: number[] = []
+    for (let start = 0; start < 5; start++) {
+      tried = 0
+      const again = await open()
+      if (start === 0) await again.start({ listen: [] })
+      await world.until("it is out", async () => (await again.status()).quarantined > 0)
+      await world.end(again)
+      tries.push(tried)
+    }
+    expect(tries.map((count) => count > 0)).toEqual([true, true, true, false, false])
   })
 
   test("[P34] that were only read forget what a removed device wrote", async () => {
