@@ -422,7 +422,9 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     }
     this.#owed -= bytes
     this.#say({ kind: "credit", value: { bytes } })
-    this.#consider(state)
+    // Who sent it has it: that goes by rows that are known here only now.
+    if (state.theirs) this.#peerHas(state, state.theirs, state.sent ?? state.theirs)
+    else this.#consider(state)
   }
 
   #seek(space: S, { incarnation, start, end }: SoughtPlace): void {

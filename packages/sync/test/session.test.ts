@@ -189,6 +189,8 @@ test("[Y7] what is written while both are connected goes out at once, once", asy
   expect(kindsOf(b.sent)).toEqual(["stored+credit"])
   expect(await textsOf(only(b).log)).toEqual(["now"])
   expect(a.agreed.get(only(a))).toEqual(only(a).log.vector)
+  // Who sent it has it, and the other knows.
+  expect(b.agreed.get(only(b))).toEqual(only(b).log.vector)
 })
 
 test("[Y11] whoever is believed to have an entry has it, however a third one's come in", async () => {
