@@ -12,8 +12,8 @@
  *
  * @module
  */
-import { utf8ToBytes } from "@fulcrum/codec/bytes"
-import type { DocumentId, Documents } from "@fulcrum/record/documents"
+import { bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { type DocumentId, type Documents, documentId } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { errorCode } from "./error-code.ts"
 import { ITEMS_PER_ENTRY_MAX } from "./record-items.ts"
@@ -71,6 +71,20 @@ export class DocumentCache {
       }
     }
     return { documents: saved, ops }
+  }
+
+  /** Documents of which there is a saved form: they have many changes. */
+  async long(): Promise<readonly DocumentId[]> {
+    const long: DocumentId[] = []
+    for await (const { group } of this.#saved.groups()) long.push(documentId(bytesToUtf8(group)))
+    return long
+  }
+
+  /** Whether nothing of it is kept. */
+  async isEmpty(document: DocumentId): Promise<boolean> {
+    const group = utf8ToBytes(document)
+    for await (const _ of this.#changes.list(group, { limit: 1 })) return false
+    return (await this.#saved.get(group)) === undefined
   }
 
   /** Documents with so many changes since they were saved that saving them is worth it. */

@@ -6,6 +6,7 @@
  */
 import { hexToBytes } from "@fulcrum/codec/bytes"
 import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
+import type { Clock } from "@fulcrum/crypto/clock"
 import { DOCUMENT_NAMES, type DocumentId, documentId } from "@fulcrum/record/documents"
 import { formatPath, parsePath } from "@fulcrum/record/path"
 import {
@@ -24,27 +25,40 @@ import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EditResult, FieldValue, HistoryRow, ImportResult } from "./person.ts"
 import { type Relationships, reachesOf } from "./relationships.ts"
+import { deadline } from "./relay-visit.ts"
 import { type UndoLog, undoableParts } from "./undo-log.ts"
 
 export interface EditingOptions {
   readonly ledger: Ledger
   readonly relationships: Relationships
   readonly undoLog: UndoLog
+  readonly clock: Clock
+  /** Fires when the record is closed. */
+  readonly signal: AbortSignal
 }
+
+/** How long an edit waits for the history of what is shown. */
+const HISTORY_MS = 10_000
 
 export class Editing {
   readonly #ledger: Ledger
   readonly #relationships: Relationships
   readonly #undoLog: UndoLog
+  readonly #clock: Clock
+  readonly #signal: AbortSignal
 
-  constructor({ ledger, relationships, undoLog }: EditingOptions) {
+  constructor({ ledger, relationships, undoLog, clock, signal }: EditingOptions) {
+    this.#clock = clock
+    this.#signal = signal
     this.#ledger = ledger
     this.#relationships = relationships
     this.#undoLog = undoLog
   }
 
   get(path?: string): Promise<JsonValue | undefined> {
-    return this.#ledger.still(() => getPath(this.#ledger.documents, path))
+    const { documents, early } = this.#ledger
+    if (early.size > 0) return getPath(this.#ledger, path)
+    return this.#ledger.still(() => getPath(documents, path))
   }
 
   set(path: string, typed: string): Promise<EditResult> {
@@ -98,7 +112,7 @@ export class Editing {
     const relationships: { [id: string]: JsonValue } = {}
     for (const { id } of this.#relationships.all) {
       const document = documentId(`relationships/${id}`)
-      const value = await this.#ledger.still(() => this.#ledger.documents.read(document))
+      const value = await this.#ledger.read(document)
       if (value !== undefined) relationships[id] = value
     }
     return isObject(own) ? { ...own, relationships } : own
@@ -127,26 +141,41 @@ export class Editing {
 
   /** @throws {EngineError} `UNDO_NOTHING`. @throws {RecordError} `UNDO_CHANGED`, with the path. */
   undo(): Promise<EditResult> {
-    return this.#ledger.transact(async (step) => {
-      const newest = await this.#undoLog.newest()
-      if (newest === undefined) throw new EngineError("UNDO_NOTHING", "nothing to undo here")
-      if (newest.record.kind === "move") {
-        throw new EngineError("UNDO_NOTHING", "the newest change is a move: those are not undone")
-      }
-      const { documents, actor } = step
-      const changes = await undoEntry(documents, { entry: undoableParts(newest.record), actor })
-      await this.#undoLog.replace(step, newest.order, changes)
-      return this.#finish(step, changes)
-    })
+    return this.#whenHere(() => this.#ledger.transact((step) => this.#undo(step)))
+  }
+
+  async #undo(step: Step): Promise<EditResult> {
+    const newest = await this.#undoLog.newest()
+    if (newest === undefined) throw new EngineError("UNDO_NOTHING", "nothing to undo here")
+    if (newest.record.kind === "move") {
+      throw new EngineError("UNDO_NOTHING", "the newest change is a move: those are not undone")
+    }
+    const { documents, actor } = step
+    const changes = await undoEntry(documents, { entry: undoableParts(newest.record), actor })
+    await this.#undoLog.replace(step, newest.order, changes)
+    return this.#finish(step, changes)
   }
 
   #edit(work: (step: Step) => Promise<readonly RecordChange[]>): Promise<EditResult> {
-    return this.#ledger.gather(async (step) => {
+    const edit = async (step: Step): Promise<EditResult> => {
       const changes = await work(step)
       if (changes.length === 0) return { changed: [], reaches: [] }
       await this.#undoLog.push(step, "edit", changes)
       return this.#finish(step, changes)
-    })
+    }
+    return this.#whenHere(() => this.#ledger.gather(edit))
+  }
+
+  /** In its turn, and at once where nothing is awaited. */
+  #whenHere<T>(work: () => Promise<T>): Promise<T> {
+    return this.#ledger.early.size === 0 ? work() : this.caughtUp().then(work)
+  }
+
+  /** What is edited must be here, and not only shown: otherwise an edit would not be the newest. */
+  async caughtUp(): Promise<void> {
+    const late = deadline(this.#clock, this.#signal, HISTORY_MS)
+    await this.#ledger.come(late.signal)
+    late.done()
   }
 
   async #finish(step: Step, changes: readonly RecordChange[]): Promise<EditResult> {

@@ -11,6 +11,8 @@ export type EngineErrorCode =
   | "RECORD_EXISTS"
   /** This device has joined and has not seen the record yet. */
   | "RECORD_AWAITED"
+  /** The history of what this device shows is still coming. */
+  | "RECORD_BEHIND"
   /** Nothing to undo. */
   | "UNDO_NOTHING"
   /** What would be undone was changed since. */

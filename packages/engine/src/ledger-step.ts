@@ -5,10 +5,12 @@
  *
  * @module
  */
+
 import type { AdmittedEntry, Replica, StagedAppend } from "@fulcrum/log/replica"
 import type { DocumentId, Documents } from "@fulcrum/record/documents"
 import type { RecordChange } from "@fulcrum/record/record"
 import type { VaultOp } from "@fulcrum/store/vault"
+import { EngineError } from "./engine-error.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
 
 /** One step in the making: everything in it is written at once, or nothing is. */
@@ -79,9 +81,10 @@ export class OpenStep implements Step {
   readonly #ended: (() => void)[] = []
   #bodies: readonly Uint8Array[] | undefined
 
-  constructor(record: Replica, documents: Documents) {
+  /** @param isEarly - Whether a document is shown ahead of its history, which must come first. */
+  constructor(record: Replica, documents: Documents, isEarly: (document: DocumentId) => boolean) {
     this.#record = record
-    this.documents = noting(documents, this.documentsEdited)
+    this.documents = noting(documents, this.documentsEdited, isEarly)
   }
 
   get actor(): Uint8Array {
@@ -184,13 +187,20 @@ export class OpenStep implements Step {
 }
 
 /** The same documents; what is edited is noted first, so that it can be taken back. */
-function noting(documents: Documents, edited: Set<DocumentId>): Documents {
+function noting(
+  documents: Documents,
+  edited: Set<DocumentId>,
+  isEarly: (document: DocumentId) => boolean,
+): Documents {
   const note = <T>(document: DocumentId, work: () => Promise<T>): Promise<T> => {
     edited.add(document)
     return work()
   }
   return {
-    edit: (input) => note(input.document, () => documents.edit(input)),
+    edit: async (input) => {
+      if (isEarly(input.document)) throw behind()
+      return note(input.document, () => documents.edit(input))
+    },
     apply: (input) => note(input.document, () => documents.apply(input)),
     load: (document, bytes) => note(document, () => documents.load(document, bytes)),
     read: (document) => documents.read(document),
@@ -204,4 +214,8 @@ function noting(documents: Documents, edited: Set<DocumentId>): Documents {
     kept: (which) => documents.kept(which),
     [Symbol.asyncDispose]: () => documents[Symbol.asyncDispose](),
   }
+}
+
+function behind(): EngineError {
+  return new EngineError("RECORD_BEHIND", "the history of what is shown here is still coming")
 }

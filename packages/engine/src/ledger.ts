@@ -21,19 +21,26 @@
  */
 
 import { equalBytes } from "@fulcrum/codec/bytes"
+import type { JsonValue } from "@fulcrum/codec/json"
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
+import type { PublicKey } from "@fulcrum/crypto/ed25519"
+import { LogError } from "@fulcrum/log/log-error"
 import type { AdmitResult, AdmittedEntry, Replica } from "@fulcrum/log/replica"
+import type { VersionVector } from "@fulcrum/log/vector"
 import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { ActorOwners } from "./actor-owners.ts"
 import { admissionEvidence } from "./admission-evidence.ts"
 import { DocumentCache } from "./document-cache.ts"
+import { documentSnapshots } from "./document-snapshots.ts"
+import { EarlyDocuments } from "./early-documents.ts"
 import { errorCode } from "./error-code.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
 import { Quarantine, STRANDED } from "./quarantine.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
+import { Signal } from "./signal.ts"
 import { StepQueue } from "./step-queue.ts"
 import { changesByDocument, type ReadEntry, vetEntries } from "./vetting.ts"
 
@@ -56,16 +63,17 @@ export class Ledger {
   readonly documents: Documents
   readonly #vault: Vault
   readonly #cache: DocumentCache
+  readonly #early: EarlyDocuments
   readonly #items: Table
   readonly #quarantine: Quarantine
   readonly #actors: Table
   readonly #appliedTable: Table
   readonly #queue = new StepQueue({
-    open: () => new OpenStep(this.record, this.documents),
+    open: () => new OpenStep(this.record, this.documents, (one) => this.#early.has(one)),
     mend: () => this.#mend(),
     write: (steps) => this.#sure(() => this.#write(steps)),
     gaveUp: () => this.#tryToMend(),
-    ended: () => this.#compactDue(),
+    ended: () => this.#tidy(),
   })
   readonly #listeners = new Set<(change: LedgerChange) => void>()
   #state = new RecordState()
@@ -78,6 +86,7 @@ export class Ledger {
   #owesRebuild = false
   /** A write failed: memory and disk may differ, and the log may hold what nothing here shows. */
   #isUnsure = false
+  readonly #changed = new Signal()
   readonly #menders = new Set<() => Promise<void>>()
 
   private constructor(parts: {
@@ -94,6 +103,7 @@ export class Ledger {
     this.#cache = parts.cache
     this.#items = parts.vault.table("engine.items")
     this.#quarantine = new Quarantine(parts.vault)
+    this.#early = new EarlyDocuments(parts.vault)
     this.#actors = parts.vault.table("engine.actors")
     this.#appliedTable = parts.vault.table("engine.applied")
   }
@@ -110,6 +120,7 @@ export class Ledger {
     try {
       await ledger.#catchUp()
       if (ledger.#quarantine.hasLost) await ledger.#rebuild([])
+      await ledger.#dropCome()
       return ledger
     } catch (error) {
       await documents[Symbol.asyncDispose]()
@@ -125,6 +136,25 @@ export class Ledger {
   /** Entries that are kept but not applied. */
   get quarantined(): number {
     return this.#quarantine.count
+  }
+
+  /** Documents that are shown ahead of their history. */
+  get early(): Pick<EarlyDocuments, "size" | "wrong"> {
+    return this.#early
+  }
+
+  /**
+   * What a document shows: ahead of its history, while that is still coming. Then nobody waits for
+   * what is being taken in.
+   */
+  async read(document: DocumentId): Promise<JsonValue | undefined> {
+    const early = this.#early.has(document) ? await this.#early.read(document) : undefined
+    return early ?? this.still(() => this.documents.read(document))
+  }
+
+  /** Resolves when what is shown here is what is here, or when `signal` fires. */
+  async come(signal: AbortSignal): Promise<void> {
+    while (this.#early.size > 0 && !signal.aborted) await this.#changed.wait(signal)
   }
 
   onChange(listener: (change: LedgerChange) => void): () => void {
@@ -185,6 +215,33 @@ export class Ledger {
     })
   }
 
+  /** What documents show, for a device that has as much as `after` says: nothing, if that is most. */
+  snapshotsFor(after: VersionVector): AsyncIterable<Uint8Array> {
+    const source = {
+      record: this.record,
+      documents: this.documents,
+      long: () => this.#cache.long(),
+      still: <T>(work: () => Promise<T>) => this.still(work),
+      isEarly: (document: DocumentId) => this.#early.has(document),
+    }
+    return documentSnapshots(source, after)
+  }
+
+  /**
+   * Shows what another device's documents show, until their history has come.
+   *
+   * @param belongs - Whether a device belongs whose key this is: known before the log is here.
+   */
+  show(
+    snapshots: readonly Uint8Array[],
+    belongs: (writer: PublicKey) => boolean = (writer) => this.membership.isMember(writer),
+  ): Promise<void> {
+    return this.#queue.turn(async () => {
+      await this.#mend()
+      for (const bytes of snapshots) await this.#sure(() => this.#show(bytes, belongs))
+    })
+  }
+
   /** Name of the device that an Automerge actor stands for. */
   async deviceOfActor(actor: Uint8Array): Promise<string | undefined> {
     const writer = await this.#actors.get(actor)
@@ -214,7 +271,33 @@ export class Ledger {
       results.push(...released)
       admitted = admittedEntries(released)
     }
+    await this.#dropCome()
     return results
+  }
+
+  /** What is no snapshot of a member's is passed over. */
+  async #show(bytes: Uint8Array, belongs: (writer: PublicKey) => boolean): Promise<void> {
+    const opened = openedSnapshot(this.record, bytes)
+    if (opened === undefined || !belongs(opened.writer)) return
+    const isEmpty = (document: DocumentId) => this.#cache.isEmpty(document)
+    const { writer, snapshot } = opened
+    const { ops, kept } = await this.#early.take(writer, snapshot, this.record.tree, isEmpty)
+    if (ops.length === 0) return
+    await this.#vault.write(ops)
+    const documents = new Set(kept())
+    this.#tell({ documents, items: [], membership: false, local: false })
+  }
+
+  /** Documents whose history has come show that. */
+  async #dropCome(): Promise<void> {
+    if (this.#early.size === 0) return
+    const isKnown = this.membership.view.devices.length > 0
+    const strange = this.#early.strange((key) => !isKnown || this.membership.isMember(key))
+    const come = await this.#early.come(this.record.tree, this.documents)
+    const documents = new Set([...strange, ...come])
+    if (documents.size === 0) return
+    await this.#vault.write(this.#early.drop(documents))
+    this.#tell({ documents, items: [], membership: false, local: false })
   }
 
   /** Notes if writing fails: then nobody knows what landed. */
@@ -299,6 +382,7 @@ export class Ledger {
       for (const item of recordItems.decode(value)) this.#state.apply(item)
     }
     await this.#quarantine.load()
+    await this.#early.load()
     await this.#absorbAfter(this.#applied)
   }
 
@@ -412,13 +496,25 @@ export class Ledger {
     return this.#appliedTable.put(NOTHING, 0, encodeAs(arrivalSchema, arrival))
   }
 
-  /** What it is for is durable already, and is not said to have failed if only this does. */
-  async #compactDue(): Promise<void> {
-    if (this.#isUnsure) return
-    try {
+  /** After a step. */
+  async #tidy(): Promise<void> {
+    await this.#compactDue()
+    await this.#after(() => this.#dropCome())
+  }
+
+  #compactDue(): Promise<void> {
+    return this.#after(async () => {
       for (const document of this.#cache.due) {
         await this.#vault.write(await this.#cache.compact(document, this.documents))
       }
+    })
+  }
+
+  /** What this is for is durable already, and is not said to have failed if only this does. */
+  async #after(work: () => Promise<void>): Promise<void> {
+    if (this.#isUnsure) return
+    try {
+      await work()
     } catch (error) {
       if (errorCode(error) === undefined) throw error
       this.#isUnsure = true
@@ -427,6 +523,16 @@ export class Ledger {
 
   #tell(change: LedgerChange): void {
     for (const listener of this.#listeners) listener(change)
+    this.#changed.notify()
+  }
+}
+
+function openedSnapshot(record: Replica, bytes: Uint8Array) {
+  try {
+    return record.snapshots.open(bytes)
+  } catch (error) {
+    if (error instanceof LogError) return undefined
+    throw error
   }
 }
 

@@ -3,10 +3,23 @@
  *
  * @module
  */
+import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import { chainKeySchema, spaceTagSchema } from "@fulcrum/log/ids"
+import { LogError } from "@fulcrum/log/log-error"
+import { readSpanHeader, SPAN_SNAPSHOT } from "@fulcrum/log/span"
 import type { Ledger } from "./ledger.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { PeerSpace } from "./sync-link.ts"
+
+/** What is no span at all is the log's to refuse. */
+function isSnapshot(span: Uint8Array): boolean {
+  try {
+    return readSpanHeader(span).kind === SPAN_SNAPSHOT
+  } catch (error) {
+    if (error instanceof LogError) return false
+    throw error
+  }
+}
 
 export class OwnSpaces {
   readonly record: PeerSpace
@@ -14,8 +27,15 @@ export class OwnSpaces {
   readonly #taken: () => void
   readonly #shares = new Map<string, PeerSpace>()
 
-  /** @param taken - Called after a share took something from another device. */
-  constructor(ledger: Ledger, relationships: Relationships, taken: () => void) {
+  constructor(options: {
+    readonly ledger: Ledger
+    readonly relationships: Relationships
+    /** Whether a device belongs whose key this is: also before the record says so. */
+    readonly belongs: (writer: PublicKey) => boolean
+    /** Called after a share took something from another device. */
+    readonly taken: () => void
+  }) {
+    const { ledger, relationships, belongs, taken } = options
     const { membership, record } = ledger
     this.#relationships = relationships
     this.#taken = taken
@@ -24,8 +44,12 @@ export class OwnSpaces {
       chainKey: membership.chainKey,
       log: record,
       admit: async (spans) => {
-        await ledger.admit(spans)
+        const snapshots = spans.filter(isSnapshot)
+        if (snapshots.length > 0) await ledger.show(snapshots, belongs)
+        const others = spans.filter((span) => !snapshots.includes(span))
+        if (others.length > 0) await ledger.admit(others)
       },
+      snapshotsFor: (after) => ledger.snapshotsFor(after),
     }
   }
 

@@ -84,10 +84,10 @@ export class PersonEngine implements Person {
     this.#relationships = relationships
     this.device = { id: bytesToHex(device.id), name: device.name }
     const undoLog = new UndoLog(vault)
-    this.#editing = new Editing({ ledger, relationships, undoLog })
+    const { signal } = parts.underway
+    this.#editing = new Editing({ ledger, relationships, undoLog, clock, signal })
     this.#moves = new Moves({ ledger, relationships, undoLog, clock, random, zone })
     const { deflate, network } = options
-    const { signal } = parts.underway
     this.#connecting = new Connecting({
       ...{ relationships, ledger, vault, random, clock, deflate },
       fetchPinned: (relays, door) => fetchPinned({ network, clock, signal }, relays, door),
@@ -295,7 +295,10 @@ export class PersonEngine implements Person {
   }
 
   move(request: MoveRequest): Promise<BoardView> {
-    return this.#asMember(() => this.#moves.move(request))
+    return this.#asMember(async () => {
+      if (this.#ledger.early.size > 0) await this.#editing.caughtUp()
+      return this.#moves.move(request)
+    })
   }
 
   board(move?: string): Promise<BoardView | undefined> {
@@ -333,7 +336,7 @@ export class PersonEngine implements Person {
   }
 
   async doctor(): Promise<readonly { check: string; ok: boolean; detail: string }[]> {
-    const { record, quarantined, membership } = this.#ledger
+    const { record, quarantined, membership, early } = this.#ledger
     const copies = record.tree.branchings().length
     const { alarms } = this.#network
     const contradictions = await countContradictions(this.#options.vault)
@@ -352,6 +355,11 @@ export class PersonEngine implements Person {
         check: "relays",
         ok: contradictions === 0,
         detail: `${contradictions} times a relay went back behind what it had signed`,
+      },
+      {
+        check: "snapshots",
+        ok: early.wrong === 0,
+        detail: `${early.wrong} documents were shown otherwise than their history gave`,
       },
       { check: "quarantine", ok: quarantined === 0, detail: `${quarantined} entries not applied` },
       {

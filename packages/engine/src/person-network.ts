@@ -11,6 +11,7 @@
 import { deviceIdSchema } from "@fulcrum/access/device"
 import type { MemberDevice, RemovedDevice } from "@fulcrum/access/member-state"
 import {
+  findWriter,
   type Membership as MembershipView,
   provisionalMembership,
 } from "@fulcrum/access/membership"
@@ -109,7 +110,11 @@ export class PersonNetwork {
         options.tell("devices")
       },
     })
-    this.#spaces = new OwnSpaces(ledger, relationships, () => this.#onShares())
+    this.#spaces = new OwnSpaces({
+      ...{ ledger, relationships },
+      belongs: (key) => findWriter(this.#whoBelongs(), key) !== undefined,
+      taken: () => this.#onShares(),
+    })
     this.#merging = new RecordMerging({
       replica: ledger.record,
       clock,

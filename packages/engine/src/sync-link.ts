@@ -7,6 +7,7 @@
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { ChainKey, SpaceTag } from "@fulcrum/log/ids"
 import type { Replica } from "@fulcrum/log/replica"
+import type { SpansAfter } from "@fulcrum/log/span-selection"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { Channel } from "@fulcrum/net/contract"
 import { NetError } from "@fulcrum/net/contract"
@@ -33,6 +34,8 @@ export interface PeerSpace {
   readonly log: Replica
   /** Takes spans; durable when it resolves. */
   admit(spans: readonly Uint8Array[]): Promise<void>
+  /** What goes ahead of the log to a peer that has as much as `after` says; absent: nothing. */
+  snapshotsFor?(after: VersionVector): AsyncIterable<Uint8Array>
 }
 
 export interface SyncLinkOptions {
@@ -49,6 +52,8 @@ export class SyncLink {
   readonly #options: SyncLinkOptions
   readonly #session: Session<PeerSpace>
   readonly #agreed = new Map<PeerSpace, VersionVector>()
+  /** What goes ahead of each space's log in this session. */
+  readonly #ahead = new Map<PeerSpace, AsyncIterator<Uint8Array>>()
   /** Admissions of one session, one after another. */
   #admissions: Promise<void> = Promise.resolve()
   #failure: SyncFailure | undefined
@@ -155,10 +160,20 @@ export class SyncLink {
   }
 
   #read(space: PeerSpace, after: VersionVector, bytesMax: number): void {
-    space.log
-      .spansAfter(after, { bytesMax, cut: "much" })
+    this.#next(space, after, bytesMax)
       .then(({ spans, reached }) => this.#feed({ type: "read", space, spans, reached }))
       .catch((error: unknown) => this.#broke(error))
+  }
+
+  async #next(space: PeerSpace, after: VersionVector, bytesMax: number): Promise<SpansAfter> {
+    let ahead = this.#ahead.get(space)
+    if (ahead === undefined && space.snapshotsFor) {
+      ahead = space.snapshotsFor(after)[Symbol.asyncIterator]()
+      this.#ahead.set(space, ahead)
+    }
+    const next = await ahead?.next()
+    if (next && !next.done) return { spans: [next.value], reached: after }
+    return space.log.spansAfter(after, { bytesMax, cut: "much" })
   }
 
   /** The channel, the store, or what they carried gave out: this session is over. */

@@ -83,7 +83,8 @@ export async function openDesk(
     recoveryKey: () => generateWrapKey(random).publicKey,
   })
   const undoLog = new UndoLog(vault)
-  const editing = new Editing({ ledger, relationships, undoLog })
+  const { signal } = new AbortController()
+  const editing = new Editing({ ledger, relationships, undoLog, clock, signal })
   const zone = "Europe/Berlin"
   const moves = new Moves({ ledger, relationships, undoLog, clock, random, zone })
   return {

@@ -21,6 +21,7 @@ import type { ActorId, EpochId, EpochKey, IncarnationId } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
 import { LogMerging } from "./log-merging.ts"
+import { LogSnapshots } from "./log-snapshots.ts"
 import { type LogState, loadState } from "./log-state.ts"
 import { LogTables } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
@@ -80,6 +81,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
 export class Replica {
   /** How its spans become fewer. */
   readonly merging: LogMerging
+  readonly snapshots: LogSnapshots
   readonly #options: ReplicaOptions
   readonly #tables: LogTables
   readonly #stored: StoredEntries
@@ -110,6 +112,10 @@ export class Replica {
     this.#options = options
     this.#tables = tables
     this.#stored = new StoredEntries(tables, options)
+    this.snapshots = new LogSnapshots(options, () => {
+      const node = this.#ownKey === undefined ? undefined : this.#tree.byKey(this.#ownKey)
+      return node && { node, signer: (this.#own ?? this.#drawLine()).signer }
+    })
     const isMerged = options.bodies !== undefined
     this.#opened = new OpenedSpans(isMerged ? OPENED_BYTES_MAX : OPENED_BYTES_DEFAULT)
     this.merging = new LogMerging({

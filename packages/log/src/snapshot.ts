@@ -1,17 +1,18 @@
 /**
- * Snapshots: a document's saved form, sealed, so that a new device need not replay its history.
+ * Snapshots: what documents show, sealed, so that a new device need not wait for their history.
  *
  * A span of kind 2 whose content is the CBOR array
  *
- * | field    | type                              | notes                                        |
- * | -------- | --------------------------------- | -------------------------------------------- |
- * | document | bytes, at most 256                | which document, as the layer above names it  |
- * | vector   | rows                              | what the saved form covers                   |
- * | heads    | list of 32 bytes, at most 1,024   | what it must load to                         |
- * | saved    | bytes, at most `SNAPSHOT_BYTES_MAX` | the saved form                             |
+ * | field     | type                                   | notes                                     |
+ * | --------- | -------------------------------------- | ----------------------------------------- |
+ * | vector    | rows                                   | what the documents stand for              |
+ * | documents | list, at most `SNAPSHOT_DOCUMENTS_MAX` | of `[document, heads, shown]`             |
  *
- * A snapshot is a hint that saves time: it is used only by who has admitted everything under its
- * vector, and checked against the heads that the history gives.
+ * `document` (at most 256 bytes) is its name, `heads` (at most 1,024 of 32 bytes) are its newest
+ * changes, and `shown` is what it shows then, both as the layer above has them.
+ *
+ * A snapshot is a hint that saves time: nothing is admitted or deleted for it, and it stands for its
+ * documents only until what its vector names has come.
  *
  * @module
  */
@@ -34,21 +35,33 @@ import { openSpanContent, SPAN_SNAPSHOT, type Span, sealSpan } from "./span.ts"
 import { type VectorRow, type VersionVector, vectorSchema } from "./vector.ts"
 import type { Verified } from "./verified.ts"
 
-/** Largest saved form, in bytes. It must also fit a span once it is deflated and sealed. */
+/** Largest content, in bytes. It must also fit a span once it is deflated and sealed. */
 export const SNAPSHOT_BYTES_MAX: number = SPAN_INFLATED_MAX - 512 * 1024
 
+/** Most documents in one. */
+export const SNAPSHOT_DOCUMENTS_MAX = 1024
+
 export interface Snapshot {
-  readonly document: Uint8Array
   readonly vector: VersionVector
+  readonly documents: readonly SnapshotDocument[]
+}
+
+export interface SnapshotDocument {
+  readonly document: Uint8Array
   readonly heads: readonly Uint8Array[]
-  readonly saved: Uint8Array
+  readonly shown: Uint8Array
 }
 
 const snapshotSchema: Schema<Snapshot> = struct({
-  document: bytesMax(256),
   vector: vectorSchema,
-  heads: array(bytes(32), 1024),
-  saved: bytesMax(SNAPSHOT_BYTES_MAX),
+  documents: array(
+    struct({
+      document: bytesMax(256),
+      heads: array(bytes(32), 1024),
+      shown: bytesMax(SNAPSHOT_BYTES_MAX),
+    }),
+    SNAPSHOT_DOCUMENTS_MAX,
+  ),
 })
 
 /**

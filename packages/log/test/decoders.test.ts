@@ -137,10 +137,12 @@ test("[L3] content comes back as it was packed, and any plaintext is refused wit
 test("[L11] a snapshot opens to what it was made of, and a span of entries is none", () => {
   const secrets = spaceSecrets("snapshot")
   const snapshot = {
-    document: random.bytes(16),
     vector: [row(1), row(2)],
-    heads: [random.bytes(32)],
-    saved: random.bytes(10_000),
+    documents: [1, 2].map((size) => ({
+      document: random.bytes(16),
+      heads: [random.bytes(32)],
+      shown: random.bytes(size * 5000),
+    })),
   }
   const sealed = sealSnapshot({
     space: secrets.tag,

@@ -29,7 +29,7 @@ export interface RecordChange extends EditResult {
 
 /** @returns What is there; for no path, every document that is not empty. */
 export async function getPath(
-  documents: Documents,
+  documents: Pick<Documents, "read">,
   typed: string | undefined,
   known: KnownPaths = KNOWN_PATHS,
 ): Promise<JsonValue | undefined> {

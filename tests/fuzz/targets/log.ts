@@ -259,10 +259,14 @@ function snapshotSpan(): Uint8Array {
   return sealSnapshot({
     ...{ space: space.tag, signer: space.signer, at: row(1), epoch: space.epoch },
     snapshot: {
-      document: space.random.bytes(16),
       vector: [row(1), row(2)],
-      heads: [space.random.bytes(32)],
-      saved: space.random.bytes(200),
+      documents: [
+        {
+          document: space.random.bytes(16),
+          heads: [space.random.bytes(32)],
+          shown: space.random.bytes(200),
+        },
+      ],
     },
     random: fixedRandom("salt"),
     deflate,
@@ -274,8 +278,8 @@ const snapshot: FuzzTarget = {
   form: "cbor",
   open: () => {
     const content = encodeCbor([
-      ...[space.random.bytes(16), [1, 2].map((i) => [row(i).incarnation, 5, row(i).chain])],
-      ...[[space.random.bytes(32)], space.random.bytes(100)],
+      [1, 2].map((i) => [row(i).incarnation, 5, row(i).chain]),
+      [[space.random.bytes(16), [space.random.bytes(32)], space.random.bytes(100)]],
     ])
     return {
       seeds: [content],
@@ -288,7 +292,7 @@ const snapshot: FuzzTarget = {
           random: fixedRandom("salt"),
           deflate,
         })
-        return `${openSnapshot(verifySpan(sealed), secrets).heads.length}`
+        return `${openSnapshot(verifySpan(sealed), secrets).documents.length}`
       },
     }
   },

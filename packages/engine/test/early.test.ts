@@ -1,0 +1,224 @@
+/** Documents that are shown by another device's snapshots while their history is still coming. */
+import { hexToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { canonicalJson } from "@fulcrum/codec/json"
+import { readSpanHeader, SPAN_SNAPSHOT } from "@fulcrum/log/span"
+import type { DocumentId } from "@fulcrum/record/documents"
+import { documentId } from "@fulcrum/record/documents"
+import { beforeAll, describe, expect, test } from "vitest"
+import { CHANGES_UNSAVED_MAX } from "../src/document-cache.ts"
+import { loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
+import { type Desk, openDesk, ScriptedVendor } from "./scripted-vendor.ts"
+
+const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
+const NAME = "card/name/full"
+const EDITS = CHANGES_UNSAVED_MAX + 40
+const LAST = `Ada ${EDITS - 1}`
+
+beforeAll(loadDocuments)
+
+/** A phone whose card has a long history, and a laptop that joined before it had any. */
+async function twoDesks(world: PersonWorld, edits = EDITS) {
+  const [phoneOf, laptopOf] = [world.machine("phone"), world.machine("laptop")]
+  const person = await world.create(phoneOf)
+  const [at = ""] = await person.start({ listen: [LOOPBACK] })
+  const joined = await world.pair(person, laptopOf, { at })
+  await world.during(joined.settle(5000))
+  await world.end(joined)
+  await world.end(person)
+  const vendor = new ScriptedVendor(world.random.fork("vendor"), [LOOPBACK])
+  const open = (machine: Machine) => openDesk(world, machine, vendor)
+  const phone = await open(phoneOf)
+  for (let edit = 0; edit < edits; edit++) await phone.editing.set(NAME, `Ada ${edit}`)
+  return { phone, laptop: await open(laptopOf), laptopOf, open }
+}
+
+async function snapshotsOf(from: Desk, to: Desk): Promise<readonly Uint8Array[]> {
+  const snapshots: Uint8Array[] = []
+  for await (const one of from.ledger.snapshotsFor(to.ledger.record.vector)) snapshots.push(one)
+  return snapshots
+}
+
+/** About so many bytes of what one device's log has and the other's lacks. */
+async function giveSome(from: Desk, to: Desk, bytesMax: number): Promise<boolean> {
+  const { spans } = await from.ledger.record.spansAfter(to.ledger.record.vector, { bytesMax })
+  await to.ledger.admit(spans)
+  return spans.length > 0
+}
+
+async function give(from: Desk, to: Desk): Promise<void> {
+  while (await giveSome(from, to, 1_000_000));
+}
+
+async function close(...desks: readonly Desk[]): Promise<void> {
+  for (const desk of desks) await desk[Symbol.asyncDispose]()
+}
+
+function sealShown(desk: Desk, shown: unknown, document: DocumentId = documentId("card")) {
+  const { record } = desk.ledger
+  const text = canonicalJson(JSON.parse(JSON.stringify(shown)))
+  const documents = [
+    { document: utf8ToBytes(document), heads: [new Uint8Array(32)], shown: utf8ToBytes(text) },
+  ]
+  const sealed = record.snapshots.seal({ vector: record.vector, documents })
+  if (sealed === undefined) throw new TypeError("a device that has written")
+  return sealed
+}
+
+describe("[P42] a document whose history is still coming", () => {
+  test("is read as another device shows it, also after a restart, until its history has come", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop, laptopOf, open } = await twoDesks(world)
+    const snapshots = await snapshotsOf(phone, laptop)
+    expect(snapshots.map((one) => readSpanHeader(one).kind)).toEqual([SPAN_SNAPSHOT])
+    expect(await laptop.editing.get(NAME)).toBeUndefined()
+    await laptop.ledger.show(snapshots)
+    expect(await laptop.editing.get(NAME)).toBe(LAST)
+    expect(await laptop.editing.get()).toEqual(await phone.editing.get())
+    await close(laptop)
+    const again = await open(laptopOf)
+    expect(await again.editing.get(NAME)).toBe(LAST)
+    let steps = 0
+    while (again.ledger.early.size > 0) {
+      await giveSome(phone, again, 20_000)
+      expect(await again.editing.get(NAME)).toBe(LAST)
+      steps++
+    }
+    expect(steps).toBeGreaterThan(2)
+    expect(again.ledger.early.wrong).toBe(0)
+    expect((await again.editing.history(NAME)).length).toBe(EDITS)
+    await again.editing.set(NAME, "Lovelace")
+    await give(again, phone)
+    expect(await phone.editing.get(NAME)).toBe("Lovelace")
+    await close(phone, again)
+  })
+
+  test("is not edited before that: an edit waits, and says why it cannot be made", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    await laptop.ledger.show(await snapshotsOf(phone, laptop))
+    const refused = laptop.editing.set(NAME, "Too early")
+    await expect(world.during(refused)).rejects.toMatchObject({ code: "RECORD_BEHIND" })
+    const waiting = laptop.editing.set(NAME, "In time")
+    await give(phone, laptop)
+    await world.during(waiting)
+    expect(await laptop.editing.get(NAME)).toBe("In time")
+    await give(laptop, phone)
+    expect(await phone.editing.get(NAME)).toBe("In time")
+    await close(phone, laptop)
+  })
+
+  test("goes on showing what is written meanwhile elsewhere, once it has come", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    await laptop.ledger.show(await snapshotsOf(phone, laptop))
+    await phone.editing.set(NAME, "Later")
+    expect(await laptop.editing.get(NAME)).toBe(LAST)
+    await give(phone, laptop)
+    expect(await laptop.editing.get(NAME)).toBe("Later")
+    expect(laptop.ledger.early).toMatchObject({ size: 0, wrong: 0 })
+    await close(phone, laptop)
+  })
+
+  test("is shown only to who lacks most of it, and only where its history is long", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world, 300)
+    expect(await snapshotsOf(phone, laptop)).toEqual([])
+    for (let edit = 0; edit < EDITS; edit++) await phone.editing.set(NAME, `Ada ${edit}`)
+    expect((await snapshotsOf(phone, laptop)).length).toBe(1)
+    await give(phone, laptop)
+    await phone.editing.set(NAME, "Ada")
+    expect(await snapshotsOf(phone, laptop)).toEqual([])
+    await close(phone, laptop)
+  })
+
+  test("is left as it is where something of it was written", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    await laptop.editing.set("card/nicknames/1/name", "Countess")
+    await laptop.ledger.show(await snapshotsOf(phone, laptop))
+    expect(laptop.ledger.early.size).toBe(0)
+    expect(await laptop.editing.get("card/nicknames/1/name")).toBe("Countess")
+    await close(phone, laptop)
+  })
+
+  test("that a device shows otherwise than its history gives is found, and the history is shown", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    const { record, documents } = phone.ledger
+    const card = documentId("card")
+    const heads = (await documents.heads(card)).map(hexToBytes)
+    const shown = utf8ToBytes('{"name":{"full":"Mallory"}}')
+    const lie = record.snapshots.seal({
+      vector: record.vector,
+      documents: [{ document: utf8ToBytes(card), heads, shown }],
+    })
+    await laptop.ledger.show([lie ?? shown])
+    expect(await laptop.editing.get(NAME)).toBe("Mallory")
+    await give(phone, laptop)
+    expect(await laptop.editing.get(NAME)).toBe(LAST)
+    expect(laptop.ledger.early).toMatchObject({ size: 0, wrong: 1 })
+    await close(phone, laptop)
+  })
+
+  test("is not shown by who is no member, nor where it is no document that people read", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    const other = new PersonWorld("other")
+    const stranger = await twoDesks(other, 1)
+    const own = sealShown(phone, { name: { full: "x" } })
+    const flipped = Uint8Array.from(own, (byte, at) => (at === own.length - 1 ? byte ^ 1 : byte))
+    const wrongs = [
+      sealShown(stranger.phone, { name: { full: "x" } }),
+      flipped,
+      own.subarray(0, 100),
+      sealShown(phone, { addresses: ["x"] }, documentId("devices")),
+      sealShown(phone, ["not a document"]),
+      sealShown(phone, "nor this"),
+    ]
+    for (const wrong of wrongs) await laptop.ledger.show([wrong])
+    expect(laptop.ledger.early.size).toBe(0)
+    await laptop.ledger.show([own])
+    expect(laptop.ledger.early.size).toBe(1)
+    await close(phone, laptop, stranger.phone, stranger.laptop)
+    await other[Symbol.asyncDispose]()
+  })
+
+  test("shown by a device that was removed is shown no more", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop, laptopOf, open } = await twoDesks(world)
+    await laptop.ledger.show(await snapshotsOf(phone, laptop))
+    await close(laptop, phone)
+    const person = await world.reopen(laptopOf)
+    await person.revokeDevice("phone")
+    expect(await person.get(NAME)).toBeUndefined()
+    await world.end(person)
+    const again = await open(laptopOf)
+    expect(again.ledger.early.size).toBe(0)
+    await close(again)
+  })
+
+  test("goes ahead of it in a session, from one daemon to another", async () => {
+    await using world = new PersonWorld()
+    const phone = await world.create(world.machine("phone"))
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    const machine = world.machine("laptop")
+    await world.end(await world.pair(phone, machine, { at }))
+    world.network.cut("phone", "laptop")
+    for (let edit = 0; edit < EDITS; edit++) await phone.set(NAME, `Ada ${edit}`)
+    world.network.heal("phone", "laptop")
+    const seen: { readonly name: unknown; readonly isWhole: boolean }[] = []
+    const laptop = await world.reopen(machine)
+    const look = async () => {
+      const name = await laptop.get(NAME)
+      seen.push({ name, isWhole: (await laptop.history(NAME)).length === EDITS })
+    }
+    laptop.onChange(() => void look().catch(() => undefined))
+    await laptop.start({ listen: [] })
+    const isWhole = async () => (await laptop.history(NAME)).length === EDITS
+    await world.until("its history", isWhole)
+    expect(await laptop.get(NAME)).toBe(LAST)
+    expect(seen.some(({ name, isWhole: whole }) => name === LAST && !whole)).toBe(true)
+    // And never anything in between.
+    expect(new Set(seen.map(({ name }) => name ?? LAST))).toEqual(new Set([LAST]))
+  })
+})
