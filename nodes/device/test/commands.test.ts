@@ -211,6 +211,27 @@ describe("relationships", () => {
     expect(text).toBe("Agreed with Acme on SD-BASE.")
   })
 
+  test("an invitation that was agreed on before asks nothing, and waits for nothing", async () => {
+    const person = new MemoryPerson()
+    const given = { path: "card/phones/home", value: "+49 1", follows: true, given: true }
+    person.followed = {
+      ...{ resumes: "b3f19c02aa", state: "agreed", ownDid: "did:key:z6MkOwn", disclosed: [given] },
+    }
+    const io = new MemoryIo()
+    const asked = { invitation: "fulcrum:1.x", disclose: "card/name", wait: 5 }
+    const { outcome, text } = await run("connect", asked, { io, person })
+    expect(io.asked).toEqual([])
+    expect(person.connected).toEqual([])
+    expect(text).toContain("you appear as  did:key:z6MkOwn")
+    expect(text).toContain("It has from you:\n  card/phones/home  +49 1  and later changes")
+    expect(text).not.toContain("It gets")
+    expect(text).toContain("Not given by following it again: card/name")
+    expect(text).toContain(
+      "You and Acme have agreed on SD-BASE already; see `fulcrum show b3f19c02`.",
+    )
+    expect(outcome).toMatchObject({ failed: false, document: { state: "agreed", held: [] } })
+  })
+
   test("somebody at a terminal is asked which fields to give", async () => {
     const io = new MemoryIo(["card/name", "yes"], { interactive: true })
     const { person } = await run("connect", { invitation: "fulcrum:1.x" }, { io })

@@ -56,6 +56,8 @@ export class MemoryPerson implements Person {
   readonly settled: number[] = []
   readonly connected: ConnectRequest[] = []
   held: readonly string[] = []
+  /** What a preview says otherwise, as when the invitation was followed before. */
+  followed: Partial<ConnectPreview> = {}
   moves: BoardView[] = []
   started = 0
   isClosed = false
@@ -156,7 +158,9 @@ export class MemoryPerson implements Person {
   }
 
   async previewConnect(request: ConnectRequest): Promise<ConnectPreview> {
-    const follows = request.disclose.map((path) => ({ path, value: "1", follows: true }))
+    const follows = request.disclose.map((path) => ({
+      ...{ path, value: "1", follows: true, given: false },
+    }))
     return {
       vendor: { name: "Acme", domain: "acme.example", checked: "not checked" },
       did: "did:key:z6MkExample",
@@ -174,7 +178,8 @@ export class MemoryPerson implements Person {
       missing: [],
       personal: true,
       relays: ["/ip4/127.0.0.1/tcp/4001"],
-      resumes: undefined,
+      ...{ resumes: undefined, state: undefined, ownDid: undefined },
+      ...this.followed,
     }
   }
 

@@ -8,12 +8,18 @@
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
+import { publicKeyToDidKey } from "@fulcrum/crypto/didkey"
 import { generateSigningKey, type PublicKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "@fulcrum/log/deflate"
 import { documentId } from "@fulcrum/record/documents"
 import { editDocument, getPath } from "@fulcrum/record/record"
-import { proposeAgreement, readAgreement, signAgreement } from "@fulcrum/relations/agreement"
+import {
+  type Agreement,
+  proposeAgreement,
+  readAgreement,
+  signAgreement,
+} from "@fulcrum/relations/agreement"
 import { agreementNamed } from "@fulcrum/relations/agreements"
 import { type DisclosureChoice, parseDisclosures } from "@fulcrum/relations/disclosure"
 import { isWithin } from "@fulcrum/relations/field-path"
@@ -60,6 +66,8 @@ export class Connecting {
     const resumed = this.#resumed(invitation)
     const request = await this.#request(invitation, resumed)
     const choices = parseDisclosures(asked.disclose)
+    const about = aboutRequest(invitation, request)
+    if (resumed !== undefined) return { ...about, ...(await this.#proffered(resumed)) }
     const { agreement } = this.#propose(
       request,
       generateSigningKey(this.#options.random).publicKey,
@@ -73,22 +81,36 @@ export class Connecting {
         path,
         follows,
         value: await this.#valueOf(path),
+        given: false,
       })),
     )
-    const { name, domain, fields } = request.request
     return {
-      vendor: { name, domain, checked: "not checked" },
-      did: request.request.key,
-      terms: agreementNamed(agreement.agreement)?.id ?? agreement.agreement,
-      requested: fields,
+      ...about,
+      terms: termsOf(agreement),
       disclosed,
-      missing: fields
+      missing: about.requested
         .filter((f) => f.required && !choices.some(({ path }) => isWithin(path, f.path)))
         .map(({ path }) => path),
-      personal: invitation.token !== undefined,
-      relays: invitation.relays,
-      resumes: resumed?.id,
+      ...{ resumes: undefined, state: undefined, ownDid: undefined },
     }
+  }
+
+  /** What was proffered when the invitation was followed before, and what the company has of it. */
+  async #proffered(
+    resumed: OpenRelationship,
+  ): Promise<Omit<ConnectPreview, keyof ReturnType<typeof aboutRequest>>> {
+    const { id, key, space, secrets } = resumed
+    const agreement = readAgreement(secrets.item.agreement)
+    const disclosed = await Promise.all(
+      agreement.fields.map(async ({ path, follow: follows }) => {
+        const value = space.share.valueAt(path)
+        const given = value !== undefined
+        return { path, follows, value: given ? value : await this.#valueOf(path), given }
+      }),
+    )
+    const state = await this.#options.relationships.stateOf(resumed)
+    const ownDid = publicKeyToDidKey(key.publicKey)
+    return { terms: termsOf(agreement), disclosed, missing: [], resumes: id, state, ownDid }
   }
 
   /**
@@ -206,4 +228,18 @@ export class Connecting {
   #valueOf(path: string): Promise<JsonValue | undefined> {
     return getPath(this.#options.ledger.documents, path)
   }
+}
+
+/** What a preview says of who asks, and for what. */
+function aboutRequest(
+  { token, relays }: Invitation,
+  { request }: SignedRequest,
+): Pick<ConnectPreview, "vendor" | "did" | "requested" | "personal" | "relays"> {
+  const { name, domain, key: did, fields: requested } = request
+  const vendor = { name, domain, checked: "not checked" }
+  return { vendor, did, requested, personal: token !== undefined, relays }
+}
+
+function termsOf({ agreement }: Agreement): string {
+  return agreementNamed(agreement)?.id ?? agreement
 }

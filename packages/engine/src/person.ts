@@ -112,12 +112,23 @@ export interface ConnectPreview {
   /** Id of the agreement. */
   readonly terms: string
   readonly requested: readonly RequestedField[]
-  readonly disclosed: readonly (FieldValue & { readonly follows: boolean })[]
+  readonly disclosed: readonly (FieldValue & {
+    readonly follows: boolean
+    /** Whether the company's share has the value, and not only a promise of it. */
+    readonly given: boolean
+  })[]
   readonly missing: readonly string[]
   readonly personal: boolean
   readonly relays: readonly string[]
-  /** Present when the same invitation was followed before: connecting goes on with it. */
+  /**
+   * Present when the same invitation was followed before: connecting goes on with it, and what is
+   * told is what was proffered then.
+   */
   readonly resumes: string | undefined
+  /** How far that has got. */
+  readonly state: RelationshipState | undefined
+  /** As whom its company knows her: the `did:key` that `show` has, too. */
+  readonly ownDid: string | undefined
 }
 
 export type RelationshipState = "proffered" | "agreed" | "refused" | "left"

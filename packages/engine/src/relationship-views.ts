@@ -12,7 +12,7 @@ import { LINE_STATES, type LineState } from "@fulcrum/relations/board"
 import { levelOf } from "@fulcrum/relations/levels"
 import { type Evidence, whoHas } from "@fulcrum/relations/who-has"
 import type { Moves } from "./moves.ts"
-import type { RelationshipRow, RelationshipState, RelationshipView, WhoHasRow } from "./person.ts"
+import type { RelationshipRow, RelationshipView, WhoHasRow } from "./person.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 
 type DisclosureState = RelationshipView["disclosures"][number]["state"]
@@ -36,9 +36,8 @@ export class RelationshipViews {
 
   async row(relationship: OpenRelationship): Promise<RelationshipRow> {
     const { id } = relationship
-    const document = await this.#relationships.document(id)
-    const { name, domain, disclosures, terms } = document
-    const state = this.#stateOf(relationship, document.state)
+    const { name, domain, disclosures, terms } = await this.#relationships.document(id)
+    const state = await this.#relationships.stateOf(relationship)
     return {
       id,
       vendor: name,
@@ -88,13 +87,6 @@ export class RelationshipViews {
       }),
     )
     return whoHas(wanted, known)
-  }
-
-  /** The vendor's word counts as soon as it is here, also before the document shows it. */
-  #stateOf(relationship: OpenRelationship, shown: RelationshipState): RelationshipState {
-    if (shown === "left") return "left"
-    if (this.#relationships.isAgreed(relationship)) return "agreed"
-    return relationship.space.refused === undefined ? "proffered" : "refused"
   }
 
   /** What was told with several entries is as far as the last of them. */

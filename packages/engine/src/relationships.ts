@@ -29,7 +29,7 @@ import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import { Mutex } from "./mutex.ts"
-import type { Reach } from "./person.ts"
+import type { Reach, RelationshipState } from "./person.ts"
 import type { RelationshipItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
 import {
@@ -168,6 +168,14 @@ export class Relationships {
   standing<T extends { readonly until: string }>(disclosures: readonly T[]): readonly T[] {
     const today = new Date(this.#options.clock.now()).toISOString().slice(0, 10)
     return disclosures.filter(({ until }) => until >= today)
+  }
+
+  /** The vendor's word counts as soon as it is here, also before the document shows it. */
+  async stateOf(relationship: OpenRelationship): Promise<RelationshipState> {
+    const { state } = await this.document(relationship.id)
+    if (state === "left") return "left"
+    if (this.isAgreed(relationship)) return "agreed"
+    return relationship.space.refused === undefined ? "proffered" : "refused"
   }
 
   /** Whether both signatures over the agreement verify. Only then is any field projected. */

@@ -34,6 +34,9 @@ export async function connect(context: CommandContext): Promise<Outcome> {
       preview = await person.previewConnect(request)
     }
   }
+  if (preview.state !== undefined && preview.state !== "proffered") {
+    return await followedBefore(context, request, preview)
+  }
   io.show({ document: preview, text: previewText(preview) })
   const question = preview.resumes === undefined ? "Connect on these terms?" : "Go on with it?"
   if (!(await confirm(io, question, preview))) throw declined("nothing was sent")
@@ -55,6 +58,41 @@ export async function connect(context: CommandContext): Promise<Outcome> {
   }
 }
 
+/** Once the company has answered, following its invitation again changes nothing. */
+async function followedBefore(
+  { person, settle }: CommandContext,
+  { disclose }: ConnectRequest,
+  preview: ConnectPreview,
+): Promise<Outcome> {
+  const view = await person.show(preview.resumes ?? preview.vendor.name)
+  // What a command that was cut off had left goes on its way; else nobody waits for anything.
+  const held = view.held.length === 0 ? view.held : ((await settle()) ?? view.held)
+  const known = new Set(preview.disclosed.map(({ path }) => path))
+  const more = disclose.map(withoutOnce).filter((path) => !known.has(path))
+  return {
+    document: { ...view, held },
+    text: lines(
+      previewText(preview),
+      more.length === 0 ? undefined : `\nNot given by following it again: ${listed(more)}`,
+      `\n${answeredText(view)}`,
+      stillHere(held),
+    ),
+    failed: view.state === "refused",
+  }
+}
+
+function answeredText({ vendor, state, terms, id }: RelationshipRow): string {
+  const see = `see \`fulcrum show ${id.slice(0, 8)}\`.`
+  if (state === "agreed") {
+    return tone("good", `You and ${vendor} have agreed on ${termText(terms)} already; ${see}`)
+  }
+  return state === "left" ? `You left ${vendor}; ${see}` : tone("bad", `${vendor} refused; ${see}`)
+}
+
+function withoutOnce(path: string): string {
+  return path.endsWith(":once") ? path.slice(0, -":once".length) : path
+}
+
 /** `a,b` as typed; no path has a comma. */
 function splitPaths(typed: string | undefined): readonly string[] {
   const paths = typed?.split(",").map((path) => path.trim()) ?? []
@@ -73,36 +111,49 @@ async function chooseFields(io: Io, preview: ConnectPreview): Promise<readonly s
 }
 
 function previewText(preview: ConnectPreview): string {
-  const { vendor, did, terms, requested, disclosed, missing, personal, relays, resumes } = preview
+  const { vendor, terms, requested, disclosed, missing, personal, relays, resumes } = preview
+  const isSettled = preview.state !== undefined && preview.state !== "proffered"
+  const given = disclosed.filter((one) => one.given)
+  const promised = disclosed.filter((one) => !one.given)
   return lines(
     `${whoText(preview)}, ${vendor.checked}`,
     resumes === undefined
       ? undefined
-      : "You followed this invitation before; this goes on with it.",
-    personal
+      : `You followed this invitation before${isSettled ? "." : "; this goes on with it."}`,
+    personal && resumes === undefined
       ? "The invitation was made for one person: following it tells the company that it is you."
       : undefined,
     table([
-      ["you appear as", resumes === undefined ? "somebody new, known to no other company" : did],
+      ["you appear as", preview.ownDid ?? "somebody new, known to no other company"],
       ["terms", termText(terms)],
       ...relays.map((relay) => ["by relay", relay]),
     ]),
     requested.length === 0 ? "\nIt asks for no field." : "\nIt asks for:",
     requestedTable(requested),
-    disclosed.length === 0
-      ? "\nIt gets no field: you stay nameless."
-      : "\nIt gets, once both signed:",
-    table(
-      disclosed.map(({ path, value, follows }) => [
-        path,
-        valueText(value),
-        follows ? "and later changes" : "just once",
-      ]),
-      { indent: "  " },
-    ),
+    given.length === 0 ? undefined : "\nIt has from you:",
+    disclosedTable(given),
+    disclosed.length === 0 ? "\nIt gets no field: you stay nameless." : undefined,
+    promised.length === 0 ? undefined : `\n${promiseText(preview)}`,
+    disclosedTable(promised),
     missing.length === 0
       ? undefined
       : tone("bad", `\nIt requires, and would not get: ${listed(missing)}`),
+  )
+}
+
+function promiseText({ state }: ConnectPreview): string {
+  if (state === "agreed") return "It is about to get:"
+  return state === "refused" || state === "left" ? "It did not get:" : "It gets, once both signed:"
+}
+
+function disclosedTable(disclosed: ConnectPreview["disclosed"]): string {
+  return table(
+    disclosed.map(({ path, value, follows }) => [
+      path,
+      valueText(value),
+      follows ? "and later changes" : "just once",
+    ]),
+    { indent: "  " },
   )
 }
 
