@@ -27,6 +27,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["DEVICE_IS_THIS", "run it on another of your devices"],
   ["DEVICE_REMOVED", "pair this device anew with `fulcrum join CODE --home NEW-FOLDER`"],
   ["CONNECT_UNREACHABLE", "check the network and try the same invitation again"],
+  ["CONNECT_INVITATION_USED", "ask the company for a new one"],
   ["CONNECT_REQUEST_MISMATCH", "ask the company for a new invitation"],
   ["CONNECT_FIELD_REQUIRED", "add it with --disclose, or do not connect"],
   ["CONNECT_FIELD_EMPTY", "set it first: `fulcrum set PATH VALUE`"],

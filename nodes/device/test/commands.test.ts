@@ -232,6 +232,22 @@ describe("relationships", () => {
     expect(outcome).toMatchObject({ failed: false, document: { state: "agreed", held: [] } })
   })
 
+  test("an invitation that somebody else used fails, also where nobody waits", async () => {
+    const person = new MemoryPerson()
+    person.isUsed = true
+    for (const wait of [{}, { wait: 5 }]) {
+      const given = { invitation: "fulcrum:1.x", ...wait }
+      const ran = run("connect", given, { person, io: new MemoryIo(["yes"]) })
+      await expect(ran).rejects.toMatchObject({ code: "CONNECT_INVITATION_USED" })
+    }
+    person.relationship = { state: "refused", refusedBy: "relay" }
+    expect((await run("relationships", {}, { person })).text).toContain(
+      "refused: invitation used already",
+    )
+    const { text } = await run("show", { vendor: "Acme" }, { person })
+    expect(text).toContain("Acme (acme.example), refused: invitation used already")
+  })
+
   test("somebody at a terminal is asked which fields to give", async () => {
     const io = new MemoryIo(["card/name", "yes"], { interactive: true })
     const { person } = await run("connect", { invitation: "fulcrum:1.x" }, { io })

@@ -43,6 +43,7 @@ const RELATIONSHIP: RelationshipRow = {
   vendor: "Acme",
   domain: "acme.example",
   state: "agreed",
+  refusedBy: undefined,
   level: 3,
   terms: "SD-BASE",
   fields: ["card/phones/home"],
@@ -56,6 +57,10 @@ export class MemoryPerson implements Person {
   readonly settled: number[] = []
   readonly connected: ConnectRequest[] = []
   held: readonly string[] = []
+  /** Whether the relay refuses the connect message, for the invitation was used already. */
+  isUsed = false
+  /** What is otherwise of its one relationship. */
+  relationship: Partial<RelationshipRow> = {}
   /** What a preview says otherwise, as when the invitation was followed before. */
   followed: Partial<ConnectPreview> = {}
   moves: BoardView[] = []
@@ -188,12 +193,13 @@ export class MemoryPerson implements Person {
     return { ...RELATIONSHIP, state: "proffered" }
   }
 
-  async waitForAgreement(): Promise<RelationshipRow> {
-    return RELATIONSHIP
+  async waitForAgreement(_: string, timeoutMs: number): Promise<RelationshipRow> {
+    if (this.isUsed) throw new CodedError("CONNECT_INVITATION_USED", "used already")
+    return timeoutMs === 0 ? { ...RELATIONSHIP, state: "proffered" } : RELATIONSHIP
   }
 
   async relationships(): Promise<readonly RelationshipRow[]> {
-    return [RELATIONSHIP]
+    return [{ ...RELATIONSHIP, ...this.relationship }]
   }
 
   async show(vendor: string): Promise<RelationshipView> {
@@ -201,7 +207,7 @@ export class MemoryPerson implements Person {
       throw new CodedError("VENDOR_UNKNOWN", "no relationship goes by that name")
     }
     return {
-      ...RELATIONSHIP,
+      ...{ ...RELATIONSHIP, ...this.relationship },
       did: "did:key:z6MkExample",
       agreement: {},
       disclosures: [

@@ -27,7 +27,7 @@ import { decodeInvitation, type Invitation } from "@fulcrum/relations/invitation
 import { relationshipEdits } from "@fulcrum/relations/relationship-document"
 import { readRequest, type SignedRequest } from "@fulcrum/relations/request"
 import type { Vault } from "@fulcrum/store/vault"
-import { EngineError } from "./engine-error.ts"
+import { EngineError, invitationUsed } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import { Mutex } from "./mutex.ts"
 import { newRelationship } from "./new-relationship.ts"
@@ -67,6 +67,7 @@ export class Connecting {
     const request = await this.#request(invitation, resumed)
     const choices = parseDisclosures(asked.disclose)
     const about = aboutRequest(invitation, request)
+    this.#requireUnused(resumed)
     if (resumed !== undefined) return { ...about, ...(await this.#proffered(resumed)) }
     const { agreement } = this.#propose(
       request,
@@ -117,7 +118,8 @@ export class Connecting {
    * Draws the relationship's keys and stores the sealed connect message, in one atomic write.
    * Nothing is sent here. The same invitation again gives the same relationship.
    *
-   * @throws {EngineError} `CONNECT_FIELD_REQUIRED`, `CONNECT_FIELD_EMPTY`, and what fetching throws.
+   * @throws {EngineError} `CONNECT_INVITATION_USED`, `CONNECT_FIELD_REQUIRED`,
+   * `CONNECT_FIELD_EMPTY`, and what fetching throws.
    */
   connect(asked: ConnectRequest): Promise<OpenRelationship> {
     return this.#mutex.run(() => this.#connect(asked))
@@ -128,6 +130,7 @@ export class Connecting {
     // An attempt whose outcome was not known may have left the relationship.
     await this.#options.ledger.mend()
     const resumed = this.#resumed(invitation)
+    this.#requireUnused(resumed)
     if (resumed !== undefined) return resumed
     const request = await this.#request(invitation, undefined)
     const choices = parseDisclosures(asked.disclose)
@@ -167,6 +170,11 @@ export class Connecting {
     const opened = relationships.get(bytesToHex(made.item.id))
     if (opened === undefined) throw new TypeError("a relationship that was just written is missing")
     return opened
+  }
+
+  #requireUnused(resumed: OpenRelationship | undefined): void {
+    const refusal = resumed && this.#options.relationships.refusalOf(resumed)
+    if (refusal?.by === "relay") throw invitationUsed()
   }
 
   #resumed(invitation: Invitation): OpenRelationship | undefined {

@@ -27,6 +27,8 @@ export type EngineErrorCode =
   | "DEVICE_REMOVED"
   /** Neither the vendor nor a relay of the invitation answered. */
   | "CONNECT_UNREACHABLE"
+  /** The relay has let somebody else in with this invitation, which was for one person. */
+  | "CONNECT_INVITATION_USED"
   /** A field that the vendor requires was not disclosed. */
   | "CONNECT_FIELD_REQUIRED"
   /** The record has no value there. */
@@ -51,6 +53,11 @@ export class EngineError extends Error {
     super(message, options)
     this.code = code
   }
+}
+
+/** For an invitation made for one person that somebody else has followed. */
+export function invitationUsed(): EngineError {
+  return new EngineError("CONNECT_INVITATION_USED", "this invitation was used already")
 }
 
 /** For what DESIGN describes and the README lists as not built. */

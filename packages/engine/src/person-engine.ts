@@ -8,7 +8,7 @@ import type { Vault } from "@fulcrum/store/vault"
 import { Connecting } from "./connecting.ts"
 import { type DeviceState, wasRemoved } from "./device-state.ts"
 import { Editing } from "./editing.ts"
-import { EngineError, notYet } from "./engine-error.ts"
+import { EngineError, invitationUsed, notYet } from "./engine-error.ts"
 import { type Hints, readHints } from "./hints.ts"
 import { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
@@ -261,6 +261,7 @@ export class PersonEngine implements Person {
       if (row.state !== "proffered" || signal.aborted) {
         late.abort()
         await waited
+        if (row.refusedBy === "relay") throw invitationUsed()
         return row
       }
       await changed

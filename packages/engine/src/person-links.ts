@@ -132,6 +132,7 @@ export class PersonLinks {
 
   /** What of a relationship is here and not on its relays: one line each. */
   async heldOf(relationship: OpenRelationship, vendor: string): Promise<readonly string[]> {
+    if (this.#isOver(relationship)) return []
     const links = this.of(relationship.id)
     const code = links.find((link) => link.code !== undefined)?.code
     const why = code === undefined ? "" : ` (${code})`
@@ -151,6 +152,7 @@ export class PersonLinks {
       this.#known.set(key, { link, relationship: undefined })
     }
     for (const relationship of this.#options.relationships.all) {
+      if (this.#isOver(relationship)) continue
       for (const address of relationship.secrets.item.relays.slice(0, 1)) {
         const key = `share ${relationship.id} ${address}`
         due.add(key)
@@ -173,6 +175,11 @@ export class PersonLinks {
         return done
       }),
     )
+  }
+
+  /** Whether a relay has refused the connect message for good: it is not brought again. */
+  #isOver(relationship: OpenRelationship): boolean {
+    return this.#options.relationships.refusalOf(relationship)?.by === "relay"
   }
 
   /** Whether the connect message of a relationship has not been left at its door yet. */
@@ -210,7 +217,14 @@ export class PersonLinks {
       attempt: async (signal) => {
         if (await link.isGivenUp()) throw givenUp()
         const visit = { network, clock, address, signal }
-        await visitRelay(visit, (client, one) => link.serve(client, one))
+        try {
+          await visitRelay(visit, (client, one) => link.serve(client, one))
+        } catch (error) {
+          if (relationship !== undefined) await this.#keepRefusal(relationship, error)
+          // Kept, it has ended this link: whoever waits for a round of it waits no more.
+          if (signal.aborted && isTokenSpent(error)) link.failed(error)
+          throw error
+        }
       },
       failed: (error) => {
         link.failed(error)
@@ -222,6 +236,18 @@ export class PersonLinks {
       this.refresh()
     })
     this.#running.set(key, { link, relationship, wake, stop, ended })
+  }
+
+  /**
+   * A token that somebody else has spent lets nobody in any more. What the relay took from us once
+   * it cannot refuse for that: then it is no answer.
+   */
+  async #keepRefusal(id: string, error: unknown): Promise<void> {
+    const { relationships, mayWrite } = this.#options
+    const relationship = relationships.get(id)
+    if (relationship === undefined || !isTokenSpent(error) || !mayWrite()) return
+    if (!(await this.#isKnockDue(relationship))) return
+    await relationships.keepConnectRefused(relationship, error.code)
   }
 
   #recordLink(address: string, mailboxSeed: Uint8Array): MailboxLink {
@@ -293,10 +319,8 @@ export class PersonLinks {
    * connects a day later, for the relay forgets what is not fetched in time.
    */
   async #knock(relationship: OpenRelationship, client: RelayClient, isNew: boolean): Promise<void> {
-    const { secrets, space } = relationship
-    const { item, connect } = secrets
-    const isAnswered = space.agreedSignature !== undefined || space.refused !== undefined
-    if (connect === undefined || isAnswered) return
+    const { item, connect } = relationship.secrets
+    if (connect === undefined || isAnswered(relationship)) return
     const isFirst = isNew || (await this.#isKnockDue(relationship))
     if (!isFirst && !(await this.#isKnockOld(relationship))) return
     const now = encodeAs(knockTimeSchema, Math.max(0, Math.floor(this.#options.clock.now())))
@@ -375,6 +399,14 @@ export class PersonLinks {
     const behind = await Promise.all(this.record.map((link) => link.isBehind()))
     return behind.every(Boolean) ? undefined : next - 1
   }
+}
+
+function isAnswered({ space }: OpenRelationship): boolean {
+  return space.agreedSignature !== undefined || space.refused !== undefined
+}
+
+function isTokenSpent(error: unknown): error is RelayError {
+  return error instanceof RelayError && error.code === "RELAY_TOKEN_SPENT"
 }
 
 /** Where a span says that it begins; `undefined` for bytes that are no span. */

@@ -138,6 +138,11 @@ export interface RelationshipRow {
   readonly vendor: string
   readonly domain: string | undefined
   readonly state: RelationshipState
+  /**
+   * By whom, of one that was refused: the company, or the relay at its door, which has let somebody
+   * else in with this invitation.
+   */
+  readonly refusedBy: "company" | "relay" | undefined
   readonly level: number
   readonly terms: string
   readonly fields: readonly string[]
@@ -277,11 +282,19 @@ export interface Person extends AsyncDisposable {
   pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult>
 
   previewConnect(request: ConnectRequest): Promise<ConnectPreview>
-  /** Commits what the preview showed; the same invitation again resumes the same relationship. */
+  /**
+   * Commits what the preview showed; the same invitation again resumes the same relationship.
+   *
+   * @throws {EngineError} `CONNECT_INVITATION_USED`: the relay had said so then.
+   */
   connect(request: ConnectRequest): Promise<RelationshipRow>
+  /** @throws {EngineError} `CONNECT_INVITATION_USED`: the relay says so. */
   waitForAgreement(relationship: string, timeoutMs: number): Promise<RelationshipRow>
   relationships(): Promise<readonly RelationshipRow[]>
-  /** @param vendor - Relationship id, a unique prefix of it, or the vendor's name. */
+  /**
+   * @param vendor - Relationship id, a unique prefix of it, or the vendor's name: that of one that
+   * was refused is told apart by its id, if there is another.
+   */
   show(vendor: string): Promise<RelationshipView>
   disclose(vendor: string, paths: readonly string[]): Promise<RelationshipView>
   whoHas(path: string): Promise<readonly WhoHasRow[]>

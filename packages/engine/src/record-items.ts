@@ -2,18 +2,19 @@
  * What one payload entry of the record space holds: a list of items, applied together or not at
  * all. This is a wire format; tags are never reused.
  *
- * | tag | item          | what it is                                                        |
- * | --: | ------------- | ----------------------------------------------------------------- |
- * |   0 | change        | one Automerge change of one document                              |
- * |   1 | relationship  | the secrets of a relationship: its key, its share's keys, mailbox |
- * |   2 | connect       | the sealed connect message, sent again byte for byte              |
- * |   3 | relayReceipt  | a relay's signed statement that it stored a share's span          |
- * |   4 | carried       | a share's spans, for own devices that have not fetched them       |
- * |   5 | move          | one move: its changes and the share entry that carries each line  |
- * |   6 | recordRelay   | a relay that keeps the record, with the mailbox there; or its end |
- * |   7 | addresses     | where a device listens                                            |
- * |   8 | shareEpoch    | the next key of a share space                                     |
- * |   9 | removalDone   | what follows a removal was done: new mailboxes, new share keys    |
+ * | tag | item           | what it is                                                          |
+ * | --: | -------------- | ------------------------------------------------------------------- |
+ * |   0 | change         | one Automerge change of one document                                |
+ * |   1 | relationship   | the secrets of a relationship: its key, its share's keys, mailbox   |
+ * |   2 | connect        | the sealed connect message, sent again byte for byte                |
+ * |   3 | relayReceipt   | a relay's signed statement that it stored a share's span            |
+ * |   4 | carried        | a share's spans, for own devices that have not fetched them         |
+ * |   5 | move           | one move: its changes and the share entry that carries each line    |
+ * |   6 | recordRelay    | a relay that keeps the record, with the mailbox there; or its end   |
+ * |   7 | addresses      | where a device listens                                              |
+ * |   8 | shareEpoch     | the next key of a share space                                       |
+ * |   9 | removalDone    | what follows a removal was done: new mailboxes, new share keys      |
+ * |  10 | connectRefused | a relay refused the connect message for good: the relay's code      |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -57,6 +58,7 @@ export type RecordItem =
   | { readonly kind: "addresses"; readonly value: AddressesItem }
   | { readonly kind: "shareEpoch"; readonly value: ShareEpochItem }
   | { readonly kind: "removalDone"; readonly value: RemovalDoneItem }
+  | { readonly kind: "connectRefused"; readonly value: ConnectRefusedItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -153,6 +155,12 @@ export interface RemovalDoneItem {
   readonly epoch: Uint8Array
 }
 
+export interface ConnectRefusedItem {
+  readonly relationship: Uint8Array
+  /** As the relay said it, such as `RELAY_TOKEN_SPENT`. Nobody signed it: a company's word is more. */
+  readonly code: string
+}
+
 export interface ShareEpochItem {
   readonly relationship: Uint8Array
   readonly epoch: Uint8Array
@@ -242,6 +250,11 @@ const shareEpoch: Schema<ShareEpochItem> = struct({
   epochKey: bytes(32),
 })
 
+const connectRefused: Schema<ConnectRefusedItem> = struct({
+  relationship: relationshipId,
+  code: text(64),
+})
+
 const removalDone: Schema<RemovalDoneItem> = struct({ epoch: bytes(32) })
 
 /** The format of a payload entry's body in the record space. */
@@ -257,6 +270,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     addresses: [7, addresses],
     shareEpoch: [8, shareEpoch],
     removalDone: [9, removalDone],
+    connectRefused: [10, connectRefused],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

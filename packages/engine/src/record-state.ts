@@ -23,6 +23,8 @@ export interface RelationshipSecrets {
   /** Keys of the share space by epoch id, in hex. */
   readonly epochKeys: ReadonlyMap<string, Uint8Array>
   readonly connect: Uint8Array | undefined
+  /** Why a relay refused the connect message for good. */
+  readonly connectRefused: string | undefined
   readonly relayReceipts: readonly RelayReceiptItem[]
 }
 
@@ -31,6 +33,7 @@ interface MutableRelationship {
   readonly item: RelationshipItem
   readonly epochKeys: Map<string, Uint8Array>
   connect: Uint8Array | undefined
+  connectRefused: string | undefined
   readonly relayReceipts: RelayReceiptItem[]
 }
 
@@ -79,6 +82,7 @@ export class RecordState {
         this.#addRelationship(item.value)
         return
       case "connect":
+      case "connectRefused":
       case "relayReceipt":
       case "shareEpoch":
         this.#tell(bytesToHex(item.value.relationship), item)
@@ -122,6 +126,7 @@ export class RecordState {
       item,
       epochKeys: new Map([[bytesToHex(item.epoch), item.epochKey]]),
       connect: undefined,
+      connectRefused: undefined,
       relayReceipts: [],
     })
     for (const early of this.#early.get(id) ?? []) this.#tell(id, early)
@@ -135,6 +140,11 @@ export class RecordState {
       return
     }
     if (item.kind === "connect") relationship.connect ??= item.value.message
+    if (item.kind === "connectRefused") {
+      // Of several, the same one in whatever order they came.
+      const codes = [item.value.code, relationship.connectRefused ?? item.value.code]
+      relationship.connectRefused = codes.toSorted()[0]
+    }
     if (item.kind === "relayReceipt") relationship.relayReceipts.push(item.value)
     if (item.kind === "shareEpoch") {
       relationship.epochKeys.set(bytesToHex(item.value.epoch), item.value.epochKey)

@@ -43,6 +43,7 @@ export class RelationshipViews {
       vendor: name,
       domain,
       state,
+      refusedBy: this.#relationships.refusalOf(relationship)?.by,
       level: levelOf({ agreed: state === "agreed", disclosures }),
       terms: agreementNamed(terms)?.id ?? terms,
       fields: disclosures.map(({ path }) => path),
@@ -53,6 +54,7 @@ export class RelationshipViews {
     const row = await this.row(relationship)
     const { disclosures } = await this.#relationships.document(relationship.id)
     const { secrets, key, space } = relationship
+    const refusal = this.#relationships.refusalOf(relationship)
     const agreement = readAgreement(secrets.item.agreement)
     return {
       ...row,
@@ -67,7 +69,7 @@ export class RelationshipViews {
         value: space.share.valueAt(path),
         state: this.#stateAt(relationship, path),
       })),
-      refusal: space.refused && `${space.refused.code}: ${space.refused.reason}`,
+      refusal: refusal && `${refusal.code}: ${refusal.reason}`,
       held: [],
     }
   }

@@ -60,6 +60,13 @@ export interface OpenRelationship {
   readonly offsetOf: (path: string) => number
 }
 
+/** Why there is no agreement. */
+export interface Refusal {
+  readonly by: "company" | "relay"
+  readonly code: string
+  readonly reason: string
+}
+
 /** A step's puts to one relationship. */
 export interface ProjectedReach extends ProjectedShare {
   readonly relationship: OpenRelationship
@@ -113,7 +120,8 @@ export class Relationships {
   }
 
   /**
-   * Finds one by id, a unique prefix of it, or the vendor's name.
+   * Finds one by id, a unique prefix of it, or the vendor's name. One that was refused or left does
+   * not stand in the way of another of the same name.
    *
    * @throws {EngineError} `VENDOR_UNKNOWN`, `VENDOR_AMBIGUOUS`.
    */
@@ -127,7 +135,8 @@ export class Relationships {
       const isPrefix = wanted.length >= 4 && relationship.id.startsWith(wanted.toLowerCase())
       if (isNamed || isPrefix) found.push(relationship)
     }
-    const [only, another] = found
+    const living = await this.#living(found)
+    const [only, another] = living.length > 0 ? living : found
     if (only === undefined) {
       throw new EngineError("VENDOR_UNKNOWN", "no relationship of that name")
     }
@@ -175,7 +184,32 @@ export class Relationships {
     const { state } = await this.document(relationship.id)
     if (state === "left") return "left"
     if (this.isAgreed(relationship)) return "agreed"
-    return relationship.space.refused === undefined ? "proffered" : "refused"
+    return this.refusalOf(relationship) === undefined ? "proffered" : "refused"
+  }
+
+  /** Who refused, and why. The company's word, either way, is more than the relay's. */
+  refusalOf(relationship: OpenRelationship): Refusal | undefined {
+    if (this.isAgreed(relationship)) return undefined
+    const { refused } = relationship.space
+    if (refused !== undefined) return { by: "company", ...refused }
+    const code = relationship.secrets.connectRefused
+    if (code === undefined) return undefined
+    return { by: "relay", code, reason: "the invitation was used already" }
+  }
+
+  /** Keeps for every own device that a relay refused the connect message for good. */
+  async keepConnectRefused(relationship: OpenRelationship, code: string): Promise<void> {
+    await this.#options.ledger.transact(async (step) => {
+      const { secrets } = relationship
+      if (secrets.connectRefused !== undefined) return
+      step.add({ kind: "connectRefused", value: { relationship: secrets.item.id, code } })
+      await this.#keepState(step, relationship, "refused")
+    })
+  }
+
+  async #living(found: readonly OpenRelationship[]): Promise<readonly OpenRelationship[]> {
+    const states = await Promise.all(found.map((one) => this.stateOf(one)))
+    return found.filter((_, i) => states[i] === "proffered" || states[i] === "agreed")
   }
 
   /** Whether both signatures over the agreement verify. Only then is any field projected. */
@@ -216,10 +250,18 @@ export class Relationships {
 
   async #showState(step: Step, relationship: OpenRelationship): Promise<void> {
     const { state } = await this.document(relationship.id)
-    if (state !== "proffered") return
-    const isRefused = relationship.space.refused !== undefined
-    const now = this.isAgreed(relationship) ? "agreed" : isRefused ? "refused" : "proffered"
-    if (now === state) return
+    const now = await this.stateOf(relationship)
+    // What another device has shown may not be here yet: nothing is taken back, but for a refusal
+    // by a relay that the company did not know of.
+    const isDue = state === "proffered" || (state === "refused" && now === "agreed")
+    if (isDue && now !== state) await this.#keepState(step, relationship, now)
+  }
+
+  async #keepState(
+    step: Step,
+    relationship: OpenRelationship,
+    now: RelationshipState,
+  ): Promise<void> {
     const document = documentId(`relationships/${relationship.id}`)
     const { documents, actor } = step
     step.keep(await editDocument(documents, { document, edits: stateEdits(now), actor }))

@@ -17,6 +17,57 @@ const REQUEST = {
   ],
 }
 
+describe("an invitation for one person that somebody else followed", () => {
+  test("[P29] is told as used, on every device, and nothing of it waits any more", async () => {
+    await using stage = new Stage()
+    const relay = await stage.relay(new Folder())
+    const vendor = await stage.vendor(new Folder(), "Bookshop", relay)
+    await vendor.editRequest(REQUEST)
+    await vendor.start()
+    const { invitation } = await vendor.invite({ waitMs: 5000 })
+    const other = await stage.person(new Folder(), "other")
+    await other.connect({ invitation, disclose: [] })
+    expect(await other.waitForAgreement("Bookshop", 10_000)).toMatchObject({ state: "agreed" })
+
+    const [first, second] = [new Folder(), new Folder()]
+    const phone = await stage.person(first, "phone", [relay])
+    await phone.set(ADDRESS, "Seestrasse 2")
+    const laptop = await stage.pair(phone, second, "laptop", { relay })
+    const used = { code: "CONNECT_INVITATION_USED" }
+    const { id } = await phone.connect({ invitation, disclose: [ADDRESS] })
+    await expect(phone.waitForAgreement(id, 10_000)).rejects.toMatchObject(used)
+    expect(await phone.settle(5000)).toEqual([])
+    expect((await phone.status()).held).toEqual([])
+
+    await laptop.settle(5000)
+    await reaches(async () => (await laptop.relationships())[0]?.refusedBy === "relay")
+    for (const device of [phone, laptop]) {
+      expect(await device.settle(5000)).toEqual([])
+      expect(await device.show("Bookshop")).toMatchObject({
+        ...{ id, state: "refused", refusedBy: "relay", held: [] },
+        refusal: "RELAY_TOKEN_SPENT: the invitation was used already",
+      })
+      const again = { invitation, disclose: [ADDRESS] }
+      await expect(device.previewConnect(again)).rejects.toMatchObject(used)
+      await expect(device.connect(again)).rejects.toMatchObject(used)
+    }
+
+    const anew = await vendor.invite({ waitMs: 5000 })
+    const living = await phone.connect({ invitation: anew.invitation, disclose: [ADDRESS] })
+    await phone.waitForAgreement(living.id, 10_000)
+    expect(await phone.show("Bookshop")).toMatchObject({ id: living.id, state: "agreed" })
+    expect(await phone.show(id)).toMatchObject({ id, state: "refused" })
+
+    await phone.close()
+    const reopened = await stage.reopen(first)
+    expect(await reopened.settle(5000)).toEqual([])
+    expect((await reopened.relationships()).map(({ state }) => state).toSorted()).toEqual([
+      "agreed",
+      "refused",
+    ])
+  }, 60_000)
+})
+
 describe("an invitation that was followed before", () => {
   test("shows as whom the company knows her, and what it has", async () => {
     await using stage = new Stage()

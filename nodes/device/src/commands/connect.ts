@@ -44,12 +44,13 @@ export async function connect(context: CommandContext): Promise<Outcome> {
   let relationship = await person.connect(request)
   let held = await settle()
   const waitSeconds = args.number("wait") ?? 0
-  if (relationship.state === "proffered" && waitSeconds > 0) {
-    io.progress(`Waiting for ${relationship.vendor}`)
+  if (relationship.state === "proffered") {
+    if (waitSeconds > 0) io.progress(`Waiting for ${relationship.vendor}`)
     const leftMs = Math.max(0, waitSeconds * 1000 - (clock.now() - begunMs))
+    // Also where nobody waits: by now the relay may have said that the invitation was used.
     relationship = await person.waitForAgreement(relationship.id, leftMs)
     // The agreement lets the first fields go.
-    held = await settle()
+    if (waitSeconds > 0 || relationship.state !== "proffered") held = await settle()
   }
   return {
     document: { ...relationship, held },

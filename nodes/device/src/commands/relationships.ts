@@ -36,7 +36,7 @@ export async function relationships({ person }: CommandContext): Promise<Outcome
         row.id.slice(0, ID_CHARS),
         row.vendor,
         row.domain ?? tone("quiet", "no domain"),
-        tone(TONES[row.state], row.state),
+        tone(TONES[row.state], stateText(row)),
         levelText(row),
         termText(row.terms),
         counted(row.fields.length, "field"),
@@ -104,15 +104,17 @@ export async function whoHas({ person, args }: CommandContext): Promise<Outcome>
 }
 
 function viewText(view: RelationshipView): string {
-  const { vendor, domain, state, terms, did, id, disclosures, refusal, held } = view
+  const { vendor, domain, state, refusedBy, terms, did, id, disclosures, refusal, held } = view
   return lines(
-    `${tone("strong", vendor)} (${domain ?? "no domain"}), ${tone(TONES[state], state)}`,
+    `${tone("strong", vendor)} (${domain ?? "no domain"}), ${tone(TONES[state], stateText(view))}`,
     table([
       ["terms", termText(terms)],
       ["level", levelText(view)],
       ["you appear as", did],
       ["relationship", id],
-      ...(refusal === undefined ? [] : [["it says", refusal]]),
+      ...(refusal === undefined
+        ? []
+        : [[refusedBy === "relay" ? "its relay says" : "it says", refusal]]),
     ]),
     disclosures.length === 0 ? "\nIt has no field." : "",
     disclosures.length === 0
@@ -121,7 +123,7 @@ function viewText(view: RelationshipView): string {
           disclosures.map((row) => [
             row.path,
             valueText(row.value),
-            stateCell(row.state),
+            stateCell(row.state, state),
             row.follows ? "follows" : "once",
             termText(row.purpose),
             row.retention,
@@ -133,7 +135,14 @@ function viewText(view: RelationshipView): string {
   )
 }
 
-function stateCell(state: LineState | "held"): string {
+/** What became of it, in a word or a few. */
+function stateText({ state, refusedBy }: RelationshipRow): string {
+  return refusedBy === "relay" ? "refused: invitation used already" : state
+}
+
+function stateCell(state: LineState | "held", relationship: RelationshipState): string {
+  // Where nobody will be told, nothing waits.
+  if (state === "held" && relationship === "refused") return tone("quiet", "not given")
   return state === "held" ? tone("quiet", "held") : tone(stateTone(state), state)
 }
 
