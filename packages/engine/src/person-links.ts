@@ -184,7 +184,7 @@ export class PersonLinks {
 
   /** Whether the connect message of a relationship has not been left at its door yet. */
   async #isKnockDue(relationship: OpenRelationship): Promise<boolean> {
-    if (relationship.space.agreedSignature !== undefined) return false
+    if (isAnswered(relationship)) return false
     return (await this.#knocked.get(relationship.secrets.item.id, KNOCK_RECEIPT)) === undefined
   }
 

@@ -68,6 +68,36 @@ describe("an invitation for one person that somebody else followed", () => {
   }, 60_000)
 })
 
+describe("a company that refused", () => {
+  test("is not waited for by a device that was off", async () => {
+    await using stage = new Stage()
+    const relay = await stage.relay(new Folder())
+    const vendor = await stage.vendor(new Folder(), "Bookshop", relay)
+    await vendor.editRequest({ ...REQUEST, agreements: ["SD-BASE", "SD-BASE-A"] })
+    await vendor.start()
+    const { invitation } = await vendor.invite({ waitMs: 5000 })
+    const second = new Folder()
+    const first = new Folder()
+    const host = await stage.person(first, "phone", [relay])
+    const laptop = await stage.pair(host, second, "laptop", { relay })
+    await laptop.close()
+    await host.close()
+    const phone = await stage.reopen(first)
+    const { id } = await phone.connect({ invitation, disclose: [], terms: "SD-BASE-A" })
+    // The invitation names the request as it was; by the time of the answer terms were dropped.
+    await vendor.dropTerms(["SD-BASE-A"])
+    expect(await phone.waitForAgreement(id, 10_000)).toMatchObject({ refusedBy: "company" })
+    await phone.settle(5000)
+
+    const reopened = await stage.reopen(second)
+    await reaches(
+      async () => (await reopened.settle(5000)) && (await reopened.relationships()).length > 0,
+    )
+    await reaches(async () => (await reopened.show(id)).state === "refused")
+    expect((await reopened.status()).held).toEqual([])
+  }, 60_000)
+})
+
 describe("an invitation that was followed before", () => {
   test("shows as whom the company knows her, and what it has", async () => {
     await using stage = new Stage()
