@@ -120,7 +120,9 @@ export class MemoryPerson implements Person {
   }
 
   async relays(): Promise<readonly RelayRow[]> {
-    return [...this.relayAddresses].map((address) => ({ address, state: "untried", pending: 1 }))
+    return [...this.relayAddresses].map((address) => ({
+      ...{ address, state: "untried", pending: 1, code: undefined },
+    }))
   }
 
   async addRelay(address: string): Promise<void> {

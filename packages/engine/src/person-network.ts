@@ -133,11 +133,11 @@ export class PersonNetwork {
     return Promise.all(
       this.#recordRelays().map(async ({ address }): Promise<RelayRow> => {
         const link = links.find((one) => one.address === address)
-        if (link === undefined) return { address, state: "untried", pending: 0 }
+        if (link === undefined) return { address, state: "untried", pending: 0, code: undefined }
         const pending = (await link.isBehind()) ? 1 : 0
-        const { state } = link
+        const { state, code } = link
         const isUp = state === "idle" || state === "working"
-        return { address, pending, state: isUp ? "reachable" : state }
+        return { address, pending, state: isUp ? "reachable" : state, code }
       }),
     )
   }
@@ -436,8 +436,9 @@ export class PersonNetwork {
   /** What is here and nowhere else that it should be: one line each. */
   async held(): Promise<readonly string[]> {
     const held: string[] = []
-    for (const { address, state, pending } of await this.relays()) {
-      if (pending > 0) held.push(`the record: not all of it is on ${address} (${state})`)
+    for (const { address, state, pending, code } of await this.relays()) {
+      const why = code === undefined ? state : `${state}, ${code}`
+      if (pending > 0) held.push(`the record: not all of it is on ${address} (${why})`)
     }
     for (const relationship of this.#relationships.all) {
       const { name } = await this.#relationships.document(relationship.id)

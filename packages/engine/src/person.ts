@@ -49,6 +49,8 @@ export interface RelayRow {
   readonly state: "reachable" | "unreachable" | "full" | "untried"
   /** Entries of the record that this relay is not known to hold. */
   readonly pending: number
+  /** Why it is not reachable, by the error's code. */
+  readonly code: string | undefined
 }
 
 export interface DeviceRow {

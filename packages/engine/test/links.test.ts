@@ -80,7 +80,7 @@ describe("a relay", () => {
     await phone.start({ listen: [] })
     for (let i = 0; i < 12; i++) await phone.set("card/name/full", `Ada ${i} ${"x".repeat(400)}`)
     const held = await world.during(phone.settle(5000))
-    expect(held).toEqual([expect.stringContaining("(full)")])
+    expect(held).toEqual([expect.stringMatching(/\(full, RELAY_[A-Z]+\)$/)])
     expect(await phone.relays()).toMatchObject([{ state: "full", pending: 1 }])
     await relay.stop()
     Object.assign(limits, RELAY_LIMITS)
