@@ -287,6 +287,44 @@ describe("relationships", () => {
   })
 })
 
+describe("who-has", () => {
+  const value = "+49 2"
+  const holds = { value: "+49 1", evidence: "applied" } as const
+  const cells = async (had: MemoryPerson["had"]): Promise<readonly (readonly string[])[]> => {
+    const person = new MemoryPerson()
+    person.had = had
+    const { text } = await run("who-has", { path: "card/phones/home" }, { person })
+    const rows = text.split("\n").slice(1)
+    return rows.map((row) => row.split(/ {2,}/)).map((row) => [row[2] ?? "", row[5] ?? ""])
+  }
+
+  test("names what the company has, and what is on its way to it", async () => {
+    expect(await cells({ value, evidence: undefined, state: "sealed", holds })).toEqual([
+      ["+49 1", "applied"],
+      ["+49 2", "on its way: sealed"],
+    ])
+    expect(await cells({ value: undefined, evidence: "relayed", state: "relayed", holds })).toEqual(
+      [
+        ["+49 1", "applied"],
+        ["(nothing)", "on its way: relayed"],
+      ],
+    )
+  })
+
+  test("says what was rejected", async () => {
+    expect(await cells({ value, evidence: undefined, state: "rejected", holds })).toEqual([
+      ["+49 1", "applied"],
+      ["+49 2", "rejected"],
+    ])
+    expect(await cells({ value, evidence: undefined, state: "rejected" })).toEqual([
+      ["+49 2", "rejected"],
+    ])
+    expect(await cells({ value, evidence: undefined, state: "sealed" })).toEqual([
+      ["+49 2", "not confirmed"],
+    ])
+  })
+})
+
 describe("moves", () => {
   const given = { assignments: ["card/phones/home=+41 = 2"], from: "2026-12-15" }
 

@@ -59,6 +59,8 @@ export class MemoryPerson implements Person {
   held: readonly string[] = []
   /** Whether the relay refuses the connect message, for the invitation was used already. */
   isUsed = false
+  /** What is otherwise of the one field that its company has. */
+  had: Partial<WhoHasRow> = {}
   /** What is otherwise of its one relationship. */
   relationship: Partial<RelationshipRow> = {}
   /** What a preview says otherwise, as when the invitation was followed before. */
@@ -242,7 +244,8 @@ export class MemoryPerson implements Person {
         value: "+49 1",
         purpose: "delivery",
         until: "2027-12-31",
-        evidence: "applied",
+        ...{ evidence: "applied", state: "applied", holds: undefined },
+        ...this.had,
       },
     ]
   }

@@ -178,11 +178,18 @@ export interface WhoHasRow {
   readonly vendor: string
   readonly relationship: string
   readonly path: string
+  /** What it was told last; `undefined`: that the field is empty now. */
   readonly value: JsonValue | undefined
   readonly purpose: string
   readonly until: string
   /** The signed receipt that says so, or `undefined` while nobody has confirmed. */
   readonly evidence: "applied" | "accepted" | "delivered" | "relayed" | undefined
+  /** How far that has got, with what nobody else signs for. */
+  readonly state: RelationshipView["disclosures"][number]["state"]
+  /** What it has meanwhile, by its own signed word, where that is something else. */
+  readonly holds:
+    | { readonly value: JsonValue; readonly evidence: "applied" | "accepted" | "delivered" }
+    | undefined
 }
 
 export interface MoveRequest {

@@ -79,16 +79,24 @@ export class RelationshipViews {
     const known = await Promise.all(
       this.#relationships.all.map(async (relationship) => {
         const { name, disclosures } = await this.#relationships.document(relationship.id)
+        const { share, personEntries } = relationship.space
         return {
           id: relationship.id,
           vendor: name,
           disclosures,
-          share: relationship.space.share,
+          share,
+          told: personEntries.map(({ at: by, items }) => ({
+            by,
+            puts: items.flatMap((item) => (item.kind === "put" ? [item.value] : [])),
+          })),
           evidence: (chain: Uint8Array) => evidenceOf(this.#reached(relationship, chain)),
         }
       }),
     )
-    return whoHas(wanted, known)
+    return whoHas(wanted, known).flatMap((row) => {
+      const relationship = this.#relationships.get(row.relationship)
+      return relationship ? [{ ...row, state: this.#stateAt(relationship, row.path) }] : []
+    })
   }
 
   /** What was told with several entries is as far as the last of them. */

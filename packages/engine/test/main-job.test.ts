@@ -69,6 +69,32 @@ describe("one company", () => {
     expect(shop.posted.map(({ body }) => body).join()).not.toContain("ada@example.org")
   }, 30_000)
 
+  test("[P27] is said to have what it signed for while something newer is on its way", async () => {
+    await using stage = new Stage()
+    const relay = await stage.relay(new Folder())
+    const vendor = await stage.vendor(new Folder(), "Bookshop", relay)
+    await vendor.editRequest(REQUEST)
+    await vendor.start()
+    const { invitation } = await vendor.invite({ waitMs: 5000 })
+    const path = "card/addresses/home"
+    const phone = await stage.person(new Folder(), "phone")
+    await phone.set(path, "Seestrasse 2")
+    await phone.connect({ invitation, disclose: [path] })
+    await phone.waitForAgreement("Bookshop", 10_000)
+    const row = async () => (await phone.whoHas(path))[0]
+    await reaches(async () => (await row())?.evidence === "applied")
+    expect(await row()).toMatchObject({ state: "applied", holds: undefined })
+    await vendor.close()
+
+    const holds = { value: { full: "Seestrasse 2" }, evidence: "applied" }
+    await phone.move({ assignments: [{ path, value: "Kirchgasse 1" }] })
+    expect(await row()).toMatchObject({ value: { full: "Kirchgasse 1" }, holds })
+    await phone.settle(5000)
+    expect(await row()).toMatchObject({ evidence: "relayed", state: "relayed", holds })
+    await phone.unset(path)
+    expect(await row()).toMatchObject({ value: undefined, state: "sealed", holds })
+  }, 30_000)
+
   test("an edit of what was not disclosed reaches nobody", async () => {
     await using stage = new Stage()
     const relay = await stage.relay(new Folder())

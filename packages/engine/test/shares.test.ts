@@ -292,6 +292,9 @@ describe("what a company is told", () => {
     await answer(at, chain, "applied")
     expect(await evidence()).toEqual([["Shop", "applied"]])
     await at.desk.editing.unset(ADDRESS)
+    // It has what it had, until it says otherwise.
+    expect(await evidence()).toEqual([["Shop", undefined]])
+    await answer(at, newestEntry(at.relationship).chain, "applied")
     expect(await evidence()).toEqual([])
   })
 

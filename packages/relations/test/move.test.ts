@@ -3,7 +3,7 @@ import { type LineEntry, lineState } from "../src/board.ts"
 import { addDays, dayAt, isDay } from "../src/day.ts"
 import { formatDisclosure, parseDisclosure, parseDisclosures } from "../src/disclosure.ts"
 import { isFieldPath } from "../src/field-path.ts"
-import type { Receipt } from "../src/lane.ts"
+import type { Put, Receipt } from "../src/lane.ts"
 import { levelOf } from "../src/levels.ts"
 import { moveNote, planMove } from "../src/move.ts"
 import { RelationsError } from "../src/relations-error.ts"
@@ -12,7 +12,7 @@ import {
   readRelationshipDocument,
   relationshipEdits,
 } from "../src/relationship-document.ts"
-import { Share } from "../src/share.ts"
+import { type EntryPosition, Share } from "../src/share.ts"
 import { whoHas } from "../src/who-has.ts"
 
 function codeOf(act: () => unknown): string {
@@ -224,11 +224,16 @@ describe("a line of the board", () => {
 describe("who has it", () => {
   test("[RL26] names what shares hold, with the evidence", () => {
     const share = new Share()
+    const told: { by: EntryPosition; puts: Put[] }[] = []
+    const tell = (put: Put, by: EntryPosition) => {
+      told.push({ by, puts: [put] })
+      share.apply(put, by)
+    }
     const later = { ...entryBy, sequence: 9, chain: new Uint8Array(32).fill(9) }
-    share.apply({ path: "card/phones/1/number", value: "+49 1", counter: 1 }, entryBy)
-    share.apply({ path: "card/phones/1/label", value: "desk", counter: 1 }, later)
-    share.apply({ path: "card/phones/2/number", counter: 2 }, entryBy)
-    share.apply({ path: "card/name", value: "Ada", counter: 1 }, entryBy)
+    tell({ path: "card/phones/1/number", value: "+49 1", counter: 1 }, entryBy)
+    tell({ path: "card/phones/1/label", value: "desk", counter: 1 }, later)
+    tell({ path: "card/phones/2/number", counter: 2 }, entryBy)
+    tell({ path: "card/name", value: "Ada", counter: 1 }, entryBy)
     const relationship = {
       id: "1",
       vendor: "Bank",
@@ -242,9 +247,9 @@ describe("who has it", () => {
           told: new Map(),
         },
       ],
-      share,
+      ...{ share, told },
       evidence: (chain: Uint8Array) =>
-        chain[0] === 5 ? ("applied" as const) : ("relayed" as const),
+        chain[0] === 9 ? ("relayed" as const) : ("applied" as const),
     }
     expect(whoHas("card/phones/1", [relationship])).toEqual([
       {
@@ -254,15 +259,21 @@ describe("who has it", () => {
         value: { 1: { label: "desk", number: "+49 1" } },
         purpose: "dpv:ServiceProvision",
         until: "2027-01-01",
-        // As far as the least of what it was told with.
+        // As far as the least of what it was told with; the rest of it is there.
         evidence: "relayed",
+        holds: { value: { 1: { number: "+49 1" } }, evidence: "applied" },
       },
     ])
     // Held, though no disclosure is known of it.
     expect(whoHas("card/name", [relationship])).toMatchObject([
       { path: "card/name", value: "Ada", purpose: "", evidence: "applied" },
     ])
-    share.apply({ path: "card/name", counter: 2 }, later)
+    // Cleared, which the vendor does not say that it knows.
+    tell({ path: "card/name", counter: 2 }, later)
+    expect(whoHas("card/name", [relationship])).toMatchObject([
+      { value: undefined, evidence: "relayed", holds: { value: "Ada", evidence: "applied" } },
+    ])
+    tell({ path: "card/name", counter: 2 }, { ...entryBy, sequence: 10, chain: new Uint8Array(32) })
     expect(whoHas("card/name", [relationship])).toEqual([])
     expect(whoHas("card/emails", [relationship])).toEqual([])
   })

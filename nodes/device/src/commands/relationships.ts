@@ -3,11 +3,13 @@
  *
  * @module
  */
+import type { JsonValue } from "@fulcrum/codec/json"
 import type {
   LineState,
   RelationshipRow,
   RelationshipState,
   RelationshipView,
+  WhoHasRow,
 } from "@fulcrum/engine/person"
 import { type CommandContext, confirm, type Outcome } from "../command.ts"
 import { counted, lines, type Tone, table, termText, tone, valueText } from "../text.ts"
@@ -88,19 +90,29 @@ export async function whoHas({ person, args }: CommandContext): Promise<Outcome>
   return {
     document: rows,
     text: table(
-      rows.map((row) => [
-        row.vendor,
-        row.path,
-        valueText(row.value),
-        termText(row.purpose),
-        row.until,
-        row.evidence === undefined
-          ? tone("quiet", "not confirmed")
-          : tone(stateTone(row.evidence), row.evidence),
-      ]),
+      rows.flatMap((row) => {
+        const { vendor, path, value, purpose, until, holds } = row
+        const line = (shown: JsonValue | undefined, proof: string) => [
+          ...[vendor, path, valueText(shown), termText(purpose), until, proof],
+        ]
+        if (holds === undefined) return [line(value, proofCell(row))]
+        const has = line(holds.value, tone(stateTone(holds.evidence), holds.evidence))
+        return [has, line(value, wayCell(row.state))]
+      }),
       { head: ["company", "path", "value", "purpose", "until", "proof"] },
     ),
   }
+}
+
+function proofCell({ evidence, state }: WhoHasRow): string {
+  if (evidence !== undefined) return tone(stateTone(evidence), evidence)
+  return state === "rejected" ? tone("bad", state) : tone("quiet", "not confirmed")
+}
+
+/** How far a value has got that is to replace another. */
+function wayCell(state: WhoHasRow["state"]): string {
+  if (state === "rejected") return tone("bad", state)
+  return tone(state === "held" ? "quiet" : stateTone(state), `on its way: ${state}`)
 }
 
 function viewText(view: RelationshipView): string {
