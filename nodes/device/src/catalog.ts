@@ -196,16 +196,7 @@ export const CATALOG: readonly CatalogCommand[] = [
     examples: ["fulcrum show acme"],
     load: async () => (await import("./commands/relationships.ts")).show,
   }),
-  record("disclose", "Give a company more fields.", {
-    parameters: [
-      VENDOR,
-      operand("texts", "paths", "<path...>", "fields to give; PATH:once for just now"),
-      YES,
-      WAIT,
-    ],
-    examples: ["fulcrum disclose acme card/phones/home"],
-    load: async () => (await import("./commands/relationships.ts")).disclose,
-  }),
+  notYet("disclose", "Give a company more fields.", "fulcrum disclose acme card/phones/home"),
   notYet("withdraw", "Take back fields from a company.", "fulcrum withdraw acme card/phones/home"),
   notYet("leave", "End a relationship.", "fulcrum leave acme --delete"),
   record("who-has", "Show which companies hold a field, and what proves it.", {

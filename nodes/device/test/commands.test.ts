@@ -263,17 +263,6 @@ describe("relationships", () => {
     expect(person.connected).toEqual([])
   })
 
-  test("disclose shows the values first", async () => {
-    const person = new MemoryPerson()
-    person.values.set("card/phones/home", "+49 1")
-    const io = new MemoryIo(["yes"])
-    const given = { vendor: "Acme", paths: ["card/phones/home:once"] }
-    await run("disclose", given, { person, io })
-    expect(paint(io.shown[0]?.text ?? "", { color: false })).toBe(
-      "Acme (acme.example) gets:\n  card/phones/home  +49 1  just once",
-    )
-  })
-
   test("show, relationships, who-has and terms read well", async () => {
     expect((await run("relationships")).text).toBe(
       "b3f19c02  Acme  acme.example  agreed  3 deliverable  SD-BASE  1 field",

@@ -1,5 +1,5 @@
 /**
- * `fulcrum relationships`, `show`, `disclose` and `who-has`.
+ * `fulcrum relationships`, `show` and `who-has`.
  *
  * @module
  */
@@ -11,10 +11,9 @@ import type {
   RelationshipView,
   WhoHasRow,
 } from "@fulcrum/engine/person"
-import { type CommandContext, confirm, type Outcome } from "../command.ts"
+import type { CommandContext, Outcome } from "../command.ts"
 import { counted, lines, type Tone, table, termText, tone, valueText } from "../text.ts"
 import { stateTone } from "./board.ts"
-import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
 
 const LEVELS = ["nameless", "pseudonym", "contactable", "deliverable", "identified", "continuous"]
@@ -50,38 +49,6 @@ export async function relationships({ person }: CommandContext): Promise<Outcome
 export async function show({ person, args }: CommandContext): Promise<Outcome> {
   const view = await person.show(args.text("vendor"))
   return { document: view, text: viewText(view) }
-}
-
-export async function disclose({ person, args, io, settle }: CommandContext): Promise<Outcome> {
-  const vendor = args.text("vendor")
-  const paths = args.texts("paths")
-  const before = await person.show(vendor)
-  const gives = await Promise.all(
-    paths.map(async (typed) => {
-      const once = typed.endsWith(":once")
-      const path = once ? typed.slice(0, -":once".length) : typed
-      return { path, value: await person.get(path), follows: !once }
-    }),
-  )
-  io.show({
-    document: { vendor: before.vendor, gives },
-    text: lines(
-      `${tone("strong", before.vendor)} (${before.domain ?? "no domain"}) gets:`,
-      table(
-        gives.map(({ path, value, follows }) => [
-          path,
-          valueText(value),
-          follows ? "and later changes" : "just once",
-        ]),
-        { indent: "  " },
-      ),
-    ),
-  })
-  if (!(await confirm(io, "Give it these?", { gives }))) throw declined("nothing was sent")
-  await person.disclose(vendor, paths)
-  const held = await settle()
-  const view = await person.show(before.id)
-  return { document: { ...view, held }, text: viewText({ ...view, held: held ?? view.held }) }
 }
 
 export async function whoHas({ person, args }: CommandContext): Promise<Outcome> {
