@@ -62,7 +62,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["REQUEST_UNSIGNED", "do not connect; ask the company for a new invitation"],
   ["AGREEMENT_UNKNOWN", "see `fulcrum terms list`"],
   ["DISCLOSURE_INVALID", "write fields as card/phones/home, or card/phones/home:once"],
-  ["DISCLOSURE_NOT_REQUESTED", "leave it out; the preview lists what is asked for"],
+  ["DISCLOSURE_NOT_REQUESTED", "leave it out, or name what is asked for"],
   ["MOVE_INVALID", "see `fulcrum move --help`"],
   ["RELAY_TIMEOUT", "check the network and try again"],
   ["RELAY_BUSY", "wait a moment and try again"],

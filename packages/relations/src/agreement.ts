@@ -46,13 +46,15 @@ import {
   textOf,
 } from "./json-shape.ts"
 import { RelationsError } from "./relations-error.ts"
-import { REQUEST_FIELDS_MAX, type SignedRequest } from "./request.ts"
+import { REQUEST_FIELDS_MAX, type RequestField, type SignedRequest } from "./request.ts"
 import { canonicalBytes, parseCanonical } from "./signed-json.ts"
 
 /** Bytes of an agreement; it travels inside the connect message. */
 export const AGREEMENT_BYTES_MAX: number = 24 * 1024
 /** How long an agreement holds, unless the person says otherwise. */
 export const AGREEMENT_DAYS = 730
+/** Requested fields that a message names: one line of it is read. */
+const NAMED_MAX = 8
 
 export interface AgreementField {
   readonly path: string
@@ -248,7 +250,15 @@ function requestedField(
   const exact = request.fields.find((field) => field.path === path)
   const found = exact ?? request.fields.find((field) => isWithin(path, field.path))
   if (found !== undefined) return found
-  throw new RelationsError("DISCLOSURE_NOT_REQUESTED", `${path}: the vendor does not ask for it`)
+  const message = `${path}: the vendor asks ${askedFor(request.fields)}`
+  throw new RelationsError("DISCLOSURE_NOT_REQUESTED", message)
+}
+
+function askedFor(fields: readonly RequestField[]): string {
+  if (fields.length === 0) return "for no field"
+  const named = fields.slice(0, NAMED_MAX).map(({ path }) => path)
+  const more = fields.length - named.length
+  return `only for ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`
 }
 
 function chooseTerms(accepted: readonly string[], wanted: string | undefined): string {

@@ -99,6 +99,29 @@ describe("an agreement", () => {
     expect(propose({ until: "2026-01-01" })).toBe("AGREEMENT_MALFORMED")
   })
 
+  test("of a field that is not asked for says which are", () => {
+    const message = (of: typeof request): string => {
+      try {
+        const choice = { disclosures: [{ path: "card/phones", follows: true }], random }
+        const from = "2026-06-02"
+        proposeAgreement({ request: of, person: person.publicKey, from, ...choice })
+        return "done"
+      } catch (error) {
+        return error instanceof RelationsError ? error.message : "another error"
+      }
+    }
+    const { fields } = request.request
+    const paths = fields.map(({ path }) => path).join(", ")
+    expect(message(request)).toBe(`card/phones: the vendor asks only for ${paths}`)
+    const asked = { path: "card/name", purpose: "", retention: "", required: false, why: "" }
+    const asking = (count: number): typeof request => ({
+      ...request,
+      request: { ...request.request, fields: Array.from({ length: count }, () => asked) },
+    })
+    expect(message(asking(10))).toMatch(/card\/name and 2 more$/)
+    expect(message(asking(0))).toBe("card/phones: the vendor asks for no field")
+  })
+
   test("[RL9] is signed by both, over the same bytes", () => {
     expect(checkAgreement(full)).toEqual(proposed.agreement)
     expect(codeOf(() => checkAgreement({ ...full, vendorSignature: undefined }))).toBe("done")
