@@ -19,7 +19,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["RECORD_AWAITED", "run `fulcrum up` here and on the device that it joined, or `fulcrum sync`"],
   ["RECORD_BEHIND", "run `fulcrum up` here and on another of your devices, and try again"],
   ["RECORD_WORKER", "try again; if it happens twice, tell us what you did"],
-  ["UNDO_NOTHING", "see `fulcrum history` for what was done elsewhere"],
+  [
+    "UNDO_NOTHING",
+    "take a move back with another `fulcrum move`; `fulcrum history` shows what was done elsewhere",
+  ],
   ["UNDO_CHANGED", "set the value that you want; see `fulcrum history PATH`"],
   ["VENDOR_UNKNOWN", "see `fulcrum relationships` for the names"],
   ["VENDOR_AMBIGUOUS", "give the relationship's id from `fulcrum relationships`"],

@@ -96,8 +96,13 @@ describe("the record", () => {
     expect((await run("unset", { path: "card/name" }, { person })).text).toBe(
       "That was so already.",
     )
-    expect((await run("undo", {}, { person })).text).toBe("Undone: card/name.")
+    const { outcome, text } = await run("undo", {}, { person })
+    expect(text).toBe("Undone: card/name.\nThere now:\n  card/name  Ada")
+    expect(outcome?.document).toMatchObject({ now: [{ path: "card/name", value: "Ada" }] })
     expect(person.values.get("card/name")).toBe("Ada")
+    const first = await run("undo", {}, { person })
+    expect(first.text).toContain("There now:\n  card/name  (nothing)")
+    expect(first.outcome?.document).toMatchObject({ now: [{ path: "card/name", value: null }] })
   })
 
   test("import shows what it took from each file", async () => {

@@ -11,6 +11,11 @@ test("a failure is one line: what happened, its code, what to do", () => {
   )
 })
 
+test("what undo does not undo is told with what does", () => {
+  const failure = failureOf(new CodedError("UNDO_NOTHING", "the newest change is a move"))
+  expect(failure.todo).toMatch(/^take a move back with another `fulcrum move`; /)
+})
+
 test("with --json the line is JSON", () => {
   const failure = failureOf(new ProgramError("A_CODE", "it broke", "mend it"))
   expect(JSON.parse(describeFailure(failure, true))).toEqual({

@@ -4,8 +4,9 @@
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
-import type { EditResult, Reach } from "@fulcrum/engine/person"
+import type { EditResult, FieldValue, Person, Reach } from "@fulcrum/engine/person"
 import type { CommandContext, Outcome } from "../command.ts"
+import { codeOf } from "../program-error.ts"
 import { lines, listed, table, tone, valueText } from "../text.ts"
 import { stillHere } from "./held.ts"
 
@@ -32,7 +33,23 @@ export async function unset({ person, args, settle }: CommandContext): Promise<O
 
 export async function undo({ person, settle }: CommandContext): Promise<Outcome> {
   const edit = await person.undo()
-  return edited("Undone:", edit, await settle())
+  const now = (await Promise.all(edit.changed.map((path) => valueNow(person, path)))).flat()
+  const outcome = edited("Undone:", edit, await settle())
+  const rows = now.map(({ path, value }) => [path, valueText(value)])
+  return {
+    document: { ...outcome.document, now: now.map(({ path, value = null }) => ({ path, value })) },
+    text: lines(outcome.text, rows.length === 0 ? "" : "There now:", table(rows, { indent: "  " })),
+  }
+}
+
+async function valueNow(person: Person, path: string): Promise<readonly FieldValue[]> {
+  try {
+    return [{ path, value: await person.get(path) }]
+  } catch (error) {
+    // An import may have brought what no command names; it was undone all the same.
+    if (codeOf(error) === "PATH_UNKNOWN") return []
+    throw error
+  }
 }
 
 export async function history({ person, args }: CommandContext): Promise<Outcome> {
@@ -64,7 +81,11 @@ function leaves(value: JsonValue, path: string | undefined): readonly (readonly 
   })
 }
 
-function edited(verb: string, edit: EditResult, held: readonly string[] | undefined): Outcome {
+function edited(
+  verb: string,
+  edit: EditResult,
+  held: readonly string[] | undefined,
+): Outcome & { readonly document: object } {
   const { changed, reaches } = edit
   return {
     document: { changed, reaches, held },
