@@ -7,6 +7,9 @@
 import { utf8Length } from "@fulcrum/codec/bytes"
 import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 
+/** Of a member's name that a pointer shows: the name may be anything. */
+const NAME_CHARS_MAX = 100
+
 /** Reads a member, or the absence of one. */
 export type Shape<T> = (value: JsonValue | undefined, pointer: string) => T
 
@@ -34,7 +37,7 @@ export function objectOf(
       throw new ShapeFault(pointer, "not an object")
     }
     for (const name of Object.keys(value)) {
-      if (!Object.hasOwn(shapes, name)) throw new ShapeFault(pointer, "a member of no meaning")
+      if (!Object.hasOwn(shapes, name)) throw meaningless(pointer, name)
     }
     const read: Record<string, unknown> = {}
     for (const [name, shape] of Object.entries(shapes)) {
@@ -46,6 +49,12 @@ export function objectOf(
     }
     return read
   }
+}
+
+/** A member that nobody declared, by its name. */
+export function meaningless(pointer: string, name: string): ShapeFault {
+  const segment = name.slice(0, NAME_CHARS_MAX).replaceAll("~", "~0").replaceAll("/", "~1")
+  return new ShapeFault(`${pointer}/${segment}`, "a member of no meaning")
 }
 
 export function arrayOf<T>(

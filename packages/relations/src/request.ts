@@ -41,6 +41,7 @@ import {
   exactly,
   flag,
   maybe,
+  meaningless,
   objectOf,
   type Shape,
   ShapeFault,
@@ -128,23 +129,22 @@ const fieldShapes = {
 }
 const field: Shape<RequestField> = objectOf(fieldShapes)
 
-const draft: Shape<RequestDraft> = objectOf({
+const draftShapes = {
   name: textOf(100, isLine),
   domain: maybe(textOf(253, isDomain)),
   agreements: arrayOf(textOf(128), { min: 1, max: 13 }),
   fields: arrayOf(field, { max: REQUEST_FIELDS_MAX }),
-})
+}
+const draft: Shape<RequestDraft> = objectOf(draftShapes)
 
-const request: Shape<VendorRequest> = objectOf({
+const requestShapes = {
+  ...draftShapes,
   v: exactly(1),
-  name: textOf(100, isLine),
-  domain: maybe(textOf(253, isDomain)),
   key: textOf(256),
   wrap: textOf(2048),
-  agreements: arrayOf(textOf(128), { min: 1, max: 13 }),
-  fields: arrayOf(field, { max: REQUEST_FIELDS_MAX }),
   made: textOf(10, isDay),
-})
+}
+const request: Shape<VendorRequest> = objectOf(requestShapes)
 
 interface Envelope {
   readonly request: JsonValue
@@ -255,18 +255,36 @@ export function lintRequest(json: unknown): readonly RequestFinding[] {
   return [...errors, ...warnings]
 }
 
+interface JsonObject {
+  readonly [key: string]: JsonValue
+}
+
 type Say = (severity: "error" | "warning", pointer: string, message: string) => void
 
-/** All but the fields, whose faults are told one by one. */
-function lintWhole(written: { readonly [key: string]: JsonValue }, say: Say): void {
-  const fields = Array.isArray(written.fields) ? [] : (written.fields ?? null)
+/** All but the fields' own faults. */
+function lintWhole(written: JsonObject, say: Say): void {
+  const { v, key, wrap, agreements, fields } = written
+  if (typeof v === "number" && v > 1) {
+    say("error", "/v", "needs a newer Fulcrum")
+    return
+  }
+  const members = Array.isArray(fields) ? { ...written, fields: [] } : written
+  const isDraft = v === undefined
+  lintMembers(isDraft ? draftShapes : requestShapes, members, "", say)
+  if (!isDraft && typeof key === "string") lintPart("/key", () => readKey(key), say)
+  if (!isDraft && typeof wrap === "string") lintPart("/wrap", () => readWrap(wrap), say)
+  for (const [i, one] of isDraft && Array.isArray(agreements) ? agreements.entries() : []) {
+    if (typeof one === "string") lintPart(`/agreements/${i}`, () => findAgreement(one), say)
+  }
+}
+
+/** What is of its shape and still not right. */
+function lintPart(pointer: string, read: () => unknown, say: Say): void {
   try {
-    if (Object.hasOwn(written, "v")) readBody({ ...written, fields })
-    else for (const one of shaped(draft, { ...written, fields }).agreements) findAgreement(one)
+    read()
   } catch (error) {
     if (!(error instanceof RelationsError)) throw error
-    const pointer = error.code === "AGREEMENT_UNKNOWN" ? "/agreements" : (error.pointer ?? "")
-    say("error", pointer, error.message)
+    say("error", pointer, error.message.replace(`${pointer}: `, ""))
   }
 }
 
@@ -291,27 +309,33 @@ function lintFields(written: readonly JsonValue[], say: Say): void {
   }
 }
 
-/** Tells each member that is missing or wrong; the field, if there is none. */
+/** The field, if it is one. */
 function lintShape(value: JsonValue, pointer: string, say: Say): RequestField | undefined {
-  const members: { readonly [key: string]: JsonValue } = isObject(value) ? value : {}
-  const faults = Object.entries(fieldShapes).flatMap(([name, shape]) => {
+  if (!isObject(value)) say("error", pointer, "not an object")
+  else if (lintMembers(fieldShapes, value, pointer, say)) return field(value, pointer)
+  return undefined
+}
+
+/** Tells each member that is missing, wrong or of no meaning. @returns Whether there is none. */
+function lintMembers(
+  shapes: Readonly<Record<string, Shape<unknown>>>,
+  members: JsonObject,
+  pointer: string,
+  say: Say,
+): boolean {
+  const unknown = Object.keys(members).filter((name) => !Object.hasOwn(shapes, name))
+  const faults = unknown.map((name) => meaningless(pointer, name))
+  for (const [name, shape] of Object.entries(shapes)) {
+    const isThere = Object.hasOwn(members, name)
     try {
-      shape(Object.hasOwn(members, name) ? members[name] : undefined, `${pointer}/${name}`)
-      return []
+      shape(isThere ? members[name] : undefined, `${pointer}/${name}`)
     } catch (error) {
-      if (error instanceof ShapeFault) return [error]
-      throw error
+      if (!(error instanceof ShapeFault)) throw error
+      faults.push(isThere ? error : new ShapeFault(error.pointer, "not there"))
     }
-  })
-  for (const fault of faults) say("error", fault.pointer, fault.message)
-  if (faults.length > 0) return undefined
-  try {
-    return field(value, pointer)
-  } catch (error) {
-    if (!(error instanceof ShapeFault)) throw error
-    say("error", error.pointer, error.message)
-    return undefined
   }
+  for (const fault of faults) say("error", fault.pointer, fault.message)
+  return faults.length === 0
 }
 
 function lintField(asked: RequestField, pointer: string, say: Say): void {
@@ -387,7 +411,7 @@ function isBy(read: SignedRequest, vendor: Uint8Array): read is Verified<SignedR
   return equalBytes(read.vendor, vendor)
 }
 
-function isObject(value: JsonValue | undefined): value is { readonly [key: string]: JsonValue } {
+function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 

@@ -118,7 +118,7 @@ describe("linting", () => {
       ],
     })
     expect(found.map(({ severity, pointer }) => `${severity} ${pointer}`)).toEqual([
-      "error /agreements",
+      "error /agreements/0",
       "error /fields/0/path",
       "error /fields/1/purpose",
       "error /fields/1/retention",
@@ -128,6 +128,40 @@ describe("linting", () => {
       "warning /fields/2/retention",
     ])
     expect(found[1]?.message).toContain("card/emails/home")
+  })
+
+  test("names every fault of the whole at once, each by its own name", () => {
+    const errors = (json: unknown) =>
+      lintRequest(json).flatMap(({ severity, pointer, message }) =>
+        severity === "error" ? [`${pointer} ${message}`] : [],
+      )
+    expect(errors({})).toEqual(["/name not there", "/agreements not there", "/fields not there"])
+    const [first] = draft.fields
+    expect(
+      errors({
+        ...{ name: 7, domain: "no domain", agreements: ["SD-NONE"], colour: "blue", fields: {} },
+      }),
+    ).toEqual([
+      "/colour a member of no meaning",
+      "/name not a text",
+      "/domain not of its form",
+      "/fields not a list",
+      expect.stringMatching(/^\/agreements\/0 /),
+    ])
+    expect(errors({ ...draft, agreements: ["SD-BASE", "SD-NO", "SD-NONE"] })).toEqual([
+      expect.stringMatching(/^\/agreements\/1 /),
+      expect.stringMatching(/^\/agreements\/2 /),
+    ])
+    expect(errors({ ...draft, fields: [{ ...first, "a/b": 1, why: 2 }, "card/name"] })).toEqual([
+      "/fields/0/a~1b a member of no meaning",
+      "/fields/0/why not a text",
+      "/fields/1 not an object",
+    ])
+    expect(errors({ ...signed.request, key: "did:key:z", extra: 1 })).toEqual([
+      "/extra a member of no meaning",
+      "/key not a did:key",
+    ])
+    expect(errors({ ...signed.request, v: 2, extra: 1 })).toEqual(["/v needs a newer Fulcrum"])
   })
 
   test("warns of too many fields, and of all of them required", () => {
