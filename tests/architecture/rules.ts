@@ -72,7 +72,7 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
 /** Public subpaths that only programs and `sim` may choose; all others see the contract. */
 export const ADAPTER_SUBPATHS: Readonly<Record<string, readonly string[]>> = {
   crypto: ["remembering"],
-  store: ["level", "memory", "postgres"],
+  store: ["data-folder", "level", "memory", "postgres"],
   net: ["libp2p", "mdns", "memory", "memory-discovery"],
   record: ["in-line", "web-worker", "worker-threads"],
 }

@@ -10,9 +10,10 @@
  *
  * @module
  */
-import { chmod, mkdir } from "node:fs/promises"
+import { chmod } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
+import { makeFolder } from "@fulcrum/store/data-folder"
 
 export interface Home {
   readonly folder: string
@@ -45,7 +46,7 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
 
 /** Makes the folder, for its owner alone. */
 export async function makeHome(home: Home): Promise<void> {
-  await mkdir(home.folder, { recursive: true, mode: OWNER_ONLY })
+  await makeFolder(home.folder)
   // One that was there already keeps its mode otherwise.
   await chmod(home.folder, OWNER_ONLY)
 }

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
+import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { base64urlToBytes, bytesToBase64url, bytesToUtf8 } from "@fulcrum/codec/bytes"
@@ -22,6 +22,7 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import { hkdf } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { RELAY_LIMITS, type RelayLimits } from "@fulcrum/relay/limits"
+import { makeFolder } from "@fulcrum/store/data-folder"
 import { ProgramError } from "./program-error.ts"
 
 const KEY_BYTES = 32
@@ -55,7 +56,7 @@ export function defaultHome(
 /** Makes the folder, for its owner alone. @throws {ProgramError} `HOME_UNUSABLE`. */
 export async function makeHome(home: string): Promise<void> {
   try {
-    await mkdir(home, { recursive: true, mode: 0o700 })
+    await makeFolder(home)
   } catch (cause) {
     throw unusable(cause)
   }

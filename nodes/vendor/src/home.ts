@@ -11,11 +11,12 @@
  *
  * @module
  */
-import { chmod, mkdir, readdir } from "node:fs/promises"
+import { chmod, readdir } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { type JsonValue, parseJson } from "@fulcrum/codec/json"
+import { makeFolder } from "@fulcrum/store/data-folder"
 import { readPrivateFile, writePrivateFile } from "./private-file.ts"
 import { codeOf } from "./program-error.ts"
 
@@ -52,7 +53,7 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
 
 /** Makes the folder, for its owner alone. */
 export async function makeHome({ folder }: Home): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: OWNER_ONLY })
+  await makeFolder(folder)
   // One that was there already keeps its mode otherwise.
   await chmod(folder, OWNER_ONLY)
 }

@@ -16,10 +16,11 @@
  * @module
  */
 import { createHash, randomBytes } from "node:crypto"
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
-import { dirname, join, resolve } from "node:path"
+import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
+import { join } from "node:path"
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { StoreError } from "./contract.ts"
+import { syncFolder } from "./level-data-folder.ts"
 import { findLogDamage } from "./level-log-damage.ts"
 import { filesOfManifest } from "./level-manifest.ts"
 import { isTableIntact, salvageTable } from "./level-table-damage.ts"
@@ -35,14 +36,6 @@ const NOISE_BYTES = 1024 * 1024
 
 /** Some thousand tables' names; a note larger than this is not ours. */
 const NOTE_BYTES_MAX = 16 * 1024 * 1024
-
-/** Makes the folder, for its owner only, so that its name and those above survive a power cut too. */
-export async function makeFolder(folder: string): Promise<void> {
-  const path = resolve(folder)
-  const made = await mkdir(path, { recursive: true, mode: 0o700 })
-  if (made === undefined) return
-  for (let at = path; at.length >= made.length; at = dirname(at)) await syncFolder(dirname(at))
-}
 
 /**
  * Looks for damage that LevelDB would not report, or would not survive: while it merges tables it
@@ -328,17 +321,6 @@ async function writeFlushed(path: string, parts: readonly Uint8Array[]): Promise
   const file = await open(path, "w", 0o600)
   try {
     for (const part of parts) await file.write(part)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-/** Makes names in a folder durable. Windows neither needs nor allows it. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return
-  const file = await open(folder, "r")
-  try {
     await file.sync()
   } finally {
     await file.close()

@@ -10,7 +10,7 @@
  */
 import { readdir } from "node:fs/promises"
 import type { WriteOp } from "./contract.ts"
-import { syncFolder } from "./level-folder.ts"
+import { syncFolder } from "./level-data-folder.ts"
 
 /**
  * Below this, no log can be full: of its 4 MiB in memory at most a third is lost between records.

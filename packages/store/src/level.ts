@@ -25,11 +25,11 @@ import {
   writeBytes,
 } from "./contract.ts"
 import { GroupCommit } from "./group-commit.ts"
+import { makeFolder } from "./level-data-folder.ts"
 import {
   checkFolder,
   isFull,
   layReserve,
-  makeFolder,
   probeRoom,
   releaseReserve,
   removeNote,

@@ -1,0 +1,78 @@
+/**
+ * The folder that a program keeps everything in, its store among it: making it, before any store is
+ * opened.
+ *
+ * @module
+ */
+import { mkdir, open, stat } from "node:fs/promises"
+import { dirname, resolve } from "node:path"
+
+/**
+ * Makes a folder, for its owner only, so that its name and those above survive a power cut too.
+ *
+ * One by one: asked to make all at once Node never comes back where the system says that there is
+ * no such folder although the one above is there, as in `/proc`.
+ *
+ * @returns The first that was made; `undefined` if all were there.
+ * @throws What the file system says: `EEXIST` or `ENOTDIR` where a file is in the way.
+ */
+export async function makeFolder(folder: string): Promise<string | undefined> {
+  const path = resolve(folder)
+  if (await isFolder(path)) return undefined
+  const missing = [path]
+  for (let at = dirname(path); !(await isThere(at)); at = dirname(at)) {
+    missing.push(at)
+    // A drive that is not there.
+    if (at === dirname(at)) break
+  }
+  const made: string[] = []
+  for (const at of missing.reverse()) if (await makeOne(at)) made.push(at)
+  for (const at of made.toReversed()) await syncFolder(dirname(at)).catch(ignoreUnreadable)
+  return made[0]
+}
+
+/** Makes names in a folder durable. Windows neither needs nor allows it. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return
+  const file = await open(folder, "r")
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** @returns Whether it was made now, and not by somebody who was quicker. */
+async function makeOne(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+    return true
+  } catch (error) {
+    if (codeOf(error) === "EEXIST" && (await isFolder(path))) return false
+    throw error
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(absent))?.isDirectory() === true
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(absent)) !== undefined
+}
+
+/** A part of the path that is a file is found when a folder is to be made in it. */
+function absent(error: unknown): undefined {
+  const code = codeOf(error)
+  if (code === "ENOENT" || code === "ENOTDIR") return undefined
+  throw error
+}
+
+/** In a folder that others own a name may be made, and not always listed: then it is not flushed. */
+function ignoreUnreadable(error: unknown): void {
+  if (codeOf(error) !== "EACCES" && codeOf(error) !== "EPERM") throw error
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined
+}

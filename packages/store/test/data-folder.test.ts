@@ -1,0 +1,40 @@
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { makeFolder } from "../src/level-data-folder.ts"
+
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "fulcrum-data-folder-"))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+test("a folder is made with those above it, for its owner alone, and may be there already", async () => {
+  const path = join(folder, "a", "b", "c")
+  expect(await makeFolder(path)).toBe(join(folder, "a"))
+  if (process.platform !== "win32") expect((await stat(path)).mode & 0o777).toBe(0o700)
+  expect(await makeFolder(path)).toBeUndefined()
+  expect((await stat(path)).isDirectory()).toBe(true)
+})
+
+test("several may make it at once", async () => {
+  const path = join(folder, "a", "b")
+  const made = await Promise.all(Array.from({ length: 8 }, () => makeFolder(path)))
+  expect(made.filter((first) => first === join(folder, "a"))).toHaveLength(1)
+})
+
+test("a file in the way is told by the system's own code", async () => {
+  const file = join(folder, "file")
+  await writeFile(file, "")
+  await expect(makeFolder(file)).rejects.toMatchObject({ code: "EEXIST", path: file })
+  await expect(makeFolder(join(file, "a", "b"))).rejects.toMatchObject({ code: "ENOTDIR" })
+})
+
+// Node's own way of making all at once never comes back there.
+test.runIf(process.platform === "linux")("where none can be made it fails and ends", async () => {
+  for (const path of ["/proc/nope", "/proc/nope/a/b"]) {
+    await expect(makeFolder(path)).rejects.toMatchObject({ code: "ENOENT", path: "/proc/nope" })
+  }
+})
