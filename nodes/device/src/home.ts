@@ -13,7 +13,8 @@
 import { chmod } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
-import { makeFolder } from "@fulcrum/store/data-folder"
+import { lookAtFolder, makeFolder } from "@fulcrum/store/data-folder"
+import { ProgramError } from "./program-error.ts"
 
 export interface Home {
   readonly folder: string
@@ -31,6 +32,7 @@ export interface Surroundings {
 }
 
 const OWNER_ONLY = 0o700
+const NAMES = { key: "device.key", others: ["store", "settings.sealed", "daemon.json"] }
 
 /** @param chosen - What `--home` says. Nothing is made yet. */
 export function findHome(chosen: string | undefined, here: Surroundings = thisMachine()): Home {
@@ -44,11 +46,31 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
   }
 }
 
-/** Makes the folder, for its owner alone. */
-export async function makeHome(home: Home): Promise<void> {
-  await makeFolder(home.folder)
+/**
+ * Makes the folder, for its owner alone. One that was there keeps its mode and is not touched
+ * unless it is empty or a device's.
+ *
+ * @throws {ProgramError} `FILE_IO`: it is a file; `HOME_FOREIGN`: others keep something in it.
+ */
+export async function makeHome({ folder }: Home): Promise<void> {
+  const state = await lookAtFolder(folder, NAMES)
+  if (state === "file") {
+    throw new ProgramError(
+      "FILE_IO",
+      `that is a file, not a folder (${folder})`,
+      "choose a folder with --home",
+    )
+  }
+  if (state === "foreign") {
+    throw new ProgramError(
+      "HOME_FOREIGN",
+      `the folder is not empty, and no record is kept in it (${folder})`,
+      "choose a new or an empty folder with --home",
+    )
+  }
+  await makeFolder(folder)
   // One that was there already keeps its mode otherwise.
-  await chmod(home.folder, OWNER_ONLY)
+  await chmod(folder, OWNER_ONLY)
 }
 
 function platformFolder({ platform, env, userFolder }: Surroundings): string {

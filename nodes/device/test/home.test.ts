@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat } from "node:fs/promises"
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, test } from "vitest"
@@ -27,5 +27,28 @@ test.skipIf(process.platform === "win32")("[R19] the folder is its owner's alone
   const home = findHome(folder)
   await makeHome(home)
   expect((await stat(folder)).mode & 0o777).toBe(0o700)
+  await rm(folder, { recursive: true })
+})
+
+test("a file in the folder's place is told as such", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "fulcrum-home-"))
+  const file = join(folder, "file")
+  await writeFile(file, "")
+  await expect(makeHome(findHome(file))).rejects.toMatchObject({
+    code: "FILE_IO",
+    message: `that is a file, not a folder (${file})`,
+  })
+  await rm(folder, { recursive: true })
+})
+
+test("a folder in which others keep something is refused as it is", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "fulcrum-home-"))
+  const photos = join(folder, "photos")
+  await mkdir(photos)
+  await chmod(photos, 0o755)
+  await writeFile(join(photos, "holiday.jpg"), "")
+  await expect(makeHome(findHome(photos))).rejects.toMatchObject({ code: "HOME_FOREIGN" })
+  expect(await readdir(photos)).toEqual(["holiday.jpg"])
+  if (process.platform !== "win32") expect((await stat(photos)).mode & 0o777).toBe(0o755)
   await rm(folder, { recursive: true })
 })

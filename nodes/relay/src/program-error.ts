@@ -8,6 +8,8 @@
 export type ProgramErrorCode =
   /** The data folder cannot be made or used. */
   | "HOME_UNUSABLE"
+  /** It holds what is not a relay's. */
+  | "HOME_FOREIGN"
   | "KEY_MALFORMED"
   /** Others on this machine may read the key file. */
   | "KEY_EXPOSED"

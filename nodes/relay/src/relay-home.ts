@@ -22,9 +22,10 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import { hkdf } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { RELAY_LIMITS, type RelayLimits } from "@fulcrum/relay/limits"
-import { makeFolder } from "@fulcrum/store/data-folder"
+import { type DataFolderState, lookAtFolder, makeFolder } from "@fulcrum/store/data-folder"
 import { ProgramError } from "./program-error.ts"
 
+const NAMES = { key: "relay.key", others: ["relay.json", "store"] }
 const KEY_BYTES = 32
 const CONFIG_BYTES_MAX = 64 * 1024
 const EMPTY = new Uint8Array(0)
@@ -53,12 +54,32 @@ export function defaultHome(
   return join(env.XDG_DATA_HOME || join(homedir(), ".local/share"), "fulcrum-relay")
 }
 
-/** Makes the folder, for its owner alone. @throws {ProgramError} `HOME_UNUSABLE`. */
+/**
+ * Makes the folder, for its owner alone, unless it is there: then only if it is empty or a relay's.
+ *
+ * @throws {ProgramError} `HOME_UNUSABLE`, `HOME_FOREIGN`: others keep something in it.
+ */
 export async function makeHome(home: string): Promise<void> {
+  let state: DataFolderState
   try {
-    await makeFolder(home)
+    state = await lookAtFolder(home, NAMES)
+    if (state === "absent") await makeFolder(home)
   } catch (cause) {
     throw unusable(cause)
+  }
+  if (state === "file") {
+    throw new ProgramError(
+      "HOME_UNUSABLE",
+      `that is a file, not a folder (${home})`,
+      "choose a folder with --home",
+    )
+  }
+  if (state === "foreign") {
+    throw new ProgramError(
+      "HOME_FOREIGN",
+      `the folder is not empty, and no relay's (${home})`,
+      "choose a new or an empty folder with --home",
+    )
   }
 }
 

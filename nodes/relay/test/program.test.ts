@@ -172,6 +172,14 @@ describe("fulcrum-relay up", () => {
     await expect(start()).rejects.toThrow("KEY_MISSING")
   })
 
+  it("is not begun in a file's place, nor in a folder in which others keep something", async () => {
+    await writeFile(home, "")
+    await expect(start()).rejects.toThrow("HOME_UNUSABLE that is a file, not a folder")
+    home = folder
+    await expect(start()).rejects.toThrow("HOME_FOREIGN")
+    expect(await readdir(folder)).toEqual(["relay"])
+  })
+
   it("[N3] keeps every acknowledged append through kill -9, and none in clear", async () => {
     const maker = generateSigningKey(random)
     const acknowledged = new Map<number, Uint8Array>()

@@ -16,9 +16,9 @@ import { homedir } from "node:os"
 import { join, resolve } from "node:path"
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { type JsonValue, parseJson } from "@fulcrum/codec/json"
-import { makeFolder } from "@fulcrum/store/data-folder"
+import { lookAtFolder, makeFolder } from "@fulcrum/store/data-folder"
 import { readPrivateFile, writePrivateFile } from "./private-file.ts"
-import { codeOf } from "./program-error.ts"
+import { codeOf, ProgramError } from "./program-error.ts"
 
 export interface Home {
   readonly folder: string
@@ -36,6 +36,7 @@ export interface Surroundings {
 }
 
 const OWNER_ONLY = 0o700
+const NAMES = { key: "vault.key", others: ["store", "relay", "ports.json", "daemon.json"] }
 const FILE_LIMITS = { bytesMax: 16 * 1024, depthMax: 2, itemsMax: 256 }
 
 /** @param chosen - What `--home` says. Nothing is made yet. */
@@ -51,8 +52,28 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
   }
 }
 
-/** Makes the folder, for its owner alone. */
+/**
+ * Makes the folder, for its owner alone. One that was there keeps its mode and is not touched
+ * unless it is empty or a vendor's.
+ *
+ * @throws {ProgramError} `FILE_IO`: it is a file; `HOME_FOREIGN`: others keep something in it.
+ */
 export async function makeHome({ folder }: Home): Promise<void> {
+  const state = await lookAtFolder(folder, NAMES)
+  if (state === "file") {
+    throw new ProgramError(
+      "FILE_IO",
+      `that is a file, not a folder (${folder})`,
+      "choose a folder with --home",
+    )
+  }
+  if (state === "foreign") {
+    throw new ProgramError(
+      "HOME_FOREIGN",
+      `the folder is not empty, and no vendor's books are in it (${folder})`,
+      "choose a new or an empty folder with --home",
+    )
+  }
   await makeFolder(folder)
   // One that was there already keeps its mode otherwise.
   await chmod(folder, OWNER_ONLY)

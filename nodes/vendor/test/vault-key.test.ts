@@ -41,6 +41,18 @@ describe("the folder", () => {
     expect(findHome(chosen, { env, platform, userFolder: "/me" }).folder).toBe(expected)
   })
 
+  test("is not made of a file, nor of a folder in which others keep something", async () => {
+    const file = join(folder, "file")
+    await writeFile(file, "")
+    await expect(makeHome(findHome(file))).rejects.toMatchObject({
+      code: "FILE_IO",
+      message: `that is a file, not a folder (${file})`,
+    })
+    await chmod(folder, 0o755)
+    await expect(makeHome(findHome(folder))).rejects.toMatchObject({ code: "HOME_FOREIGN" })
+    expect((await stat(folder)).mode & 0o777).toBe(0o755)
+  })
+
   test("ports that are no ports are drawn again", async () => {
     await writePorts(home, { a: 4001, b: 70_000 })
     expect(await readPorts(home)).toEqual({ a: 4001 })

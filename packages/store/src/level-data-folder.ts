@@ -1,11 +1,45 @@
 /**
- * The folder that a program keeps everything in, its store among it: making it, before any store is
- * opened.
+ * The folder that a program keeps everything in, its store among it: looking at it and making it,
+ * before any store is opened.
  *
  * @module
  */
-import { mkdir, open, stat } from "node:fs/promises"
+import { mkdir, open, readdir, stat } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
+
+/** How a program knows a folder of its own. */
+export interface DataFolderNames {
+  /** Where this file is the folder is the program's, whatever else is in it. */
+  readonly key: string
+  /** What else the program makes in it; drafts end in `.new`. */
+  readonly others: readonly string[]
+}
+
+/**
+ * What is in a folder's place: nothing, a file, an empty folder, one that the program has begun, or
+ * one that holds what is none of its business.
+ */
+export type DataFolderState = "absent" | "file" | "empty" | "ours" | "foreign"
+
+/** What systems put into a folder by themselves: the root of a volume, one that was looked at. */
+const NO_CONTENT: readonly string[] = ["lost+found", ".DS_Store"]
+
+/** Looks, and changes nothing. @throws What the file system says. */
+export async function lookAtFolder(
+  folder: string,
+  { key, others }: DataFolderNames,
+): Promise<DataFolderState> {
+  const there = await stat(folder).catch(absent)
+  if (there === undefined) return "absent"
+  if (!there.isDirectory()) return "file"
+  const names = (await readdir(folder)).filter((name) => !NO_CONTENT.includes(name))
+  if (names.length === 0) return "empty"
+  const isOwn = (name: string) =>
+    [key, ...others].some(
+      (own) => name === own || (name.startsWith(`${own}.`) && name.endsWith(".new")),
+    )
+  return names.includes(key) || names.every(isOwn) ? "ours" : "foreign"
+}
 
 /**
  * Makes a folder, for its owner only, so that its name and those above survive a power cut too.

@@ -1,8 +1,8 @@
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { makeFolder } from "../src/level-data-folder.ts"
+import { lookAtFolder, makeFolder } from "../src/level-data-folder.ts"
 
 let folder: string
 
@@ -37,4 +37,17 @@ test.runIf(process.platform === "linux")("where none can be made it fails and en
   for (const path of ["/proc/nope", "/proc/nope/a/b"]) {
     await expect(makeFolder(path)).rejects.toMatchObject({ code: "ENOENT", path: "/proc/nope" })
   }
+})
+
+test("a folder is ours by its key, or if there is nothing in it but what we make", async () => {
+  const names = { key: "x.key", others: ["store", "x.json"] }
+  const path = join(folder, "data")
+  const states = [await lookAtFolder(path, names)]
+  await mkdir(path)
+  for (const name of ["", "lost+found", "store", "x.json.12.new", "holiday.jpg", "x.key"]) {
+    if (name !== "") await writeFile(join(path, name), "")
+    states.push(await lookAtFolder(path, names))
+  }
+  states.push(await lookAtFolder(join(path, "holiday.jpg"), names))
+  expect(states).toEqual(["absent", "empty", "empty", "ours", "ours", "foreign", "ours", "file"])
 })
