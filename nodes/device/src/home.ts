@@ -36,7 +36,7 @@ const NAMES = { key: "device.key", others: ["store", "settings.sealed", "daemon.
 
 /** @param chosen - What `--home` says. Nothing is made yet. */
 export function findHome(chosen: string | undefined, here: Surroundings = thisMachine()): Home {
-  const folder = resolve(chosen || here.env.FULCRUM_HOME || platformFolder(here))
+  const folder = resolve(chosen ?? (here.env.FULCRUM_HOME || platformFolder(here)))
   return {
     folder,
     storeFolder: join(folder, "store"),

@@ -14,7 +14,7 @@ const isJson = process.argv.includes("--json")
 const program = shared(new Command("fulcrum"))
   .description("Your record on your own devices, and the companies you deal with.")
   .version(manifest.version)
-  .option("--home <dir>", "data folder (default: FULCRUM_HOME, else the platform's own)")
+  .option("--home <dir>", "data folder (default: FULCRUM_HOME, else the platform's own)", readHome)
   .option("--json", "print JSON documents, and nothing else, on standard output")
   .option("--no-mdns", "do not look for your devices on the local network")
   .addHelpText("after", "\nExample:\n  fulcrum init --name laptop\n  fulcrum import me.vcf")
@@ -114,6 +114,12 @@ function optionOf(parameter: CatalogParameter): Option {
 
 function withDefault({ help, default: fallback }: CatalogParameter): string {
   return fallback === undefined ? help : `${help} (default: ${fallback})`
+}
+
+/** A shell's variable that is not set must not mean the default record. */
+function readHome(path: string): string {
+  if (path === "") throw new InvalidArgumentError("Give a folder.")
+  return path
 }
 
 function readNumber(text: string): number {

@@ -62,6 +62,8 @@ describe.skipIf(process.platform === "win32")("the command line", () => {
       ["get", "--nothing"],
       ["sync", "--wait", "soon"],
       ["join", "1-a-b-c", "--relay", "x", "--at", "y"],
+      ["get", "--home", ""],
+      ["--home=", "init", "--no-passphrase", "--yes"],
     ]) {
       const { status, output, errors } = await fulcrum(...args)
       expect({ args, status, output }).toEqual({ args, status: 2, output: "" })

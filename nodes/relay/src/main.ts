@@ -6,7 +6,7 @@
  * @module
  */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander"
+import { Command, CommanderError, InvalidArgumentError } from "commander"
 import manifest from "../package.json" with { type: "json" }
 
 const DONE = 0
@@ -45,7 +45,7 @@ program
   .option("--store <url>", "level, in the data folder (the default)")
   .option("--quota <bytes>", "most that one mailbox holds, such as 512MiB", readBytes)
   .option("--retain <days>", "how long a drop keeps what nobody fetched", readDays)
-  .addOption(new Option("--home <dir>", "data folder (default: the platform's own)"))
+  .option("--home <dir>", "data folder (default: the platform's own)", readHome)
   .option("--json", "one JSON document a line")
   .addHelpText(
     "after",
@@ -81,6 +81,12 @@ else {
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value]
+}
+
+/** A shell's variable that is not set must not mean another folder. */
+function readHome(path: string): string {
+  if (path === "") throw new InvalidArgumentError("give a folder.")
+  return path
 }
 
 function readBytes(text: string): number {

@@ -280,6 +280,7 @@ describe("fulcrum-relay up", () => {
       ["up", "--quota", "-1"],
       ["up", "--retain", "0"],
       ["up", "--x"],
+      ["up", "--home", ""],
     ]) {
       expect(await run(...wrong)).toMatchObject({ status: 2, out: "" })
     }

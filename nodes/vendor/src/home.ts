@@ -41,7 +41,7 @@ const FILE_LIMITS = { bytesMax: 16 * 1024, depthMax: 2, itemsMax: 256 }
 
 /** @param chosen - What `--home` says. Nothing is made yet. */
 export function findHome(chosen: string | undefined, here: Surroundings = thisMachine()): Home {
-  const folder = resolve(chosen || here.env.FULCRUM_HOME || platformFolder(here))
+  const folder = resolve(chosen ?? (here.env.FULCRUM_HOME || platformFolder(here)))
   return {
     folder,
     storeFolder: join(folder, "store"),

@@ -15,7 +15,7 @@ const program = shared(new Command("fulcrum-vendor"))
     "A company's side: takes in what its customers disclose, and answers with signed receipts.",
   )
   .version(manifest.version)
-  .option("--home <dir>", "data folder (default: FULCRUM_HOME, else the platform's own)")
+  .option("--home <dir>", "data folder (default: FULCRUM_HOME, else the platform's own)", readHome)
   .option("--json", "print JSON documents, and nothing else, on standard output")
   .addHelpText(
     "after",
@@ -206,6 +206,12 @@ function shared(one: Command): Command {
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value]
+}
+
+/** A shell's variable that is not set must not mean the default folder. */
+function readHome(path: string): string {
+  if (path === "") throw new InvalidArgumentError("give a folder.")
+  return path
 }
 
 function readSeconds(text: string): number {

@@ -98,6 +98,7 @@ describe("the program", () => {
   test("wrong usage is status 2, what is not built NOT_YET", async () => {
     expect((await run("bogus")).status).toBe(2)
     expect((await run("init")).status).toBe(2)
+    expect((await run("customers", "--home", "")).status).toBe(2)
     expect((await run("hook", "replay")).status).toBe(2)
     expect((await run("up", "--http", "0.0.0.0:80")).errors).toContain("HTTP_ADDRESS_INVALID")
     for (const args of [["crm", "add", "x"], ["deletions"], ["up", "--store", "pg://x"]]) {
