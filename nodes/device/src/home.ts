@@ -10,11 +10,11 @@
  *
  * @module
  */
-import { chmod } from "node:fs/promises"
+import { access, chmod } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
-import { lookAtFolder, makeFolder } from "@fulcrum/store/data-folder"
-import { ProgramError } from "./program-error.ts"
+import { holdsRecords, lookAtFolder, makeFolder } from "@fulcrum/store/data-folder"
+import { codeOf, ProgramError } from "./program-error.ts"
 
 export interface Home {
   readonly folder: string
@@ -71,6 +71,27 @@ export async function makeHome({ folder }: Home): Promise<void> {
   await makeFolder(folder)
   // One that was there already keeps its mode otherwise.
   await chmod(folder, OWNER_ONLY)
+}
+
+/**
+ * A record without its key is told as that: a new key would not open it. One that is being begun
+ * has its key before its first record.
+ *
+ * @throws {ProgramError} `KEY_MISSING`
+ */
+export async function requireKey({ storeFolder, keyFile }: Home): Promise<void> {
+  if (!(await holdsRecords(storeFolder))) return
+  try {
+    await access(keyFile)
+  } catch (cause) {
+    if (codeOf(cause) !== "ENOENT") throw cause
+    throw new ProgramError(
+      "KEY_MISSING",
+      "there is a record in this folder, but not its device.key",
+      "put the key file back; without it, join from another device with --home NEW-FOLDER",
+      { cause },
+    )
+  }
 }
 
 function platformFolder({ platform, env, userFolder }: Surroundings): string {

@@ -8,7 +8,7 @@ import type { Store } from "@fulcrum/store"
 import { createDeviceKey, type KeyKeepers, readDeviceKey } from "./device-key.ts"
 import { type SettingsKeeper, settingsKeeper } from "./device-settings.ts"
 import { folderHolder } from "./folder-holder.ts"
-import { type Home, makeHome } from "./home.ts"
+import { type Home, makeHome, requireKey } from "./home.ts"
 import { codeOf, ProgramError } from "./program-error.ts"
 import type { CreateRequest, JoinRequest, RecordMaker, RecordParts } from "./record-maker.ts"
 
@@ -29,12 +29,13 @@ const LOCK_WAIT_MS = 3_000
 const LOCK_RETRY_MS = 100
 
 /**
- * @throws {ProgramError} `RECORD_ABSENT`, `STORE_LOCKED`, and what `readDeviceKey` says.
+ * @throws {ProgramError} `RECORD_ABSENT`, `KEY_MISSING`, `STORE_LOCKED`, and what `readDeviceKey` says.
  * @throws What store, vault and engine say.
  */
 export async function openDevice(parts: DeviceParts): Promise<OpenDevice> {
   const key = await readDeviceKey(parts.home.keyFile, parts.keepers)
   if (key === undefined) {
+    await requireKey(parts.home)
     throw new ProgramError(
       "RECORD_ABSENT",
       "there is no record in this folder yet",
@@ -75,6 +76,7 @@ async function beginDevice(
   begin: (record: RecordParts) => Promise<Person>,
 ): Promise<OpenDevice> {
   const { home, keepers } = parts
+  await requireKey(home)
   await makeHome(home)
   // The lock first: of two that begin at once only one draws a key.
   const store = await lockStore(parts)

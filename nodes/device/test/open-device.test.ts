@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { seededRandom } from "@fulcrum/crypto/random"
@@ -90,6 +90,28 @@ test("a record begun here opens again with the same key", async () => {
 test("where there is no record nothing is made", async () => {
   await expect(openDevice(parts())).rejects.toMatchObject({ code: "RECORD_ABSENT" })
   expect(await readdir(folder)).toEqual([])
+})
+
+test("a record without its key is told as that, and nothing is written beside it", async () => {
+  const given = parts()
+  await createDevice(given, { name: "laptop", relays: [] }, { plainKey: true })
+  await rm(given.home.keyFile)
+  // What a store on disk has once something was written to it.
+  await mkdir(given.home.storeFolder)
+  await writeFile(join(given.home.storeFolder, "000003.log"), "records")
+  const missing = { code: "KEY_MISSING" }
+  await expect(openDevice(given)).rejects.toMatchObject(missing)
+  const begun = createDevice(given, { name: "laptop", relays: [] }, { plainKey: true })
+  await expect(begun).rejects.toMatchObject(missing)
+  const request = {
+    name: "phone",
+    code: "1-a-b-c",
+    confirm: async () => true,
+    signal: new AbortController().signal,
+  }
+  await expect(joinDevice(given, request, { plainKey: true })).rejects.toMatchObject(missing)
+  expect(await readdir(given.home.folder)).toEqual(["store"])
+  expect(await readdir(given.home.storeFolder)).toEqual(["000003.log"])
 })
 
 test("without passphrase, keychain or terminal nothing is begun, and the folder is let go", async () => {

@@ -5,7 +5,7 @@
  * @module
  */
 import { mkdir, open, readdir, stat } from "node:fs/promises"
-import { dirname, resolve } from "node:path"
+import { dirname, join, resolve } from "node:path"
 
 /** How a program knows a folder of its own. */
 export interface DataFolderNames {
@@ -39,6 +39,15 @@ export async function lookAtFolder(
       (own) => name === own || (name.startsWith(`${own}.`) && name.endsWith(".new")),
     )
   return names.includes(key) || names.every(isOwn) ? "ours" : "foreign"
+}
+
+/** Whether anything was ever written to the store in a folder; it is not opened. */
+export async function holdsRecords(folder: string): Promise<boolean> {
+  for (const file of (await readdir(folder).catch(absent)) ?? []) {
+    if (/^\d+\.(ldb|sst)$/.test(file)) return true
+    if (/^\d+\.log$/.test(file) && (await stat(join(folder, file))).size > 0) return true
+  }
+  return false
 }
 
 /**

@@ -20,7 +20,7 @@ import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { StoreError } from "./contract.ts"
-import { syncFolder } from "./level-data-folder.ts"
+import { holdsRecords, syncFolder } from "./level-data-folder.ts"
 import { findLogDamage } from "./level-log-damage.ts"
 import { filesOfManifest } from "./level-manifest.ts"
 import { isTableIntact, salvageTable } from "./level-table-damage.ts"
@@ -198,19 +198,11 @@ async function describe(folder: string, file: string): Promise<FileNote> {
  */
 async function beginAnewIfNew(folder: string, files: readonly string[]): Promise<string[]> {
   const data = files.filter(isData)
-  if (!(await isThere(folder, NEW)) || (await hasRecords(folder, data))) return data
+  if (!(await isThere(folder, NEW)) || (await holdsRecords(folder))) return data
   // It stays new until it was opened, also if the power goes while it is being emptied.
   for (const file of files) await rm(join(folder, file))
   await syncFolder(folder)
   return []
-}
-
-async function hasRecords(folder: string, files: readonly string[]): Promise<boolean> {
-  for (const file of files) {
-    if (/\.(ldb|sst)$/.test(file)) return true
-    if (file.endsWith(".log") && (await stat(join(folder, file))).size > 0) return true
-  }
-  return false
 }
 
 async function isThere(folder: string, file: string): Promise<boolean> {

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { lookAtFolder, makeFolder } from "../src/level-data-folder.ts"
+import { openLevelStore } from "../src/level.ts"
+import { holdsRecords, lookAtFolder, makeFolder } from "../src/level-data-folder.ts"
 
 let folder: string
 
@@ -50,4 +51,18 @@ test("a folder is ours by its key, or if there is nothing in it but what we make
   }
   states.push(await lookAtFolder(join(path, "holiday.jpg"), names))
   expect(states).toEqual(["absent", "empty", "empty", "ours", "ours", "foreign", "ours", "file"])
+})
+
+test("a store holds records once something was written to it, and not before", async () => {
+  const path = join(folder, "store")
+  expect(await holdsRecords(path)).toBe(false)
+  const store = await openLevelStore({ folder: path })
+  expect(await holdsRecords(path)).toBe(false)
+  await store.close()
+  expect(await holdsRecords(path)).toBe(false)
+  const again = await openLevelStore({ folder: path })
+  await again.write([{ type: "put", key: Uint8Array.of(1), value: Uint8Array.of(2) }])
+  expect(await holdsRecords(path)).toBe(true)
+  await again.close()
+  expect(await holdsRecords(path)).toBe(true)
 })
