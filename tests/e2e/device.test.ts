@@ -252,8 +252,8 @@ describe("a passphrase", () => {
         env: { FULCRUM_PASSPHRASE_FILE: path },
       })
     }
-    await writeFile(join(stage.folder, "right"), "correct horse\n")
-    await writeFile(join(stage.folder, "wrong"), "battery staple\n")
+    await writeFile(join(stage.folder, "right"), "correct horse\n", { mode: 0o600 })
+    await writeFile(join(stage.folder, "wrong"), "battery staple\n", { mode: 0o600 })
     expect((await run("right", "init", "--name", "laptop", "--yes")).status).toBe(0)
     expect((await run("right", "set", "card/name/full", "Ada")).status).toBe(0)
     const wrong = await run("wrong", "get")

@@ -9,11 +9,14 @@
  * |   2 | keychain   | account, under which the system's keychain keeps the key          |
  * |   3 | plain      | the key; only ever on request, since whoever has the file has all |
  *
+ * A plain one that others on the machine may read is refused.
+ *
  * The passphrase is stretched with Argon2id; HKDF with the context `deviceKey` makes of it the key
  * that seals. The salt and settings are the sealed record's associated data.
  *
  * @module
  */
+import { stat } from "node:fs/promises"
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { encodeCbor } from "@fulcrum/codec/cbor"
 import {
@@ -64,6 +67,8 @@ export interface KeyKeepers {
 const KEY_BYTES = 32
 const FILE_BYTES_MAX = 4096
 const ACCOUNT_BYTES = 16
+/** What a file's mode lets others do. */
+export const OTHERS = 0o077
 const NO_SALT = new Uint8Array(0)
 
 type KeyFile = Infer<typeof keyFile>
@@ -104,7 +109,8 @@ const keyFile: Schema<{
  * Reads the key.
  *
  * @returns `undefined` if there is no key file.
- * @throws {ProgramError} `KEY_WRONG`, `KEY_FILE_DAMAGED`, `PASSPHRASE_NEEDED`, `KEYCHAIN_FAILED`.
+ * @throws {ProgramError} `KEY_WRONG`, `KEY_EXPOSED`, `KEY_FILE_DAMAGED`, `PASSPHRASE_NEEDED`,
+ * `KEYCHAIN_FAILED`.
  */
 export async function readDeviceKey(
   path: string,
@@ -115,6 +121,7 @@ export async function readDeviceKey(
   const { held } = decodeKeyFile(file)
   switch (held.kind) {
     case "plain":
+      await requirePrivate(path)
       return held.value.key
     case "keychain":
       return await readKeychain(keepers.keychain, held.value.account)
@@ -232,6 +239,16 @@ async function readKeychain(keychain: Keychain, account: string): Promise<Uint8A
     "KEYCHAIN_FAILED",
     "the system's keychain does not give this folder's key",
     "unlock the keychain and try again, as the user who began this folder",
+  )
+}
+
+async function requirePrivate(path: string): Promise<void> {
+  const { mode } = await stat(path)
+  if (process.platform === "win32" || (mode & OTHERS) === 0) return
+  throw new ProgramError(
+    "KEY_EXPOSED",
+    "others on this machine may read device.key, which no passphrase seals",
+    `chmod 600 ${path}`,
   )
 }
 

@@ -45,6 +45,7 @@ export function machineParts(options: {
         terminal: hasTerminal
           ? { input: stdin, write: (text) => void stderr.write(text) }
           : undefined,
+        note,
       }),
     },
   }

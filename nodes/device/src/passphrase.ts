@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises"
+import { readFile, stat } from "node:fs/promises"
 import type { ReadStream } from "node:tty"
-import type { PassphraseSource } from "./device-key.ts"
+import { OTHERS, type PassphraseSource } from "./device-key.ts"
 import { ProgramError } from "./program-error.ts"
 
 /** Longer ones are somebody's mistake, such as the wrong file. */
@@ -23,19 +23,24 @@ export interface Terminal {
 export function passphraseSource(options: {
   readonly file: string | undefined
   readonly terminal: Terminal | undefined
+  /** Told to the person, one line each. */
+  note(text: string): void
 }): PassphraseSource {
-  const { file, terminal } = options
+  const { file, terminal, note } = options
   return {
     isFile: file !== undefined,
     async read(purpose) {
-      if (file !== undefined) return await readPassphraseFile(file)
+      if (file !== undefined) return await readPassphraseFile(file, note)
       if (terminal === undefined) return undefined
       return purpose === "new" ? await askTwice(terminal) : await ask(terminal, "Passphrase: ")
     },
   }
 }
 
-async function readPassphraseFile(path: string): Promise<string> {
+async function readPassphraseFile(path: string, note: (text: string) => void): Promise<string> {
+  if (await isExposed(path)) {
+    note(`Others on this machine may read the passphrase's file: chmod 600 ${path}`)
+  }
   const passphrase = (await readFile(path, "utf8")).split(/\r?\n/, 1)[0] ?? ""
   if (passphrase === "" || passphrase.length > PASSPHRASE_CHARS_MAX) {
     throw new ProgramError(
@@ -45,6 +50,12 @@ async function readPassphraseFile(path: string): Promise<string> {
     )
   }
   return passphrase
+}
+
+/** A pipe or a device, as a secret manager may give, is nobody's to read twice. */
+async function isExposed(path: string): Promise<boolean> {
+  const file = await stat(path)
+  return process.platform !== "win32" && file.isFile() && (file.mode & OTHERS) !== 0
 }
 
 async function askTwice(terminal: Terminal): Promise<string> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { seededRandom } from "@fulcrum/crypto/random"
@@ -96,6 +96,26 @@ test("[R19] a plain key is only made on request, with a warning, for its owner a
   if (process.platform !== "win32") expect((await stat(path)).mode & 0o777).toBe(0o600)
 })
 
+test.skipIf(process.platform === "win32")(
+  "[R19] a plain key that others may read is refused; one that is sealed is not",
+  async () => {
+    const [plain, sealed] = [newPath(), newPath()]
+    await createDeviceKey(plain, keepers({}), { plain: true })
+    await createDeviceKey(sealed, keepers({ passphrase: "blue moon" }), { plain: false })
+    for (const mode of [0o640, 0o604, 0o620]) {
+      await chmod(plain, mode)
+      await chmod(sealed, mode)
+      await expect(readDeviceKey(plain, keepers({}))).rejects.toMatchObject({
+        code: "KEY_EXPOSED",
+        todo: `chmod 600 ${plain}`,
+      })
+      expect(await readDeviceKey(sealed, keepers({ passphrase: "blue moon" }))).toHaveLength(32)
+    }
+    await chmod(plain, 0o600)
+    expect(await readDeviceKey(plain, keepers({}))).toHaveLength(32)
+  },
+)
+
 test("no file is no key; a damaged one is told as such", async () => {
   expect(await readDeviceKey(newPath(), keepers({}))).toBeUndefined()
   const path = newPath()
@@ -111,12 +131,32 @@ test("no file is no key; a damaged one is told as such", async () => {
 
 test("a passphrase is a file's first line", async () => {
   const file = join(folder, "passphrase")
-  await writeFile(file, "blue moon\r\nand more\n")
-  const source = passphraseSource({ file, terminal: undefined })
+  const note = (text: string): void => void notes.push(text)
+  const notes: string[] = []
+  await writeFile(file, "blue moon\r\nand more\n", { mode: 0o600 })
+  const source = passphraseSource({ file, terminal: undefined, note })
   expect(await source.read("known")).toBe("blue moon")
   await writeFile(file, "\n")
   await expect(source.read("new")).rejects.toMatchObject({ code: "PASSPHRASE_FILE_INVALID" })
-  expect(await passphraseSource({ file: undefined, terminal: undefined }).read("new")).toBe(
+  expect(await passphraseSource({ file: undefined, terminal: undefined, note }).read("new")).toBe(
     undefined,
   )
+  expect(notes).toEqual([])
 })
+
+test.skipIf(process.platform === "win32")(
+  "of a passphrase's file that others may read the person is warned",
+  async () => {
+    const file = join(folder, "exposed")
+    await writeFile(file, "blue moon\n")
+    await chmod(file, 0o644)
+    const notes: string[] = []
+    const note = (text: string): void => void notes.push(text)
+    expect(await passphraseSource({ file, terminal: undefined, note }).read("known")).toBe(
+      "blue moon",
+    )
+    expect(notes).toEqual([
+      `Others on this machine may read the passphrase's file: chmod 600 ${file}`,
+    ])
+  },
+)
