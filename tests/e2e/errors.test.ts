@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs"
 import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:net"
 import { join as joinPath } from "node:path"
@@ -87,6 +88,10 @@ describe("pairing", () => {
     const mistyped = code.replace(/-(\w+)-/, "-$1x-")
     isFailure(await guest.run([...joinArgs(mistyped, guest), "--yes"]), /^PAIR_WORD_UNKNOWN$/)
     isFailure(await guest.run([...joinArgs("copper", guest), "--yes"]), /^PAIR_CODE_MALFORMED$/)
+    // Before a passphrase is asked for, or anything made.
+    const asked = await guest.run(["join", mistyped])
+    isFailure(asked, /^PAIR_WORD_UNKNOWN$/)
+    expect(existsSync(guest.folder)).toBe(false)
     expect(pair.ended).toBe(false)
     pair.kill("SIGINT")
     expect((await pair.finished).status).toBe(1)
@@ -118,6 +123,7 @@ describe("pairing", () => {
     const at = ["--at", `/ip4/127.0.0.1/tcp/${await freePort()}/p2p/${idOf(world.relay.address)}`]
     const direct = await alone.run(["join", code, ...at, "--no-passphrase", "--yes"])
     isFailure(direct, /^PAIR_PEER_ABSENT$/)
+    expect(existsSync(alone.folder)).toBe(false)
   })
 })
 

@@ -10,10 +10,10 @@
  *
  * @module
  */
-import { access, chmod } from "node:fs/promises"
+import { access, chmod, rmdir } from "node:fs/promises"
 import { homedir } from "node:os"
-import { join, resolve } from "node:path"
-import { holdsRecords, lookAtFolder, makeFolder } from "@fulcrum/store/data-folder"
+import { dirname, join, resolve } from "node:path"
+import { holdsRecords, lookAtFolder, makeFolder, removeStore } from "@fulcrum/store/data-folder"
 import { codeOf, ProgramError } from "./program-error.ts"
 
 export interface Home {
@@ -29,6 +29,12 @@ export interface Surroundings {
   readonly platform: NodeJS.Platform
   readonly env: Readonly<Record<string, string | undefined>>
   readonly userFolder: string
+}
+
+/** A folder in which nothing had been begun. */
+export interface NewHome {
+  /** The first of the folders that were made for it; `undefined`: it was there, and empty. */
+  readonly made: string | undefined
 }
 
 const OWNER_ONLY = 0o700
@@ -50,9 +56,10 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
  * Makes the folder, for its owner alone. One that was there keeps its mode and is not touched
  * unless it is empty or a device's.
  *
+ * @returns `undefined` if a device was begun in it before.
  * @throws {ProgramError} `FILE_IO`: it is a file; `HOME_FOREIGN`: others keep something in it.
  */
-export async function makeHome({ folder }: Home): Promise<void> {
+export async function makeHome({ folder }: Home): Promise<NewHome | undefined> {
   const state = await lookAtFolder(folder, NAMES)
   if (state === "file") {
     throw new ProgramError(
@@ -68,9 +75,18 @@ export async function makeHome({ folder }: Home): Promise<void> {
       "choose a new or an empty folder with --home",
     )
   }
-  await makeFolder(folder)
+  const made = await makeFolder(folder)
   // One that was there already keeps its mode otherwise.
   await chmod(folder, OWNER_ONLY)
+  return state === "ours" ? undefined : { made }
+}
+
+/** Takes away what came to nothing, with the folders that were made for it. */
+export async function unmakeHome(home: Home, { made }: NewHome): Promise<void> {
+  await removeStore(home.storeFolder, [home.keyFile])
+  if (made === undefined) return
+  // What others have put there meanwhile stays: only empty ones go.
+  for (let at = home.folder; at.length >= made.length; at = dirname(at)) await rmdir(at)
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parsePairingCode } from "@fulcrum/access/pairing-code"
 import { confirm, type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
@@ -22,13 +23,16 @@ export async function join(context: FolderContext): Promise<Outcome> {
   if (relay !== undefined && at !== undefined) {
     throw new ProgramError("USAGE", "give --relay or --at, not both", "see `fulcrum join --help`")
   }
+  const code = args.text("code")
+  // Before a passphrase is chosen and anybody looked for: a mistyped word is told at once.
+  parsePairingCode(code)
   let words: readonly string[] = []
   io.progress("Looking for the other device")
   const { person } = await joinDevice(
     machineParts({ home, mdns, note: (text) => io.note(text) }),
     {
       name: args.optionalText("name") ?? deviceName(),
-      code: args.text("code"),
+      code,
       signal,
       ...(relay !== undefined && { relay }),
       ...(at !== undefined && { at }),

@@ -8,7 +8,7 @@ import type { Store } from "@fulcrum/store"
 import { createDeviceKey, type KeyKeepers, readDeviceKey } from "./device-key.ts"
 import { type SettingsKeeper, settingsKeeper } from "./device-settings.ts"
 import { folderHolder } from "./folder-holder.ts"
-import { type Home, makeHome, requireKey } from "./home.ts"
+import { type Home, makeHome, requireKey, unmakeHome } from "./home.ts"
 import { codeOf, ProgramError } from "./program-error.ts"
 import type { CreateRequest, JoinRequest, RecordMaker, RecordParts } from "./record-maker.ts"
 
@@ -53,7 +53,8 @@ export async function createDevice(
   options: { readonly plainKey: boolean },
 ): Promise<OpenDevice & { readonly words: readonly string[] }> {
   let words: readonly string[] = []
-  const device = await beginDevice(parts, options, async (record) => {
+  const device = await beginDevice(parts, options, async (record, progress) => {
+    progress.isKept = true
     const created = await parts.records.create(record, request)
     words = created.words
     return created.person
@@ -61,32 +62,46 @@ export async function createDevice(
   return { ...device, words }
 }
 
-/** Likewise, with the record of another device. */
+/** Likewise, with the record of another device; what it made goes again if that comes to nothing. */
 export async function joinDevice(
   parts: DeviceParts,
   request: JoinRequest,
   options: { readonly plainKey: boolean },
 ): Promise<OpenDevice> {
-  return await beginDevice(parts, options, (record) => parts.records.join(record, request))
+  return await beginDevice(parts, options, (record, progress) => {
+    progress.isKept = true
+    const leftNothing = (): void => {
+      progress.isKept = false
+    }
+    return parts.records.join(record, { ...request, leftNothing })
+  })
+}
+
+/** Whether there may be something in the folder that is to stay, however this ends. */
+interface Progress {
+  isKept: boolean
 }
 
 async function beginDevice(
   parts: DeviceParts,
   options: { readonly plainKey: boolean },
-  begin: (record: RecordParts) => Promise<Person>,
+  begin: (record: RecordParts, progress: Progress) => Promise<Person>,
 ): Promise<OpenDevice> {
   const { home, keepers } = parts
   await requireKey(home)
-  await makeHome(home)
+  const fresh = await makeHome(home)
   // The lock first: of two that begin at once only one draws a key.
   const store = await lockStore(parts)
+  const progress: Progress = { isKept: false }
   try {
     const key =
       (await readDeviceKey(home.keyFile, keepers)) ??
       (await createDeviceKey(home.keyFile, keepers, { plain: options.plainKey }))
-    return await withStore(parts, store, key, begin)
+    return await withStore(parts, store, key, (record) => begin(record, progress))
   } catch (error) {
     await store.close()
+    // What cannot be taken away is in nobody's way: the same command goes on with it.
+    if (fresh && !progress.isKept) await unmakeHome(home, fresh).catch(() => undefined)
     throw error
   }
 }

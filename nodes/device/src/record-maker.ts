@@ -39,6 +39,8 @@ export interface JoinRequest {
   readonly relay?: string
   readonly at?: string
   confirm(words: readonly string[]): Promise<boolean>
+  /** Told before it fails, if the same command would find nothing here to go on from. */
+  leftNothing?(): void
   readonly signal: AbortSignal
 }
 

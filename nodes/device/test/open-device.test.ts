@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { seededRandom } from "@fulcrum/crypto/random"
@@ -103,13 +103,7 @@ test("a record without its key is told as that, and nothing is written beside it
   await expect(openDevice(given)).rejects.toMatchObject(missing)
   const begun = createDevice(given, { name: "laptop", relays: [] }, { plainKey: true })
   await expect(begun).rejects.toMatchObject(missing)
-  const request = {
-    name: "phone",
-    code: "1-a-b-c",
-    confirm: async () => true,
-    signal: new AbortController().signal,
-  }
-  await expect(joinDevice(given, request, { plainKey: true })).rejects.toMatchObject(missing)
+  await expect(joinDevice(given, joining, { plainKey: true })).rejects.toMatchObject(missing)
   expect(await readdir(given.home.folder)).toEqual(["store"])
   expect(await readdir(given.home.storeFolder)).toEqual(["000003.log"])
 })
@@ -118,22 +112,52 @@ test("without passphrase, keychain or terminal nothing is begun, and the folder 
   const begun = createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: false })
   await expect(begun).rejects.toMatchObject({ code: "PASSPHRASE_NEEDED" })
   expect(stores).toEqual({ opened: 1, closed: 1 })
+  expect(await readdir(folder)).toEqual([])
   await expect(openDevice(parts())).rejects.toMatchObject({ code: "RECORD_ABSENT" })
 })
 
+const joining = {
+  name: "phone",
+  code: "1-a-b-c",
+  confirm: async () => true,
+  signal: new AbortController().signal,
+}
+
 test("a join that fails lets go of the folder, and the next one goes on with its key", async () => {
   const { records } = parts()
-  const wrong = new CodedError("PAIR_CODE_WRONG", "the code is not the one shown")
-  const request = {
-    name: "phone",
-    code: "1-a-b-c",
-    confirm: async () => true,
-    signal: new AbortController().signal,
-  }
+  const wrong = new CodedError("PAIR_PEER_ABSENT", "cut off")
   const failing = parts({ records: { ...records, join: async () => Promise.reject(wrong) } })
-  await expect(joinDevice(failing, request, { plainKey: true })).rejects.toBe(wrong)
+  await expect(joinDevice(failing, joining, { plainKey: true })).rejects.toBe(wrong)
   expect(stores.closed).toBeGreaterThan(0)
-  await joinDevice(parts(), request, { plainKey: true })
+  const key = await readFile(failing.home.keyFile)
+  await joinDevice(parts(), joining, { plainKey: true })
+  expect(await readFile(failing.home.keyFile)).toEqual(key)
+})
+
+test("a join that came to nothing leaves nothing of what it made", async () => {
+  const { records } = parts()
+  const wrong = new CodedError("PAIR_CODE_WRONG", "the code is not the one shown")
+  const failed: DeviceParts["records"]["join"] = async (_record, { leftNothing }) => {
+    leftNothing?.()
+    throw wrong
+  }
+  const openStore = async (at: string): Promise<Store> => {
+    await mkdir(at, { recursive: true })
+    await writeFile(join(at, "000003.log"), "a try")
+    return await countedStore()
+  }
+  const failing = { records: { ...records, join: failed }, openStore }
+  const deep = parts({ ...failing, home: findHome(join(folder, "a", "b")) })
+  await expect(joinDevice(deep, joining, { plainKey: true })).rejects.toBe(wrong)
+  expect(await readdir(folder)).toEqual([])
+  // A folder that was there stays, and so does what was begun in it before.
+  const there = parts({ ...failing, home: findHome(join(folder, "there")) })
+  await mkdir(there.home.folder)
+  await expect(joinDevice(there, joining, { plainKey: true })).rejects.toBe(wrong)
+  expect(await readdir(there.home.folder)).toEqual([])
+  await createDevice(there, { name: "laptop", relays: [] }, { plainKey: true })
+  await expect(joinDevice(there, joining, { plainKey: true })).rejects.toBe(wrong)
+  expect((await readdir(there.home.folder)).sort()).toEqual(["device.key", "store"])
 })
 
 test("a folder in use is waited for a little, then told", async () => {

@@ -57,6 +57,8 @@ export interface JoinOptions extends PersonOptions {
   readonly at?: string | undefined
   /** Check words to compare with the other screen; `false` gives up. */
   confirm(words: readonly string[]): Promise<boolean>
+  /** Told before it fails, if the same command would find nothing here to go on from. */
+  leftNothing?(): void
   readonly signal: AbortSignal
 }
 
@@ -97,8 +99,19 @@ export async function joinPerson(options: JoinOptions): Promise<Person> {
     ])
     return await PersonEngine.open({ ...options, vault, device: state })
   } catch (error) {
+    if (await isEmptyStill(vault)) options.leftNothing?.()
     await vault.close()
     throw pairingError(error)
+  }
+}
+
+/** Neither a device, nor a pairing that goes on; a disk that does not say counts as full. */
+async function isEmptyStill(vault: Vault): Promise<boolean> {
+  try {
+    const guest = await vault.table("engine.pairing").get(GROUP)
+    return guest === undefined && (await readDeviceState(vault)) === undefined
+  } catch {
+    return false
   }
 }
 
@@ -296,7 +309,7 @@ class GuestRun {
         return
       case "show-check-words":
         this.#options.confirm(action.words).then(
-          (isRight) => (isRight ? undefined : this.#fail("PAIR_REFUSED")),
+          (isRight) => (isRight ? undefined : this.#giveUp()),
           (error: unknown) => this.#result.reject(error),
         )
         return
@@ -309,6 +322,13 @@ class GuestRun {
         await this.#vault.write([this.#table.del(GROUP, 0)])
         this.#fail(action.code)
     }
+  }
+
+  /** Other words on the other screen: the same command must not go on with whoever that is. */
+  async #giveUp(): Promise<void> {
+    await this.#mutex
+      .run(() => this.#vault.write([this.#table.del(GROUP, 0)]))
+      .finally(() => this.#fail("PAIR_REFUSED"))
   }
 
   #fail(code: PairingFailure): void {

@@ -152,12 +152,16 @@ test("[P3] a guest whose host has gone before its yes says so in less than a min
   }
   host.pair({ code: ({ code }) => shown.resolve(code), approve }, signal).catch(shown.reject)
   const options = await world.options(guest)
+  let hasLeftNothing = false
   const joining = joinPerson({
     ...options,
     name: "laptop",
     code: await world.during(shown.promise),
     relay: relay.address,
     confirm: async () => true,
+    leftNothing: () => {
+      hasLeftNothing = true
+    },
     signal,
   }).then(
     () => "joined",
@@ -166,6 +170,25 @@ test("[P3] a guest whose host has gone before its yes says so in less than a min
   await world.during(asked.promise)
   world.network.crash(own.name)
   expect(await world.during(joining, 45_000)).toBe("PAIR_PEER_ABSENT")
+  expect(hasLeftNothing).toBe(false)
+})
+
+test("a guest that fails says whether the same command would go on from here", async () => {
+  await using world = new PersonWorld()
+  const { relay, signal, adding, code } = await codeOfPhone(world)
+  adding.catch(() => undefined)
+  const options = await world.options(world.machine("laptop"))
+  const told: string[] = []
+  const join = (where: { readonly code: string; readonly confirm: () => Promise<boolean> }) =>
+    joinPerson({
+      ...options,
+      ...{ name: "laptop", relay: relay.address, signal, leftNothing: () => told.push("nothing") },
+      ...where,
+    })
+  // Other words on the two screens: this pairing is over, whoever the other one was.
+  const refused = join({ code, confirm: async () => false })
+  await expect(world.during(refused)).rejects.toMatchObject({ code: "PAIR_REFUSED" })
+  expect(told).toEqual(["nothing"])
 })
 
 test("a device that has joined and has seen nothing of the record yet says so, and edits once it has", async () => {

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { mkdir, open, readdir, stat } from "node:fs/promises"
+import { mkdir, open, readdir, rm, stat } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
+import { lockFolder } from "./level-folder-lock.ts"
 
 /** How a program knows a folder of its own. */
 export interface DataFolderNames {
@@ -48,6 +49,18 @@ export async function holdsRecords(folder: string): Promise<boolean> {
     if (/^\d+\.log$/.test(file) && (await stat(join(folder, file))).size > 0) return true
   }
   return false
+}
+
+/**
+ * Takes away a store that nobody has open, and first the files that belong to it: under its lock, so
+ * that whoever waits for it finds neither.
+ *
+ * @throws {StoreError} `STORE_LOCKED`, and nothing was taken away.
+ */
+export async function removeStore(folder: string, files: readonly string[]): Promise<void> {
+  await using taking = new AsyncDisposableStack()
+  if (await isFolder(folder)) taking.use(await lockFolder(folder))
+  for (const path of [...files, folder]) await rm(path, { recursive: true, force: true })
 }
 
 /**

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { openLevelStore } from "../src/level.ts"
-import { holdsRecords, lookAtFolder, makeFolder } from "../src/level-data-folder.ts"
+import { holdsRecords, lookAtFolder, makeFolder, removeStore } from "../src/level-data-folder.ts"
 
 let folder: string
 
@@ -65,4 +65,18 @@ test("a store holds records once something was written to it, and not before", a
   expect(await holdsRecords(path)).toBe(true)
   await again.close()
   expect(await holdsRecords(path)).toBe(true)
+})
+
+test("a store that is open is not taken away; one that is not goes with its files", async () => {
+  const [path, key] = [join(folder, "store"), join(folder, "x.key")]
+  await writeFile(key, "")
+  const store = await openLevelStore({ folder: path })
+  if (process.platform === "linux") {
+    await expect(removeStore(path, [key])).rejects.toMatchObject({ code: "STORE_LOCKED" })
+    expect((await stat(key)).isFile()).toBe(true)
+  }
+  await store.close()
+  await removeStore(path, [key])
+  expect(await readdir(folder)).toEqual([])
+  await removeStore(path, [key])
 })
