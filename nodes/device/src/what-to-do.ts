@@ -28,7 +28,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["VENDOR_AMBIGUOUS", "give the relationship's id from `fulcrum relationships`"],
   ["DEVICE_UNKNOWN", "see `fulcrum devices` for the names"],
   ["DEVICE_IS_THIS", "run it on another of your devices"],
-  ["DEVICE_REMOVED", "pair this device anew with `fulcrum join CODE --home NEW-FOLDER`"],
+  [
+    "DEVICE_REMOVED",
+    "take what is here with `fulcrum export`; go on with `fulcrum join CODE --home NEW-FOLDER`, or `init`",
+  ],
   ["CONNECT_UNREACHABLE", "check the network and try the same invitation again"],
   ["CONNECT_INVITATION_USED", "ask the company for a new one"],
   ["CONNECT_REQUEST_MISMATCH", "ask the company for a new invitation"],

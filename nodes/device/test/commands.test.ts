@@ -404,6 +404,33 @@ describe("in step", () => {
     expect(text).toBe("Everything is in step.")
   })
 
+  test("sync fails on a device that was removed, known before or just heard", async () => {
+    const person = new MemoryPerson()
+    const settle = person.settle.bind(person)
+    person.settle = async (timeoutMs) => {
+      person.isRemoved = true
+      return settle(timeoutMs)
+    }
+    for (const settled of [[3000], [3000]]) {
+      const ran = run("sync", { wait: 3 }, { person })
+      await expect(ran).rejects.toMatchObject({ code: "DEVICE_REMOVED" })
+      expect(person.settled).toEqual(settled)
+    }
+  })
+
+  test("status and doctor of a removed device say that it is one, and what to do", async () => {
+    const person = new MemoryPerson()
+    person.isRemoved = true
+    const { text, outcome } = await run("status", {}, { person })
+    expect(text).toContain("This device was removed from the record: it can send nothing any more.")
+    expect(text).not.toContain("Nothing waits")
+    expect(outcome?.document).toMatchObject({ removed: true })
+    person.doctor = async () => [{ check: "membership", ok: false, detail: "removed" }]
+    const doctor = await run("doctor", {}, { person })
+    expect(doctor.outcome?.failed).toBe(true)
+    expect(doctor.text).toMatch(/membership {2}removed: take what is here with `fulcrum export`/)
+  })
+
   test("doctor fails when something is not well", async () => {
     const person = new MemoryPerson()
     expect((await run("doctor", {}, { person })).outcome?.failed).toBe(false)

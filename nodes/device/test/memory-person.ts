@@ -69,6 +69,7 @@ export class MemoryPerson implements Person {
   started = 0
   isClosed = false
   isAwaited = false
+  isRemoved = false
   addresses: readonly string[] = []
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
@@ -298,6 +299,7 @@ export class MemoryPerson implements Person {
   async status(): Promise<StatusView> {
     return {
       device: this.device.name,
+      removed: this.isRemoved,
       documents: 1,
       entries: this.values.size,
       vector: "00",

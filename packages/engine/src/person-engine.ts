@@ -60,6 +60,8 @@ interface Parts {
   readonly wasRemoved: boolean
 }
 
+const REMOVED = "this device was removed from the record"
+
 export class PersonEngine implements Person {
   readonly device: { readonly id: string; readonly name: string }
   readonly #options: PersonEngineOptions
@@ -146,6 +148,11 @@ export class PersonEngine implements Person {
     return this.#ledger.membership.current === undefined
   }
 
+  get isRemoved(): boolean {
+    const isTold = this.#network.alarms.has("removed")
+    return isTold || this.#ledger.membership.isRemoved(this.#options.device.id)
+  }
+
   importFile(bytes: Uint8Array): Promise<ImportResult> {
     return this.#asMember(() => this.#editing.importFile(bytes))
   }
@@ -227,7 +234,10 @@ export class PersonEngine implements Person {
   }
 
   previewConnect(request: ConnectRequest): Promise<ConnectPreview> {
-    return this.#underway.run(() => this.#connecting.preview(request))
+    return this.#underway.run(async () => {
+      this.#requireNotRemoved()
+      return await this.#connecting.preview(request)
+    })
   }
 
   connect(request: ConnectRequest): Promise<RelationshipRow> {
@@ -291,7 +301,8 @@ export class PersonEngine implements Person {
     return AGREEMENTS.map(({ id, iri, summary }) => ({ id, iri, summary }))
   }
 
-  planMove(request: MoveRequest): Promise<MovePreview> {
+  async planMove(request: MoveRequest): Promise<MovePreview> {
+    this.#requireNotRemoved()
     return this.#moves.plan(request)
   }
 
@@ -316,6 +327,7 @@ export class PersonEngine implements Person {
     })
     return {
       device: this.device.name,
+      removed: this.isRemoved,
       documents: used + this.#relationships.all.length,
       entries: vector.reduce((sum, { sequence }) => sum + sequence, 0),
       vector: bytesToHex(digest).slice(0, 16),
@@ -337,15 +349,15 @@ export class PersonEngine implements Person {
   }
 
   async doctor(): Promise<readonly { check: string; ok: boolean; detail: string }[]> {
-    const { record, quarantined, membership, early } = this.#ledger
+    const { record, quarantined, early } = this.#ledger
     const copies = record.tree.branchings().length
     const { alarms } = this.#network
     const contradictions = await countContradictions(this.#options.vault)
-    const isMember = !membership.isRemoved(this.#options.device.id) && !alarms.has("removed")
+    const isMember = !this.isRemoved
     const isCopied = copies > 0 || alarms.has("copied")
     return [
       { check: "store", ok: true, detail: "every record was counted when it was opened" },
-      { check: "membership", ok: isMember, detail: isMember ? "this device belongs" : "removed" },
+      { check: "membership", ok: isMember, detail: isMember ? "this device belongs" : REMOVED },
       { check: "copies", ok: !isCopied, detail: `${copies} places where a folder was copied` },
       {
         check: "forks",
@@ -409,15 +421,16 @@ export class PersonEngine implements Person {
   }
 
   async #asMember<T>(work: () => Promise<T>): Promise<T> {
-    const { membership } = this.#ledger
-    const isTold = this.#network.alarms.has("removed")
-    if (isTold || membership.isRemoved(this.#options.device.id)) {
-      throw new EngineError("DEVICE_REMOVED", "this device was removed from the record")
-    }
+    this.#requireNotRemoved()
     if (this.isAwaited) {
       throw new EngineError("RECORD_AWAITED", "the record has not come to this device yet")
     }
     return work()
+  }
+
+  #requireNotRemoved(): void {
+    if (!this.isRemoved) return
+    throw new EngineError("DEVICE_REMOVED", REMOVED)
   }
 
   #tell(event: PersonEvent): void {

@@ -243,6 +243,8 @@ export interface BoardView {
 
 export interface StatusView {
   readonly device: string
+  /** This device was removed from the record. */
+  readonly removed: boolean
   readonly documents: number
   readonly entries: number
   readonly vector: string
@@ -266,6 +268,11 @@ export interface Person extends AsyncDisposable {
    * would write is `RECORD_AWAITED`.
    */
   readonly isAwaited: boolean
+  /**
+   * Another device has removed this one, and it has heard of it: it keeps what it has, and what
+   * would write or send is `DEVICE_REMOVED`.
+   */
+  readonly isRemoved: boolean
 
   importFile(bytes: Uint8Array): Promise<ImportResult>
   exportRecord(options: {

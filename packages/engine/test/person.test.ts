@@ -95,6 +95,13 @@ describe("two devices", () => {
     await expect(again.set("card/name/full", "x")).rejects.toMatchObject({ code: "DEVICE_REMOVED" })
     await again.close()
     const later = await stage.reopen(folder)
-    await expect(later.set("card/name/full", "x")).rejects.toMatchObject({ code: "DEVICE_REMOVED" })
+    const removed = { code: "DEVICE_REMOVED" }
+    await expect(later.set("card/name/full", "x")).rejects.toMatchObject(removed)
+    expect(later.isRemoved).toBe(true)
+    expect(await later.status()).toMatchObject({ removed: true })
+    const assignments = [{ path: "card/name/full", value: "x" }]
+    await expect(later.planMove({ assignments })).rejects.toMatchObject(removed)
+    const invitation = { invitation: "fulcrum:1.x", disclose: [] }
+    await expect(later.previewConnect(invitation)).rejects.toMatchObject(removed)
   })
 })

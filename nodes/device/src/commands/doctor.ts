@@ -7,6 +7,7 @@
 import type { CommandContext, Outcome } from "../command.ts"
 import { failureOf } from "../program-error.ts"
 import { table, tone } from "../text.ts"
+import { TODO_BY_CODE } from "../what-to-do.ts"
 
 interface Check {
   readonly check: string
@@ -17,7 +18,12 @@ interface Check {
 export async function doctor({ person, io }: CommandContext): Promise<Outcome> {
   io.progress("Checking")
   const opened = { check: "folder", ok: true, detail: "opens with its key" }
-  return outcomeOf([opened, ...(await person.doctor())])
+  const checks = (await person.doctor()).map((one) =>
+    one.check === "membership" && !one.ok
+      ? { ...one, detail: `${one.detail}: ${TODO_BY_CODE.get("DEVICE_REMOVED")}` }
+      : one,
+  )
+  return outcomeOf([opened, ...checks])
 }
 
 /** @param run - Opens the folder and runs {@link doctor}. */

@@ -3,13 +3,17 @@
  *
  * @module
  */
-import type { StatusView } from "@fulcrum/engine/person"
+import { EngineError } from "@fulcrum/engine/engine-error"
+import type { Person, StatusView } from "@fulcrum/engine/person"
 import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "../command.ts"
 import { counted, lines, table, tone } from "../text.ts"
 import { deviceTable } from "./devices.ts"
 import { stillHere } from "./held.ts"
 import { relayTable } from "./relay.ts"
 import { watch } from "./watch.ts"
+
+const REMOVED =
+  "This device was removed from the record: it can send nothing any more. See `fulcrum doctor`."
 
 export async function status(context: CommandContext): Promise<Outcome | undefined> {
   const { person, args } = context
@@ -26,14 +30,23 @@ export async function status(context: CommandContext): Promise<Outcome | undefin
 }
 
 export async function sync({ person, args, io }: CommandContext): Promise<Outcome> {
+  requireMember(person)
   io.progress("Fetching and sending")
   const seconds = args.number("wait") ?? WAIT_SECONDS_DEFAULT
   const held = await person.settle(seconds * 1000)
+  // It may have heard of it just now.
+  requireMember(person)
   const view = await person.status()
   return {
     document: { ...view, held },
     text: held.length === 0 ? "Everything is in step." : stillHere(held),
   }
+}
+
+/** @throws {EngineError} `DEVICE_REMOVED`: nothing is in step with this device any more. */
+function requireMember(person: Person): void {
+  if (!person.isRemoved) return
+  throw new EngineError("DEVICE_REMOVED", "this device was removed from the record")
 }
 
 function statusText(view: StatusView): string {
@@ -45,11 +58,14 @@ function statusText(view: StatusView): string {
   ].join(", ")
   return lines(
     `${tone("strong", device)}: ${counts}`,
+    view.removed ? tone("bad", REMOVED) : undefined,
     section("Devices", deviceTable(devices)),
     section("Relays", relayTable(relays)),
-    held.length === 0
-      ? "\nNothing waits to be sent."
-      : `\n${section("Waits here", table(held.map((line) => [line])))}`,
+    view.removed
+      ? undefined
+      : held.length === 0
+        ? "\nNothing waits to be sent."
+        : `\n${section("Waits here", table(held.map((line) => [line])))}`,
     view.quarantined === 0
       ? undefined
       : tone(
