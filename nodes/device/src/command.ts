@@ -82,11 +82,28 @@ export interface CommandContext {
 export type Command = (context: CommandContext) => Promise<Outcome | undefined>
 
 /** @returns Whether the answer was yes; the default is yes. */
-export async function confirm(io: Io, text: string, document?: Document): Promise<boolean> {
+export function confirm(io: Io, text: string, document?: Document): Promise<boolean> {
+  return asked(io, text, "yes", document)
+}
+
+/**
+ * Asks about what cannot be undone: somebody at a terminal has to say yes. With `--yes`, or in a
+ * script, the default is yes, as everywhere.
+ */
+export function confirmForGood(io: Io, text: string, document?: Document): Promise<boolean> {
+  return asked(io, text, io.interactive ? "no" : "yes", document)
+}
+
+async function asked(
+  io: Io,
+  text: string,
+  fallback: "yes" | "no",
+  document: Document | undefined,
+): Promise<boolean> {
   const answer = await io.ask({
     text,
     kind: "yes-no",
-    default: "yes",
+    default: fallback,
     ...(document !== undefined && { document }),
   })
   return answer === "yes"

@@ -172,6 +172,28 @@ describe("devices and relays", () => {
     await expect(ran).rejects.toMatchObject({ code: "PAIR_DECLINED" })
   })
 
+  test("whom to remove is looked up before anything is asked", async () => {
+    for (const [name, code] of [
+      ["toaster", "DEVICE_UNKNOWN"],
+      ["laptop", "DEVICE_IS_THIS"],
+    ] as const) {
+      const io = new MemoryIo(["yes"])
+      await expect(run("devices revoke", { name }, { io })).rejects.toMatchObject({ code })
+      expect(io.asked).toEqual([])
+    }
+  })
+
+  test("to remove a device somebody at a terminal has to say yes; --yes is one", async () => {
+    for (const [interactive, fallback] of [
+      [true, "no"],
+      [false, "yes"],
+    ] as const) {
+      const io = new MemoryIo(["yes"], { interactive })
+      await run("devices revoke", { name: "phone" }, { io })
+      expect(io.asked.map((question) => question.default)).toEqual([fallback])
+    }
+  })
+
   test("a device is removed once you said yes", async () => {
     const no = run("devices revoke", { name: "phone" }, { io: new MemoryIo(["no"]) })
     await expect(no).rejects.toMatchObject({ code: "DECLINED" })

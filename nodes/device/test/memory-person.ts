@@ -144,8 +144,14 @@ export class MemoryPerson implements Person {
     ]
   }
 
-  async revokeDevice(name: string): Promise<void> {
+  async planRevoke(name: string): Promise<{ readonly name: string }> {
+    if (name === this.device.name) throw new CodedError("DEVICE_IS_THIS", "this is that device")
     if (name !== "phone") throw new CodedError("DEVICE_UNKNOWN", "no device goes by that name")
+    return { name }
+  }
+
+  async revokeDevice(name: string): Promise<void> {
+    await this.planRevoke(name)
   }
 
   /** What kept from telling. */

@@ -215,18 +215,27 @@ export class PersonEngine implements Person {
   revokeDevice(name: string): Promise<void> {
     return this.#asMember(async () => {
       await this.#ledger.mend()
-      const { membership } = this.#ledger
-      if (!membership.wasRemoved(name)) {
-        const device = membership.deviceNamed(name)
-        if (equalBytes(device.id, this.#options.device.id)) {
-          throw new EngineError("DEVICE_IS_THIS", "this is that device")
-        }
+      const device = this.#otherDevice(name)
+      if (device !== undefined) {
         await changeMembership(this.#writing(), ({ record }) => [
           { kind: "remove", value: { device: device.id, on: record.vector } },
         ])
       }
       await this.#network.followUp()
     })
+  }
+
+  planRevoke(name: string): Promise<{ readonly name: string }> {
+    return this.#asMember(async () => ({ name: this.#otherDevice(name)?.name ?? name }))
+  }
+
+  /** The member that goes by a name; `undefined` if it was removed. */
+  #otherDevice(name: string): ReturnType<Membership["deviceNamed"]> | undefined {
+    const { membership } = this.#ledger
+    if (membership.wasRemoved(name)) return undefined
+    const device = membership.deviceNamed(name)
+    if (!equalBytes(device.id, this.#options.device.id)) return device
+    throw new EngineError("DEVICE_IS_THIS", "this is that device")
   }
 
   pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {

@@ -291,6 +291,8 @@ export interface Person extends AsyncDisposable {
 
   devices(): Promise<readonly DeviceRow[]>
   revokeDevice(name: string): Promise<void>
+  /** Whom that would remove, by its own name. @throws What {@link revokeDevice} would. */
+  planRevoke(name: string): Promise<{ readonly name: string }>
   /**
    * Needs {@link Person.start} or opens the network for itself; ends with the newcomer added, and
    * given the record if it can be reached soon.

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DeviceRow } from "@fulcrum/engine/person"
-import { type CommandContext, confirm, type Outcome } from "../command.ts"
+import { type CommandContext, confirmForGood, type Outcome } from "../command.ts"
 import { lines, table, tone } from "../text.ts"
 import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
@@ -15,10 +15,11 @@ export async function devices({ person }: CommandContext): Promise<Outcome> {
 }
 
 export async function revoke({ person, args, io, settle }: CommandContext): Promise<Outcome> {
-  const name = args.text("name")
-  const question = `Remove ${name}? It keeps what it has, and reads nothing written from now on.`
-  if (!(await confirm(io, question, { revoke: name }))) throw declined("the device stays")
-  await person.revokeDevice(name)
+  const wanted = args.text("name")
+  const { name } = await person.planRevoke(wanted)
+  const question = `Remove ${name} for good? It keeps what it has, and reads nothing written from now on.`
+  if (!(await confirmForGood(io, question, { revoke: name }))) throw declined("the device stays")
+  await person.revokeDevice(wanted)
   const held = await settle()
   const rows = await person.devices()
   return {
