@@ -4,9 +4,10 @@ import { describe, expect, test } from "vitest"
 import { Args } from "../src/args.ts"
 import { CATALOG } from "../src/catalog.ts"
 import type { Outcome } from "../src/command.ts"
+import { orFailure } from "../src/commands/doctor.ts"
 import { paint } from "../src/text.ts"
 import { MemoryIo } from "./memory-io.ts"
-import { MemoryPerson } from "./memory-person.ts"
+import { CodedError, MemoryPerson } from "./memory-person.ts"
 
 interface Ran {
   readonly person: MemoryPerson
@@ -451,6 +452,19 @@ describe("in step", () => {
     const doctor = await run("doctor", {}, { person })
     expect(doctor.outcome?.failed).toBe(true)
     expect(doctor.text).toMatch(/membership {2}removed: take what is here with `fulcrum export`/)
+  })
+
+  test("doctor says what to do about damage, and not to run doctor", async () => {
+    for (const code of ["STORE_CORRUPT", "VAULT_DAMAGED"]) {
+      const outcome = await orFailure(async () => {
+        throw new CodedError(code, "000005.ldb is damaged")
+      })
+      const text = paint(outcome?.text ?? "", { color: false })
+      expect(outcome?.failed).toBe(true)
+      expect(text).toContain(`000005.ldb is damaged (${code}): `)
+      expect(text).toContain("fulcrum join CODE --home NEW-FOLDER")
+      expect(text).not.toContain("fulcrum doctor")
+    }
   })
 
   test("doctor fails when something is not well", async () => {

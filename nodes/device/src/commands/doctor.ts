@@ -9,6 +9,12 @@ import { failureOf } from "../program-error.ts"
 import { table, tone } from "../text.ts"
 import { TODO_BY_CODE } from "../what-to-do.ts"
 
+/** Other commands send to this one for these. */
+const DAMAGE: ReadonlySet<string> = new Set(["STORE_CORRUPT", "VAULT_DAMAGED"])
+const DAMAGE_TODO =
+  "change nothing in the folder, keep a copy of it, and run `fulcrum pair` on another of your devices " +
+  "and `fulcrum join CODE --home NEW-FOLDER` here"
+
 interface Check {
   readonly check: string
   readonly ok: boolean
@@ -35,7 +41,8 @@ export async function orFailure(
   } catch (error) {
     const { code, message, todo } = failureOf(error)
     if (code === "INTERNAL" || code === "INTERRUPTED") throw error
-    return outcomeOf([{ check: "folder", ok: false, detail: `${message} (${code}): ${todo}` }])
+    const help = DAMAGE.has(code) ? DAMAGE_TODO : todo
+    return outcomeOf([{ check: "folder", ok: false, detail: `${message} (${code}): ${help}` }])
   }
 }
 
