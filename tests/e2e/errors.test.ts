@@ -58,12 +58,17 @@ describe("import", () => {
   ] as const)("a file that is no vCard: %s", async ([, bytes]) => {
     const file = joinPath(world.stage.folder, "no-card.vcf")
     await writeFile(file, bytes)
-    isFailure(await laptop.run(["import", file]), /^VCARD_|^CARD_|^IMPORT_/)
+    const failed = await laptop.run(["import", file])
+    isFailure(failed, /^VCARD_|^CARD_|^IMPORT_/)
+    expect(failed.stderr).toContain("no-card.vcf: ")
     expect(await laptop.get()).toEqual(record)
   })
 
   test("a file that is not there", async () => {
     isFailure(await laptop.run(["import", "nowhere.vcf"]), /^FILE_IO$/)
+    const folder = await laptop.run(["import", OWN_CARD, laptop.folder])
+    isFailure(folder, /^FILE_IO$/)
+    expect(folder.stderr).toContain(`that is a folder, not a file (${laptop.folder})`)
   })
 })
 

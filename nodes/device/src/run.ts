@@ -17,6 +17,7 @@ import { findDaemon } from "./daemon-file.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
 import { findHome } from "./home.ts"
 import {
+  codeOf,
   DONE,
   describeFailure,
   FAILED,
@@ -203,8 +204,19 @@ function optionName(syntax: string): string {
 async function readFiles(paths: unknown): Promise<JsonValue> {
   const files: JsonValue[] = []
   for (const path of Array.isArray(paths) ? paths.map(String) : []) {
-    const bytes = new Uint8Array(await readFile(path))
+    const bytes = new Uint8Array(await readFile(path).catch((error) => fileFailed(error, path)))
     files.push({ name: basename(path), bytes: bytesToBase64url(bytes) })
   }
   return files
+}
+
+/** Of a folder that is read as a file the system does not say which. */
+function fileFailed(error: unknown, path: string): never {
+  if (codeOf(error) !== "EISDIR") throw error
+  throw new ProgramError(
+    "FILE_IO",
+    `that is a folder, not a file (${path})`,
+    "check the path and try again",
+    { cause: error },
+  )
 }

@@ -1,5 +1,6 @@
 import { bytesToBase64url, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
+import { RecordError } from "@fulcrum/record/record-error"
 import { describe, expect, test } from "vitest"
 import { Args } from "../src/args.ts"
 import { CATALOG } from "../src/catalog.ts"
@@ -111,6 +112,29 @@ describe("the record", () => {
     const { outcome, text } = await run("import", { files: [{ name: "me.vcf", bytes }] })
     expect(outcome?.document).toMatchObject({ files: [{ file: "me.vcf", cards: 2 }], held: [] })
     expect(text).toContain("me.vcf: 1 field, from the first of 2 cards\n  card/name  11 bytes")
+  })
+
+  test("import says of which file it warns, and which it cannot take", async () => {
+    const person = new MemoryPerson()
+    const io = new MemoryIo()
+    person.importWarnings = ["the card is cut short"]
+    const files = ["a.vcf", "b.vcf"].map((name) => ({
+      name,
+      bytes: bytesToBase64url(utf8ToBytes(name)),
+    }))
+    const { outcome } = await run("import", { files }, { person, io })
+    expect(io.notes).toEqual(["a.vcf: the card is cut short", "b.vcf: the card is cut short"])
+    expect(outcome?.document).toMatchObject({ files: [{ warnings: person.importWarnings }, {}] })
+    const take = person.importFile.bind(person)
+    person.importFile = async (bytes) => {
+      if (bytes[0] === 0x61) return await take(bytes)
+      throw new RecordError("VCARD_INVALID", "no card in this file")
+    }
+    await expect(run("import", { files }, { person })).rejects.toMatchObject({
+      code: "VCARD_INVALID",
+      message: "b.vcf: no card in this file",
+      todo: expect.stringContaining("export your own contact"),
+    })
   })
 
   test("export gives the file itself, and with --json one document", async () => {

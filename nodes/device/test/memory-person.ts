@@ -70,6 +70,7 @@ export class MemoryPerson implements Person {
   isClosed = false
   isAwaited = false
   isRemoved = false
+  importWarnings: readonly string[] = []
   addresses: readonly string[] = []
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
@@ -77,7 +78,7 @@ export class MemoryPerson implements Person {
   async importFile(bytes: Uint8Array): Promise<ImportResult> {
     const fields: FieldValue[] = [{ path: "card/name", value: `${bytes.length} bytes` }]
     for (const { path, value } of fields) if (value !== undefined) this.values.set(path, value)
-    return { cards: 2, fields }
+    return { cards: 2, fields, warnings: this.importWarnings }
   }
 
   async exportRecord(options: {

@@ -78,7 +78,7 @@ export class Editing {
   async importFile(bytes: Uint8Array): Promise<ImportResult> {
     const cards = readCards(bytes)
     const [first] = cards
-    if (first === undefined) return { cards: 0, fields: [] }
+    if (first === undefined) return { cards: 0, fields: [], warnings: [] }
     let fields: readonly FieldValue[] = []
     await this.#edit(async ({ documents, actor }) => {
       const edits = cardEdits(first.card, await documents.read(CARD_DOCUMENT))
@@ -90,7 +90,7 @@ export class Editing {
       }))
       return [change]
     })
-    return { cards: cards.length, fields }
+    return { cards: cards.length, fields, warnings: first.warnings }
   }
 
   async exportRecord(options: {

@@ -21,6 +21,8 @@ export interface ImportResult {
   /** How many cards the file held; the first is the one that was taken. */
   readonly cards: number
   readonly fields: readonly FieldValue[]
+  /** What of it was left out, or is missing, and why; without values. */
+  readonly warnings: readonly string[]
 }
 
 /** A relationship whose share a change reaches. */

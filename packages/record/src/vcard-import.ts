@@ -131,7 +131,7 @@ function importJsContact(json: JsonValue): ImportedCard {
 
 function importLines({ properties, isCutShort }: CardLines): ImportedCard {
   const builder = new CardBuilder(properties)
-  if (isCutShort) builder.warnings.add("the file ends before the card does")
+  if (isCutShort) builder.warnings.add("the card is cut short: the file ends before END:VCARD")
   for (const property of properties) {
     if (IGNORED.has(property.name) || builder.isTaken(property)) continue
     if (property.name === "FN" && property.params.get("DERIVED")?.[0]?.toLowerCase() === "true")

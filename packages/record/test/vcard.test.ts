@@ -178,6 +178,12 @@ describe("vCard in", () => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code: "VCARD_INVALID" }))
   })
 
+  test("a card that is cut short is taken with a warning", () => {
+    const [card] = read("BEGIN:VCARD\nFN:A\nTEL:+1")
+    expect(card?.card).toMatchObject({ name: { full: "A" } })
+    expect(card?.warnings).toEqual([expect.stringMatching(/cut short.*END:VCARD/)])
+  })
+
   test("what is too large is left out with a warning, or refused", () => {
     const photo = `PHOTO;ENCODING=b;TYPE=JPEG:${"A".repeat(200_000)}`
     const [card] = read(`BEGIN:VCARD\nFN:A\n${photo}\nEND:VCARD`)

@@ -4,7 +4,9 @@
  * @module
  */
 import type { ImportResult } from "@fulcrum/engine/person"
+import { RecordError } from "@fulcrum/record/record-error"
 import type { CommandContext, Outcome } from "../command.ts"
+import { failureOf, ProgramError } from "../program-error.ts"
 import { counted, lines, table, valueText } from "../text.ts"
 import { stillHere } from "./held.ts"
 
@@ -14,13 +16,25 @@ export async function importFiles(context: CommandContext): Promise<Outcome> {
   const imported: (ImportResult & { readonly file: string })[] = []
   for (const [i, { name, bytes }] of files.entries()) {
     if (files.length > 1) io.progress(`${i + 1} of ${files.length} files`)
-    imported.push({ file: name, ...(await person.importFile(bytes)) })
+    const taken = await person.importFile(bytes).catch((error: unknown) => {
+      throw aboutFile(error, name)
+    })
+    for (const warning of taken.warnings) io.note(`${name}: ${warning}`)
+    imported.push({ file: name, ...taken })
   }
   const held = await settle()
   return {
     document: { files: imported, held },
     text: lines(...imported.map(fileText), stillHere(held)),
   }
+}
+
+/** Several may have been given. */
+function aboutFile(error: unknown, file: string): unknown {
+  if (!(error instanceof RecordError)) return error
+  return new ProgramError(error.code, `${file}: ${error.message}`, failureOf(error).todo, {
+    cause: error,
+  })
 }
 
 function fileText({ file, cards, fields }: ImportResult & { readonly file: string }): string {
