@@ -54,6 +54,12 @@ describe("the layers", () => {
     expect(tests.flatMap(checkFile)).toEqual([])
   })
 
+  test("folders are made by `makeFolder` alone: Node's own way may never come back", () => {
+    const makesAll = /\bmkdir(?:Sync)?\([^()]*\brecursive\b/
+    expect(makesAll.test("mkdir(folder, { recursive: true })")).toBe(true)
+    expect(sources.filter(({ text }) => makesAll.test(text)).map(({ path }) => path)).toEqual([])
+  })
+
   test("no files import each other in a ring", () => {
     expect(findCycles(sources)).toEqual([])
   })
