@@ -22,16 +22,16 @@ export async function heldRow(
   held: VersionVector,
 ): Promise<readonly VectorRow[]> {
   const row = spanEnd(span)
-  const node = row && tree.get(row.incarnation)
-  if (row === undefined || node === undefined || row.start > node.sequence) return []
-  const [first] = tree.line(row.incarnation, row.start) ?? []
-  if (first === undefined || !equalBytes(node.writer, row.writer)) return []
-  const { incarnation, start } = row
+  if (row === undefined) return []
   // Of a merged span a part may be here, and the rest wait for what it was written on: if it is
   // this very one that was taken, for what its header says proves nothing.
-  const isPart = row.sequence > node.sequence
-  if (isPart && !(await merging.keepsPart(span))) return []
-  const { sequence, chain } = isPart ? node : row
+  const isWhole = (tree.get(row.incarnation)?.sequence ?? 0) >= row.sequence
+  const end = isWhole ? row : await merging.partHere(span)
+  if (end === undefined) return []
+  const { incarnation, sequence, chain } = end
+  const { start } = row
+  const [first] = tree.line(incarnation, start) ?? []
+  if (first === undefined || !equalBytes(first.writer, row.writer)) return []
   const isWithin = start > first.first
   const before = isWithin ? { incarnation: first.incarnation, sequence: start - 1 } : first.parent
   const isNext = before === undefined || tree.covers(held, before.incarnation, before.sequence)

@@ -20,7 +20,7 @@ import { compareBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
 import { type Begin, rootChain } from "./entry.ts"
 import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
-import { type IncarnationTree, isLeaf } from "./incarnation-tree.ts"
+import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError, type LogErrorCode } from "./log-error.ts"
 import { addRun, type LogTables, type Run, type SpanPart } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
@@ -40,7 +40,7 @@ import {
 import type { StoredEntries } from "./stored-entries.ts"
 import { epochOf, type LogSecrets, secretsFor } from "./stored-span.ts"
 import { type Head, TreeDraft } from "./tree-draft.ts"
-import { VECTOR_ROWS_MAX, type VectorRow } from "./vector.ts"
+import { VECTOR_ROWS_ADMITTED_MAX, type VectorRow } from "./vector.ts"
 import type { Verified } from "./verified.ts"
 import type { Need, WaitingFor } from "./waiting-room.ts"
 
@@ -169,24 +169,29 @@ export class Admission {
     return this.#judgeWriter(opened) ?? this.#judgeOpened(opened)
   }
 
-  #judgeWriter({ span, segments }: OpenedSpan): Judgement | undefined {
+  #judgeWriter(opened: OpenedSpan): Judgement | undefined {
+    if (opened.isLetIn) return undefined
+    const { span, segments } = opened
     const { kind, writer } = span.header
     const verdicts = segments.map(({ incarnation, first: { begin } }) =>
       this.#options.checkWriter({ kind, writer, incarnation }, begin),
     )
     if (verdicts.includes("refused")) return refuse("LOG_WRITER")
-    return verdicts.includes("unknown") ? wait({ why: "writer" }) : undefined
+    if (verdicts.includes("unknown")) return wait({ why: "writer" })
+    opened.isLetIn = true
+    return undefined
   }
 
   async #judgeOpened(opened: OpenedSpan): Promise<Judgement> {
     const { span, entries, segments } = opened
     const { header } = span
     let skipped = 0
-    for (const [at, segment] of segments.entries()) {
+    let begun = 0
+    for (const segment of segments) {
       const head = this.draft.head(segment.key)
       const contradiction = head
         ? await this.#judgeGoingOn(opened, segment, head)
-        : await this.#judgeNew(span, segment, at)
+        : await this.#judgeNew(span, segment, begun++)
       if (contradiction) return contradiction
       if (head) skipped = Math.min(head.sequence, segment.last.sequence) - header.start + 1
     }
@@ -194,7 +199,21 @@ export class Admission {
     const { count, need } = this.#ready(entries, skipped)
     const isWhole = header.kind === SPAN_KEY
     if (need && (count === 0 || isWhole)) return wait(need)
+    const ready = segmentsOf(entries.slice(skipped, skipped + count))
+    if (this.#isTooWide(ready)) return refuse("LOG_TOO_MANY")
     return this.#take(opened, entries.slice(skipped, skipped + count), need)
+  }
+
+  /** Whether so many lines would part that a vector could not name them. */
+  #isTooWide(ready: readonly Segment[]): boolean {
+    const after = this.draft.leafCountWith(
+      ready.map(({ key, first, last }) => ({
+        key,
+        end: last.sequence,
+        parent: first.begin?.parent,
+      })),
+    )
+    return after > VECTOR_ROWS_ADMITTED_MAX && after > this.draft.leafCount
   }
 
   /** What a span has of an incarnation that is here. */
@@ -217,16 +236,20 @@ export class Admission {
     return ours && theirs && equalBytes(ours, theirs) ? undefined : fork(incarnation)
   }
 
-  /** What a span has of one that is not. */
+  /**
+   * What a span has of one that is not.
+   *
+   * @param begun - How many it has before it that are not here either.
+   */
   #judgeNew(
     { header }: Span,
     { incarnation, key, first }: Segment,
-    at: number,
+    begun: number,
   ): Promise<Judgement | undefined> | Judgement | undefined {
     if (this.#options.isBusy(key)) return wait(predecessor(key, first.sequence))
-    if (this.draft.size + at >= INCARNATIONS_MAX) return refuse("LOG_TOO_MANY")
+    if (this.draft.size + begun >= INCARNATIONS_MAX) return refuse("LOG_TOO_MANY")
     // What the span has before it is what it continues: that was looked at when it was opened.
-    if (at > 0) return undefined
+    if (first.sequence > header.start) return undefined
     const { begin } = first
     return begin
       ? this.#judgeBegin(incarnation, header, begin)
@@ -258,19 +281,16 @@ export class Admission {
     const before = parent?.chain ?? rootChain(keyring.chainKey, keyring.tag, incarnation)
     if (start !== (parent?.sequence ?? 0) + 1) return refuse("LOG_CHAIN")
     if (!equalBytes(chainBefore, before)) return refuse("LOG_CHAIN")
-    const isFull = this.draft.leafCount >= VECTOR_ROWS_MAX
-    if (parent === undefined) return isFull ? refuse("LOG_TOO_MANY") : undefined
+    if (parent === undefined) return undefined
     const parentKey = idKey(parent.incarnation)
     const head = this.draft.head(parentKey)
     if (head === undefined || head.sequence < parent.sequence) {
       return wait(predecessor(parentKey, parent.sequence))
     }
-    const isNewest = head.sequence === parent.sequence
-    // What goes on where another ends takes that one's row.
-    if (isFull && !(isNewest && isLeaf(head))) return refuse("LOG_TOO_MANY")
-    const chain = isNewest
-      ? head.chain
-      : await this.chainAt(parentKey, parent.incarnation, parent.sequence)
+    const chain =
+      head.sequence === parent.sequence
+        ? head.chain
+        : await this.chainAt(parentKey, parent.incarnation, parent.sequence)
     return chain && equalBytes(chain, parent.chain) ? undefined : refuse("LOG_CHAIN")
   }
 
@@ -297,7 +317,7 @@ export class Admission {
     const secrets = secretsFor(span, this.#options)
     if (secrets === undefined) return undefined
     const entries = openSpan(span, secrets)
-    const opened = { span, entries, segments: segmentsOf(entries) }
+    const opened = { span, entries, segments: segmentsOf(entries), isLetIn: false }
     this.#options.opened.keep(opened)
     return opened
   }

@@ -31,15 +31,14 @@ export class ForeignTiers {
 
   async sought(tree: IncarnationTree, limit: number): Promise<readonly SpanPlace[]> {
     const places: SpanPlace[] = []
-    const seen = new Set<string>()
+    const passed = new Set<string>()
     for (const key of [...this.#grown]) {
       if (places.length >= limit) break
       this.#grown.delete(key)
       const grown = tree.byKey(key)
       if (grown === undefined) continue
-      const node = endOfLog(tree, grown)
-      if (seen.has(node.key)) continue
-      seen.add(node.key)
+      const node = endOfLog(tree, grown, passed)
+      if (node === undefined) continue
       const line = await lastOfLog(this.#tables, tree, node)
       const due = dueMerge(line)
       const [first, last] = due ? [line[due.from], line[due.to - 1]] : []

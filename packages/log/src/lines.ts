@@ -10,8 +10,21 @@ import type { LogTables, PlacedRecord } from "./log-tables.ts"
 import { LINE_SPANS_MAX, MERGED_BYTES_MAX } from "./tiers.ts"
 
 /** The newest incarnation of a log. */
-export function endOfLog(tree: IncarnationTree, node: TreeNode): TreeNode {
+export function endOfLog(tree: IncarnationTree, node: TreeNode): TreeNode
+/** The same; `undefined` if one of those on the way was `passed` before. */
+export function endOfLog(
+  tree: IncarnationTree,
+  node: TreeNode,
+  passed: Set<string>,
+): TreeNode | undefined
+export function endOfLog(
+  tree: IncarnationTree,
+  node: TreeNode,
+  passed?: Set<string>,
+): TreeNode | undefined {
   for (let end = node; ; ) {
+    if (passed?.has(end.key)) return undefined
+    passed?.add(end.key)
     const next = tree.next(end)
     if (next === undefined) return end
     end = next

@@ -12,10 +12,14 @@ import { idKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import type { PlacedRecord, SpanPlace } from "./log-tables.ts"
 import type { LogVault } from "./log-vault.ts"
-import { cutSpan, type MergedSpan, type MergingOptions, takeInSpans } from "./merging.ts"
+import { cutSpan, endHere, type MergedSpan, type MergingOptions, takeInSpans } from "./merging.ts"
 import { OwnTiers } from "./own-tiers.ts"
-import { readSpan, type Span } from "./span.ts"
+import { isSigned, readSpan, type Span, spanHash } from "./span.ts"
 import type { StoredEntries } from "./stored-entries.ts"
+import type { VectorRow } from "./vector.ts"
+
+/** Hashes kept of spans that took nothing's place. */
+const IDLE_MAX = 1024
 
 export interface LogMergingOptions extends MergingOptions {
   readonly vault: LogVault
@@ -35,6 +39,8 @@ export class LogMerging {
   readonly #foreign: ForeignTiers
   /** Spans that came in and may take the place of smaller ones. */
   #wider: Span[] = []
+  /** Hashes of those that lately had none to take: the same come from every peer. */
+  readonly #idle = new Set<string>()
 
   constructor(options: LogMergingOptions) {
     this.#options = options
@@ -72,16 +78,21 @@ export class LogMerging {
     return kept !== undefined && equalBytes(kept, span)
   }
 
-  /** Whether this very span is kept here as far as it came: the rest waits for other entries. */
-  async keepsPart(span: Uint8Array): Promise<boolean> {
+  /**
+   * How far a span came of which the rest waits for other entries; `undefined`: it is not this very
+   * one that is kept here.
+   */
+  async partHere(span: Uint8Array): Promise<VectorRow | undefined> {
     const { tables, tree } = this.#options
-    const { incarnation, start, end } = readSpan(span).header
-    const node = tree().get(incarnation)
-    if (node === undefined || node.sequence >= end) return false
-    const [record] = await tables.spansFrom(incarnation, node.sequence, 1)
-    if (record?.end !== node.sequence || record.start !== start) return false
+    const read = readSpan(span)
+    const here = isSigned(read) ? endHere({ ...this.#options, tree: tree() }, read) : undefined
+    if (here === undefined || here.sequence >= read.header.end) return undefined
+    const { incarnation, sequence } = here
+    const [record] = await tables.spansFrom(incarnation, sequence, 1)
+    if (record?.end !== sequence || record.start !== read.header.start) return undefined
     const [stored] = await tables.spansAt([record.arrival])
-    return stored !== undefined && equalBytes(stored.bytes, span)
+    const isThis = stored !== undefined && equalBytes(stored.bytes, span)
+    return isThis ? { incarnation, sequence, chain: record.chainEnd } : undefined
   }
 
   /**
@@ -126,11 +137,25 @@ export class LogMerging {
     this.#wider = []
     const options = { ...this.#options, tree: this.#options.tree() }
     for (const span of wider) {
+      const hash = idKey(spanHash(span.bytes))
+      if (this.#idle.has(hash)) continue
       const ops = await takeInSpans(options, span)
-      if (ops === undefined) continue
+      if (ops === undefined) {
+        this.#noteIdle(hash, span)
+        continue
+      }
       this.#own.changed(idKey(span.header.incarnation))
       await this.#options.vault.write(ops)
     }
+  }
+
+  /** Of what is here as a whole nothing comes in later that it could cover. */
+  #noteIdle(hash: string, { header }: Span): void {
+    const node = this.#options.tree().get(header.incarnation)
+    if (node === undefined || node.sequence < header.end) return
+    const [oldest] = this.#idle
+    if (oldest !== undefined && this.#idle.size >= IDLE_MAX) this.#idle.delete(oldest)
+    this.#idle.add(hash)
   }
 
   async #bytesOf(place: SpanPlace): Promise<Uint8Array | undefined> {

@@ -30,6 +30,7 @@ import {
 } from "./span.ts"
 import type { StoredEntries } from "./stored-entries.ts"
 import { type LogSecrets, readStored, secretsFor, storedSecrets } from "./stored-span.ts"
+import type { Verified } from "./verified.ts"
 
 /** Bytes of entries in one merged span: what its content may come to, with room for its frame. */
 const MERGED_CONTENT_MAX: number = SPAN_INFLATED_MAX / 2
@@ -211,6 +212,33 @@ function chainAfter(
 }
 
 /**
+ * How far a span is here. Of one that came in part, the incarnation that its header names may not be
+ * here at all.
+ *
+ * @returns `undefined`: nothing of it, or it does not open.
+ */
+export function endHere(
+  options: LogSecrets & { readonly tree: IncarnationTree },
+  span: Verified<Span>,
+): { readonly incarnation: IncarnationId; readonly sequence: number } | undefined {
+  const { tree } = options
+  const { incarnation, end } = span.header
+  const node = tree.get(incarnation)
+  if (node) return { incarnation, sequence: Math.min(end, node.sequence) }
+  const secrets = secretsFor(span, options)
+  if (secrets === undefined) return undefined
+  try {
+    const last = openSpan(span, secrets).findLast(
+      (entry) => (tree.get(entry.incarnation)?.sequence ?? 0) >= entry.sequence,
+    )
+    return last && { incarnation: last.incarnation, sequence: last.sequence }
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error
+    return undefined
+  }
+}
+
+/**
  * Puts a span from elsewhere in the place of the smaller ones of which it has all entries, once it
  * has been opened and compared, if their own writer signed it.
  *
@@ -225,13 +253,14 @@ export async function takeInSpans(
   span: Span,
 ): Promise<readonly LogOp[] | undefined> {
   const { tables, stored, tree } = options
-  const { incarnation, start, kind, writer } = span.header
+  const { start, kind, writer } = span.header
+  if (kind !== SPAN_ENTRIES || !isSigned(span)) return undefined
+  const here = endHere(options, span)
+  if (here === undefined) return undefined
+  const { incarnation, sequence: end } = here
   const node = tree.get(incarnation)
   // Whoever has the keys could seal another's entries again: only their writer may.
   if (node === undefined || !equalBytes(node.writer, writer)) return undefined
-  if (kind !== SPAN_ENTRIES || !isSigned(span)) return undefined
-  // Of a span that came in part, what is here of it.
-  const end = Math.min(span.header.end, node.sequence)
   const covered = await recordsWithin(tables, tree, { incarnation, start, end })
   if (covered?.at(-1)?.end !== end || covered[0]?.arrival === covered.at(-1)?.arrival)
     return undefined

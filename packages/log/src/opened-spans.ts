@@ -26,6 +26,8 @@ export interface OpenedSpan {
   readonly span: Verified<Span>
   readonly entries: readonly SpanEntry[]
   readonly segments: readonly Segment[]
+  /** Its writer was let in, for all of them: that is not asked again. */
+  isLetIn: boolean
 }
 
 export class OpenedSpans {

@@ -7,6 +7,7 @@
 import type { ChainHash } from "./ids.ts"
 import { idKey } from "./ids.ts"
 import { type IncarnationTree, isLeaf, type NewIncarnation } from "./incarnation-tree.ts"
+import type { VectorRow } from "./vector.ts"
 
 /** How far an incarnation goes. */
 export interface Head {
@@ -63,6 +64,34 @@ export class TreeDraft {
     if (head === undefined) throw new RangeError("this incarnation has not begun")
     this.#set(key, { ...head, sequence, chain })
     this.#steps.push(() => this.#tree.advance(key, sequence, chain))
+  }
+
+  /** The rows that there would be once these went on or began, in this order. */
+  leafCountWith(
+    parts: readonly {
+      readonly key: string
+      readonly end: number
+      readonly parent: VectorRow | undefined
+    }[],
+  ): number {
+    const heads = new Map<string, Pick<Head, "sequence" | "continuedAt">>()
+    const headOf = (key: string) => heads.get(key) ?? this.head(key)
+    let count = this.#leafCount
+    const set = (key: string, head: Pick<Head, "sequence" | "continuedAt">) => {
+      const before = headOf(key)
+      count += Number(isLeaf(head)) - Number(before !== undefined && isLeaf(before))
+      heads.set(key, head)
+    }
+    for (const { key, end, parent } of parts) {
+      const head = headOf(key)
+      const parentKey = head || parent === undefined ? undefined : idKey(parent.incarnation)
+      const before = parentKey === undefined ? undefined : headOf(parentKey)
+      if (parent && parentKey !== undefined && before) {
+        set(parentKey, { ...before, continuedAt: Math.max(before.continuedAt, parent.sequence) })
+      }
+      set(key, { sequence: end, continuedAt: head?.continuedAt ?? 0 })
+    }
+    return count
   }
 
   apply(): void {

@@ -26,6 +26,12 @@ import {
 /** Most rows: each is a device's line, or a branch that a copied folder began. */
 export const VECTOR_ROWS_MAX = 1024
 
+/**
+ * Most that come in from elsewhere: room is left for the lines of this device and of as many others as
+ * one person may have.
+ */
+export const VECTOR_ROWS_ADMITTED_MAX: number = VECTOR_ROWS_MAX - 64
+
 /** Longest trail, in waypoints: enough for a line of 65,536 incarnations. */
 export const TRAIL_WAYPOINTS_MAX = 64
 

@@ -389,7 +389,7 @@ describe("spans that are kept open", () => {
       const row = { incarnation: space.incarnation, sequence: 1, chain: entry.chain }
       const on = Array(rows).fill(row)
       const entries = Array(count).fill({ ...entry, on, body: new Uint8Array(size) })
-      return { span, entries, segments: [] }
+      return { span, entries, segments: [], isLetIn: false }
     }
     const isOpen = ({ span }: OpenedSpan) => opened.find(span.bytes) !== undefined
     const [a, b, c] = [of(1, 40_000, 0), of(1, 40_000, 0), of(1, 40_000, 0)]

@@ -10,6 +10,7 @@ import {
   idKey,
   incarnationIdSchema,
 } from "../src/ids.ts"
+import { LogTables } from "../src/log-tables.ts"
 import { encodeSpanEntries, readSpanHeader, SPAN_ENTRIES, sealSpan } from "../src/span.ts"
 import type { VectorRow } from "../src/vector.ts"
 import {
@@ -232,8 +233,8 @@ describe("[L23] a log that goes on over the starts of its device", () => {
       return forger.seal(1, chainBefore, incarnation, [beginning(undefined)]).bytes
     })
     const outcomes = await reader.replica.admit(separate)
-    expect(outcomes.filter(({ outcome }) => outcome === "admitted").length).toBe(1023)
-    expect(reader.replica.vector.length).toBe(1024)
+    expect(outcomes.filter(({ outcome }) => outcome === "admitted").length).toBe(959)
+    expect(reader.replica.vector.length).toBe(960)
   })
 })
 
@@ -437,14 +438,14 @@ function drawn(): IncarnationId {
   return incarnationIdSchema.decode(space.random.bytes(16))
 }
 
-function beginning(parent: VectorRow | undefined): Uint8Array {
+function beginning(parent: VectorRow | undefined, on: readonly VectorRow[] = []): Uint8Array {
   const actor = actorIdSchema.decode(space.random.bytes(16))
   const body = encodeBegin({ parent, actor, certificate: new Uint8Array() })
-  return encodeEntry({ kind: "begin", on: [], body })
+  return encodeEntry({ kind: "begin", on, body })
 }
 
-function saying(text: string): Uint8Array {
-  return encodeEntry({ kind: "payload", on: [], body: new TextEncoder().encode(text) })
+function saying(text: string, on: readonly VectorRow[] = []): Uint8Array {
+  return encodeEntry({ kind: "payload", on, body: new TextEncoder().encode(text) })
 }
 
 describe("[L23] a span of several starts that lies", () => {
@@ -526,5 +527,112 @@ describe("[L23] a span of several starts that lies", () => {
     await carry(reader.replica, asForger.replica)
     await mergeAll(asForger.replica)
     expect(await textsOf(asForger.replica)).toEqual([...texts(8), "mine"])
+  })
+})
+
+describe("[L23] a span of several starts that costs more than it may", () => {
+  const root = (incarnation: IncarnationId) => rootChain(space.chainKey, space.tag, incarnation)
+
+  test("by parting lines inside it does not make a vector longer than it may be", async () => {
+    const forger = new Forger()
+    const one = drawn()
+    const [begin, second, third] = [beginning(undefined), saying("two"), saying("three")]
+    const upTo1 = forger.seal(1, root(one), one, [begin])
+    const upTo2 = forger.seal(1, root(one), one, [begin, second])
+    const all = forger.seal(1, root(one), one, [begin, second, third])
+    const reader = await openDevice(space, "reader")
+    const first = await append(reader, "first")
+    await reader.replica.admit([all.bytes])
+    const parent = { incarnation: one, sequence: 2, chain: upTo2.chain }
+    const branches = Array.from(
+      { length: 1100 },
+      () => forger.seal(2, upTo1.chain, drawn(), [second, beginning(parent)]).bytes,
+    )
+    await reader.replica.admit(branches)
+    expect(reader.replica.vector.length).toBeLessThanOrEqual(960)
+    const honest = await append(reader, "honest")
+    const other = await openDevice(space, "other")
+    const results = await other.replica.admit([...first, all.bytes, ...branches, ...honest])
+    expect(results.at(-1)?.outcome).toBe("admitted")
+  })
+
+  test("by going on where others had gone on already neither", async () => {
+    const forger = new Forger()
+    const reader = await openDevice(space, "reader")
+    const later: Uint8Array[] = []
+    let before: VectorRow | undefined
+    for (let at = 0; at < 1100; at++) {
+      const incarnation = drawn()
+      const [start, chainBefore] = [(before?.sequence ?? 0) + 1, before?.chain ?? root(incarnation)]
+      const begun = forger.seal(start, chainBefore, incarnation, [beginning(before)])
+      await reader.replica.admit([begun.bytes])
+      later.push(forger.seal(begun.end + 1, begun.chain, incarnation, [saying("on")]).bytes)
+      before = { incarnation, sequence: begun.end, chain: begun.chain }
+    }
+    await reader.replica.admit(later)
+    expect(reader.replica.vector.length).toBeLessThanOrEqual(960)
+  })
+
+  test("by coming bit by bit is kept once, and its part is known for what it is", async () => {
+    const [forger, other] = [new Forger(), new Forger()]
+    const [one, two, theirs] = [drawn(), drawn(), drawn()]
+    const rows: VectorRow[] = []
+    const small: Uint8Array[] = []
+    let chain = root(theirs)
+    for (let at = 0; at < 12; at++) {
+      const entry = at === 0 ? beginning(undefined) : saying(`x${at}`)
+      const sealed = other.seal(at + 1, chain, theirs, [entry])
+      small.push(sealed.bytes)
+      chain = sealed.chain
+      rows.push({ incarnation: theirs, sequence: at + 1, chain })
+    }
+    const nowhere = { incarnation: drawn(), sequence: 1, chain: root(drawn()) }
+    const entries = rows.map((row, at) =>
+      at === 0 ? beginning(undefined, [row]) : saying(`${at}`, [row]),
+    )
+    const head = forger.seal(1, root(one), one, entries)
+    const parent = { incarnation: one, sequence: entries.length, chain: head.chain }
+    const long = idKey(space.random.bytes(100_000))
+    const span = forger.seal(1, root(one), two, [
+      ...entries,
+      beginning(parent, [nowhere]),
+      saying(long),
+    ])
+    const reader = await openDevice(space, "reader")
+    await reader.replica.admit([span.bytes])
+    for (const bytes of small) await reader.replica.admit([bytes])
+    let copies = 0
+    for await (const run of new LogTables(reader.vault, space.tag).runsByArrival(0)) {
+      if ("bytes" in run && run.bytes.length > 50_000) copies++
+    }
+    expect(copies).toBe(1)
+    expect(await reader.replica.merging.partHere(span.bytes)).toEqual(parent)
+    expect(await reader.replica.merging.partHere(head.bytes)).toBeUndefined()
+  })
+
+  test("asks once who wrote it, and is looked for in one go", async () => {
+    const commands = new Commands()
+    await commands.write(texts(40), false)
+    const small = await commands.run(({ replica }) => spansOf(replica))
+    let asked = 0
+    const checkWriter = () => {
+      asked++
+      return "ok" as const
+    }
+    const reader = await openDevice(space, "reader", { checkWriter })
+    const early = await openDevice(space, "early")
+    await early.replica.admit(small.slice(0, 10))
+    const late = await commands.run(async ({ replica }) => {
+      await mergeAll(replica)
+      const limit = { bytesMax: 1_000_000, cut: "always" } as const
+      return (await replica.spansAfter(early.replica.vector, limit)).spans
+    })
+    expect(late.length).toBe(1)
+    // It waits for what comes before it, and is judged again and again.
+    for (let time = 0; time < 10; time++) await reader.replica.admit(late)
+    expect(asked).toBe(30)
+    await reader.replica.admit(small.slice(0, 10))
+    expect(await textsOf(reader.replica)).toEqual(texts(40))
+    expect(asked).toBe(40)
   })
 })
