@@ -17,7 +17,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["RECORD_ABSENT", "begin with `fulcrum init`, or `fulcrum join CODE` on a second device"],
   ["RECORD_EXISTS", "use it, or choose another folder with --home"],
   ["RECORD_AWAITED", "run `fulcrum up` here and on the device that it joined, or `fulcrum sync`"],
-  ["RECORD_BEHIND", "run `fulcrum up` here and on another of your devices, and try again"],
+  [
+    "RECORD_BEHIND",
+    "run `fulcrum up` here and on your other devices; one that is gone for good: `fulcrum devices revoke`",
+  ],
   ["RECORD_WORKER", "try again; if it happens twice, tell us what you did"],
   [
     "UNDO_NOTHING",
