@@ -4,6 +4,8 @@ import { canonicalJson } from "@fulcrum/codec/json"
 import { readSpanHeader, SPAN_SNAPSHOT } from "@fulcrum/log/span"
 import type { DocumentId } from "@fulcrum/record/documents"
 import { documentId } from "@fulcrum/record/documents"
+import type { MemoryFault } from "@fulcrum/store/memory"
+import fc from "fast-check"
 import { beforeAll, describe, expect, test } from "vitest"
 import { CHANGES_UNSAVED_MAX } from "../src/document-cache.ts"
 import { loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
@@ -40,7 +42,8 @@ async function snapshotsOf(from: Desk, to: Desk): Promise<readonly Uint8Array[]>
 
 /** About so many bytes of what one device's log has and the other's lacks. */
 async function giveSome(from: Desk, to: Desk, bytesMax: number): Promise<boolean> {
-  const { spans } = await from.ledger.record.spansAfter(to.ledger.record.vector, { bytesMax })
+  const has = to.ledger.record.tree.trailed()
+  const { spans } = await from.ledger.record.spansAfter(has, { bytesMax })
   await to.ledger.admit(spans)
   return spans.length > 0
 }
@@ -63,6 +66,114 @@ function sealShown(desk: Desk, shown: unknown, document: DocumentId = documentId
   if (sealed === undefined) throw new TypeError("a device that has written")
   return sealed
 }
+
+type EarlyStep =
+  | { readonly do: "edit there" | "edit here" | "give back" | "show" | "restart" }
+  | { readonly do: "give"; readonly bytes: number }
+  | {
+      readonly do: "give amid" | "show amid"
+      readonly fault: MemoryFault
+      readonly left: number
+    }
+
+/** A laptop that gets a phone's log and snapshots in pieces, and fails amid. */
+class EarlyRun {
+  readonly #phone: Desk
+  readonly #open: (machine: Machine) => Promise<Desk>
+  readonly #laptopOf: Machine
+  readonly #world: PersonWorld
+  #laptop: Desk
+  /** Acknowledged edits. */
+  readonly #told = new Set<string>()
+  #edits = 0
+
+  constructor(desks: Awaited<ReturnType<typeof twoDesks>>, world: PersonWorld) {
+    this.#phone = desks.phone
+    this.#laptop = desks.laptop
+    this.#laptopOf = desks.laptopOf
+    this.#open = desks.open
+    this.#world = world
+  }
+
+  async step(one: EarlyStep): Promise<void> {
+    switch (one.do) {
+      case "edit there":
+        return this.#edit(this.#phone)
+      case "edit here":
+        return this.#edit(this.#laptop).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: "RECORD_BEHIND" })
+          expect(this.#laptop.ledger.early.size).toBeGreaterThan(0)
+        })
+      case "give":
+        await giveSome(this.#phone, this.#laptop, one.bytes)
+        return
+      case "give back":
+        return give(this.#laptop, this.#phone)
+      case "show":
+        return this.#show()
+      case "restart":
+        return this.#restart()
+      default:
+        return this.#amid(one.fault, one.left, () =>
+          one.do === "give amid" ? giveSome(this.#phone, this.#laptop, 2000) : this.#show(),
+        )
+    }
+  }
+
+  async end(): Promise<void> {
+    for (let round = 0; round < 2; round++) {
+      await give(this.#phone, this.#laptop)
+      await give(this.#laptop, this.#phone)
+    }
+    await this.#restart()
+    expect(this.#laptop.ledger.early).toMatchObject({ size: 0, wrong: 0 })
+    expect(await this.#laptop.editing.get()).toEqual(await this.#phone.editing.get())
+    for (const desk of [this.#phone, this.#laptop]) {
+      const values = (await desk.editing.history("card")).map(({ value }) => value)
+      const told = [...this.#told].map((full) => ({ full }))
+      expect(values).toEqual(expect.arrayContaining(told))
+    }
+    await close(this.#phone, this.#laptop)
+  }
+
+  async #edit(desk: Desk): Promise<void> {
+    const text = `edit ${this.#edits++}`
+    await this.#world.during(desk.editing.set(NAME, text))
+    this.#told.add(text)
+    expect(await desk.editing.get(NAME)).toBe(text)
+  }
+
+  /** As a session would, however short its history. */
+  async #show(): Promise<void> {
+    const { record, documents } = this.#phone.ledger
+    const card = documentId("card")
+    const value = await documents.read(card)
+    if (value === undefined) return
+    const heads = (await documents.heads(card)).map(hexToBytes)
+    const shown = utf8ToBytes(canonicalJson(value))
+    const document = { document: utf8ToBytes(card), heads, shown }
+    const sealed = record.snapshots.seal({ vector: record.vector, documents: [document] })
+    if (sealed) await this.#laptop.ledger.show([sealed])
+  }
+
+  async #restart(): Promise<void> {
+    await close(this.#laptop)
+    this.#laptop = await this.#open(this.#laptopOf)
+  }
+
+  async #amid(fault: MemoryFault, left: number, work: () => Promise<unknown>): Promise<void> {
+    const { disk } = this.#laptopOf
+    let writes = left
+    disk.fault = () => (writes-- === 0 ? fault : undefined)
+    await work().catch(() => undefined)
+    disk.fault = undefined
+    if (writes >= 0 || !fault.type.startsWith("crash")) return
+    await close(this.#laptop).catch(() => undefined)
+    this.#laptop = await this.#open(this.#laptopOf)
+  }
+}
+
+const RUNS = Number(process.env.FULCRUM_EARLY_RUNS ?? 20)
 
 describe("[P42] a document whose history is still coming", () => {
   test("is read as another device shows it, also after a restart, until its history has come", async () => {
@@ -196,6 +307,46 @@ describe("[P42] a document whose history is still coming", () => {
     expect(again.ledger.early.size).toBe(0)
     await close(again)
   })
+
+  test(
+    "comes to what its history gives, whatever comes first and whatever fails",
+    async () => {
+      const step = fc.oneof(
+        { weight: 4, arbitrary: fc.constant({ do: "edit there" as const }) },
+        { weight: 2, arbitrary: fc.constant({ do: "edit here" as const }) },
+        {
+          weight: 3,
+          arbitrary: fc.record({ do: fc.constant("give" as const), bytes: fc.nat(3000) }),
+        },
+        { weight: 1, arbitrary: fc.constant({ do: "give back" as const }) },
+        { weight: 3, arbitrary: fc.constant({ do: "show" as const }) },
+        { weight: 1, arbitrary: fc.constant({ do: "restart" as const }) },
+        {
+          weight: 3,
+          arbitrary: fc.record({
+            do: fc.constantFrom("give amid" as const, "show amid" as const),
+            fault: fc.constantFrom<MemoryFault>(
+              { type: "fail-before" },
+              { type: "fail-after" },
+              { type: "crash-before" },
+              { type: "crash-after" },
+            ),
+            left: fc.nat(2),
+          }),
+        },
+      )
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+          await using world = new PersonWorld()
+          const run = new EarlyRun(await twoDesks(world, 0), world)
+          for (const one of steps) await run.step(one)
+          await run.end()
+        }),
+        { numRuns: RUNS },
+      )
+    },
+    60_000 + 2000 * RUNS,
+  )
 
   test("goes ahead of it in a session, from one daemon to another", async () => {
     await using world = new PersonWorld()
