@@ -324,6 +324,7 @@ export class Ledger {
     this.#state = new RecordState()
     this.#applied = 0
     await this.#catchUp()
+    await this.#dropCome()
     for (const mend of this.#menders) await mend()
     this.#isUnsure = false
     const membership = this.membership.removalCount !== removals
