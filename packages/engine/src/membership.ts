@@ -92,6 +92,7 @@ export const epochSecretsSchema: Schema<readonly EpochSecret[]> = array(
 export class Membership implements SpaceKeyring {
   readonly tag: SpaceTag
   readonly chainKey: ChainKey
+  readonly #device: Uint8Array
   readonly #genesis: EpochId
   readonly #wrapKey: WrapKey
   readonly #table: Table
@@ -105,6 +106,7 @@ export class Membership implements SpaceKeyring {
   private constructor(vault: Vault, device: DeviceState) {
     this.tag = spaceTagSchema.decode(device.spaceTag)
     this.chainKey = chainKeySchema.decode(device.chainKey)
+    this.#device = device.id
     this.#genesis = epochIdSchema.decode(device.genesis)
     this.#wrapKey = wrapKeyFromSecret(device.wrapSecret)
     this.#table = vault.table("engine.membership")
@@ -131,6 +133,16 @@ export class Membership implements SpaceKeyring {
 
   get view(): MembershipView {
     return this.#view
+  }
+
+  /**
+   * Whether the record has come as far as this device's joining, and with it all that whoever let it
+   * in had then. Before that it knows some of the record at most, and writes nothing for its person.
+   */
+  get hasJoined(): boolean {
+    return (
+      this.current !== undefined && (this.#isDevice(this.#device) || this.isRemoved(this.#device))
+    )
   }
 
   get current(): EpochSecret | undefined {

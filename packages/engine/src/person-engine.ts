@@ -145,7 +145,7 @@ export class PersonEngine implements Person {
   }
 
   get isAwaited(): boolean {
-    return this.#ledger.membership.current === undefined
+    return !this.#ledger.membership.hasJoined
   }
 
   get isRemoved(): boolean {

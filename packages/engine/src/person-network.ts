@@ -90,7 +90,7 @@ export class PersonNetwork {
       failed: () => options.tell("network"),
       relays: () => this.#recordRelays(),
       mayWrite: () =>
-        ledger.membership.current !== undefined &&
+        ledger.membership.hasJoined &&
         !ledger.membership.isRemoved(device.id) &&
         !this.#alarms.has("removed"),
     })
@@ -252,10 +252,10 @@ export class PersonNetwork {
     this.#schedule(() => vault.write([putRemoved(vault)]))
   }
 
-  /** The members; before the log is here, those that the pairing package named. */
+  /** The members; before the record has come this far, those that the pairing package named. */
   #whoBelongs(): MembershipView {
-    const { view } = this.#ledger.membership
-    if (view.devices.length > 0) return view
+    const { view, hasJoined } = this.#ledger.membership
+    if (hasJoined) return view
     const genesis = epochIdSchema.decode(this.#options.device.genesis)
     return provisionalMembership(this.#options.hints.members, genesis)
   }
@@ -375,8 +375,8 @@ export class PersonNetwork {
   async #followUp(): Promise<void> {
     await this.#relationships.openNew()
     await this.#takeCarried()
-    if (this.#ledger.membership.isRemoved(this.#options.device.id)) return
-    if (this.#ledger.membership.view.devices.length === 0) return
+    const { membership } = this.#ledger
+    if (!membership.hasJoined || membership.isRemoved(this.#options.device.id)) return
     const { random } = this.#options
     const [ledger, relationships] = [this.#ledger, this.#relationships]
     await followRemovals({ ledger, relationships, random })
@@ -405,7 +405,7 @@ export class PersonNetwork {
 
   /** Where this device listens now, if the record says otherwise. Transport ids are left out. */
   async #writeAddresses(): Promise<void> {
-    if (this.#addresses.length === 0 || this.#ledger.membership.current === undefined) return
+    if (this.#addresses.length === 0 || !this.#ledger.membership.hasJoined) return
     const addresses = this.#addresses.map((one) => one.replace(/\/p2p\/[^/]+$/, ""))
     const { id: device } = this.#options.device
     const known = this.#ledger.state.addresses.get(bytesToHex(this.#options.device.id)) ?? []

@@ -1,4 +1,5 @@
 import { AccessError } from "@fulcrum/access/access-error"
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { MemoryFault } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
 import { joinPerson } from "../src/join-person.ts"
@@ -220,6 +221,48 @@ describe("[P5] a device that has joined", () => {
     expect(await joined.get("card/name/full")).toBe("Ada")
     await joined.set("card/nicknames/1/name", "ada")
     expect(await ailments(joined)).toEqual([])
+  })
+
+  test("at another than the first has all of it, and writes nothing before", async () => {
+    await using world = new PersonWorld()
+    const [first, second, third] = ["phone", "tablet", "laptop"].map((name) => world.machine(name))
+    if (!first || !second || !third) throw new TypeError("three machines")
+    const name = "card/name/full"
+    const edits = 400
+    const phone = await world.create(first)
+    // More than goes in one message, however well it is packed.
+    const long = () => bytesToHex(world.random.bytes(3000))
+    for (let edit = 0; edit < edits; edit++) await phone.set(name, `Ada ${long()}`)
+    const [phoneAt = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
+    const tablet = await world.pair(phone, second, { at: phoneAt })
+    await world.during(tablet.settle(60_000))
+    expect((await tablet.history(name)).length).toBe(edits)
+    await world.end(phone)
+
+    const [at = ""] = await tablet.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
+    const laptop = await world.pair(tablet, third, { at })
+    const codes = new Set<unknown>()
+    let isWhole = false
+    laptop.onChange(() => {
+      const early = laptop.set("card/nicknames/1/name", "too early")
+      early.then(
+        () => codes.add(isWhole ? "whole" : "in part"),
+        (error: unknown) => codes.add(error instanceof Error && "code" in error && error.code),
+      )
+    })
+    await laptop.start({ listen: [] })
+    await world.until("the whole history", async () => {
+      isWhole = !laptop.isAwaited
+      return (await laptop.history(name)).length === edits
+    })
+    expect(codes).not.toContain("in part")
+    expect((await laptop.devices()).map((device) => device.name)).toEqual([
+      "phone",
+      "tablet",
+      "laptop",
+    ])
+    await world.during(laptop.set(name, "Lovelace"))
+    await world.until("the edit", async () => (await tablet.get(name)) === "Lovelace")
   })
 
   test("and could not be given the record changes nothing, and says why", async () => {

@@ -25,7 +25,7 @@ export interface OwnTiersOptions extends MergingOptions {
 export class OwnTiers {
   readonly #options: OwnTiersOptions
   #lastMerge: number
-  /** Incarnations of whose logs something may be due; `undefined`: any of them. */
+  /** Incarnations of whose logs something may be due; `undefined`: all of them. */
   #toLookAt: Set<string> | undefined
   /**
    * The last spans of the log that grows, the oldest first, as they were read and have grown since,

@@ -142,7 +142,7 @@ describe("[L23] a log that goes on over the starts of its device", () => {
     expect(await small.replica.merging.sought(8)).toEqual([])
   })
 
-  test("is taken by whoever has any part of it, in whatever pieces", async () => {
+  test("is taken by whoever has a part of it, in whatever pieces", async () => {
     const commands = new Commands()
     await commands.write(texts(24), false)
     const small = await commands.run(({ replica }) => spansOf(replica))
