@@ -30,6 +30,8 @@ export interface CatalogCommand {
   readonly load?: () => Promise<Command>
   /** It has something to say before the record has come to a device that joined. */
   readonly isForAwaited?: boolean
+  /** It can answer for a `path` once another device has shown what is there. */
+  readonly isForShown?: boolean
 }
 
 /** Commands that only group others. */
@@ -101,6 +103,7 @@ export const CATALOG: readonly CatalogCommand[] = [
   }),
   record("get", "Show the record, or one part of it.", {
     parameters: [operand("text", "path", "[path]", "such as card/addresses/home")],
+    isForShown: true,
     examples: ["fulcrum get card/addresses/home"],
     load: async () => (await import("./commands/edit.ts")).get,
   }),
@@ -271,7 +274,7 @@ export function apiName(command: CatalogCommand): string {
 function record(
   name: string,
   summary: string,
-  rest: Pick<CatalogCommand, "parameters" | "examples" | "isForAwaited"> & {
+  rest: Pick<CatalogCommand, "parameters" | "examples" | "isForAwaited" | "isForShown"> & {
     readonly load: () => Promise<Command>
   },
 ): CatalogCommand {

@@ -69,11 +69,17 @@ export class MemoryPerson implements Person {
   started = 0
   isClosed = false
   isAwaited = false
+  /** Paths that another device shows, ahead of their history. */
+  readonly shown: Set<string> = new Set()
   isRemoved = false
   importWarnings: readonly string[] = []
   addresses: readonly string[] = []
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
+
+  isShown(path: string): boolean {
+    return this.shown.has(path)
+  }
 
   async importFile(bytes: Uint8Array): Promise<ImportResult> {
     const fields: FieldValue[] = [{ path: "card/name", value: `${bytes.length} bytes` }]

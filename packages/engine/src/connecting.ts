@@ -234,7 +234,7 @@ export class Connecting {
   }
 
   #valueOf(path: string): Promise<JsonValue | undefined> {
-    return getPath(this.#options.ledger.documents, path)
+    return getPath(this.#options.ledger.shown, path)
   }
 }
 

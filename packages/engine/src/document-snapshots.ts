@@ -7,21 +7,21 @@
  * @module
  */
 import { bytesToHex, hexToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { CodecError } from "@fulcrum/codec/codec-error"
 import { canonicalJson } from "@fulcrum/codec/json"
 import type { Replica } from "@fulcrum/log/replica"
 import type { SnapshotDocument } from "@fulcrum/log/snapshot"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { DocumentId, Documents } from "@fulcrum/record/documents"
-import { isShownEarly } from "./early-documents.ts"
+import { RecordError } from "@fulcrum/record/record-error"
+import { isShownEarly, SHOWN_BYTES_MAX } from "./early-documents.ts"
 
 /** Entries that somebody must lack at least, and which share of all. */
 const LACKING_MIN = 256
 const LACKING_SHARE = 0.5
 
 /** Bytes of what documents show in one snapshot, unless a single one has more. */
-const SHOWN_BYTES_MAX: number = 128 * 1024
-/** What does not fit beside its frame is not shown. */
-const ALONE_BYTES_MAX: number = 2 * 1024 * 1024
+const TOGETHER_BYTES_MAX: number = 128 * 1024
 
 export interface SnapshotSource {
   readonly record: Replica
@@ -57,23 +57,36 @@ async function sealSome(
 ): Promise<Uint8Array | undefined> {
   const shown: SnapshotDocument[] = []
   let bytes = 0
-  for (let next = left[0]; next !== undefined && bytes < SHOWN_BYTES_MAX; next = left[0]) {
+  for (let next = left[0]; next !== undefined && bytes < TOGETHER_BYTES_MAX; next = left[0]) {
     left.shift()
     if (isEarly(next)) continue
-    const value = await documents.read(next)
-    if (value === undefined) continue
-    const text = utf8ToBytes(canonicalJson(value))
-    if (text.length > ALONE_BYTES_MAX) continue
-    if (shown.length > 0 && bytes + text.length > SHOWN_BYTES_MAX) {
+    const one = await shownOf(documents, next)
+    if (one === undefined || one.shown.length > SHOWN_BYTES_MAX) continue
+    if (shown.length > 0 && bytes + one.shown.length > TOGETHER_BYTES_MAX) {
       left.unshift(next)
       break
     }
-    const heads = (await documents.heads(next)).map(hexToBytes)
-    shown.push({ document: utf8ToBytes(next), heads, shown: text })
-    bytes += text.length
+    shown.push(one)
+    bytes += one.shown.length
   }
   if (shown.length === 0) return undefined
   return record.snapshots.seal({ vector: record.vector, documents: shown })
+}
+
+/** `undefined`: nothing, or it cannot be read now: the log goes all the same. */
+async function shownOf(
+  documents: Documents,
+  document: DocumentId,
+): Promise<SnapshotDocument | undefined> {
+  try {
+    const value = await documents.read(document)
+    if (value === undefined) return undefined
+    const heads = (await documents.heads(document)).map(hexToBytes)
+    return { document: utf8ToBytes(document), heads, shown: utf8ToBytes(canonicalJson(value)) }
+  } catch (error) {
+    if (error instanceof RecordError || error instanceof CodecError) return undefined
+    throw error
+  }
 }
 
 function lacksMost({ tree }: Replica, after: VersionVector): boolean {

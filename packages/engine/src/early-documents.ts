@@ -51,6 +51,9 @@ export function isShownEarly(document: DocumentId): boolean {
 export const EARLY_DOCUMENTS_MAX = 64
 export const EARLY_BYTES_MAX: number = 64 * 1024 * 1024
 
+/** Bytes of what one document shows: of a larger one the history is awaited. */
+export const SHOWN_BYTES_MAX: number = 2 * 1024 * 1024
+
 const SHOWN_LIMITS: JsonLimits = {
   bytesMax: SNAPSHOT_BYTES_MAX,
   depthMax: 64,
@@ -104,15 +107,19 @@ export class EarlyDocuments {
   }
 
   async load(): Promise<void> {
+    const found: [DocumentId, EarlyDocument][] = []
+    for await (const { group, value } of this.#table.groups()) {
+      found.push([documentId(bytesToUtf8(group)), read(value)])
+    }
+    // At once: whoever reads meanwhile is shown what was shown before.
     this.#waiting.clear()
     this.#bytes = 0
-    for await (const { group, value } of this.#table.groups()) {
-      this.#note(documentId(bytesToUtf8(group)), read(value))
-    }
+    for (const [document, early] of found) this.#note(document, early)
   }
 
-  /** What it shows. */
+  /** What it shows; `undefined`: nothing ahead of its history. */
   async read(document: DocumentId): Promise<JsonValue | undefined> {
+    if (!this.has(document)) return undefined
     const value = await this.#table.get(utf8ToBytes(document))
     return value && parseShown(read(value).shown)
   }
@@ -129,35 +136,45 @@ export class EarlyDocuments {
     isEmpty: (document: DocumentId) => Promise<boolean>,
   ): Promise<{ readonly ops: readonly VaultOp[]; readonly kept: () => readonly DocumentId[] }> {
     const ops: VaultOp[] = []
-    const taken: [DocumentId, EarlyDocument][] = []
+    const taken = new Map<DocumentId, EarlyDocument>()
     let bytes = this.#bytes
     for (const { document: name, heads, shown } of hasCome(tree, vector) ? [] : documents) {
       const document = knownDocument(name)
-      bytes += shown.length
-      const isFull = bytes > EARLY_BYTES_MAX || this.size + taken.length >= EARLY_DOCUMENTS_MAX
-      if (document === undefined || isFull || this.has(document)) continue
-      if (!isShownEarly(document)) continue
+      if (document === undefined || this.has(document) || taken.has(document)) continue
+      const isTooMuch =
+        shown.length > SHOWN_BYTES_MAX ||
+        bytes + shown.length > EARLY_BYTES_MAX ||
+        this.size + taken.size >= EARLY_DOCUMENTS_MAX
+      if (isTooMuch || !isShownEarly(document)) continue
       if (parseShown(shown) === undefined || !(await isEmpty(document))) continue
       const early = { writer, vector, heads, shown }
-      taken.push([document, early])
+      taken.set(document, early)
+      bytes += shown.length
       ops.push(this.#table.put(utf8ToBytes(document), 0, encodeAs(earlySchema, early)))
     }
     const kept = () => {
       for (const [document, early] of taken) this.#note(document, early)
-      return taken.map(([document]) => document)
+      return [...taken.keys()]
     }
     return { ops, kept }
   }
 
-  /** Those of which the log has all that they stand for: compared, as far as they can be. */
-  async come(tree: IncarnationTree, documents: Documents): Promise<readonly DocumentId[]> {
+  /**
+   * Those of which the log has all that they stand for, and how many of them showed something else
+   * than it gives, as far as that can be told.
+   */
+  async come(
+    tree: IncarnationTree,
+    documents: Documents,
+  ): Promise<{ readonly come: readonly DocumentId[]; readonly wrong: number }> {
     const come: DocumentId[] = []
+    let wrong = 0
     for (const [document, { vector, heads }] of this.#waiting) {
       if (!hasCome(tree, vector)) continue
       come.push(document)
-      if (!(await this.#isRight(document, heads, documents))) this.#wrong++
+      if (!(await this.#isRight(document, heads, documents))) wrong++
     }
-    return come
+    return { come, wrong }
   }
 
   /** Whether it showed what its log gives; where that goes on, or cannot be read, nobody can tell. */
@@ -183,13 +200,18 @@ export class EarlyDocuments {
     )
   }
 
-  /** What drops these; to be called as it is written. */
-  drop(which: Iterable<DocumentId>): readonly VaultOp[] {
-    return [...which].map((document) => {
+  /** What drops these; to be followed by `drop` once it is written. */
+  opsToDrop(which: Iterable<DocumentId>): readonly VaultOp[] {
+    return [...which].map((document) => this.#table.del(utf8ToBytes(document), 0))
+  }
+
+  /** @param wrong - How many of these showed something else than their log gave. */
+  drop(which: Iterable<DocumentId>, wrong: number): void {
+    this.#wrong += wrong
+    for (const document of which) {
       this.#bytes -= this.#waiting.get(document)?.size ?? 0
       this.#waiting.delete(document)
-      return this.#table.del(utf8ToBytes(document), 0)
-    })
+    }
   }
 
   #note(document: DocumentId, { writer, vector, heads, shown }: EarlyDocument): void {

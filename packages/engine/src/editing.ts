@@ -56,9 +56,15 @@ export class Editing {
   }
 
   get(path?: string): Promise<JsonValue | undefined> {
-    const { documents, early } = this.#ledger
-    if (early.size > 0) return getPath(this.#ledger, path)
-    return this.#ledger.still(() => getPath(documents, path))
+    const { shown } = this.#ledger
+    if (shown.early > 0) return getPath(shown, path)
+    const still = { read: (document: DocumentId) => shown.readStill(document) }
+    return this.#ledger.still(() => getPath(still, path))
+  }
+
+  /** Whether what is at a path is shown ahead of its history. */
+  isShown(path: string): boolean {
+    return this.#ledger.shown.isEarly(parsePath(path).document)
   }
 
   set(path: string, typed: string): Promise<EditResult> {
@@ -112,7 +118,7 @@ export class Editing {
     const relationships: { [id: string]: JsonValue } = {}
     for (const { id } of this.#relationships.all) {
       const document = documentId(`relationships/${id}`)
-      const value = await this.#ledger.read(document)
+      const value = await this.#ledger.shown.read(document)
       if (value !== undefined) relationships[id] = value
     }
     return isObject(own) ? { ...own, relationships } : own
@@ -141,7 +147,7 @@ export class Editing {
 
   /** @throws {EngineError} `UNDO_NOTHING`. @throws {RecordError} `UNDO_CHANGED`, with the path. */
   undo(): Promise<EditResult> {
-    return this.#whenHere(() => this.#ledger.transact((step) => this.#undo(step)))
+    return this.whenHere(() => this.#ledger.transact((step) => this.#undo(step)))
   }
 
   async #undo(step: Step): Promise<EditResult> {
@@ -163,19 +169,25 @@ export class Editing {
       await this.#undoLog.push(step, "edit", changes)
       return this.#finish(step, changes)
     }
-    return this.#whenHere(() => this.#ledger.gather(edit))
+    return this.whenHere(() => this.#ledger.gather(edit))
   }
 
-  /** In its turn, and at once where nothing is awaited. */
-  #whenHere<T>(work: () => Promise<T>): Promise<T> {
-    return this.#ledger.early.size === 0 ? work() : this.caughtUp().then(work)
-  }
-
-  /** What is edited must be here, and not only shown: otherwise an edit would not be the newest. */
-  async caughtUp(): Promise<void> {
+  /**
+   * Does what edits documents. What is edited must be here, and not only shown: an edit would not be
+   * the newest. If it is still coming, it is awaited for a while.
+   *
+   * @throws {EngineError} `RECORD_BEHIND`: it did not come.
+   */
+  async whenHere<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== "RECORD_BEHIND") throw error
+    }
     const late = deadline(this.#clock, this.#signal, HISTORY_MS)
-    await this.#ledger.come(late.signal)
+    await this.#ledger.shown.come(late.signal)
     late.done()
+    return work()
   }
 
   async #finish(step: Step, changes: readonly RecordChange[]): Promise<EditResult> {

@@ -19,6 +19,8 @@ export interface Step {
   readonly documents: Documents
   /** Who writes: the Automerge actor of this start's incarnation. */
   readonly actor: Uint8Array
+  /** Whether a document is shown ahead of its history, so that the step cannot read or edit it. */
+  isEarly(document: DocumentId): boolean
   /** Makes a document's change part of this step's entry. `undefined`: nothing changed. */
   keep(change: RecordChange | undefined): void
   add(item: RecordItem): void
@@ -74,6 +76,7 @@ export class OpenStep implements Step {
   readonly ops: VaultOp[] = []
   readonly documents: Documents
   readonly documentsEdited: Set<DocumentId> = new Set()
+  readonly isEarly: (document: DocumentId) => boolean
   readonly #record: Replica
   readonly #items: RecordItem[] = []
   readonly #staged: { readonly replica: Replica; readonly append: StagedAppend }[] = []
@@ -84,6 +87,7 @@ export class OpenStep implements Step {
   /** @param isEarly - Whether a document is shown ahead of its history, which must come first. */
   constructor(record: Replica, documents: Documents, isEarly: (document: DocumentId) => boolean) {
     this.#record = record
+    this.isEarly = isEarly
     this.documents = noting(documents, this.documentsEdited, isEarly)
   }
 
@@ -186,7 +190,10 @@ export class OpenStep implements Step {
   }
 }
 
-/** The same documents; what is edited is noted first, so that it can be taken back. */
+/**
+ * The same documents; what is edited is noted first, so that it can be taken back, and of one that is
+ * shown ahead of its history nothing is read or edited.
+ */
 function noting(
   documents: Documents,
   edited: Set<DocumentId>,
@@ -196,16 +203,17 @@ function noting(
     edited.add(document)
     return work()
   }
+  const here = async <T>(document: DocumentId, work: () => Promise<T>): Promise<T> => {
+    if (isEarly(document)) throw behind()
+    return work()
+  }
   return {
-    edit: async (input) => {
-      if (isEarly(input.document)) throw behind()
-      return note(input.document, () => documents.edit(input))
-    },
+    edit: (input) => here(input.document, () => note(input.document, () => documents.edit(input))),
     apply: (input) => note(input.document, () => documents.apply(input)),
     load: (document, bytes) => note(document, () => documents.load(document, bytes)),
-    read: (document) => documents.read(document),
-    conflicts: (document) => documents.conflicts(document),
-    registers: (document, path) => documents.registers(document, path),
+    read: (document) => here(document, () => documents.read(document)),
+    conflicts: (document) => here(document, () => documents.conflicts(document)),
+    registers: (document, path) => here(document, () => documents.registers(document, path)),
     history: (document, path) => documents.history(document, path),
     save: (document) => documents.save(document),
     heads: (document) => documents.heads(document),

@@ -9,7 +9,6 @@
  *
  * | table               | group  | order                       | value                           |
  * | ------------------- | ------ | --------------------------- | ------------------------------- |
- * | `engine.items`      | empty  | arrival × 1024 + item index | a list of one item, no change   |
  * | `engine.membership` | empty  | arrival                     | a membership entry              |
  * | `engine.epochs`     | id     | 0                           | the epoch's key                 |
  * | `engine.actors`     | actor  | 0                           | who announced it first          |
@@ -20,27 +19,21 @@
  * @module
  */
 
-import { equalBytes } from "@fulcrum/codec/bytes"
-import type { JsonValue } from "@fulcrum/codec/json"
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
-import type { PublicKey } from "@fulcrum/crypto/ed25519"
-import { LogError } from "@fulcrum/log/log-error"
 import type { AdmitResult, AdmittedEntry, Replica } from "@fulcrum/log/replica"
-import type { VersionVector } from "@fulcrum/log/vector"
 import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { ActorOwners } from "./actor-owners.ts"
 import { admissionEvidence } from "./admission-evidence.ts"
 import { DocumentCache } from "./document-cache.ts"
-import { documentSnapshots } from "./document-snapshots.ts"
-import { EarlyDocuments } from "./early-documents.ts"
 import { errorCode } from "./error-code.ts"
+import { ItemTable } from "./item-table.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
 import { Quarantine, STRANDED } from "./quarantine.ts"
-import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
+import { type RecordItem, recordItems } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
-import { Signal } from "./signal.ts"
+import { ShownDocuments } from "./shown-documents.ts"
 import { StepQueue } from "./step-queue.ts"
 import { changesByDocument, type ReadEntry, vetEntries } from "./vetting.ts"
 
@@ -61,15 +54,15 @@ export class Ledger {
   readonly record: Replica
   readonly membership: Membership
   readonly documents: Documents
+  readonly shown: ShownDocuments
   readonly #vault: Vault
   readonly #cache: DocumentCache
-  readonly #early: EarlyDocuments
-  readonly #items: Table
+  readonly #items: ItemTable
   readonly #quarantine: Quarantine
   readonly #actors: Table
   readonly #appliedTable: Table
   readonly #queue = new StepQueue({
-    open: () => new OpenStep(this.record, this.documents, (one) => this.#early.has(one)),
+    open: () => new OpenStep(this.record, this.documents, (one) => this.shown.isEarly(one)),
     mend: () => this.#mend(),
     write: (steps) => this.#sure(() => this.#write(steps)),
     gaveUp: () => this.#tryToMend(),
@@ -86,7 +79,6 @@ export class Ledger {
   #owesRebuild = false
   /** A write failed: memory and disk may differ, and the log may hold what nothing here shows. */
   #isUnsure = false
-  readonly #changed = new Signal()
   readonly #menders = new Set<() => Promise<void>>()
 
   private constructor(parts: {
@@ -101,11 +93,20 @@ export class Ledger {
     this.membership = parts.membership
     this.documents = parts.documents
     this.#cache = parts.cache
-    this.#items = parts.vault.table("engine.items")
+    this.#items = new ItemTable(parts.vault)
     this.#quarantine = new Quarantine(parts.vault)
-    this.#early = new EarlyDocuments(parts.vault)
     this.#actors = parts.vault.table("engine.actors")
     this.#appliedTable = parts.vault.table("engine.applied")
+    this.shown = new ShownDocuments({
+      ...parts,
+      still: (work) => this.still(work),
+      writing: (work) =>
+        this.#queue.turn(async () => {
+          await this.#mend()
+          await this.#sure(work)
+        }),
+      changed: (documents) => this.#tell({ documents, items: [], membership: false, local: false }),
+    })
   }
 
   static async open(parts: {
@@ -120,7 +121,7 @@ export class Ledger {
     try {
       await ledger.#catchUp()
       if (ledger.#quarantine.hasLost) await ledger.#rebuild([])
-      await ledger.#dropCome()
+      await ledger.shown.dropCome()
       return ledger
     } catch (error) {
       await documents[Symbol.asyncDispose]()
@@ -136,25 +137,6 @@ export class Ledger {
   /** Entries that are kept but not applied. */
   get quarantined(): number {
     return this.#quarantine.count
-  }
-
-  /** Documents that are shown ahead of their history. */
-  get early(): Pick<EarlyDocuments, "size" | "wrong"> {
-    return this.#early
-  }
-
-  /**
-   * What a document shows: ahead of its history, while that is still coming. Then nobody waits for
-   * what is being taken in.
-   */
-  async read(document: DocumentId): Promise<JsonValue | undefined> {
-    const early = this.#early.has(document) ? await this.#early.read(document) : undefined
-    return early ?? this.still(() => this.documents.read(document))
-  }
-
-  /** Resolves when what is shown here is what is here, or when `signal` fires. */
-  async come(signal: AbortSignal): Promise<void> {
-    while (this.#early.size > 0 && !signal.aborted) await this.#changed.wait(signal)
   }
 
   onChange(listener: (change: LedgerChange) => void): () => void {
@@ -215,33 +197,6 @@ export class Ledger {
     })
   }
 
-  /** What documents show, for a device that has as much as `after` says: nothing, if that is most. */
-  snapshotsFor(after: VersionVector): AsyncIterable<Uint8Array> {
-    const source = {
-      record: this.record,
-      documents: this.documents,
-      long: () => this.#cache.long(),
-      still: <T>(work: () => Promise<T>) => this.still(work),
-      isEarly: (document: DocumentId) => this.#early.has(document),
-    }
-    return documentSnapshots(source, after)
-  }
-
-  /**
-   * Shows what another device's documents show, until their history has come.
-   *
-   * @param belongs - Whether a device belongs whose key this is: known before the log is here.
-   */
-  show(
-    snapshots: readonly Uint8Array[],
-    belongs: (writer: PublicKey) => boolean = (writer) => this.membership.isMember(writer),
-  ): Promise<void> {
-    return this.#queue.turn(async () => {
-      await this.#mend()
-      for (const bytes of snapshots) await this.#sure(() => this.#show(bytes, belongs))
-    })
-  }
-
   /** Name of the device that an Automerge actor stands for. */
   async deviceOfActor(actor: Uint8Array): Promise<string | undefined> {
     const writer = await this.#actors.get(actor)
@@ -249,13 +204,8 @@ export class Ledger {
   }
 
   /** The spans of a share that the record carries. */
-  async *carried(relationship: Uint8Array): AsyncIterable<readonly Uint8Array[]> {
-    for await (const { value } of this.#items.list(NOTHING)) {
-      for (const item of recordItems.decode(value)) {
-        if (item.kind !== "carried") continue
-        if (equalBytes(item.value.relationship, relationship)) yield item.value.spans
-      }
-    }
+  carried(relationship: Uint8Array): AsyncIterable<readonly Uint8Array[]> {
+    return this.#items.carried(relationship)
   }
 
   async close(): Promise<void> {
@@ -271,33 +221,8 @@ export class Ledger {
       results.push(...released)
       admitted = admittedEntries(released)
     }
-    await this.#dropCome()
+    await this.shown.dropCome()
     return results
-  }
-
-  /** What is no snapshot of a member's is passed over. */
-  async #show(bytes: Uint8Array, belongs: (writer: PublicKey) => boolean): Promise<void> {
-    const opened = openedSnapshot(this.record, bytes)
-    if (opened === undefined || !belongs(opened.writer)) return
-    const isEmpty = (document: DocumentId) => this.#cache.isEmpty(document)
-    const { writer, snapshot } = opened
-    const { ops, kept } = await this.#early.take(writer, snapshot, this.record.tree, isEmpty)
-    if (ops.length === 0) return
-    await this.#vault.write(ops)
-    const documents = new Set(kept())
-    this.#tell({ documents, items: [], membership: false, local: false })
-  }
-
-  /** Documents whose history has come show that. */
-  async #dropCome(): Promise<void> {
-    if (this.#early.size === 0) return
-    const isKnown = this.membership.view.devices.length > 0
-    const strange = this.#early.strange((key) => !isKnown || this.membership.isMember(key))
-    const come = await this.#early.come(this.record.tree, this.documents)
-    const documents = new Set([...strange, ...come])
-    if (documents.size === 0) return
-    await this.#vault.write(this.#early.drop(documents))
-    this.#tell({ documents, items: [], membership: false, local: false })
   }
 
   /** Notes if writing fails: then nobody knows what landed. */
@@ -324,7 +249,7 @@ export class Ledger {
     this.#state = new RecordState()
     this.#applied = 0
     await this.#catchUp()
-    await this.#dropCome()
+    await this.shown.dropCome()
     for (const mend of this.#menders) await mend()
     this.#isUnsure = false
     const membership = this.membership.removalCount !== removals
@@ -379,11 +304,9 @@ export class Ledger {
   async #catchUp(): Promise<void> {
     const stored = await this.#appliedTable.get(NOTHING)
     if (stored !== undefined) this.#applied = decodeAs(arrivalSchema, stored, { bytesMax: 16 })
-    for await (const { value } of this.#items.list(NOTHING)) {
-      for (const item of recordItems.decode(value)) this.#state.apply(item)
-    }
+    for await (const item of this.#items.all()) this.#state.apply(item)
     await this.#quarantine.load()
-    await this.#early.load()
+    await this.shown.load()
     await this.#absorbAfter(this.#applied)
   }
 
@@ -453,11 +376,11 @@ export class Ledger {
 
   /** Makes everything beside the log anew, from all of the log. */
   async #rebuild(ops: readonly VaultOp[]): Promise<void> {
-    const cleared = [...ops, ...(await this.#cache.clear()), ...(await this.#quarantine.clear())]
-    for await (const { order } of this.#items.list(NOTHING)) {
-      cleared.push(this.#items.del(NOTHING, order))
+    const cleared = [...ops, this.#appliedOp(0)]
+    for (const table of [this.#cache, this.#quarantine, this.#items]) {
+      cleared.push(...(await table.clear()))
     }
-    await this.#vault.write([...cleared, this.#appliedOp(0)])
+    await this.#vault.write(cleared)
     this.#state = new RecordState()
     this.#quarantine.forget()
     // All: one that was only read since the program began holds what does not count any more too.
@@ -487,8 +410,7 @@ export class Ledger {
         ops.push(this.#cache.putChange(document, entry.arrival, index, item.value.change))
         return false
       }
-      const order = entry.arrival * ITEMS_PER_ENTRY_MAX + index
-      ops.push(this.#items.put(NOTHING, order, recordItems.encode([item])))
+      ops.push(this.#items.put(entry.arrival, index, item))
       return true
     })
   }
@@ -500,7 +422,7 @@ export class Ledger {
   /** After a step. */
   async #tidy(): Promise<void> {
     await this.#compactDue()
-    await this.#after(() => this.#dropCome())
+    await this.#after(() => this.shown.dropCome())
   }
 
   #compactDue(): Promise<void> {
@@ -524,16 +446,6 @@ export class Ledger {
 
   #tell(change: LedgerChange): void {
     for (const listener of this.#listeners) listener(change)
-    this.#changed.notify()
-  }
-}
-
-function openedSnapshot(record: Replica, bytes: Uint8Array) {
-  try {
-    return record.snapshots.open(bytes)
-  } catch (error) {
-    if (error instanceof LogError) return undefined
-    throw error
   }
 }
 

@@ -45,11 +45,11 @@ export class OwnSpaces {
       log: record,
       admit: async (spans) => {
         const snapshots = spans.filter(isSnapshot)
-        if (snapshots.length > 0) await ledger.show(snapshots, belongs)
+        if (snapshots.length > 0) await ledger.shown.show(snapshots, belongs)
         const others = spans.filter((span) => !snapshots.includes(span))
         if (others.length > 0) await ledger.admit(others)
       },
-      snapshotsFor: (after) => ledger.snapshotsFor(after),
+      snapshotsFor: (after) => ledger.shown.snapshotsFor(after),
     }
   }
 

@@ -36,12 +36,12 @@ import type {
   StatusView,
   WhoHasRow,
 } from "./person.ts"
+import { type Check, checkPerson } from "./person-checks.ts"
 import { PersonNetwork } from "./person-network.ts"
 import { recordColumns } from "./record-columns.ts"
 import { RelationshipViews } from "./relationship-views.ts"
 import { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
-import { countContradictions } from "./relay-contradictions.ts"
 import { fetchPinned } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
 import { Underway } from "./underway.ts"
@@ -59,8 +59,6 @@ interface Parts {
   readonly relationships: Relationships
   readonly wasRemoved: boolean
 }
-
-const REMOVED = "this device was removed from the record"
 
 export class PersonEngine implements Person {
   readonly device: { readonly id: string; readonly name: string }
@@ -146,6 +144,10 @@ export class PersonEngine implements Person {
 
   get isAwaited(): boolean {
     return !this.#ledger.membership.hasJoined
+  }
+
+  isShown(path: string): boolean {
+    return this.#editing.isShown(path)
   }
 
   get isRemoved(): boolean {
@@ -312,14 +314,11 @@ export class PersonEngine implements Person {
 
   async planMove(request: MoveRequest): Promise<MovePreview> {
     this.#requireNotRemoved()
-    return this.#moves.plan(request)
+    return this.#editing.whenHere(() => this.#moves.plan(request))
   }
 
   move(request: MoveRequest): Promise<BoardView> {
-    return this.#asMember(async () => {
-      if (this.#ledger.early.size > 0) await this.#editing.caughtUp()
-      return this.#moves.move(request)
-    })
+    return this.#asMember(() => this.#editing.whenHere(() => this.#moves.move(request)))
   }
 
   board(move?: string): Promise<BoardView | undefined> {
@@ -357,39 +356,13 @@ export class PersonEngine implements Person {
     return this.#underway.run(() => this.#network.settle(timeoutMs))
   }
 
-  async doctor(): Promise<readonly { check: string; ok: boolean; detail: string }[]> {
-    const { record, quarantined, early } = this.#ledger
-    const copies = record.tree.branchings().length
-    const { alarms } = this.#network
-    const contradictions = await countContradictions(this.#options.vault)
-    const isMember = !this.isRemoved
-    const isCopied = copies > 0 || alarms.has("copied")
-    return [
-      { check: "store", ok: true, detail: "every record was counted when it was opened" },
-      { check: "membership", ok: isMember, detail: isMember ? "this device belongs" : REMOVED },
-      { check: "copies", ok: !isCopied, detail: `${copies} places where a folder was copied` },
-      {
-        check: "forks",
-        ok: record.forkCount === 0,
-        detail: `${record.forkCount} forks kept as proof`,
-      },
-      {
-        check: "relays",
-        ok: contradictions === 0,
-        detail: `${contradictions} times a relay went back behind what it had signed`,
-      },
-      {
-        check: "snapshots",
-        ok: early.wrong === 0,
-        detail: `${early.wrong} documents were shown otherwise than their history gave`,
-      },
-      { check: "quarantine", ok: quarantined === 0, detail: `${quarantined} entries not applied` },
-      {
-        check: "waiting",
-        ok: record.waitingCount === 0,
-        detail: `${record.waitingCount} spans wait`,
-      },
-    ]
+  doctor(): Promise<readonly Check[]> {
+    return checkPerson({
+      ledger: this.#ledger,
+      vault: this.#options.vault,
+      isRemoved: this.isRemoved,
+      alarms: this.#network.alarms,
+    })
   }
 
   onChange(listener: (event: PersonEvent) => void): () => void {
@@ -439,7 +412,7 @@ export class PersonEngine implements Person {
 
   #requireNotRemoved(): void {
     if (!this.isRemoved) return
-    throw new EngineError("DEVICE_REMOVED", REMOVED)
+    throw new EngineError("DEVICE_REMOVED", "this device was removed from the record")
   }
 
   #tell(event: PersonEvent): void {

@@ -271,6 +271,13 @@ export interface Person extends AsyncDisposable {
    */
   readonly isAwaited: boolean
   /**
+   * Whether another own device has shown what is at a path, whose history is still coming: `get`
+   * gives it, and what would write it waits.
+   *
+   * @throws {RecordError} `PATH_UNKNOWN`.
+   */
+  isShown(path: string): boolean
+  /**
    * Another device has removed this one, and it has heard of it: it keeps what it has, and what
    * would write or send is `DEVICE_REMOVED`.
    */

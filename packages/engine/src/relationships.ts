@@ -15,6 +15,7 @@ import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "@fulcrum/log/deflate"
 import type { AdmitResult } from "@fulcrum/log/replica"
 import { documentId } from "@fulcrum/record/documents"
+import { parsePath } from "@fulcrum/record/path"
 import { editDocument } from "@fulcrum/record/record"
 import { checkAgreement } from "@fulcrum/relations/agreement"
 import { RelationsError } from "@fulcrum/relations/relations-error"
@@ -166,7 +167,10 @@ export class Relationships {
       if (state === "left") continue
       const projected = await projectShare(step, {
         ...{ relationship, name, edited, told, registersAt },
-        disclosures: this.standing(all),
+        // What is here of a document that is shown early is older than what any company was told.
+        disclosures: this.standing(all).filter(
+          ({ path }) => !step.isEarly(parsePath(path).document),
+        ),
       })
       if (projected !== undefined) reached.push({ relationship, ...projected })
     }

@@ -4,10 +4,12 @@ import { canonicalJson } from "@fulcrum/codec/json"
 import { readSpanHeader, SPAN_SNAPSHOT } from "@fulcrum/log/span"
 import type { DocumentId } from "@fulcrum/record/documents"
 import { documentId } from "@fulcrum/record/documents"
+import { RecordError } from "@fulcrum/record/record-error"
 import type { MemoryFault } from "@fulcrum/store/memory"
 import fc from "fast-check"
 import { beforeAll, describe, expect, test } from "vitest"
 import { CHANGES_UNSAVED_MAX } from "../src/document-cache.ts"
+import { documentSnapshots } from "../src/document-snapshots.ts"
 import { loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 import { type Desk, openDesk, ScriptedVendor } from "./scripted-vendor.ts"
 
@@ -31,12 +33,13 @@ async function twoDesks(world: PersonWorld, edits = EDITS) {
   const open = (machine: Machine) => openDesk(world, machine, vendor)
   const phone = await open(phoneOf)
   for (let edit = 0; edit < edits; edit++) await phone.editing.set(NAME, `Ada ${edit}`)
-  return { phone, laptop: await open(laptopOf), laptopOf, open }
+  return { phone, laptop: await open(laptopOf), laptopOf, open, vendor }
 }
 
 async function snapshotsOf(from: Desk, to: Desk): Promise<readonly Uint8Array[]> {
   const snapshots: Uint8Array[] = []
-  for await (const one of from.ledger.snapshotsFor(to.ledger.record.vector)) snapshots.push(one)
+  for await (const one of from.ledger.shown.snapshotsFor(to.ledger.record.vector))
+    snapshots.push(one)
   return snapshots
 }
 
@@ -102,7 +105,7 @@ class EarlyRun {
       case "edit here":
         return this.#edit(this.#laptop).catch((error: unknown) => {
           expect(error).toMatchObject({ code: "RECORD_BEHIND" })
-          expect(this.#laptop.ledger.early.size).toBeGreaterThan(0)
+          expect(this.#laptop.ledger.shown.early).toBeGreaterThan(0)
         })
       case "give":
         await giveSome(this.#phone, this.#laptop, one.bytes)
@@ -126,7 +129,7 @@ class EarlyRun {
       await give(this.#laptop, this.#phone)
     }
     await this.#restart()
-    expect(this.#laptop.ledger.early).toMatchObject({ size: 0, wrong: 0 })
+    expect(this.#laptop.ledger.shown).toMatchObject({ early: 0, wrong: 0 })
     expect(await this.#laptop.editing.get()).toEqual(await this.#phone.editing.get())
     for (const desk of [this.#phone, this.#laptop]) {
       const values = (await desk.editing.history("card")).map(({ value }) => value)
@@ -153,7 +156,7 @@ class EarlyRun {
     const shown = utf8ToBytes(canonicalJson(value))
     const document = { document: utf8ToBytes(card), heads, shown }
     const sealed = record.snapshots.seal({ vector: record.vector, documents: [document] })
-    if (sealed) await this.#laptop.ledger.show([sealed])
+    if (sealed) await this.#laptop.ledger.shown.show([sealed])
   }
 
   async #restart(): Promise<void> {
@@ -182,20 +185,20 @@ describe("[P42] a document whose history is still coming", () => {
     const snapshots = await snapshotsOf(phone, laptop)
     expect(snapshots.map((one) => readSpanHeader(one).kind)).toEqual([SPAN_SNAPSHOT])
     expect(await laptop.editing.get(NAME)).toBeUndefined()
-    await laptop.ledger.show(snapshots)
+    await laptop.ledger.shown.show(snapshots)
     expect(await laptop.editing.get(NAME)).toBe(LAST)
     expect(await laptop.editing.get()).toEqual(await phone.editing.get())
     await close(laptop)
     const again = await open(laptopOf)
     expect(await again.editing.get(NAME)).toBe(LAST)
     let steps = 0
-    while (again.ledger.early.size > 0) {
+    while (again.ledger.shown.early > 0) {
       await giveSome(phone, again, 20_000)
       expect(await again.editing.get(NAME)).toBe(LAST)
       steps++
     }
     expect(steps).toBeGreaterThan(2)
-    expect(again.ledger.early.wrong).toBe(0)
+    expect(again.ledger.shown.wrong).toBe(0)
     expect((await again.editing.history(NAME)).length).toBe(EDITS)
     await again.editing.set(NAME, "Lovelace")
     await give(again, phone)
@@ -206,7 +209,7 @@ describe("[P42] a document whose history is still coming", () => {
   test("is not edited before that: an edit waits, and says why it cannot be made", async () => {
     await using world = new PersonWorld()
     const { phone, laptop } = await twoDesks(world)
-    await laptop.ledger.show(await snapshotsOf(phone, laptop))
+    await laptop.ledger.shown.show(await snapshotsOf(phone, laptop))
     const refused = laptop.editing.set(NAME, "Too early")
     await expect(world.during(refused)).rejects.toMatchObject({ code: "RECORD_BEHIND" })
     const waiting = laptop.editing.set(NAME, "In time")
@@ -221,12 +224,12 @@ describe("[P42] a document whose history is still coming", () => {
   test("goes on showing what is written meanwhile elsewhere, once it has come", async () => {
     await using world = new PersonWorld()
     const { phone, laptop } = await twoDesks(world)
-    await laptop.ledger.show(await snapshotsOf(phone, laptop))
+    await laptop.ledger.shown.show(await snapshotsOf(phone, laptop))
     await phone.editing.set(NAME, "Later")
     expect(await laptop.editing.get(NAME)).toBe(LAST)
     await give(phone, laptop)
     expect(await laptop.editing.get(NAME)).toBe("Later")
-    expect(laptop.ledger.early).toMatchObject({ size: 0, wrong: 0 })
+    expect(laptop.ledger.shown).toMatchObject({ early: 0, wrong: 0 })
     await close(phone, laptop)
   })
 
@@ -246,8 +249,8 @@ describe("[P42] a document whose history is still coming", () => {
     await using world = new PersonWorld()
     const { phone, laptop } = await twoDesks(world)
     await laptop.editing.set("card/nicknames/1/name", "Countess")
-    await laptop.ledger.show(await snapshotsOf(phone, laptop))
-    expect(laptop.ledger.early.size).toBe(0)
+    await laptop.ledger.shown.show(await snapshotsOf(phone, laptop))
+    expect(laptop.ledger.shown.early).toBe(0)
     expect(await laptop.editing.get("card/nicknames/1/name")).toBe("Countess")
     await close(phone, laptop)
   })
@@ -263,11 +266,11 @@ describe("[P42] a document whose history is still coming", () => {
       vector: record.vector,
       documents: [{ document: utf8ToBytes(card), heads, shown }],
     })
-    await laptop.ledger.show([lie ?? shown])
+    await laptop.ledger.shown.show([lie ?? shown])
     expect(await laptop.editing.get(NAME)).toBe("Mallory")
     await give(phone, laptop)
     expect(await laptop.editing.get(NAME)).toBe(LAST)
-    expect(laptop.ledger.early).toMatchObject({ size: 0, wrong: 1 })
+    expect(laptop.ledger.shown).toMatchObject({ early: 0, wrong: 1 })
     await close(phone, laptop)
   })
 
@@ -286,10 +289,10 @@ describe("[P42] a document whose history is still coming", () => {
       sealShown(phone, ["not a document"]),
       sealShown(phone, "nor this"),
     ]
-    for (const wrong of wrongs) await laptop.ledger.show([wrong])
-    expect(laptop.ledger.early.size).toBe(0)
-    await laptop.ledger.show([own])
-    expect(laptop.ledger.early.size).toBe(1)
+    for (const wrong of wrongs) await laptop.ledger.shown.show([wrong])
+    expect(laptop.ledger.shown.early).toBe(0)
+    await laptop.ledger.shown.show([own])
+    expect(laptop.ledger.shown.early).toBe(1)
     await close(phone, laptop, stranger.phone, stranger.laptop)
     await other[Symbol.asyncDispose]()
   })
@@ -297,15 +300,139 @@ describe("[P42] a document whose history is still coming", () => {
   test("shown by a device that was removed is shown no more", async () => {
     await using world = new PersonWorld()
     const { phone, laptop, laptopOf, open } = await twoDesks(world)
-    await laptop.ledger.show(await snapshotsOf(phone, laptop))
+    await laptop.ledger.shown.show(await snapshotsOf(phone, laptop))
     await close(laptop, phone)
     const person = await world.reopen(laptopOf)
     await person.revokeDevice("phone")
     expect(await person.get(NAME)).toBeUndefined()
     await world.end(person)
     const again = await open(laptopOf)
-    expect(again.ledger.early.size).toBe(0)
+    expect(again.ledger.shown.early).toBe(0)
     await close(again)
+  })
+
+  test("is told to no company before its history has come", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop, vendor } = await twoDesks(world, 0)
+    await phone.editing.set(NAME, "Ada")
+    const connected = await phone.connecting.connect({
+      invitation: vendor.invitation(),
+      disclose: ["card/name"],
+    })
+    const share = await vendor.meet(connected)
+    const proffered = await connected.space.replica.spansAfter([], { bytesMax: 1_000_000 })
+    const agreed = [...proffered.spans, ...(await share.agree())]
+    for (let edit = 0; edit < EDITS; edit++) await phone.editing.set(NAME, `Ada ${edit}`)
+    await laptop.ledger.shown.show(await snapshotsOf(phone, laptop))
+    let midway = 0
+    while (await giveSome(phone, laptop, 5000)) {
+      await laptop.relationships.openNew()
+      const here = laptop.relationships.get(connected.id)
+      if (here === undefined || laptop.ledger.shown.early === 0) continue
+      if (midway++ === 0) await laptop.relationships.admit(here, agreed)
+      await laptop.relationships.catchUp()
+      expect(laptop.relationships.isAgreed(here)).toBe(true)
+      await share.read(here)
+      expect([...share.values]).toEqual([])
+    }
+    expect(midway).toBeGreaterThan(2)
+    await laptop.relationships.catchUp()
+    const here = await laptop.relationships.find(connected.id)
+    await share.read(here)
+    expect([...share.values]).toEqual([["card/name", { full: LAST }]])
+    await close(phone, laptop)
+  })
+
+  test("is read as it was shown while more is shown, and while a failed write is made good", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop, laptopOf } = await twoDesks(world)
+    const snapshots = await snapshotsOf(phone, laptop)
+    const [shown, before] = await Promise.all([
+      laptop.ledger.shown.show(snapshots),
+      laptop.editing.get(NAME),
+    ])
+    expect([shown, before]).toEqual([undefined, LAST])
+    const seen = new Set<unknown>()
+    laptopOf.disk.fault = () => ({ type: "fail-after" })
+    await expect(giveSome(phone, laptop, 20_000)).rejects.toThrow()
+    laptopOf.disk.fault = undefined
+    let isMending = true
+    const mending = giveSome(phone, laptop, 20_000).finally(() => {
+      isMending = false
+    })
+    while (isMending) seen.add(await laptop.editing.get(NAME))
+    await mending
+    expect(seen).toEqual(new Set([LAST]))
+    await close(phone, laptop)
+  })
+
+  test("keeps no edit of another document waiting", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    await laptop.ledger.shown.show(await snapshotsOf(phone, laptop))
+    // The clock stands still: what waited for it would never come.
+    await laptop.editing.set("things/bike/name", "Bike")
+    expect(await laptop.editing.get("things/bike/name")).toBe("Bike")
+    await expect(world.during(laptop.editing.set(NAME, "Ada"))).rejects.toMatchObject({
+      code: "RECORD_BEHIND",
+    })
+    await close(phone, laptop)
+  })
+
+  test("is edited once its history has come, also where it is shown just then", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    const showing = laptop.ledger.shown.show(await snapshotsOf(phone, laptop))
+    const editing = laptop.editing.set(NAME, "Ada Here")
+    await showing
+    await give(phone, laptop)
+    const edit = await editing
+    expect(edit).toMatchObject({ changed: ["card/name"] })
+    await give(laptop, phone)
+    expect(await phone.editing.get(NAME)).toBe("Ada Here")
+    await close(phone, laptop)
+  })
+
+  test("is left out of snapshots where it cannot be read, and the others are not", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    const { record, documents } = phone.ledger
+    const broken = documentId("things")
+    const read = async (document: DocumentId) => {
+      if (document === broken) throw new RecordError("RECORD_WORKER", "its thread is gone")
+      return documents.read(document)
+    }
+    const source = {
+      ...{ record, long: async () => [broken, documentId("card")], isEarly: () => false },
+      documents: { ...documents, read, heads: (one: DocumentId) => documents.heads(one) },
+      still: <T>(work: () => Promise<T>) => work(),
+    }
+    const snapshots: Uint8Array[] = []
+    for await (const one of documentSnapshots(source, laptop.ledger.record.vector))
+      snapshots.push(one)
+    await laptop.ledger.shown.show(snapshots)
+    expect(laptop.ledger.shown.early).toBe(1)
+    expect(await laptop.editing.get(NAME)).toBe(LAST)
+    await close(phone, laptop)
+  })
+
+  test("is taken once from a snapshot that has it twice", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    const { record } = phone.ledger
+    const one = (text: string) => ({
+      document: utf8ToBytes("card"),
+      heads: [new Uint8Array(32)],
+      shown: utf8ToBytes(canonicalJson({ name: { full: text } })),
+    })
+    const twice = record.snapshots.seal({
+      vector: record.vector,
+      documents: [one("first"), one("second")],
+    })
+    await laptop.ledger.shown.show(twice ? [twice] : [])
+    expect(laptop.ledger.shown.early).toBe(1)
+    expect(await laptop.editing.get(NAME)).toBe("first")
+    await close(phone, laptop)
   })
 
   test(
@@ -358,8 +485,10 @@ describe("[P42] a document whose history is still coming", () => {
     for (let edit = 0; edit < EDITS; edit++) await phone.set(NAME, `Ada ${edit}`)
     world.network.heal("phone", "laptop")
     const seen: { readonly name: unknown; readonly isWhole: boolean }[] = []
+    let isShown = false
     const laptop = await world.reopen(machine)
     const look = async () => {
+      isShown ||= laptop.isShown(NAME)
       const name = await laptop.get(NAME)
       seen.push({ name, isWhole: (await laptop.history(NAME)).length === EDITS })
     }
@@ -368,6 +497,7 @@ describe("[P42] a document whose history is still coming", () => {
     const isWhole = async () => (await laptop.history(NAME)).length === EDITS
     await world.until("its history", isWhole)
     expect(await laptop.get(NAME)).toBe(LAST)
+    expect([isShown, laptop.isShown(NAME)]).toEqual([true, false])
     expect(seen.some(({ name, isWhole: whole }) => name === LAST && !whole)).toBe(true)
     // And never anything in between.
     expect(new Set(seen.map(({ name }) => name ?? LAST))).toEqual(new Set([LAST]))
