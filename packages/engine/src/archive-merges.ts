@@ -23,7 +23,7 @@ import { RELAY_LIMITS, REPLACED_MAX } from "@fulcrum/relay/limits"
 import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
-import type { StoredSpan } from "./mailbox-link.ts"
+import type { StoredSpan } from "./linked-space.ts"
 
 /** How long a relay waits for another device before it takes this one's word alone. */
 const ALONE_MS: number = RELAY_LIMITS.mergeAloneSeconds * 1000

@@ -41,6 +41,11 @@ export interface DeviceLinksOptions {
   toldRemoved(notice: Uint8Array): void
   /** Another end with this device's own keys was met. */
   metCopy(): void
+  /** What relays signed last: told to other own devices, and heard from them. */
+  receipts(): {
+    heads(): Promise<readonly Uint8Array[]>
+    heard(receipts: readonly Uint8Array[]): void
+  }
 }
 
 interface LiveLink {
@@ -274,6 +279,8 @@ export class DeviceLinks {
       clock,
       spaces: this.#options.spaces(),
       peerHas: () => this.#notify(),
+      heads: () => this.#options.receipts().heads(),
+      heard: (receipts) => this.#options.receipts().heard(receipts),
     })
     const live: LiveLink = { device, link, channel, isOurs: channel.outbound }
     if (!this.#isWanted(live)) {

@@ -17,22 +17,22 @@
  */
 import { bytesToHex, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
-import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
-import type { Replica } from "@fulcrum/log/replica"
+import { mailboxName } from "@fulcrum/log/mailbox"
 import { spanHash } from "@fulcrum/log/span"
 import { type VersionVector, vectorDifference } from "@fulcrum/log/vector"
-import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
+import type { RelayClient } from "@fulcrum/relay/client"
 import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
-import type { RelayReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Vault } from "@fulcrum/store/vault"
 import { ArchiveMerges } from "./archive-merges.ts"
 import { errorCode } from "./error-code.ts"
+import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
 import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { askAgain, goneSince } from "./mailbox-gaps.ts"
 import { heldRow, newerReceipt } from "./mailbox-held.ts"
+import { MailboxWitness } from "./mailbox-witness.ts"
 import { CONTRADICTIONS_MAX, RelayContradictions } from "./relay-contradictions.ts"
 import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
@@ -46,42 +46,6 @@ const NEVER = Number.NEGATIVE_INFINITY
 
 /** There is no room: for this mailbox, or for anything. */
 const FULL: readonly string[] = ["RELAY_FULL", "RELAY_QUOTA"]
-
-/** How a mailbox is reached, and how it is made if the relay does not have it. */
-export interface MailboxAccess {
-  readonly mailbox: PublicKey
-  readonly holder: SigningKey
-  capability(right: "append" | "read"): Uint8Array
-  /** Absent: only its maker can. */
-  readonly create?: CreateMailbox | undefined
-}
-
-/** A span that the relay holds, by its signed receipt. */
-export interface StoredSpan {
-  readonly span: Uint8Array
-  readonly receipt: RelayReceipt
-}
-
-/** What a link carries. */
-export interface LinkedSpace {
-  readonly replica: Replica
-  /** Takes what was read; durable when it resolves. */
-  admit(spans: readonly Uint8Array[]): Promise<void>
-  /** Told of each span that the relay is known to hold, brought by us or by others. */
-  stored?(items: readonly StoredSpan[]): Promise<void>
-  /**
-   * Up to where a drop may forget, once everything below `next` was admitted; `undefined`: not yet.
-   */
-  mayAcknowledge?(next: number): Promise<number | undefined>
-  /**
-   * Once on each connection, before anything is brought: a front door to knock at.
-   *
-   * @param isNew - Whether the relay has lost what it had, or never had anything.
-   */
-  arrive?(client: RelayClient, isNew: boolean): Promise<void>
-  /** Whether its mailboxes are archives, in which merged spans replace what they cover. */
-  readonly isArchived?: boolean
-}
 
 /** Where reading has got to; what is absent stays. */
 type CursorPlace = Partial<Pick<Cursor, "next" | "gaps" | "merges">>
@@ -110,6 +74,7 @@ export class MailboxLink {
   readonly #cursor: StoredCursor
   readonly #contradictions: RelayContradictions
   readonly #merges: ArchiveMerges | undefined
+  readonly #witness: MailboxWitness
   readonly #wake = new Signal()
   readonly #changed = new Signal()
   #state: LinkState = "untried"
@@ -133,10 +98,16 @@ export class MailboxLink {
     this.#options = options
     const group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
     this.#contradictions = new RelayContradictions(options.vault, group)
+    this.#witness = new MailboxWitness(options.vault, this.#contradictions)
     this.#cursor = new StoredCursor(options.vault, group)
     const { vault, clock, space } = options
     const { replica } = space
     if (space.isArchived) this.#merges = new ArchiveMerges({ vault, group, replica, clock })
+  }
+
+  /** Its name, by which receipts know it. */
+  get mailbox(): Uint8Array {
+    return mailboxName(this.#options.access.mailbox)
   }
 
   get state(): LinkState {
@@ -151,6 +122,17 @@ export class MailboxLink {
   /** How many connections failed since the last that worked. */
   get failures(): number {
     return this.#failures
+  }
+
+  /** What the relay signed last for this device. */
+  async head(): Promise<Uint8Array | undefined> {
+    return (await this.#cursor.load())?.head
+  }
+
+  /** The same for another own device: to be held against what the relay shows here. */
+  witness(receipt: Uint8Array): void {
+    this.#witness.add(receipt)
+    this.poke()
   }
 
   /** Something is new here. */
@@ -247,6 +229,7 @@ export class MailboxLink {
     const woken = this.#wake.wait(signal)
     this.#begun++
     if (this.#isHinted || this.#msToRead() === 0) await this.#readAll(append, read)
+    await this.#witness.hold(read)
     if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
     // Before anything is brought, for which it may make room.
     await this.#merges?.confirm(append)

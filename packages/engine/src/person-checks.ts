@@ -41,7 +41,7 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     none(
       "relays",
       await countContradictions(vault),
-      "times a relay went back behind what it had signed",
+      "times a relay contradicted what it had signed",
     ),
     none("snapshots", shown.wrong, "documents were shown otherwise than their history gave"),
     none("quarantine", quarantined, "entries not applied"),

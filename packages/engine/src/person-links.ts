@@ -7,7 +7,6 @@
  * @module
  */
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
-import { decodeAs, encodeAs, uint } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
 import {
   isPublicKey,
@@ -21,17 +20,14 @@ import { LogError } from "@fulcrum/log/log-error"
 import { capabilityEnd, signCapability } from "@fulcrum/log/mailbox"
 import { readSpanHeader, type SpanHeader, verifySpan } from "@fulcrum/log/span"
 import type { Network } from "@fulcrum/net/contract"
-import type { RelayClient } from "@fulcrum/relay/client"
+import { receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
-import type { Table, Vault } from "@fulcrum/store/vault"
+import type { Vault } from "@fulcrum/store/vault"
 import { keepTrying } from "./keep-trying.ts"
+import { Knocks } from "./knocks.ts"
 import type { Ledger } from "./ledger.ts"
-import {
-  type LinkedSpace,
-  type MailboxAccess,
-  MailboxLink,
-  type StoredSpan,
-} from "./mailbox-link.ts"
+import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
+import { MailboxLink } from "./mailbox-link.ts"
 import {
   CARRIED_SPAN_BYTES_MAX,
   CARRIED_SPANS_MAX,
@@ -41,14 +37,6 @@ import {
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import { visitRelay } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
-
-/** Of `engine.knocked`, by relationship: the relay's receipt, and when it was given. */
-const KNOCK_RECEIPT = 0
-const KNOCK_TIME = 1
-const knockTimeSchema = uint()
-
-/** A door forgets, too, what nobody fetched in time: an unanswered message is left again. */
-const KNOCK_AGAIN_MS = 86_400_000
 
 /** Bytes of a share's spans that one entry of the record carries. */
 const CARRIED_BYTES_MAX: number = 512 * 1024
@@ -89,12 +77,12 @@ export class PersonLinks {
   readonly #options: PersonLinksOptions
   readonly #known = new Map<string, KnownLink>()
   readonly #running = new Map<string, RunningLink>()
-  readonly #knocked: Table
+  readonly #knocks: Knocks
   #isOpen = false
 
   constructor(options: PersonLinksOptions) {
     this.#options = options
-    this.#knocked = options.vault.table("engine.knocked")
+    this.#knocks = new Knocks(options.vault, options.clock)
   }
 
   /** Starts every link that is due; more start as relationships and relays come. */
@@ -124,6 +112,21 @@ export class PersonLinks {
     )
   }
 
+  /** What each of the record's relays signed last for this device. */
+  async heads(): Promise<readonly Uint8Array[]> {
+    const heads = await Promise.all(this.record.map((link) => link.head()))
+    return heads.filter((head) => head !== undefined)
+  }
+
+  /** The same of another own device. What is no receipt is passed over. */
+  heard(receipts: readonly Uint8Array[]): void {
+    for (const receipt of receipts) {
+      const mailbox = mailboxOf(receipt)
+      if (mailbox === undefined) continue
+      for (const link of this.record) if (equalBytes(link.mailbox, mailbox)) link.witness(receipt)
+    }
+  }
+
   of(relationship: string): readonly MailboxLink[] {
     return [...this.#know().values()].flatMap((known) =>
       known.relationship === relationship ? [known.link] : [],
@@ -136,7 +139,7 @@ export class PersonLinks {
     const links = this.of(relationship.id)
     const code = links.find((link) => link.code !== undefined)?.code
     const why = code === undefined ? "" : ` (${code})`
-    if (await this.#isKnockDue(relationship)) return [`${vendor}: the connect message${why}`]
+    if (await this.#knocks.isDue(relationship)) return [`${vendor}: the connect message${why}`]
     const behind = await Promise.all(links.map((link) => link.isBehind()))
     return behind.some(Boolean) ? [`${vendor}: entries that are not relayed yet${why}`] : []
   }
@@ -180,21 +183,6 @@ export class PersonLinks {
   /** Whether a relay has refused the connect message for good: it is not brought again. */
   #isOver(relationship: OpenRelationship): boolean {
     return this.#options.relationships.refusalOf(relationship)?.by === "relay"
-  }
-
-  /** Whether the connect message of a relationship has not been left at its door yet. */
-  async #isKnockDue(relationship: OpenRelationship): Promise<boolean> {
-    if (isAnswered(relationship)) return false
-    return (await this.#knocked.get(relationship.secrets.item.id, KNOCK_RECEIPT)) === undefined
-  }
-
-  /** Whether it was left so long ago that the door may have forgotten it. */
-  async #isKnockOld(relationship: OpenRelationship): Promise<boolean> {
-    const time = await this.#knocked.get(relationship.secrets.item.id, KNOCK_TIME)
-    if (time === undefined) return true
-    const sinceMs = this.#options.clock.now() - decodeAs(knockTimeSchema, time, { bytesMax: 16 })
-    // A clock that was put back says nothing.
-    return sinceMs < 0 || sinceMs >= KNOCK_AGAIN_MS
   }
 
   async close(): Promise<void> {
@@ -246,7 +234,7 @@ export class PersonLinks {
     const { relationships, mayWrite } = this.#options
     const relationship = relationships.get(id)
     if (relationship === undefined || !isTokenSpent(error) || !mayWrite()) return
-    if (!(await this.#isKnockDue(relationship))) return
+    if (!(await this.#knocks.isDue(relationship))) return
     await relationships.keepConnectRefused(relationship, error.code)
   }
 
@@ -287,7 +275,9 @@ export class PersonLinks {
       },
       stored: (items) => this.#keepReceipts(relationship, items),
       mayAcknowledge: (next) => this.#mayAcknowledge(relationship, next),
-      arrive: (client, isNew) => this.#knock(relationship, client, isNew),
+      arrive: async (client, isNew) => {
+        if (await this.#knocks.leave(relationship, client, isNew)) this.#options.changed()
+      },
     }
     return new MailboxLink({ address, access, space, vault, clock, random })
   }
@@ -311,36 +301,6 @@ export class PersonLinks {
           serial: random.bytes(16),
         }),
     }
-  }
-
-  /**
-   * Leaves the connect message, the same bytes each time, until the relay's receipt is here; and
-   * while the company has not answered once more if the relay has lost what it had, and whenever it
-   * connects a day later, for the relay forgets what is not fetched in time.
-   */
-  async #knock(relationship: OpenRelationship, client: RelayClient, isNew: boolean): Promise<void> {
-    const { item, connect } = relationship.secrets
-    if (connect === undefined || isAnswered(relationship)) return
-    const isFirst = isNew || (await this.#isKnockDue(relationship))
-    if (!isFirst && !(await this.#isKnockOld(relationship))) return
-    const now = encodeAs(knockTimeSchema, Math.max(0, Math.floor(this.#options.clock.now())))
-    // What is left again is not what the answer waits for: it may be here already.
-    if (!isFirst) await this.#options.vault.write([this.#knocked.put(item.id, KNOCK_TIME, now)])
-    const knocked = client.knock({
-      door: mailboxNameSchema.decode(item.door),
-      message: connect,
-      ...(item.token && { token: item.token }),
-    })
-    const receipt = await knocked.catch((error: unknown) => {
-      if (isFirst || !(error instanceof RelayError)) throw error
-      return undefined
-    })
-    if (receipt === undefined) return
-    await this.#options.vault.write([
-      this.#knocked.put(item.id, KNOCK_RECEIPT, receipt.bytes),
-      this.#knocked.put(item.id, KNOCK_TIME, now),
-    ])
-    this.#options.changed()
   }
 
   /** Relays' receipts for entries of the person's lane become entries of the record. */
@@ -401,12 +361,17 @@ export class PersonLinks {
   }
 }
 
-function isAnswered({ space }: OpenRelationship): boolean {
-  return space.agreedSignature !== undefined || space.refused !== undefined
-}
-
 function isTokenSpent(error: unknown): error is RelayError {
   return error instanceof RelayError && error.code === "RELAY_TOKEN_SPENT"
+}
+
+function mailboxOf(receipt: Uint8Array): Uint8Array | undefined {
+  try {
+    return receiptFields(receipt).mailbox
+  } catch (error) {
+    if (error instanceof RelayError) return undefined
+    throw error
+  }
 }
 
 /** Where a span says that it begins; `undefined` for bytes that are no span. */

@@ -102,6 +102,7 @@ export class PersonNetwork {
       membership: () => this.#whoBelongs(),
       addressesOf: (one) => this.#addressesOf(one),
       spaces: () => this.#spaces.all,
+      receipts: () => this.#links,
       changed: () => options.tell("devices"),
       noticeFor: (removed) => this.#noticeFor(removed),
       toldRemoved: (notice) => this.#toldRemoved(notice),

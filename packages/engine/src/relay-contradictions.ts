@@ -13,6 +13,9 @@ import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 /** How often one relay may contradict what it signed about one mailbox. */
 export const CONTRADICTIONS_MAX = 3
 
+/** Order of what another device witnessed. */
+const WITNESSED = 1000
+
 const ALARMS = "engine.alarms"
 const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
 
@@ -34,14 +37,26 @@ export class RelayContradictions {
     this.#group = group
   }
 
+  /** Those that were shown to this device. */
   async count(): Promise<number> {
     let count = 0
-    for await (const _ of this.#table.list(this.#group)) count++
+    for await (const { order } of this.#table.list(this.#group)) if (order < WITNESSED) count++
     return count
   }
 
   /** @returns What keeps one more. */
   async keep(proofs: readonly Uint8Array[]): Promise<VaultOp> {
     return this.#table.put(this.#group, await this.count(), encodeAs(proofsSchema, proofs))
+  }
+
+  /**
+   * What another device was shown and what this one was. One such proof is kept: what is told again
+   * by devices that have not spoken with the relay since is no other contradiction.
+   *
+   * @returns What keeps it; nothing, if there is one.
+   */
+  async keepWitnessed(proofs: readonly Uint8Array[]): Promise<readonly VaultOp[]> {
+    if ((await this.#table.get(this.#group, WITNESSED)) !== undefined) return []
+    return [this.#table.put(this.#group, WITNESSED, encodeAs(proofsSchema, proofs))]
   }
 }

@@ -44,6 +44,10 @@ export interface SyncLinkOptions {
   readonly clock: Clock
   /** What the peer holds on its disk. */
   peerHas(space: PeerSpace, vector: VersionVector): void
+  /** What relays signed last for this device: told to the peer. */
+  heads?(): Promise<readonly Uint8Array[]>
+  /** The same of the peer, as it says. */
+  heard?(receipts: readonly Uint8Array[]): void
   /** Told of what ended the session besides the peer: the store's error, say. */
   broke?(error: unknown): void
 }
@@ -86,7 +90,8 @@ export class SyncLink {
     signal.addEventListener("abort", close, { once: true })
     if (signal.aborted) close()
     try {
-      this.#feed({ type: "connected" })
+      const heads = (await this.#options.heads?.()) ?? []
+      this.#feed({ type: "connected", heads })
       this.#feed({ type: "tick", nowMs: clock.now() })
       for await (const bytes of channel.messages()) {
         this.#feed({ type: "message", bytes })
@@ -110,8 +115,15 @@ export class SyncLink {
       await clock.sleep(TICK_MS, signal).catch(() => undefined)
       if (signal.aborted) return
       this.#feed({ type: "tick", nowMs: clock.now() })
-      await this.#seek().catch((error: unknown) => this.#broke(error))
+      await this.#tellHeads()
+        .then(() => this.#seek())
+        .catch((error: unknown) => this.#broke(error))
     }
+  }
+
+  async #tellHeads(): Promise<void> {
+    const receipts = await this.#options.heads?.()
+    if (receipts) this.#feed({ type: "heads", receipts })
   }
 
   /** Asks the peer for wider spans of what came in small ones. */
@@ -152,6 +164,9 @@ export class SyncLink {
       case "peerHas":
         this.#agreed.set(action.space, action.vector)
         this.#options.peerHas(action.space, action.vector)
+        return
+      case "heads":
+        this.#options.heard?.(action.receipts)
         return
       case "fail":
         this.#failure = action.code

@@ -6,6 +6,7 @@ import type { Person } from "../src/person.ts"
 import { Signal } from "../src/signal.ts"
 import { ADDRESS, ailments, loadDocuments, PersonWorld } from "./person-world.ts"
 
+const NAME = "card/name/full"
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 
 beforeAll(loadDocuments)
@@ -70,6 +71,61 @@ describe("a relay", () => {
     expect(await world.during(phone.settle(2000))).toHaveLength(1)
     await world.clock.advance(60_000)
     expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: 3 /)])
+  })
+
+  test("[P43] that shows own devices two things is found by what they tell each other", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    const laptop = await world.pair(phone, world.machine("laptop"), { at })
+    await laptop.start({ listen: [LOOPBACK] })
+    for (const person of [phone, laptop]) await world.during(person.settle(5000))
+    const other = relay.machine.disk.copy()
+    world.network.cut("phone", "laptop")
+    world.network.cut("laptop", "relay")
+    await phone.set(NAME, "Ada Example")
+    await world.during(phone.settle(5000))
+    world.network.cut("phone", "relay")
+    world.network.heal("laptop", "relay")
+    await relay.stop()
+    await relay.start(other)
+    await laptop.set("card/nicknames/1/name", "Countess")
+    await world.during(laptop.settle(5000))
+    // Neither was shown anything that contradicts what it was shown before.
+    expect([await ailments(phone), await ailments(laptop)]).toEqual([[], []])
+    world.network.heal("phone", "laptop")
+    await world.until("the alarm", async () => (await ailments(laptop)).length > 0)
+    expect(await ailments(laptop)).toEqual([expect.stringMatching(/^relays: 1 /)])
+    expect(await nameOf(laptop)).toBe("Ada Example")
+    // It looks the same if its disk was put back once: it goes on being used.
+    world.network.heal("phone", "relay")
+    await phone.set(NAME, "Ada Lovelace")
+    for (const person of [phone, laptop]) {
+      await world.during(person.settle(5000))
+      await world.clock.advance(60_000)
+      expect(await person.relays()).toMatchObject([{ state: "reachable", pending: 0 }])
+    }
+    expect(await ailments(laptop)).toEqual([expect.stringMatching(/^relays: 1 /)])
+  })
+
+  test("[P43] that shows them the same is not suspected, whoever of them is ahead", async () => {
+    await using world = new PersonWorld()
+    const relay = await world.relay()
+    const phone = await world.create(world.machine("phone"), [relay.address])
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    const laptop = await world.pair(phone, world.machine("laptop"), { at })
+    await laptop.start({ listen: [LOOPBACK] })
+    for (let edit = 0; edit < 30; edit++) {
+      const apart = edit % 3 === 0 ? "laptop" : "phone"
+      world.network.cut(apart, "relay")
+      await (edit % 2 === 0 ? phone : laptop).set(NAME, `Ada ${edit}`)
+      await world.clock.advance(6000)
+      world.network.heal(apart, "relay")
+      await world.clock.advance(6000)
+    }
+    expect([await ailments(phone), await ailments(laptop)]).toEqual([[], []])
+    expect(await nameOf(phone)).toBe("Ada 29")
   })
 
   test("[P11] that is full is shown, and gets what is held once it has room", async () => {

@@ -227,7 +227,9 @@ class Client implements RelayClient, MailboxSession {
       const trail = this.#trailOf(name, sequenceId)
       const head = checkHead(trail, opened)
       checkKnown({ trail, relay: this.relay, sequenceId, head, known })
-      return openMailbox({ session: this, handle, name, sequenceId, next, head, trail })
+      return openMailbox({
+        ...{ session: this, relay: this.relay, handle, name, sequenceId, next, head, trail },
+      })
     } catch (error) {
       throw this.distrust(error)
     }

@@ -9,7 +9,7 @@ import { spanHash } from "@fulcrum/log/span"
 import { READ_BYTES_MAX } from "./limits.ts"
 import { type RelayMethod, type RelayResults, tokenHash } from "./protocol.ts"
 import type { RelayReceipt } from "./receipt.ts"
-import type { ReceiptTrail } from "./receipt-trail.ts"
+import { createReceiptTrail, type ReceiptTrail } from "./receipt-trail.ts"
 import { RelayError } from "./relay-error.ts"
 
 export interface RelayItem {
@@ -41,6 +41,14 @@ export interface MailboxPage {
   readonly expired: number
 }
 
+/** What comes of holding a receipt that somebody else was given against what the relay shows here. */
+export type Held =
+  | { readonly kind: "fits" }
+  /** It is no receipt of this relay's for this life of the mailbox. */
+  | { readonly kind: "strange" }
+  /** The relay signed, or keeps back, what cannot be beside it. */
+  | { readonly kind: "contradicts"; readonly proofs: readonly Uint8Array[] }
+
 export interface OpenMailbox {
   readonly name: MailboxName
   /** Names this life of the mailbox: another than last time means a relay that lost it. */
@@ -53,6 +61,11 @@ export interface OpenMailbox {
   append(span: Uint8Array): Promise<RelayReceipt>
   /** Needs `read`. @param range - From which position, from 1; bytes of items at most. */
   read(range: { readonly from: number; readonly bytesMax?: number }): Promise<MailboxPage>
+  /**
+   * Needs `read`. Holds a receipt that somebody else was given against what the relay shows here:
+   * who is shown another mailbox, or less of it, than others are can tell by it.
+   */
+  hold(receipt: Uint8Array): Promise<Held>
   /** Needs `read`. Calls back after appends, by anybody, until the connection ends. */
   watch(listener: (next: number) => void): Promise<void>
   /** Needs `read`, as a declared reader: all up to this position is durable here. */
@@ -76,6 +89,7 @@ export interface MailboxSession {
 
 export function openMailbox(options: {
   readonly session: MailboxSession
+  readonly relay: Uint8Array
   readonly handle: number
   readonly name: MailboxName
   readonly sequenceId: Uint8Array
@@ -84,7 +98,7 @@ export function openMailbox(options: {
   readonly trail: ReceiptTrail
 }): OpenMailbox {
   const { session, handle, trail } = options
-  const { name, sequenceId, next, head } = options
+  const { relay, name, sequenceId, next, head } = options
 
   /** Checks what the relay said; what does not hold ends the connection. */
   function checked<T>(check: () => T): T {
@@ -107,6 +121,22 @@ export function openMailbox(options: {
     async read({ from, bytesMax = READ_BYTES_MAX }) {
       const page = await session.ask({ kind: "read", value: { handle, from, bytesMax } }, "page")
       return checked(() => checkPage(trail, sequenceId, from, page))
+    },
+    async hold(receipt) {
+      const theirs = createReceiptTrail({ relay, mailbox: name, sequenceId })
+      const at = noted(theirs, receipt)
+      if (at === undefined) return { kind: "strange" }
+      const { position, root } = at
+      const ours = trail.rootAt(position)
+      if (ours && equalBytes(ours, root)) return { kind: "fits" }
+      const value = { handle, from: position, bytesMax: 1 }
+      const page = await session.ask({ kind: "read", value }, "page")
+      checked(() => checkPage(trail, sequenceId, position, page))
+      if (ours || page.end <= position) {
+        const beside = trail.receiptAt(Math.min(position, page.end - 1))
+        return { kind: "contradicts", proofs: [receipt, ...(beside ? [beside] : [])] }
+      }
+      return against(theirs, sequenceId, position, page)
     },
     async watch(listener) {
       session.watch(handle, listener)
@@ -136,6 +166,33 @@ function receiptFor(trail: ReceiptTrail, receipt: Uint8Array, span: Uint8Array):
   const noted = trail.note(receipt)
   if (!equalBytes(noted.hash, spanHash(span))) throw broken("a receipt for another item")
   return noted
+}
+
+/** `undefined`: it is no receipt that this trail could hold. */
+function noted(trail: ReceiptTrail, receipt: Uint8Array): RelayReceipt | undefined {
+  try {
+    return trail.note(receipt)
+  } catch (error) {
+    if (error instanceof RelayError) return undefined
+    throw error
+  }
+}
+
+/** What the relay shows here from a position on, against what it signed for somebody else there. */
+function against(
+  theirs: ReceiptTrail,
+  sequenceId: Uint8Array,
+  position: number,
+  page: RelayResults["page"],
+): Held {
+  try {
+    checkPage(theirs, sequenceId, position, page)
+    return { kind: "fits" }
+  } catch (error) {
+    const isTold = error instanceof RelayError && error.code === "RELAY_EQUIVOCATION"
+    if (!isTold) throw error
+    return { kind: "contradicts", proofs: error.proofs }
+  }
 }
 
 function checkPage(

@@ -27,6 +27,8 @@ export interface ReceiptTrail {
   skip(position: number, hash: Uint8Array): void
   /** The root up to a position, if it is known. */
   rootAt(position: number): Uint8Array | undefined
+  /** The receipt for a position, if it was noted. */
+  receiptAt(position: number): Uint8Array | undefined
 }
 
 interface Step {
@@ -64,6 +66,7 @@ export function createReceiptTrail(options: {
 
   return {
     rootAt,
+    receiptAt: (position) => steps.get(position)?.receipt,
     note(bytes) {
       const receipt = verifyReceipt(bytes, relay)
       if (!equalBytes(receipt.mailbox, mailbox) || !equalBytes(receipt.sequenceId, sequenceId)) {

@@ -156,6 +156,46 @@ describe("storing and reading", () => {
     ).rejects.toMatchObject({ code: "RELAY_EQUIVOCATION", proofs: [forked.bytes, newer.bytes] })
   })
 
+  it("[L89] is held against what it signed for somebody else", async () => {
+    await start()
+    const { append, read, maker } = await openBoth("archive")
+    const first = await append.append(newSpan(rig.random))
+    const copy = rig.disk.copy()
+    const ahead = await append.append(newSpan(rig.random))
+    for (const { bytes } of [first, ahead]) {
+      expect(await read.hold(bytes)).toEqual({ kind: "fits" })
+      const later = await maker.open(await rig.connect(), "read", newKey())
+      expect(await later.hold(bytes)).toEqual({ kind: "fits" })
+    }
+    const { append: elsewhere } = await openBoth("archive")
+    const foreign = await elsewhere.append(newSpan(rig.random))
+    for (const bytes of [foreign.bytes, ahead.bytes.slice(1), rig.random.bytes(300)])
+      expect(await read.hold(bytes)).toEqual({ kind: "strange" })
+
+    await rig.restart("closed", copy)
+    const client = await rig.connect()
+    const [again, less] = [
+      await maker.open(client, "append", newKey()),
+      await maker.open(client, "read", newKey()),
+    ]
+    expect(await less.hold(first.bytes)).toEqual({ kind: "fits" })
+    // What it signed for another is not there: kept back, or lost.
+    const behind = { kind: "contradicts", proofs: [ahead.bytes, first.bytes] }
+    expect(await less.hold(ahead.bytes)).toEqual(behind)
+    // Something else is there.
+    const other = await again.append(newSpan(rig.random))
+    const forked = { kind: "contradicts", proofs: [ahead.bytes, other.bytes] }
+    expect(await less.hold(ahead.bytes)).toEqual(forked)
+    const fresh = await maker.open(await rig.connect(), "read", newKey())
+    expect(await fresh.hold(ahead.bytes)).toEqual(forked)
+    const next = await again.append(newSpan(rig.random))
+    const later = await maker.open(await rig.connect(), "read", newKey())
+    expect(await later.hold(ahead.bytes)).toEqual(forked)
+    // The reader itself is shown one line, and goes on with it.
+    expect((await less.read({ from: 1 })).items.length).toBe(3)
+    expect(await less.hold(next.bytes)).toEqual({ kind: "fits" })
+  })
+
   it("[L8] acknowledges nothing that a failing disk did not take, and goes on when it works", async () => {
     await start()
     const { append, read } = await openBoth("archive")

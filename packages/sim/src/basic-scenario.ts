@@ -84,7 +84,10 @@ class BasicRun {
     for (const program of programs) if (!program.machine.isRunning) await program.boot()
     await this.#town.untilSame()
     const acknowledged = devices.flatMap((device) => [...device.acknowledged])
-    for (const device of devices) await device.holds(acknowledged)
+    for (const device of devices) {
+      await device.holds(acknowledged)
+      if (!this.#liar.hasLied) await device.trustsRelays()
+    }
     this.#town.look()
     world.trace.note(`the shop holds ${JSON.stringify(shop.held(DISCLOSED))}`)
   }

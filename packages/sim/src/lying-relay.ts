@@ -21,10 +21,16 @@ export class LyingRelay {
   #other: MemoryDisk | undefined
   #contradictions = 0
   #isWithholding = false
+  #hasLied = false
 
   constructor(relay: RelayProgram) {
     this.#relay = relay
     relay.serve = (mailboxes) => this.#withholding(mailboxes)
+  }
+
+  /** Whether its disk was ever another than it had: then it signed what cannot both be true. */
+  get hasLied(): boolean {
+    return this.#hasLied
   }
 
   /** One lie. It goes on running, or does not run. */
@@ -55,6 +61,7 @@ export class LyingRelay {
 
   async #exchange(disk: MemoryDisk): Promise<void> {
     const { machine } = this.#relay
+    this.#hasLied = true
     this.#other = machine.backUp()
     const { isRunning } = machine
     machine.crash()

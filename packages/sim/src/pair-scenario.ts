@@ -140,6 +140,7 @@ class PairRun {
       const acknowledged = this.#devices.flatMap((device) => [...device.acknowledged])
       for (const device of this.#devices) await device.holds(acknowledged)
     }
+    for (const device of this.#devices) await device.trustsRelays()
     await this.#look()
     this.#findings.throwIfFailed()
     trace.note(`both show ${await this.#devices[0]?.shown()}`)

@@ -25,6 +25,8 @@ export type SimErrorCode =
   | "SIM_ORDER"
   /** Replicas did not come to the same, though nothing stood in their way any more. */
   | "SIM_DIVERGED"
+  /** A relay that never contradicted itself is said to have. */
+  | "SIM_ACCUSED"
   /** A disk on which a bit had flipped was taken for a good one. */
   | "SIM_UNNOTICED"
   /** A nonce or a salt was used twice under one key. */

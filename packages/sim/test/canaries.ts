@@ -481,4 +481,14 @@ export const CANARIES: readonly Canary[] = [
       "",
     ),
   },
+  {
+    name: "a relay that has only what another device was told of is taken to keep back more",
+    scenario: "basic",
+    seed: 43,
+    patches: one(
+      "relay/src/open-mailbox.ts",
+      "if (ours || page.end <= position) {",
+      "if (ours || page.end <= position + 1) {",
+    ),
+  },
 ]

@@ -12,6 +12,7 @@
  * |   4 | credit | bytes of spans that the peer may send besides                               |
  * |   5 | bye    | code: why the sender ends the session                                       |
  * |   6 | seek   | space, incarnation, start, end: entries of which merged spans are welcome   |
+ * |   7 | heads  | relays' receipts for the newest that each showed the sender               |
  *
  * A space goes by `HMAC(its chain key, its tag)`, 16 bytes: its tag is not said, and who is not
  * in the space learns nothing from it. Each side may send `WINDOW_BYTES` of spans before it gets
@@ -61,6 +62,10 @@ export const MESSAGE_SPANS_MAX = 4096
 /** Bytes of spans that may be under way each way. */
 export const WINDOW_BYTES: number = 1024 * 1024
 
+/** Most receipts of relays in one item, and the bytes of one. */
+export const HEADS_MAX = 16
+export const HEAD_BYTES_MAX = 512
+
 const SPACE_REF_BYTES = 16
 const CODE_BYTES_MAX = 64
 
@@ -100,6 +105,7 @@ export type SyncItem =
   | { readonly kind: "credit"; readonly value: { readonly bytes: number } }
   | { readonly kind: "bye"; readonly value: { readonly code: string } }
   | { readonly kind: "seek"; readonly value: Seek }
+  | { readonly kind: "heads"; readonly value: { readonly receipts: readonly Uint8Array[] } }
 
 const spaceRef = bytes(SPACE_REF_BYTES)
 
@@ -126,6 +132,7 @@ const itemSchema: Schema<SyncItem> = variant({
       end: int(1, Number.MAX_SAFE_INTEGER),
     }),
   ],
+  heads: [7, struct({ receipts: array(bytesMax(HEAD_BYTES_MAX), HEADS_MAX) })],
 })
 
 const messageSchema: Schema<readonly SyncItem[]> = array(itemSchema, MESSAGE_ITEMS_MAX)

@@ -12,6 +12,9 @@
  * From then on each sends what is new as it comes. Who has entries in many small spans may seek the
  * merged ones of their writer: whoever has them sends them, within the same credit.
  *
+ * Each also tells what relays signed for it last, so that both can see whether they are shown the
+ * same: at first and, if it changed, now and then.
+ *
  * Bounds: spans under way (`WINDOW_BYTES`), one chunk being read at a time, spaces
  * (`SESSION_SPACES_MAX`), and the limits of the messages.
  *
@@ -31,6 +34,7 @@ import {
   decodeMessage,
   encodeMessage,
   type Have,
+  HEADS_MAX,
   MESSAGE_ITEMS_MAX,
   MESSAGE_SPANS_MAX,
   type Seek,
@@ -86,7 +90,8 @@ export type SyncFailure =
   | "SYNC_BYE"
 
 export type SyncEvent<S extends SyncSpace> =
-  | { readonly type: "connected" }
+  /** @param heads - As `heads`: they go with the first message. */
+  | { readonly type: "connected"; readonly heads?: readonly Uint8Array[] }
   | { readonly type: "message"; readonly bytes: Uint8Array }
   /** The answer to `read`: from `spansAfter`. */
   | {
@@ -103,6 +108,8 @@ export type SyncEvent<S extends SyncSpace> =
   | { readonly type: "found"; readonly space: S; readonly spans: readonly Uint8Array[] }
   /** Something new is durable here; a space that the session does not know yet joins it. */
   | { readonly type: "local"; readonly space: S }
+  /** What relays signed last, one receipt of each; told if it is another than before. */
+  | { readonly type: "heads"; readonly receipts: readonly Uint8Array[] }
   | { readonly type: "tick"; readonly nowMs: number }
 
 export type SyncAction<S extends SyncSpace> =
@@ -118,6 +125,8 @@ export type SyncAction<S extends SyncSpace> =
   | { readonly type: "find"; readonly space: S; readonly place: SoughtPlace }
   /** What the peer has on its disk: the news for "synced with". */
   | { readonly type: "peerHas"; readonly space: S; readonly vector: VersionVector }
+  /** What relays signed last for the peer, as it says. */
+  | { readonly type: "heads"; readonly receipts: readonly Uint8Array[] }
   /** The session is over. */
   | { readonly type: "fail"; readonly code: SyncFailure }
 
@@ -183,6 +192,8 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   #connectedMs: number | undefined
   #heardMs: number | undefined
   #heard = false
+  /** The receipts that the peer was told last. */
+  #headsTold: readonly Uint8Array[] = []
   #actions: SyncAction<S>[] = []
   #items: SyncItem[] = []
   #itemRows = 0
@@ -197,7 +208,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     this.#actions = []
     switch (event.type) {
       case "connected":
-        this.#connected()
+        this.#connected(event.heads ?? [])
         break
       case "message":
         this.#message(event.bytes)
@@ -216,6 +227,9 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
         break
       case "local":
         this.#local(event.space)
+        break
+      case "heads":
+        this.#sayHeads(event.receipts)
         break
       case "tick":
         this.#tick(event.nowMs)
@@ -242,11 +256,20 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     return state
   }
 
-  #connected(): void {
+  #connected(heads: readonly Uint8Array[]): void {
     this.#isConnected = true
     const value = { version: SYNC_VERSION, least: SYNC_LEAST_VERSION }
     this.#say({ kind: "hello", value })
     for (const state of this.#bySpace.values()) this.#sayHave(state)
+    this.#sayHeads(heads)
+  }
+
+  #sayHeads(receipts: readonly Uint8Array[]): void {
+    const told = this.#headsTold
+    const news = receipts.filter((one) => !told.some((known) => equalBytes(known, one)))
+    if (news.length === 0) return
+    this.#headsTold = receipts
+    this.#say({ kind: "heads", value: { receipts: news.slice(0, HEADS_MAX) } })
   }
 
   /** The digest; with all rows if we have changed since both last had the same. */
@@ -318,6 +341,9 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
         return
       case "seek":
         this.#peerSeeks(item.value)
+        return
+      case "heads":
+        this.#peerHeads(item.value.receipts)
         return
       case "bye":
         this.#isOver = true
@@ -513,6 +539,12 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     this.#heard = false
     const isSilent = !this.#hasHello && nowMs - this.#connectedMs > HELLO_TIMEOUT_MS
     if (isSilent || nowMs - this.#heardMs > STALL_TIMEOUT_MS) this.#fail("SYNC_TIMEOUT")
+  }
+
+  /** One in a message is all that anybody needs. */
+  #peerHeads(receipts: readonly Uint8Array[]): void {
+    if (this.#actions.some(({ type }) => type === "heads")) this.#fail("SYNC_MALFORMED")
+    else this.#actions.push({ type: "heads", receipts })
   }
 
   #find(reference: Uint8Array): SpaceState<S> | undefined {

@@ -464,3 +464,31 @@ test("[Y12] only a few questions are looked into at a time", async () => {
   const actions = session.step({ type: "message", bytes: encodeMessage([hello, ...seeks]) })
   expect(actions.filter(({ type }) => type === "find").length).toBe(4)
 })
+
+test("[Y13] what relays signed goes with the first message, and once more when it has changed", async () => {
+  const a = await openPeer("a", space)
+  const b = await openPeer("b", space)
+  const heard = (heads: readonly Uint8Array[]) => {
+    const session = createSession({ spaces: b.spaces })
+    session.step({ type: "connected" })
+    const sent = a.session.step({ type: "connected", heads })
+    const messages = sent.flatMap((action) => (action.type === "send" ? [action.bytes] : []))
+    expect(messages.length).toBe(1)
+    return messages.flatMap((bytes) => session.step({ type: "message", bytes }))
+  }
+  const [one, two] = [new Uint8Array(250).fill(1), new Uint8Array(250).fill(2)]
+  expect(heard([one])).toContainEqual({ type: "heads", receipts: [one] })
+  expect(a.session.step({ type: "heads", receipts: [one] })).toEqual([])
+  const [news] = a.session.step({ type: "heads", receipts: [one, two] })
+  if (news?.type !== "send") throw new TypeError("nothing was said")
+  expect(decodeMessage(news.bytes)).toEqual([{ kind: "heads", value: { receipts: [two] } }])
+})
+
+test("[Y13] [Y9] whoever tells it twice in one message is left", async () => {
+  const a = await openPeer("a", space)
+  a.connect()
+  const hello = { kind: "hello" as const, value: { version: 1, least: 1 } }
+  const heads = { kind: "heads" as const, value: { receipts: [new Uint8Array(9)] } }
+  a.receive(encodeMessage([hello, heads, heads]))
+  expect(a.failure).toBe("SYNC_MALFORMED")
+})
