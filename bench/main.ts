@@ -5,6 +5,8 @@
  * - `--quick`: small records only; writes no results.
  * - `--counts`: counts every record and times none; writes no results.
  * - `--history EDITS`: only what a merged history of so many edits takes.
+ * - `--opening DOCUMENTS`: only how long a device with so many documents takes to open.
+ * - `--opening DOCUMENTS`: only how a device with so many documents opens; writes no results.
  * - `--update-baseline`: takes the counts as the new baseline.
  * - `--profile FOLDER`: writes a processor profile of each process there; writes no results.
  *
@@ -14,7 +16,7 @@
  */
 import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
+import { type BenchArguments, readBenchArguments, USAGE } from "./arguments.ts"
 import {
   type CountsByShape,
   compareCounts,
@@ -31,42 +33,63 @@ import {
   type LaterSyncCounts,
 } from "./later-sync-counts.ts"
 import { describeMachine } from "./machine.ts"
+import { formatOpening, runOpening } from "./opening.ts"
 import { shapeName } from "./seeded-record.ts"
 
-const { values } = parseArgs({
-  options: {
-    counts: { type: "boolean", default: false },
-    quick: { type: "boolean", default: false },
-    history: { type: "string" },
-    "update-baseline": { type: "boolean", default: false },
-    profile: { type: "string" },
-  },
-})
+const asked = readAsked()
+if (asked !== undefined) {
+  const begun = performance.now()
+  if (asked.opening === undefined) await countAndTime(asked)
+  else console.log(formatOpening(await runOpening(asked.opening, progress)))
+  console.log(`took ${((performance.now() - begun) / 1000).toFixed(0)} s`)
+}
 
-const begun = performance.now()
-const progress = (what: string) => void process.stderr.write(`${what} …\n`)
-const isHistoryOnly = values.history !== undefined
-const histories = await countHistories(
-  isHistoryOnly ? [Number(values.history)] : values.quick ? [1000] : [1000, 10_000],
-)
-const later = isHistoryOnly ? {} : await countAllLaterSyncs(values.quick ? [1000] : [1000, 10_000])
-const counted = isHistoryOnly
-  ? {}
-  : values.counts
-    ? await countFirstSyncs(progress)
-    : await timeAndCount()
+function progress(what: string): void {
+  process.stderr.write(`${what} …\n`)
+}
 
-if (values["update-baseline"]) {
-  await updateBaseline(FIRST_SYNC, counted)
-  await updateBaseline(HISTORY, histories)
-  await updateBaseline(LATER_SYNC, later)
-  console.log("the baseline is updated")
-} else if (!isHistoryOnly) {
-  const firstSync = compareCounts(counted, await readBaseline(FIRST_SYNC))
-  const history = compareCounts(histories, await readBaseline(HISTORY))
-  const laterSync = compareCounts(later, await readBaseline(LATER_SYNC))
-  const worse = [firstSync, history, laterSync].flatMap((compared) => compared.worse)
-  const better = [firstSync, history, laterSync].flatMap((compared) => compared.better)
+/** `undefined`: there is nothing more to do. */
+function readAsked(): BenchArguments | undefined {
+  try {
+    const read = readBenchArguments(process.argv.slice(2))
+    if (read === undefined) console.log(USAGE)
+    return read
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    console.error(`${error.message}\n${USAGE}`)
+    process.exitCode = 2
+    return undefined
+  }
+}
+
+async function countAndTime(bench: BenchArguments): Promise<void> {
+  const isHistoryOnly = bench.history !== undefined
+  const sizes = bench.quick ? [1000] : [1000, 10_000]
+  const histories = await countHistories(bench.history === undefined ? sizes : [bench.history])
+  const later = isHistoryOnly ? {} : await countAllLaterSyncs(sizes)
+  const counted = isHistoryOnly
+    ? {}
+    : bench.counts
+      ? await countFirstSyncs(progress)
+      : await timeAndCount(bench)
+  if (bench.updateBaseline) {
+    await updateBaseline(FIRST_SYNC, counted)
+    await updateBaseline(HISTORY, histories)
+    await updateBaseline(LATER_SYNC, later)
+    console.log("the baseline is updated")
+  } else if (!isHistoryOnly) {
+    await compareAll({ [FIRST_SYNC]: counted, [HISTORY]: histories, [LATER_SYNC]: later })
+  }
+}
+
+async function compareAll(counted: Readonly<Record<string, CountsByShape>>): Promise<void> {
+  const worse: string[] = []
+  const better: string[] = []
+  for (const [bench, counts] of Object.entries(counted)) {
+    const compared = compareCounts(counts, await readBaseline(bench))
+    worse.push(...compared.worse)
+    better.push(...compared.better)
+  }
   if (worse.length > 0) {
     console.error(`worse than the baseline:\n${worse.join("\n")}`)
     process.exitCode = 1
@@ -76,7 +99,6 @@ if (values["update-baseline"]) {
   }
   if (worse.length + better.length === 0) console.log("counts: as the baseline")
 }
-console.log(`took ${((performance.now() - begun) / 1000).toFixed(0)} s`)
 
 async function countHistories(sizes: readonly number[]): Promise<CountsByShape> {
   const counts: Record<string, HistoryCounts> = {}
@@ -104,13 +126,12 @@ async function countAllLaterSyncs(sizes: readonly number[]): Promise<CountsBySha
   return counts
 }
 
-async function timeAndCount(): Promise<CountsByShape> {
+async function timeAndCount({ quick: isQuick, profile }: BenchArguments): Promise<CountsByShape> {
   const machine = await describeMachine()
   console.log(`${machine.processor}, ${machine.cores} cores, Node ${machine.node}\n`)
-  const isQuick = values.quick
-  const report = await runFirstSync({ isQuick, profileFolder: values.profile, progress })
+  const report = await runFirstSync({ isQuick, profileFolder: profile, progress })
   console.log(`\n${formatFirstSync(report)}\n`)
-  if (!isQuick && values.profile === undefined) await writeResults({ machine, ...report })
+  if (!isQuick && profile === undefined) await writeResults({ machine, ...report })
   return Object.fromEntries(
     [...report.rows, ...report.engines].map(({ shape, counts }) => [shape, counts]),
   )

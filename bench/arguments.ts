@@ -1,0 +1,50 @@
+/**
+ * What `npm run bench` is told to do.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util"
+
+export interface BenchArguments {
+  readonly counts: boolean
+  readonly quick: boolean
+  readonly updateBaseline: boolean
+  readonly history: number | undefined
+  readonly opening: number | undefined
+  readonly profile: string | undefined
+}
+
+export const USAGE = `usage: npm run bench -- [--quick | --counts [--update-baseline]] [--profile FOLDER]
+       npm run bench -- --history EDITS
+       npm run bench -- --opening DOCUMENTS
+What each does is in bench/README.md.`
+
+/** @returns `undefined`: it was asked how to use it. @throws {TypeError} It cannot be used so. */
+export function readBenchArguments(args: readonly string[]): BenchArguments | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: "boolean", default: false },
+      counts: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      history: { type: "string" },
+      opening: { type: "string" },
+      "update-baseline": { type: "boolean", default: false },
+      profile: { type: "string" },
+    },
+  })
+  if (values.help) return undefined
+  const { counts, quick, profile, history, opening } = values
+  return {
+    ...{ counts, quick, profile },
+    updateBaseline: values["update-baseline"],
+    history: history === undefined ? undefined : countOf("history", history),
+    opening: opening === undefined ? undefined : countOf("opening", opening),
+  }
+}
+
+function countOf(name: string, typed: string): number {
+  const count = Number(typed)
+  if (Number.isSafeInteger(count) && count > 0) return count
+  throw new TypeError(`--${name} takes a number of 1 and more, not '${typed}'`)
+}
