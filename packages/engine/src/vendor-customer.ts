@@ -45,10 +45,11 @@ import type { EntryPosition } from "@fulcrum/relations/share"
 import { unwrapShareKey } from "@fulcrum/relations/share-key"
 import { webhookEvent } from "@fulcrum/relations/webhook-event"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import type { StagedEvent } from "./hook-lines.ts"
 import { Mutex } from "./mutex.ts"
 import { ShareSpace } from "./share-space.ts"
 import { VendorError } from "./vendor-error.ts"
-import type { StagedEvent, VendorHooks } from "./vendor-hooks.ts"
+import type { VendorHooks } from "./vendor-hooks.ts"
 import { type CustomerRecord, decodeStored, encodeStored, usageSchema } from "./vendor-records.ts"
 
 /** Bytes of spans that one customer may send in all: one cannot fill the vendor's disk. */

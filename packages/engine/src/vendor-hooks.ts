@@ -7,27 +7,31 @@
  * customers do not come back in step; after {@link GIVE_UP_MS} it becomes a dead letter, which
  * somebody may replay. An answer of 410 disables the hook, and what waited for it is dead.
  *
- * Groups of the queue are the customer's id and the hook's, orders rise over the whole queue; the
- * values are in `vendor-hook-records.ts`.
+ * The lines are in `hook-lines.ts`, the values in `vendor-hook-records.ts`.
  *
  * Source: DESIGN, "Relations" (webhooks) and "Vendor side"; Standard Webhooks.
  *
  * @module
  */
 
-import { bytesToHex, bytesToUtf8, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, bytesToUtf8, equalBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { type Random, randomBelow } from "@fulcrum/crypto/random"
 import type { WebhookEvent } from "@fulcrum/relations/webhook-event"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { errorCode } from "./error-code.ts"
+import {
+  HookLines,
+  type Line,
+  type StagedEvent,
+  type Waiting,
+  type WaitingEvent,
+} from "./hook-lines.ts"
 import { Mutex } from "./mutex.ts"
 import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 import { VendorError } from "./vendor-error.ts"
 import {
-  EVENT_BYTES_MAX,
-  eventSchema,
   hookSchema,
   hookUrl,
   newSecret,
@@ -46,8 +50,6 @@ export const GIVE_UP_MS: number = 7 * 86_400_000
 export const ATTEMPT_MS_MAX = 20_000
 /** Hooks of one vendor: each gets every event. */
 export const HOOKS_MAX = 16
-/** Events on their way to one hook for one customer, dead ones included. */
-export const LINE_EVENTS_MAX = 1024
 /** Posts under way to one hook: neighbours of a slow customer's events get their turn. */
 const POSTS_PER_HOOK_MAX = 8
 /** Records moved in one write when a hook is disabled. */
@@ -88,37 +90,6 @@ export interface QueuedEvent {
   readonly lastCode?: string | undefined
 }
 
-const CUSTOMER_ID_BYTES = 16
-
-/** An event, without its body. */
-interface Waiting {
-  readonly order: number
-  readonly id: string
-  readonly about: string | undefined
-  readonly queuedMs: number
-  readonly code?: string | undefined
-}
-
-/** What one hook is to get about one customer. */
-interface Line {
-  readonly key: string
-  readonly group: Uint8Array
-  readonly customer: Uint8Array
-  readonly hook: StoredHook
-  waiting: Waiting[]
-  dead: Waiting[]
-  attempts: number
-  nextMs: number
-  isPosting: boolean
-  lastCode: string | undefined
-}
-
-/** What is to be written for an event, and what to do once it is. */
-export interface StagedEvent {
-  readonly ops: readonly VaultOp[]
-  commit(): void
-}
-
 export interface VendorHooksOptions {
   readonly vault: Vault
   readonly clock: Clock
@@ -143,20 +114,16 @@ export type Delivered = (delivered: {
 export class VendorHooks {
   readonly #options: VendorHooksOptions
   readonly #hooksTable: Table
-  readonly #queue: Table
-  readonly #deadTable: Table
   readonly #hooks = new Map<string, StoredHook>()
-  readonly #lines = new Map<string, Line>()
+  readonly #lines: HookLines
   readonly #posting = new Map<string, number>()
   readonly #wake = new Signal()
   readonly #mutex = new Mutex()
-  #lastOrder = 0
 
   private constructor(options: VendorHooksOptions) {
     this.#options = options
     this.#hooksTable = options.vault.table("vendor.hooks")
-    this.#queue = options.vault.table("vendor.queue")
-    this.#deadTable = options.vault.table("vendor.dead")
+    this.#lines = new HookLines(options.vault)
   }
 
   static async open(options: VendorHooksOptions): Promise<VendorHooks> {
@@ -201,30 +168,19 @@ export class VendorHooks {
    */
   async reread(customer: Uint8Array): Promise<void> {
     for (const hook of this.#hooks.values()) {
-      const line = this.#line(customer, hook)
-      await this.#readLine(line)
-      this.#forget(line)
+      await this.#lines.reread(this.#lines.at(customer, hook))
     }
     this.#wake.notify()
   }
 
   /** Whether an event about this entry is on its way or was given up. */
   isPending(customer: Uint8Array, about: Uint8Array): boolean {
-    const chain = bytesToHex(about)
-    for (const hook of this.#hooks.values()) {
-      const line = this.#lines.get(lineKey(customer, hook.id))
-      if (line?.waiting.some((one) => one.about === chain)) return true
-      if (line?.dead.some((one) => one.about === chain)) return true
-    }
-    return false
+    return this.#lines.isPending(customer, this.#hooks.values(), bytesToHex(about))
   }
 
   /** Whether each enabled hook takes one more event about this customer. */
   hasRoom(customer: Uint8Array): boolean {
-    return this.#enabled().every((hook) => {
-      const line = this.#lines.get(lineKey(customer, hook.id))
-      return line === undefined || line.waiting.length + line.dead.length < LINE_EVENTS_MAX
-    })
+    return this.#lines.hasRoom(customer, this.#enabled())
   }
 
   /** To be written together with what the event tells of. `undefined`: there are no hooks. */
@@ -236,29 +192,18 @@ export class VendorHooks {
     const enabled = this.#enabled()
     if (enabled.length === 0) return undefined
     const queuedMs = this.#options.clock.now()
-    const staged = enabled.map((hook) => ({ hook, order: ++this.#lastOrder }))
-    const value = encodeStored(eventSchema, {
-      id: event.id,
-      about,
-      queuedMs,
-      body: utf8ToBytes(event.body),
-    })
-    const chain = about && bytesToHex(about)
+    const { ops, commit } = this.#lines.stage(enabled, { customer, event, about, queuedMs })
     return {
-      ops: staged.map(({ hook, order }) =>
-        this.#queue.put(concatBytes([customer, hook.id]), order, value),
-      ),
+      ops,
       commit: () => {
-        for (const { hook, order } of staged) {
-          add(this.#line(customer, hook).waiting, { order, id: event.id, about: chain, queuedMs })
-        }
+        commit()
         this.#wake.notify()
       },
     }
   }
 
   get queued(): readonly QueuedEvent[] {
-    return [...this.#lines.values()].flatMap((line) =>
+    return this.#lines.all.flatMap((line) =>
       line.waiting.map((one, i) => ({
         ...told(line, one),
         attempts: i === 0 ? line.attempts : 0,
@@ -269,7 +214,7 @@ export class VendorHooks {
   }
 
   get dead(): readonly QueuedEvent[] {
-    return [...this.#lines.values()].flatMap((line) =>
+    return this.#lines.all.flatMap((line) =>
       line.dead.map((one) => ({ ...told(line, one), attempts: 0, lastCode: one.code })),
     )
   }
@@ -285,7 +230,7 @@ export class VendorHooks {
     return this.#mutex.run(async () => {
       let count = 0
       let isDisabled = false
-      for (const line of [...this.#lines.values()]) {
+      for (const line of this.#lines.all) {
         const { hook } = line
         const dead = line.dead.filter((one) => id === undefined || one.id === id)
         const isWaiting = line.waiting.some((one) => id === undefined || one.id === id)
@@ -293,7 +238,8 @@ export class VendorHooks {
           isDisabled ||= dead.length > 0
           continue
         }
-        for (const one of dead) await this.#revive(line, one)
+        const now = this.#options.clock.now()
+        for (const one of dead) await this.#lines.revive(line, one, now)
         if (dead.length > 0 || isWaiting) line.nextMs = 0
         count += dead.length + (isWaiting ? 1 : 0)
       }
@@ -315,7 +261,7 @@ export class VendorHooks {
       const armed = this.#wake.arm()
       const now = this.#options.clock.now()
       let soonest = Number.POSITIVE_INFINITY
-      for (const line of [...this.#lines.values()]) {
+      for (const line of this.#lines.all) {
         if (line.isPosting || line.waiting.length === 0) continue
         // A wait longer than any: the clock was put back.
         if (line.nextMs - now > RETRY_MS_MAX) line.nextMs = now
@@ -329,13 +275,12 @@ export class VendorHooks {
         this.#posting.set(id, busy + 1)
         line.isPosting = true
         // Whoever was served goes to the end.
-        this.#lines.delete(line.key)
-        this.#lines.set(line.key, line)
+        this.#lines.toEnd(line)
         const task = this.#serve(line, signal, delivered).finally(() => {
           posting.delete(task)
           line.isPosting = false
           this.#posting.set(id, (this.#posting.get(id) ?? 1) - 1)
-          this.#forget(line)
+          this.#lines.tidy(line)
           this.#wake.notify()
         })
         posting.add(task)
@@ -365,15 +310,14 @@ export class VendorHooks {
     const [first] = line.waiting
     if (first === undefined) return
     try {
-      const stored = await this.#queue.get(line.group, first.order)
-      // The write that took it from here failed, and landed all the same.
-      if (stored === undefined) return await this.#settledElsewhere(line, first)
-      const event = decodeStored(eventSchema, stored, EVENT_BYTES_MAX * 2)
+      const [found] = await this.#lines.events(line, [first])
+      if (found === undefined) return
+      const { event } = found
       const code = await this.#attempt(line.hook, event, signal)
       if (signal.aborted && code !== undefined) return
-      if (code === undefined) await this.#succeed(line, first, event, delivered)
+      if (code === undefined) await this.#succeed(line, found, delivered)
       else if (code === "HTTP_410") await this.#disable(line)
-      else await this.#fail(line, first, event, code)
+      else await this.#fail(line, found, code)
     } catch (error) {
       // The vault failed, or this program: the event stays, and is tried again later.
       this.#postpone(line, errorCode(error) ?? "FAULT")
@@ -414,54 +358,28 @@ export class VendorHooks {
 
   async #succeed(
     line: Line,
-    first: Waiting,
-    event: StoredEvent,
+    { waiting: first, event: { about } }: WaitingEvent,
     delivered: Delivered,
   ): Promise<void> {
     const { customer } = line
-    const { about } = event
     await delivered({
       customer,
       about,
-      isLast: about !== undefined && !this.#isElsewhere(line, first),
-      ops: [this.#queue.del(line.group, first.order)],
+      isLast: about !== undefined && !this.#lines.isElsewhere(line, this.#hooks.values(), first),
+      ops: [this.#lines.opToSettle(line, first)],
     })
-    this.#settled(line, first)
+    this.#lines.settled(line, first)
   }
 
-  #settled(line: Line, first: Waiting): void {
-    line.waiting = line.waiting.filter(({ order }) => order !== first.order)
-    line.attempts = 0
-    line.nextMs = 0
-    line.lastCode = undefined
-  }
-
-  async #settledElsewhere(line: Line, first: Waiting): Promise<void> {
-    const dead = await this.#deadTable.get(line.group, first.order)
-    this.#settled(line, first)
-    if (dead !== undefined) add(line.dead, waitingOf(first.order, dead))
-  }
-
-  /** Whether an event about the same entry is on its way to another hook, or was given up. */
-  #isElsewhere(line: Line, first: Waiting): boolean {
-    for (const hook of this.#hooks.values()) {
-      const other = this.#lines.get(lineKey(line.customer, hook.id))
-      const others = [...(other?.waiting ?? []), ...(other?.dead ?? [])]
-      if (others.some(({ order, about }) => order !== first.order && about === first.about))
-        return true
-    }
-    return false
-  }
-
-  async #fail(line: Line, first: Waiting, event: StoredEvent, code: string): Promise<void> {
+  async #fail(line: Line, found: WaitingEvent, code: string): Promise<void> {
     const { clock } = this.#options
     // A clock that was put forward must not end it at its first failure.
     const isTried = line.attempts >= RETRY_SECONDS.length
-    if (!isTried || clock.now() - first.queuedMs < GIVE_UP_MS) {
+    if (!isTried || clock.now() - found.waiting.queuedMs < GIVE_UP_MS) {
       this.#postpone(line, code)
       return
     }
-    await this.#bury(line, [{ waiting: first, event }], code)
+    await this.#lines.bury(line, [found], code)
     line.attempts = 0
     line.nextMs = 0
   }
@@ -475,63 +393,18 @@ export class VendorHooks {
     line.nextMs = clock.now() + Math.floor(seconds * (800 + randomBelow(random, 401)))
   }
 
-  /** Moves events to the dead letters. */
-  async #bury(
-    line: Line,
-    events: readonly { readonly waiting: Waiting; readonly event: StoredEvent }[],
-    code: string,
-  ): Promise<void> {
-    const { group } = line
-    const short = code.slice(0, 64)
-    await this.#options.vault.write(
-      events.flatMap(({ waiting: { order }, event }) => [
-        this.#queue.del(group, order),
-        this.#deadTable.put(group, order, encodeStored(eventSchema, { ...event, code: short })),
-      ]),
-    )
-    const buried = new Set(events.map(({ waiting }) => waiting.order))
-    line.waiting = line.waiting.filter(({ order }) => !buried.has(order))
-    for (const { waiting } of events) add(line.dead, { ...waiting, code: short })
-  }
-
-  async #revive(line: Line, one: Waiting): Promise<void> {
-    const { order } = one
-    const stored = await this.#deadTable.get(line.group, order)
-    // Else the write that revived it failed, and landed all the same.
-    if (stored !== undefined) {
-      const { code: _, ...event } = decodeStored(eventSchema, stored, EVENT_BYTES_MAX * 2)
-      const queuedMs = this.#options.clock.now()
-      await this.#options.vault.write([
-        this.#deadTable.del(line.group, order),
-        this.#queue.put(line.group, order, encodeStored(eventSchema, { ...event, queuedMs })),
-      ])
-    }
-    line.dead = line.dead.filter((other) => other.order !== order)
-    const revived = await this.#queue.get(line.group, order)
-    if (revived !== undefined) add(line.waiting, waitingOf(order, revived))
-  }
-
   /** 410: nobody is there any more. What is being posted meanwhile gets an answer of its own. */
   async #disable(answered: Line): Promise<void> {
     const { hook } = answered
     await this.#saveHook({ ...hook, isDisabled: true })
-    for (const line of [...this.#lines.values()]) {
+    for (const line of this.#lines.all) {
       if (!equalBytes(line.hook.id, hook.id)) continue
       for (;;) {
         const from = line.isPosting && line !== answered ? 1 : 0
         const some = line.waiting.slice(from, from + MOVED_MAX)
         if (some.length === 0) break
-        const stored = await this.#queue.getMany(
-          some.map(({ order }) => ({ group: line.group, order })),
-        )
-        const events: { readonly waiting: Waiting; readonly event: StoredEvent }[] = []
-        for (const [i, waiting] of some.entries()) {
-          const value = stored[i]
-          if (value === undefined) await this.#settledElsewhere(line, waiting)
-          else
-            events.push({ waiting, event: decodeStored(eventSchema, value, EVENT_BYTES_MAX * 2) })
-        }
-        if (events.length > 0) await this.#bury(line, events, "HTTP_410")
+        const events = await this.#lines.events(line, some)
+        if (events.length > 0) await this.#lines.bury(line, events, "HTTP_410")
       }
     }
   }
@@ -549,74 +422,12 @@ export class VendorHooks {
       const hook = decodeStored(hookSchema, value)
       this.#hooks.set(bytesToHex(hook.id), hook)
     }
-    for (const [table, list] of this.#lists) {
-      for await (const { group, order, value } of table.groups()) {
-        const hook = this.#hooks.get(bytesToHex(group.subarray(CUSTOMER_ID_BYTES)))
-        if (hook === undefined) throw new VendorError("VENDOR_DAMAGED", "an event without its hook")
-        const line = this.#line(group.slice(0, CUSTOMER_ID_BYTES), hook)
-        line[list].push(waitingOf(order, value))
-        this.#lastOrder = Math.max(this.#lastOrder, order)
-      }
-    }
-  }
-
-  get #lists(): readonly (readonly [Table, "waiting" | "dead"])[] {
-    return [
-      [this.#queue, "waiting"],
-      [this.#deadTable, "dead"],
-    ]
-  }
-
-  /** What the disk holds of a line. */
-  async #readLine(line: Line): Promise<void> {
-    for (const [table, list] of this.#lists) {
-      const found: Waiting[] = []
-      for await (const { order, value } of table.list(line.group)) {
-        found.push(waitingOf(order, value))
-      }
-      line[list] = found
-    }
-  }
-
-  #line(customer: Uint8Array, hook: StoredHook): Line {
-    const key = lineKey(customer, hook.id)
-    const there = this.#lines.get(key)
-    if (there !== undefined) return there
-    const line: Line = {
-      key,
-      group: concatBytes([customer, hook.id]),
-      customer,
-      hook,
-      waiting: [],
-      dead: [],
-      attempts: 0,
-      nextMs: 0,
-      isPosting: false,
-      lastCode: undefined,
-    }
-    this.#lines.set(key, line)
-    return line
-  }
-
-  #forget(line: Line): void {
-    if (line.waiting.length === 0 && line.dead.length === 0) this.#lines.delete(line.key)
+    await this.#lines.load((id) => this.#hooks.get(bytesToHex(id)))
   }
 
   #enabled(): readonly StoredHook[] {
     return [...this.#hooks.values()].filter(({ isDisabled }) => !isDisabled)
   }
-}
-
-/** Keeps a list by order, each once: what was read from disk may have come before its commit. */
-function add(list: Waiting[], one: Waiting): void {
-  if (list.some(({ order }) => order === one.order)) return
-  list.push(one)
-  list.sort((a, b) => a.order - b.order)
-}
-
-function waitingOf(order: number, value: Uint8Array): Waiting {
-  const { id, about, queuedMs, code } = decodeStored(eventSchema, value, EVENT_BYTES_MAX * 2)
-  return { order, id, about: about && bytesToHex(about), queuedMs, code }
 }
 
 function shown({ id, url, isDisabled }: StoredHook): Hook {
@@ -634,8 +445,4 @@ function told(
     url: hook.url,
     queuedMs,
   }
-}
-
-function lineKey(customer: Uint8Array, hook: Uint8Array): string {
-  return bytesToHex(customer) + bytesToHex(hook)
 }
