@@ -22,20 +22,11 @@
  */
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
-import type { ChainKey, SpaceTag } from "@fulcrum/log/ids"
-import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
-import {
-  VECTOR_ROWS_MAX,
-  type VersionVector,
-  vectorDifference,
-  vectorDigest,
-} from "@fulcrum/log/vector"
+import { type VersionVector, vectorDifference, vectorDigest } from "@fulcrum/log/vector"
 import {
   decodeMessage,
-  encodeMessage,
   type Have,
   HEADS_MAX,
-  MESSAGE_ITEMS_MAX,
   MESSAGE_SPANS_MAX,
   type Seek,
   type SoughtPlace,
@@ -47,6 +38,13 @@ import {
   spaceReference,
   WINDOW_BYTES,
 } from "./messages.ts"
+import { Outbox } from "./outbox.ts"
+import { Patience } from "./patience.ts"
+import type { SyncAction, SyncEvent, SyncFailure } from "./session-events.ts"
+import { isLacking, KNOWN_ROWS_MAX, type SpaceState, type SyncSpace } from "./space-state.ts"
+
+export type { SyncAction, SyncEvent, SyncFailure } from "./session-events.ts"
+export type { SyncSpace } from "./space-state.ts"
 
 /** Most spaces that one session keeps in step: more than anybody has relationships. */
 export const SESSION_SPACES_MAX = 8192
@@ -54,81 +52,8 @@ export const SESSION_SPACES_MAX = 8192
 /** Bytes of spans sent in one message: half a window, so that one half is read meanwhile. */
 export const CHUNK_BYTES: number = WINDOW_BYTES / 2
 
-/** How long a peer may take to say hello, in milliseconds. */
-export const HELLO_TIMEOUT_MS = 10_000
-
-/** How long a peer may leave what was sent to it unacknowledged, in milliseconds. */
-export const STALL_TIMEOUT_MS = 60_000
-
-/** Most rows known of a peer: a whole vector, and as many that are not known to be old yet. */
-const KNOWN_ROWS_MAX: number = 2 * VECTOR_ROWS_MAX
-
-/** Items gathered in one message, by their size: `have` with many rows is large. */
-const GATHERED_ROWS_MAX = 1024
-
 /** Most questions for wider spans that are looked into, or whose answers wait, at a time. */
 export const FINDS_MAX = 4
-
-/** One space, as the session sees it. Live: what it says is durable, and changes. */
-export interface SyncSpace {
-  readonly tag: SpaceTag
-  readonly chainKey: ChainKey
-  readonly log: {
-    readonly vector: VersionVector
-    readonly digest: Uint8Array
-    readonly tree: Pick<IncarnationTree, "coveredBy" | "merge" | "trailed" | "byKey">
-  }
-}
-
-export type SyncFailure =
-  | "SYNC_MALFORMED"
-  | "SYNC_ORDER"
-  | "SYNC_VERSION"
-  | "SYNC_CREDIT"
-  | "SYNC_TIMEOUT"
-  /** The peer said why it ends the session. */
-  | "SYNC_BYE"
-
-export type SyncEvent<S extends SyncSpace> =
-  /** @param heads - As `heads`: they go with the first message. */
-  | { readonly type: "connected"; readonly heads?: readonly Uint8Array[] }
-  | { readonly type: "message"; readonly bytes: Uint8Array }
-  /** The answer to `read`: from `spansAfter`. */
-  | {
-      readonly type: "read"
-      readonly space: S
-      readonly spans: readonly Uint8Array[]
-      readonly reached: VersionVector
-    }
-  /** The answer to `admit`: it is durable, or was refused. */
-  | { readonly type: "admitted"; readonly space: S }
-  /** These entries are here in many small spans: the peer is asked for wider ones. */
-  | { readonly type: "seek"; readonly space: S; readonly place: SoughtPlace }
-  /** The answer to `find`: wider spans, or none. */
-  | { readonly type: "found"; readonly space: S; readonly spans: readonly Uint8Array[] }
-  /** Something new is durable here; a space that the session does not know yet joins it. */
-  | { readonly type: "local"; readonly space: S }
-  /** What relays signed last, one receipt of each; told if it is another than before. */
-  | { readonly type: "heads"; readonly receipts: readonly Uint8Array[] }
-  | { readonly type: "tick"; readonly nowMs: number }
-
-export type SyncAction<S extends SyncSpace> =
-  | { readonly type: "send"; readonly bytes: Uint8Array }
-  | {
-      readonly type: "read"
-      readonly space: S
-      readonly after: VersionVector
-      readonly bytesMax: number
-    }
-  | { readonly type: "admit"; readonly space: S; readonly spans: readonly Uint8Array[] }
-  /** The peer would have wider spans of these entries, {@link CHUNK_BYTES} or a single one. */
-  | { readonly type: "find"; readonly space: S; readonly place: SoughtPlace }
-  /** What the peer has on its disk: the news for "synced with". */
-  | { readonly type: "peerHas"; readonly space: S; readonly vector: VersionVector }
-  /** What relays signed last for the peer, as it says. */
-  | { readonly type: "heads"; readonly receipts: readonly Uint8Array[] }
-  /** The session is over. */
-  | { readonly type: "fail"; readonly code: SyncFailure }
 
 export interface SessionOptions<S extends SyncSpace> {
   readonly spaces: readonly S[]
@@ -142,22 +67,6 @@ export interface Session<S extends SyncSpace> {
 
 export function createSession<S extends SyncSpace>(options: SessionOptions<S>): Session<S> {
   return new SyncSession(options)
-}
-
-/** What is known about one space between the two. */
-interface SpaceState<S> {
-  readonly space: S
-  readonly reference: Uint8Array
-  /** What the peer has on its disk, as far as it said. */
-  theirs: VersionVector | undefined
-  /** What the peer will have once it has stored all that was sent. `undefined`: no rows yet. */
-  sent: VersionVector | undefined
-  /** Our vector when we last told its digest. */
-  told: { readonly digest: Uint8Array; readonly vector: VersionVector } | undefined
-  /** Digest of our vector when we last gave all its rows. */
-  rowsGiven: Uint8Array | undefined
-  /** Our vector as the peer was last told that it is stored. */
-  storedTold: VersionVector
 }
 
 /** What one message carries of a space. */
@@ -189,14 +98,11 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   readonly #admitting: { readonly state: SpaceState<S>; readonly bytes: number }[] = []
   /** Bytes received for which credit was not given back. */
   #owed = 0
-  #connectedMs: number | undefined
-  #heardMs: number | undefined
-  #heard = false
+  readonly #patience = new Patience()
   /** The receipts that the peer was told last. */
   #headsTold: readonly Uint8Array[] = []
   #actions: SyncAction<S>[] = []
-  #items: SyncItem[] = []
-  #itemRows = 0
+  readonly #outbox = new Outbox((bytes) => this.#actions.push({ type: "send", bytes }))
 
   constructor({ spaces, agreed }: SessionOptions<S>) {
     this.#agreed = agreed ?? (() => undefined)
@@ -235,7 +141,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
         this.#tick(event.nowMs)
     }
     if (!this.#isOver) this.#sendNext()
-    this.#flush()
+    this.#outbox.flush()
     return this.#actions
   }
 
@@ -259,7 +165,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   #connected(heads: readonly Uint8Array[]): void {
     this.#isConnected = true
     const value = { version: SYNC_VERSION, least: SYNC_LEAST_VERSION }
-    this.#say({ kind: "hello", value })
+    this.#outbox.say({ kind: "hello", value })
     for (const state of this.#bySpace.values()) this.#sayHave(state)
     this.#sayHeads(heads)
   }
@@ -269,7 +175,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     const news = receipts.filter((one) => !told.some((known) => equalBytes(known, one)))
     if (news.length === 0) return
     this.#headsTold = receipts
-    this.#say({ kind: "heads", value: { receipts: news.slice(0, HEADS_MAX) } })
+    this.#outbox.say({ kind: "heads", value: { receipts: news.slice(0, HEADS_MAX) } })
   }
 
   /** The digest; with all rows if we have changed since both last had the same. */
@@ -277,7 +183,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     const agreed = this.#agreed(state.space)
     const isNews = agreed !== undefined && !equalBytes(vectorDigest(agreed), state.space.log.digest)
     if (isNews) this.#sayRows(state)
-    else this.#say({ kind: "have", value: this.#have(state) })
+    else this.#outbox.say({ kind: "have", value: this.#have(state) })
   }
 
   #sayRows(state: SpaceState<S>): void {
@@ -286,7 +192,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     state.rowsGiven = digest
     state.storedTold = vector
     const rows = tree.trailed(vector)
-    this.#say({ kind: "have", value: { ...this.#have(state), rows } }, rows.length)
+    this.#outbox.say({ kind: "have", value: { ...this.#have(state), rows } }, rows.length)
   }
 
   #have(state: SpaceState<S>): Have {
@@ -304,7 +210,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
       this.#fail("SYNC_MALFORMED")
       return
     }
-    this.#heard = true
+    this.#patience.heard()
     for (const item of items) {
       if (this.#isOver) return
       if (this.#hasHello === (item.kind === "hello") && item.kind !== "bye") {
@@ -385,7 +291,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     }
     const state = this.#find(reference)
     if (state === undefined) {
-      this.#say({ kind: "credit", value: { bytes } })
+      this.#outbox.say({ kind: "credit", value: { bytes } })
       return
     }
     this.#owed += bytes
@@ -444,10 +350,10 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     state.storedTold = vector
     if (rows.length > 0) {
       const value = { space: state.reference, rows }
-      this.#say({ kind: "stored", value }, rows.length)
+      this.#outbox.say({ kind: "stored", value }, rows.length)
     }
     this.#owed -= bytes
-    this.#say({ kind: "credit", value: { bytes } })
+    this.#outbox.say({ kind: "credit", value: { bytes } })
     // Who sent it has it: that goes by rows that are known here only now.
     if (state.theirs) this.#peerHas(state, state.theirs, state.sent ?? state.theirs)
     else this.#consider(state)
@@ -457,7 +363,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     const state = this.#bySpace.get(space)
     if (state === undefined || !this.#hasHello) return
     const value = { space: state.reference, incarnation, start, end }
-    this.#say({ kind: "seek", value })
+    this.#outbox.say({ kind: "seek", value })
   }
 
   #peerSeeks({ space: reference, incarnation, start, end }: Seek): void {
@@ -486,21 +392,7 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
 
   /** Puts a space in line if the peer lacks something of it. */
   #consider(state: SpaceState<S>): void {
-    const { sent } = state
-    if (sent === undefined || this.#toSend.has(state)) return
-    const { tree, vector } = state.space.log
-    const covered = tree.coveredBy(sent)
-    const isCovered = vector.every(({ incarnation, sequence, chain }) => {
-      if ((covered.get(bytesToHex(incarnation)) ?? 0) < sequence) return false
-      // The same sequence with another chain is a fork, of which the peer gets the proof.
-      return !sent.some(
-        (row) =>
-          row.sequence === sequence &&
-          equalBytes(row.incarnation, incarnation) &&
-          !equalBytes(row.chain, chain),
-      )
-    })
-    if (!isCovered) this.#toSend.add(state)
+    if (!this.#toSend.has(state) && isLacking(state)) this.#toSend.add(state)
   }
 
   #sendNext(): void {
@@ -525,20 +417,15 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   #sendChunk({ value, size }: Chunk<S>): boolean {
     if (this.#underWay > 0 && this.#underWay + size > WINDOW_BYTES) return false
     this.#underWay += size
-    this.#flush()
-    this.#sendAlone({ kind: "spans", value })
+    this.#outbox.sayAlone({ kind: "spans", value })
     return true
   }
 
   #tick(nowMs: number): void {
     if (!this.#isConnected) return
-    // Neither can lie after now: the clock was put back.
-    this.#connectedMs = Math.min(this.#connectedMs ?? nowMs, nowMs)
-    if (this.#heardMs !== undefined) this.#heardMs = Math.min(this.#heardMs, nowMs)
-    if (this.#heard || this.#underWay === 0 || this.#heardMs === undefined) this.#heardMs = nowMs
-    this.#heard = false
-    const isSilent = !this.#hasHello && nowMs - this.#connectedMs > HELLO_TIMEOUT_MS
-    if (isSilent || nowMs - this.#heardMs > STALL_TIMEOUT_MS) this.#fail("SYNC_TIMEOUT")
+    const isOwed = this.#underWay > 0
+    if (this.#patience.isOver(nowMs, { hasHello: this.#hasHello, isOwed }))
+      this.#fail("SYNC_TIMEOUT")
   }
 
   /** One in a message is all that anybody needs. */
@@ -554,29 +441,9 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   #fail(code: SyncFailure): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#say({ kind: "bye", value: { code } })
-    this.#flush()
+    this.#outbox.say({ kind: "bye", value: { code } })
+    this.#outbox.flush()
     this.#actions.push({ type: "fail", code })
-  }
-
-  #say(item: SyncItem, rows = 0): void {
-    if (this.#items.length >= MESSAGE_ITEMS_MAX || this.#itemRows + rows > GATHERED_ROWS_MAX) {
-      this.#flush()
-    }
-    this.#items.push(item)
-    this.#itemRows += rows
-  }
-
-  #flush(): void {
-    if (this.#items.length === 0) return
-    const items = this.#items
-    this.#items = []
-    this.#itemRows = 0
-    this.#sendAlone(...items)
-  }
-
-  #sendAlone(...items: readonly SyncItem[]): void {
-    this.#actions.push({ type: "send", bytes: encodeMessage(items) })
   }
 }
 
