@@ -197,7 +197,7 @@ export const CANARIES: readonly Canary[] = [
     patches: one(
       "sync/src/session.ts",
       "    if (!this.#merge(state, rows)) return\n    this.#actions.push",
-      '    if (!this.#merge(state, rows)) return\n    this.#say({ kind: "stored", value: { space: state.reference, rows } }, rows.length)\n    this.#actions.push',
+      '    if (!this.#merge(state, rows)) return\n    this.#outbox.say({ kind: "stored", value: { space: state.reference, rows } }, rows.length)\n    this.#actions.push',
     ),
   },
   {
