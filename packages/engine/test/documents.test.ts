@@ -35,6 +35,20 @@ async function changesKept(world: PersonWorld, machine: Machine, document: strin
   return kept
 }
 
+/** Opens a record whose documents' worker is lost over what `isLost` says when it is to be applied. */
+async function openLosing(world: PersonWorld, machine: Machine, isLost: () => boolean) {
+  const openDocuments = async (reload: Reload) => {
+    const documents = await openInLineDocuments({ reload })
+    const { apply } = documents
+    documents.apply = (input) => {
+      if (!isLost()) return apply.call(documents, input)
+      return Promise.reject(new RecordError("RECORD_WORKER", "the worker was lost"))
+    }
+    return documents
+  }
+  return world.keep(await openPerson({ ...(await world.options(machine)), openDocuments }))
+}
+
 describe("documents", () => {
   test("[P40] are loaded when somebody asks for them, and not before", async () => {
     await using world = new PersonWorld()
@@ -96,22 +110,11 @@ describe("documents", () => {
 
     let losing = true
     let lost = 0
-    const open = async () =>
-      world.keep(
-        await openPerson({
-          ...(await world.options(machine)),
-          openDocuments: async (reload) => {
-            const documents = await openInLineDocuments({ reload })
-            const { apply } = documents
-            documents.apply = (input) => {
-              if (!losing) return apply.call(documents, input)
-              lost++
-              return Promise.reject(new RecordError("RECORD_WORKER", "the worker was lost"))
-            }
-            return documents
-          },
-        }),
-      )
+    const open = () =>
+      openLosing(world, machine, () => {
+        if (losing) lost++
+        return losing
+      })
     const first = await open()
     await first.start({ listen: [] })
     await world.until("all entries", async () => (await first.status()).quarantined >= 3)
@@ -135,20 +138,11 @@ describe("documents", () => {
     await world.end(await world.pair(phone, machine, { at }))
     await phone.set(NAME, "Ada")
     let tried = 0
-    const open = async () =>
-      world.keep(
-        await openPerson({
-          ...(await world.options(machine)),
-          openDocuments: async (reload) => {
-            const documents = await openInLineDocuments({ reload })
-            documents.apply = () => {
-              tried++
-              return Promise.reject(new RecordError("RECORD_WORKER", "the worker was lost"))
-            }
-            return documents
-          },
-        }),
-      )
+    const open = () =>
+      openLosing(world, machine, () => {
+        tried++
+        return true
+      })
     const tries: number[] = []
     for (let start = 0; start < 5; start++) {
       tried = 0

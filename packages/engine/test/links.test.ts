@@ -13,6 +13,16 @@ beforeAll(loadDocuments)
 
 const nameOf = (person: Person) => person.get("card/name/full")
 
+/** Two devices that reach a relay and each other. */
+async function twoAtRelay(world: PersonWorld) {
+  const relay = await world.relay()
+  const phone = await world.create(world.machine("phone"), [relay.address])
+  const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+  const laptop = await world.pair(phone, world.machine("laptop"), { at })
+  await laptop.start({ listen: [LOOPBACK] })
+  return { relay, phone, laptop }
+}
+
 describe("a relay", () => {
   test("[P10] that lost its disk is refilled", async () => {
     await using world = new PersonWorld()
@@ -75,11 +85,7 @@ describe("a relay", () => {
 
   test("[P43] that shows own devices two things is found by what they tell each other", async () => {
     await using world = new PersonWorld()
-    const relay = await world.relay()
-    const phone = await world.create(world.machine("phone"), [relay.address])
-    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
-    const laptop = await world.pair(phone, world.machine("laptop"), { at })
-    await laptop.start({ listen: [LOOPBACK] })
+    const { relay, phone, laptop } = await twoAtRelay(world)
     for (const person of [phone, laptop]) await world.during(person.settle(5000))
     const other = relay.machine.disk.copy()
     world.network.cut("phone", "laptop")
@@ -111,11 +117,7 @@ describe("a relay", () => {
 
   test("[P43] that shows them the same is not suspected, whoever of them is ahead", async () => {
     await using world = new PersonWorld()
-    const relay = await world.relay()
-    const phone = await world.create(world.machine("phone"), [relay.address])
-    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
-    const laptop = await world.pair(phone, world.machine("laptop"), { at })
-    await laptop.start({ listen: [LOOPBACK] })
+    const { phone, laptop } = await twoAtRelay(world)
     for (let edit = 0; edit < 30; edit++) {
       const apart = edit % 3 === 0 ? "laptop" : "phone"
       world.network.cut(apart, "relay")
