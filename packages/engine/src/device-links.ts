@@ -44,7 +44,7 @@ export interface DeviceLinksOptions {
   /** What relays signed last: told to other own devices, and heard from them. */
   receipts(): {
     heads(): Promise<readonly Uint8Array[]>
-    heard(receipts: readonly Uint8Array[]): void
+    heard(device: string, receipts: readonly Uint8Array[]): void
   }
 }
 
@@ -280,7 +280,7 @@ export class DeviceLinks {
       spaces: this.#options.spaces(),
       peerHas: () => this.#notify(),
       heads: () => this.#options.receipts().heads(),
-      heard: (receipts) => this.#options.receipts().heard(receipts),
+      heard: (receipts) => this.#options.receipts().heard(device, receipts),
     })
     const live: LiveLink = { device, link, channel, isOurs: channel.outbound }
     if (!this.#isWanted(live)) {

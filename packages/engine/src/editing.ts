@@ -20,12 +20,12 @@ import {
 import { isObject } from "@fulcrum/record/registers"
 import { writeJsContact, writeVcard } from "@fulcrum/record/vcard-export"
 import { CARD_DOCUMENT, cardEdits, readCards } from "@fulcrum/record/vcard-import"
+import { EditTurns } from "./edit-turns.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EditResult, FieldValue, HistoryRow, ImportResult } from "./person.ts"
 import { type Relationships, reachesOf } from "./relationships.ts"
-import { deadline } from "./relay-visit.ts"
 import { type UndoLog, undoableParts } from "./undo-log.ts"
 
 export interface EditingOptions {
@@ -37,19 +37,14 @@ export interface EditingOptions {
   readonly signal: AbortSignal
 }
 
-/** How long an edit waits for the history of what is shown. */
-const HISTORY_MS = 10_000
-
 export class Editing {
   readonly #ledger: Ledger
   readonly #relationships: Relationships
   readonly #undoLog: UndoLog
-  readonly #clock: Clock
-  readonly #signal: AbortSignal
+  readonly #turns: EditTurns
 
   constructor({ ledger, relationships, undoLog, clock, signal }: EditingOptions) {
-    this.#clock = clock
-    this.#signal = signal
+    this.#turns = new EditTurns({ shown: ledger.shown, clock, signal })
     this.#ledger = ledger
     this.#relationships = relationships
     this.#undoLog = undoLog
@@ -147,10 +142,10 @@ export class Editing {
 
   /** @throws {EngineError} `UNDO_NOTHING`. @throws {RecordError} `UNDO_CHANGED`, with the path. */
   undo(): Promise<EditResult> {
-    return this.whenHere(() => this.#ledger.transact((step) => this.#undo(step)))
+    return this.#turns.run((turn) => this.#ledger.transact((step) => this.#undo(turn, step)))
   }
 
-  async #undo(step: Step): Promise<EditResult> {
+  async #undo(turn: number, step: Step): Promise<EditResult> {
     const newest = await this.#undoLog.newest()
     if (newest === undefined) throw new EngineError("UNDO_NOTHING", "nothing to undo here")
     if (newest.record.kind === "move") {
@@ -159,38 +154,29 @@ export class Editing {
     const { documents, actor } = step
     const changes = await undoEntry(documents, { entry: undoableParts(newest.record), actor })
     await this.#undoLog.replace(step, newest.order, changes)
-    return this.#finish(step, changes)
+    return this.#finish(turn, step, changes)
   }
 
   #edit(work: (step: Step) => Promise<readonly RecordChange[]>): Promise<EditResult> {
-    const edit = async (step: Step): Promise<EditResult> => {
+    const edit = async (turn: number, step: Step): Promise<EditResult> => {
       const changes = await work(step)
       if (changes.length === 0) return { changed: [], reaches: [] }
       await this.#undoLog.push(step, "edit", changes)
-      return this.#finish(step, changes)
+      return this.#finish(turn, step, changes)
     }
-    return this.whenHere(() => this.#ledger.gather(edit))
+    return this.#turns.run((turn) => this.#ledger.gather((step) => edit(turn, step)))
   }
 
-  /**
-   * Does what edits documents. What is edited must be here, and not only shown: an edit would not be
-   * the newest. If it is still coming, it is awaited for a while.
-   *
-   * @throws {EngineError} `RECORD_BEHIND`: it did not come.
-   */
-  async whenHere<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== "RECORD_BEHIND") throw error
-    }
-    const late = deadline(this.#clock, this.#signal, HISTORY_MS)
-    await this.#ledger.shown.come(late.signal)
-    late.done()
-    return work()
+  /** Of what edits documents: in its turn, once they are here. */
+  whenHere<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(work)
   }
 
-  async #finish(step: Step, changes: readonly RecordChange[]): Promise<EditResult> {
+  async #finish(turn: number, step: Step, changes: readonly RecordChange[]): Promise<EditResult> {
+    this.#turns.requireNext(
+      turn,
+      changes.map(({ document }) => document),
+    )
     const changed = changes.flatMap(({ document, wrote }) =>
       wrote.map(({ path }) => formatPath({ document, path })),
     )

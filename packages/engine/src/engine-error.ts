@@ -55,6 +55,16 @@ export class EngineError extends Error {
   }
 }
 
+/** `RECORD_BEHIND`, of one document. */
+export class RecordBehindError extends EngineError {
+  readonly document: string
+
+  constructor(document: string) {
+    super("RECORD_BEHIND", "the history of what is shown here is still coming")
+    this.document = document
+  }
+}
+
 /** For an invitation made for one person that somebody else has followed. */
 export function invitationUsed(): EngineError {
   return new EngineError("CONNECT_INVITATION_USED", "this invitation was used already")

@@ -10,7 +10,7 @@ import type { AdmittedEntry, Replica, StagedAppend } from "@fulcrum/log/replica"
 import type { DocumentId, Documents } from "@fulcrum/record/documents"
 import type { RecordChange } from "@fulcrum/record/record"
 import type { VaultOp } from "@fulcrum/store/vault"
-import { EngineError } from "./engine-error.ts"
+import { RecordBehindError } from "./engine-error.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "./record-items.ts"
 
 /** One step in the making: everything in it is written at once, or nothing is. */
@@ -204,7 +204,7 @@ function noting(
     return work()
   }
   const here = async <T>(document: DocumentId, work: () => Promise<T>): Promise<T> => {
-    if (isEarly(document)) throw behind()
+    if (isEarly(document)) throw new RecordBehindError(document)
     return work()
   }
   return {
@@ -222,8 +222,4 @@ function noting(
     kept: (which) => documents.kept(which),
     [Symbol.asyncDispose]: () => documents[Symbol.asyncDispose](),
   }
-}
-
-function behind(): EngineError {
-  return new EngineError("RECORD_BEHIND", "the history of what is shown here is still coming")
 }

@@ -66,6 +66,8 @@ export class StoredCursor {
   readonly #table: Table
   readonly #group: Uint8Array
   #cursor: Cursor | undefined
+  /** There is none, whatever the disk has until that is written. */
+  #isForgotten = false
 
   constructor(vault: Vault, group: Uint8Array) {
     this.#vault = vault
@@ -81,9 +83,10 @@ export class StoredCursor {
 
   /** `undefined`: there is none. */
   async load(): Promise<Cursor | undefined> {
-    if (this.#cursor === undefined) {
+    if (this.#cursor === undefined && !this.#isForgotten) {
       const stored = await this.#table.get(this.#group)
-      if (stored !== undefined) {
+      // Another may have come meanwhile, or been forgotten.
+      if (stored !== undefined && this.#cursor === undefined && !this.#isForgotten) {
         this.#cursor = decodeAs(cursorSchema, stored, { bytesMax: 256 * 1024 })
       }
     }
@@ -95,11 +98,13 @@ export class StoredCursor {
     const put = this.#table.put(this.#group, 0, encodeAs(cursorSchema, cursor))
     await this.#vault.write([...ops, put])
     this.#cursor = cursor
+    this.#isForgotten = false
   }
 
   /** From now on there is none. @returns What makes it so on the disk. */
   forget(): VaultOp {
     this.#cursor = undefined
+    this.#isForgotten = true
     return this.#table.del(this.#group, 0)
   }
 }

@@ -130,9 +130,8 @@ export class MailboxLink {
   }
 
   /** The same for another own device: to be held against what the relay shows here. */
-  witness(receipt: Uint8Array): void {
-    this.#witness.add(receipt)
-    this.poke()
+  witness(device: string, receipt: Uint8Array): void {
+    if (this.#witness.add(device, receipt)) this.poke()
   }
 
   /** Something is new here. */

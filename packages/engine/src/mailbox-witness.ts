@@ -13,31 +13,44 @@ import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
 import type { Vault } from "@fulcrum/store/vault"
 import type { RelayContradictions } from "./relay-contradictions.ts"
 
-/** Receipts that wait; of more the oldest are passed over: their device tells its newest again. */
-const WAITING_MAX = 8
+/** Devices whose newest receipt waits: more than anybody has. */
+const WAITING_MAX = 64
 
 export class MailboxWitness {
   readonly #vault: Vault
   readonly #contradictions: RelayContradictions
-  readonly #waiting: Uint8Array[] = []
+  /** The newest of each device. */
+  readonly #waiting = new Map<string, Uint8Array>()
 
   constructor(vault: Vault, contradictions: RelayContradictions) {
     this.#vault = vault
     this.#contradictions = contradictions
   }
 
-  /** Another device was given this. */
-  add(receipt: Uint8Array): void {
-    this.#waiting.push(receipt)
-    if (this.#waiting.length > WAITING_MAX) this.#waiting.shift()
+  /**
+   * Another device was given this.
+   *
+   * @returns Whether nothing waited before.
+   */
+  add(device: string, receipt: Uint8Array): boolean {
+    const isFirst = this.#waiting.size === 0
+    if (this.#waiting.size < WAITING_MAX || this.#waiting.has(device)) {
+      this.#waiting.set(device, receipt)
+    }
+    return isFirst
   }
 
-  /** Asks the relay about each that waits; what contradicts it is kept as proof. */
-  async hold(read: OpenMailbox): Promise<void> {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      const held = await read.hold(next)
-      if (held.kind !== "contradicts") continue
-      await this.#vault.write(await this.#contradictions.keepWitnessed(held.proofs))
+  /**
+   * Asks the relay about those that wait now, each once; what contradicts it is kept as proof. What
+   * could not be asked about waits on.
+   */
+  async hold(read: Pick<OpenMailbox, "hold">): Promise<void> {
+    for (const [device, receipt] of [...this.#waiting]) {
+      const held = await read.hold(receipt)
+      if (held.kind === "contradicts") {
+        await this.#vault.write(await this.#contradictions.keepWitnessed(held.proofs))
+      }
+      if (this.#waiting.get(device) === receipt) this.#waiting.delete(device)
     }
   }
 }

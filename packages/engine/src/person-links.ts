@@ -119,11 +119,12 @@ export class PersonLinks {
   }
 
   /** The same of another own device. What is no receipt is passed over. */
-  heard(receipts: readonly Uint8Array[]): void {
+  heard(device: string, receipts: readonly Uint8Array[]): void {
     for (const receipt of receipts) {
       const mailbox = mailboxOf(receipt)
       if (mailbox === undefined) continue
-      for (const link of this.record) if (equalBytes(link.mailbox, mailbox)) link.witness(receipt)
+      for (const link of this.record)
+        if (equalBytes(link.mailbox, mailbox)) link.witness(device, receipt)
     }
   }
 

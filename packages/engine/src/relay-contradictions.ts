@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { array, bytesMax, encodeAs, type Schema } from "@fulcrum/codec/schema"
+import { array, bytesMax, decodeAs, encodeAs, type Schema } from "@fulcrum/codec/schema"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 
 /** How often one relay may contradict what it signed about one mailbox. */
@@ -50,13 +50,16 @@ export class RelayContradictions {
   }
 
   /**
-   * What another device was shown and what this one was. One such proof is kept: what is told again
-   * by devices that have not spoken with the relay since is no other contradiction.
+   * What another device was shown and what this one was. One such proof is kept, the first or the
+   * first with more receipts: what is told again by devices that have not spoken with the relay since
+   * is no other contradiction.
    *
-   * @returns What keeps it; nothing, if there is one.
+   * @returns What keeps it; nothing, if there is one as good.
    */
   async keepWitnessed(proofs: readonly Uint8Array[]): Promise<readonly VaultOp[]> {
-    if ((await this.#table.get(this.#group, WITNESSED)) !== undefined) return []
+    const stored = await this.#table.get(this.#group, WITNESSED)
+    const kept = stored && decodeAs(proofsSchema, stored, { bytesMax: 32 * 1024 })
+    if (kept && kept.length >= proofs.length) return []
     return [this.#table.put(this.#group, WITNESSED, encodeAs(proofsSchema, proofs))]
   }
 }

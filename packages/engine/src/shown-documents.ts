@@ -15,7 +15,6 @@ import type { DocumentCache } from "./document-cache.ts"
 import { documentSnapshots } from "./document-snapshots.ts"
 import { EarlyDocuments } from "./early-documents.ts"
 import type { Membership } from "./membership.ts"
-import { Signal } from "./signal.ts"
 
 export interface ShownDocumentsOptions {
   readonly vault: Vault
@@ -34,7 +33,7 @@ export interface ShownDocumentsOptions {
 export class ShownDocuments {
   readonly #options: ShownDocumentsOptions
   readonly #early: EarlyDocuments
-  readonly #changed = new Signal()
+  readonly #listeners: (() => void)[] = []
 
   constructor(options: ShownDocumentsOptions) {
     this.#options = options
@@ -72,9 +71,9 @@ export class ShownDocuments {
     return (await this.#early.read(document)) ?? this.#options.documents.read(document)
   }
 
-  /** Resolves when all show what is here, or when `signal` fires. */
-  async come(signal: AbortSignal): Promise<void> {
-    while (this.early > 0 && !signal.aborted) await this.#changed.wait(signal)
+  /** @param listener - Called when documents are shown ahead of their history, or no more. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 
   /** What documents show, for a device that has as much as `after` says: nothing, if that is most. */
@@ -126,7 +125,7 @@ export class ShownDocuments {
 
   #tell(documents: ReadonlySet<DocumentId>): void {
     this.#options.changed(documents)
-    this.#changed.notify()
+    for (const listener of this.#listeners) listener()
   }
 }
 

@@ -393,6 +393,49 @@ describe("[P42] a document whose history is still coming", () => {
     await close(phone, laptop)
   })
 
+  test("is edited in the order in which that was asked for", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    await laptop.ledger.shown.show(await snapshotsOf(phone, laptop))
+    const first = laptop.editing.set(NAME, "First")
+    await laptop.ledger.still(async () => undefined)
+    const spans: Uint8Array[] = []
+    for (let after = laptop.ledger.record.tree.trailed(); ; ) {
+      const more = await phone.ledger.record.spansAfter(after, { bytesMax: 1_000_000 })
+      if (more.spans.length === 0) break
+      spans.push(...more.spans)
+      after = more.reached
+    }
+    const giving = laptop.ledger.admit(spans)
+    // Asked for while what the first waits for is being taken in.
+    const second = laptop.editing.set(NAME, "Second")
+    await Promise.all([giving, first, second])
+    expect(await laptop.editing.get(NAME)).toBe("Second")
+    await close(phone, laptop)
+  })
+
+  test("is edited once it has come itself, whatever else is awaited", async () => {
+    await using world = new PersonWorld()
+    const { phone, laptop } = await twoDesks(world)
+    const { record } = phone.ledger
+    const vector = record.vector.map((row) => ({ ...row, sequence: row.sequence + 5 }))
+    const shown = utf8ToBytes(canonicalJson({ bike: { name: "Bike" } }))
+    const things = { document: utf8ToBytes("things"), heads: [new Uint8Array(32)], shown }
+    const ahead = record.snapshots.seal({ vector, documents: [things] })
+    await laptop.ledger.shown.show([
+      ...(await snapshotsOf(phone, laptop)),
+      ...(ahead ? [ahead] : []),
+    ])
+    expect(laptop.ledger.shown.early).toBe(2)
+    const edit = laptop.editing.set(NAME, "Now")
+    await laptop.ledger.still(async () => undefined)
+    await give(phone, laptop)
+    // The clock stands still.
+    await edit
+    expect(await laptop.editing.get(NAME)).toBe("Now")
+    await close(phone, laptop)
+  })
+
   test("is left out of snapshots where it cannot be read, and the others are not", async () => {
     await using world = new PersonWorld()
     const { phone, laptop } = await twoDesks(world)

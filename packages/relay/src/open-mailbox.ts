@@ -41,6 +41,9 @@ export interface MailboxPage {
   readonly expired: number
 }
 
+/** Pages that are looked through for the next item that is there: as many spans as nobody merges. */
+const HOLD_PAGES_MAX = 256
+
 /** What comes of holding a receipt that somebody else was given against what the relay shows here. */
 export type Held =
   | { readonly kind: "fits" }
@@ -129,14 +132,32 @@ export function openMailbox(options: {
       const { position, root } = at
       const ours = trail.rootAt(position)
       if (ours && equalBytes(ours, root)) return { kind: "fits" }
-      const value = { handle, from: position, bytesMax: 1 }
-      const page = await session.ask({ kind: "read", value }, "page")
-      checked(() => checkPage(trail, sequenceId, position, page))
-      if (ours || page.end <= position) {
-        const beside = trail.receiptAt(Math.min(position, page.end - 1))
-        return { kind: "contradicts", proofs: [receipt, ...(beside ? [beside] : [])] }
+      let from = position
+      let isAskedAgain = false
+      for (let pages = 0; pages < HOLD_PAGES_MAX; pages++) {
+        const value = { handle, from, bytesMax: 1 }
+        const page = await session.ask({ kind: "read", value }, "page")
+        const { items } = checked(() => checkPage(trail, sequenceId, from, page))
+        const proofs = proofsOf(() => checkPage(theirs, sequenceId, from, page))
+        if (isKeptBack(page) && !isAskedAgain) {
+          // It may have been replaced while the page was made: the next one says so.
+          isAskedAgain = true
+          continue
+        }
+        const [next] = items
+        const isLast = page.next >= page.end || page.next <= from
+        const isLess = page.end <= position || (page.end === position + 1 && isKeptBack(page))
+        if (proofs || isLess || (ours && (next || isLast))) {
+          if (proofs && proofs.length > 1) return { kind: "contradicts", proofs }
+          // Beside it, the nearest that it signed for us.
+          const beside = next?.receipt.bytes ?? trail.receiptAt(Math.min(position, page.end - 1))
+          return { kind: "contradicts", proofs: [receipt, ...(beside ? [beside] : [])] }
+        }
+        // What is gone says nothing of the root: the next item that is there does.
+        if (next || isLast) break
+        from = page.next
       }
-      return against(theirs, sequenceId, position, page)
+      return { kind: "fits" }
     },
     async watch(listener) {
       session.watch(handle, listener)
@@ -178,21 +199,21 @@ function noted(trail: ReceiptTrail, receipt: Uint8Array): RelayReceipt | undefin
   }
 }
 
-/** What the relay shows here from a position on, against what it signed for somebody else there. */
-function against(
-  theirs: ReceiptTrail,
-  sequenceId: Uint8Array,
-  position: number,
-  page: RelayResults["page"],
-): Held {
+/** The receipts that prove that the relay signed two things, if a check shows that. */
+function proofsOf(check: () => unknown): readonly Uint8Array[] | undefined {
   try {
-    checkPage(theirs, sequenceId, position, page)
-    return { kind: "fits" }
+    check()
+    return undefined
   } catch (error) {
     const isTold = error instanceof RelayError && error.code === "RELAY_EQUIVOCATION"
     if (!isTold) throw error
-    return { kind: "contradicts", proofs: error.proofs }
+    return error.proofs
   }
+}
+
+/** Whether what is asked for is neither there nor said to be gone. */
+function isKeptBack({ items, skipped }: RelayResults["page"]): boolean {
+  return items.length === 0 && skipped.length === 0
 }
 
 function checkPage(

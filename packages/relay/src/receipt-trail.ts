@@ -89,10 +89,11 @@ export function createReceiptTrail(options: {
       return receipt
     },
     skip(position, hash) {
+      const same = steps.get(position)
+      if (same && !equalBytes(same.hash, hash)) throw contradicts(same.receipt)
       const before = rootAt(position - 1)
       if (before === undefined) return
       const root = nextRoot(before, position, hash)
-      const same = steps.get(position)
       if (same === undefined) keep(position, { root, hash, receipt: undefined })
       else if (!equalBytes(same.root, root)) {
         throw contradicts(steps.get(position - 1)?.receipt, same.receipt)

@@ -331,6 +331,78 @@ describe("a hostile relay", () => {
     expect(() => gap.note(next)).toThrow(code("RELAY_EQUIVOCATION"))
   })
 
+  /** A line of items, each with its receipt. */
+  function line(count: number) {
+    let root = root0
+    return Array.from({ length: count }, (_, i) => {
+      const position = i + 1
+      const bytes = newSpan(random)
+      const hash = spanHash(bytes)
+      root = nextRoot(root, position, hash)
+      return { position, bytes, hash, receipt: receipt(position, hash, root) }
+    })
+  }
+
+  type Page = Extract<Parameters<typeof result>[1], { kind: "page" }>["value"]
+
+  /** Holds a receipt against a relay that gives such pages, from a position on. */
+  async function held(theirs: Uint8Array, pageFrom: (from: number) => Partial<Page>) {
+    const client = await connect(
+      scripted((id, method) => {
+        if (method.kind === "open") return [opened(id)]
+        if (method.kind !== "read") throw new TypeError("nothing else is asked")
+        const page = pageFrom(method.value.from)
+        const whole = { items: [], skipped: [], next: 1, end: 1, sequenceId, ...page }
+        return [result(id, { kind: "page", value: whole })]
+      }),
+    )
+    return (await client.open(input)).hold(theirs)
+  }
+
+  it("[L89] is found to keep back the newest, whatever it says that its end is", async () => {
+    const [, theirs] = line(2)
+    if (theirs === undefined) throw new TypeError("two items")
+    for (const end of [1, 2, 3]) {
+      const page = (from: number) => ({ next: Math.max(from, end), end })
+      expect(await held(theirs.receipt, page)).toMatchObject({ kind: "contradicts" })
+    }
+    // Further items may be there: then it was replaced, and forgotten since.
+    const page = (from: number) => ({ next: Math.max(from, 4), end: 4 })
+    expect(await held(theirs.receipt, page)).toEqual({ kind: "fits" })
+  })
+
+  it("[L89] is found to have another item there that is said to be gone", async () => {
+    const [theirs, next] = line(2)
+    const [other, otherNext] = line(2)
+    if (!theirs || !next || !other || !otherNext) throw new TypeError("two items")
+    const gone = { skipped: [{ position: 1, hash: other.hash }], next: 3, end: 3 }
+    expect(await held(theirs.receipt, () => ({ ...gone, items: [otherNext] }))).toEqual({
+      kind: "contradicts",
+      proofs: [theirs.receipt, otherNext.receipt],
+    })
+    const same = { skipped: [{ position: 1, hash: theirs.hash }], next: 3, end: 3, items: [next] }
+    expect(await held(theirs.receipt, () => same)).toEqual({ kind: "fits" })
+  })
+
+  it("[L89] is found to have another line, however many items are gone between", async () => {
+    const [theirs] = line(1)
+    const fork = line(700)
+    if (theirs === undefined) throw new TypeError("an item")
+    const page = (from: number) => {
+      const rest = fork.filter(({ position }) => position > 1 && position >= from)
+      const gone = rest.filter(({ position }) => position < 700).slice(0, 512)
+      const items = gone.length < 512 ? rest.slice(gone.length) : []
+      const next = (items.at(-1) ?? gone.at(-1))?.position ?? from
+      return {
+        skipped: gone.map(({ position, hash }) => ({ position, hash })),
+        items: items.map(({ position, bytes, receipt }) => ({ position, bytes, receipt })),
+        next: next + 1,
+        end: 701,
+      }
+    }
+    expect(await held(theirs.receipt, page)).toMatchObject({ kind: "contradicts" })
+  })
+
   it("[L85] that answers nonsense, another question or nothing asked is left", async () => {
     const nonsense: ((id: number) => Uint8Array)[] = [
       () => random.bytes(30),

@@ -171,11 +171,11 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
   }
 
   #sayHeads(receipts: readonly Uint8Array[]): void {
-    const told = this.#headsTold
-    const news = receipts.filter((one) => !told.some((known) => equalBytes(known, one)))
+    const isTold = (one: Uint8Array) => this.#headsTold.some((told) => equalBytes(told, one))
+    const news = receipts.filter((one) => !isTold(one)).slice(0, HEADS_MAX)
     if (news.length === 0) return
-    this.#headsTold = receipts
-    this.#outbox.say({ kind: "heads", value: { receipts: news.slice(0, HEADS_MAX) } })
+    this.#headsTold = [...receipts.filter(isTold), ...news]
+    this.#outbox.say({ kind: "heads", value: { receipts: news } })
   }
 
   /** The digest; with all rows if we have changed since both last had the same. */
