@@ -195,7 +195,10 @@ export class MailboxLink {
     const isNew = await this.#isNew(read)
     await space.arrive?.(client, isNew)
     if (isNew) await this.#beginAnew(read)
-    else await this.#fillGaps(read)
+    else {
+      await this.#goBackTo(read.next)
+      await this.#fillGaps(read)
+    }
     await read.watch((next) => this.#hint(next))
     void client.closed.then(() => {
       // Reading shows at once that the connection is no more.
@@ -208,6 +211,19 @@ export class MailboxLink {
   async #beginAnew({ sequenceId }: OpenMailbox): Promise<void> {
     await this.#merges?.forget()
     await this.#cursor.save({ sequenceId, next: 1, ...NOTHING_KNOWN, merges: 0 })
+  }
+
+  /**
+   * It ends before what it had said: what comes there now is new. How far a mailbox goes is signed
+   * only by what it shows, and what it kept back it showed to nobody.
+   */
+  async #goBackTo(end: number): Promise<void> {
+    const { next, gaps } = this.#cursor.current
+    if (end >= next) return
+    const left = gaps.flatMap((gap) =>
+      gap.from < end ? [{ ...gap, to: Math.min(gap.to, end) }] : [],
+    )
+    await this.#cursor.save({ ...this.#cursor.current, next: end, gaps: left })
   }
 
   /** The relay says that something was appended, up to before `next`: it may be what we brought. */
@@ -299,6 +315,10 @@ export class MailboxLink {
     for (;;) {
       const cursor = this.#cursor.current
       const page = await read.read({ from: cursor.next, bytesMax: BATCH_BYTES_MAX })
+      if (page.end < cursor.next) {
+        await this.#goBackTo(page.end)
+        return page
+      }
       const begun = page.missing.map((range) => ({ ...range, tries: 0 }))
       const next = Math.max(cursor.next, page.next)
       await this.#take(page.items, { next, gaps: atMost([...cursor.gaps, ...begun]) })

@@ -47,6 +47,8 @@ const HOLD_PAGES_MAX = 256
 /** What comes of holding a receipt that somebody else was given against what the relay shows here. */
 export type Held =
   | { readonly kind: "fits" }
+  /** Nothing that is there now follows from it: what did is forgotten, or kept back. */
+  | { readonly kind: "unknown" }
   /** It is no receipt of this relay's for this life of the mailbox. */
   | { readonly kind: "strange" }
   /** The relay signed, or keeps back, what cannot be beside it. */
@@ -154,10 +156,15 @@ export function openMailbox(options: {
           return { kind: "contradicts", proofs: [receipt, ...(beside ? [beside] : [])] }
         }
         // What is gone says nothing of the root: the next item that is there does.
-        if (next || isLast) break
+        if (next || isLast) {
+          const isLinked = next
+            ? next.position === position || theirs.rootAt(next.position - 1) !== undefined
+            : page.skipped.some((gone) => gone.position === position)
+          return { kind: isLinked ? "fits" : "unknown" }
+        }
         from = page.next
       }
-      return { kind: "fits" }
+      return { kind: "unknown" }
     },
     async watch(listener) {
       session.watch(handle, listener)

@@ -368,7 +368,7 @@ describe("a hostile relay", () => {
     }
     // Further items may be there: then it was replaced, and forgotten since.
     const page = (from: number) => ({ next: Math.max(from, 4), end: 4 })
-    expect(await held(theirs.receipt, page)).toEqual({ kind: "fits" })
+    expect(await held(theirs.receipt, page)).toEqual({ kind: "unknown" })
   })
 
   it("[L89] is found to have another item there that is said to be gone", async () => {

@@ -487,8 +487,14 @@ export const CANARIES: readonly Canary[] = [
     seed: 43,
     patches: one(
       "relay/src/open-mailbox.ts",
-      "if (ours || page.end <= position) {",
-      "if (ours || page.end <= position + 1) {",
+      "const isLess = page.end <= position ||",
+      "const isLess = page.end <= position + 1 ||",
     ),
+  },
+  {
+    name: "a relay that ends before what it had said is read on from there",
+    scenario: "basic",
+    seed: 4028,
+    patches: one("engine/src/mailbox-link.ts", "if (end >= next) return", "if (end >= 0) return"),
   },
 ]
