@@ -28,7 +28,7 @@ export class LyingRelay {
     relay.serve = (mailboxes) => this.#withholding(mailboxes)
   }
 
-  /** Whether its disk was ever another than it had: then it signed what cannot both be true. */
+  /** Whether it kept anything back, or its disk was ever another than it had. */
   get hasLied(): boolean {
     return this.#hasLied
   }
@@ -43,6 +43,7 @@ export class LyingRelay {
         this.#other = machine.backUp()
         return
       case "withhold":
+        this.#hasLied = true
         this.#isWithholding = !this.#isWithholding
         return
       case "wipe":
