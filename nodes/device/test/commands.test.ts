@@ -451,6 +451,24 @@ describe("in step", () => {
     expect(text).toBe("Everything is in step.")
   })
 
+  test("sync names the relays that it could not read", async () => {
+    const person = new MemoryPerson()
+    const { status } = person
+    const [away, liar] = ["/dns4/away.example/tcp/4001", "/dns4/liar.example/tcp/4001"]
+    const unread = { state: "unreachable", pending: 0 } as const
+    person.status = async () => ({
+      ...(await status.call(person)),
+      relays: [
+        { ...unread, address: away, code: "NET_UNREACHABLE" },
+        { ...unread, address: liar, code: "RELAY_EQUIVOCATION" },
+      ],
+    })
+    const { text } = await run("sync", {}, { person })
+    expect(text).not.toContain("in step")
+    expect(text).toContain(`Nothing waits here.\nNot reached: ${away} (NET_UNREACHABLE)`)
+    expect(text).toContain(`contradicts what it signed: ${liar}`)
+  })
+
   test("sync fails on a device that was removed, known before or just heard", async () => {
     const person = new MemoryPerson()
     const settle = person.settle.bind(person)

@@ -4,7 +4,7 @@
  * @module
  */
 import { EngineError } from "@fulcrum/engine/engine-error"
-import type { Person, StatusView } from "@fulcrum/engine/person"
+import type { Person, RelayRow, StatusView } from "@fulcrum/engine/person"
 import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "../command.ts"
 import { counted, lines, table, tone } from "../text.ts"
 import { deviceTable } from "./devices.ts"
@@ -37,10 +37,24 @@ export async function sync({ person, args, io }: CommandContext): Promise<Outcom
   // It may have heard of it just now.
   requireMember(person)
   const view = await person.status()
+  const unread = view.relays.filter(({ state }) => state === "unreachable")
+  const isInStep = held.length === 0 && unread.length === 0
   return {
     document: { ...view, held },
-    text: held.length === 0 ? "Everything is in step." : stillHere(held),
+    text: lines(
+      isInStep ? "Everything is in step." : held.length === 0 ? "Nothing waits here." : "",
+      stillHere(held),
+      ...unread.map(unreadText),
+    ),
   }
+}
+
+/** What is new there is not known here. */
+function unreadText({ address, code }: RelayRow): string {
+  if (code === "RELAY_EQUIVOCATION") {
+    return `Not read, for it contradicts what it signed: ${address}\n  If that goes on, remove it and add it again, or another (\`fulcrum relay\`).`
+  }
+  return `Not reached: ${address}${code === undefined ? "" : ` (${code})`}`
 }
 
 /** @throws {EngineError} `DEVICE_REMOVED`: nothing is in step with this device any more. */
