@@ -74,6 +74,8 @@ export type GuestEvent =
   | { readonly kind: "connected" }
   | { readonly kind: "message"; readonly bytes: Uint8Array }
   | { readonly kind: "disconnected" }
+  /** The person saw other words on the other device. */
+  | { readonly kind: "declined" }
   | { readonly kind: "tick" }
 
 export type GuestAction =
@@ -140,9 +142,18 @@ export class PairingGuest {
       case "disconnected":
         this.#isConnected = false
         return this.#phase.name === "greeted" ? this.#fail("PAIR_PEER_ABSENT") : []
+      case "declined":
+        return this.#decline()
       case "tick":
         return []
     }
+  }
+
+  /** Whoever is at the other end is told, so that its person is asked no longer. */
+  #decline(): readonly GuestAction[] {
+    if (this.isEnded) return []
+    const told = { kind: "send", bytes: failedMessage("PAIR_REFUSED") } as const
+    return [...(this.#isConnected ? [told] : []), ...this.#fail("PAIR_REFUSED")]
   }
 
   #connect(nowMs: number): readonly GuestAction[] {

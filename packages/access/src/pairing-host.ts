@@ -43,6 +43,7 @@ import {
   encodePairingMessage,
   type Frame,
   failedMessage,
+  failureOf,
   type Hello,
   isVersionShared,
   type PairingMessage,
@@ -168,6 +169,9 @@ export class PairingHost {
       case "claimed":
         return this.#answer(phase, peer, encoded, read?.message, nowMs)
       case "asking":
+        if (peer === phase.peer && isRefusal(read?.message)) {
+          return this.#fail("PAIR_REFUSED", undefined)
+        }
         if (!equalBytes(claimDigest(encoded), phase.claim)) return turnAway(peer, read?.message)
         this.#phase = { ...phase, peer }
         return [{ kind: "send", peer, bytes: phase.askingBytes }]
@@ -353,6 +357,11 @@ function checkClaim(claim: Claim, phase: Extract<Phase, { name: "claimed" }>) {
     const certificate = readDeviceCertificate(opened)
     return { session, certificate, words: checkWords(session, claim.nonce) }
   })
+}
+
+/** The guest saw other words, and says so: nobody in between could say less by cutting the line. */
+function isRefusal(message: PairingMessage | undefined): boolean {
+  return message?.kind === "failed" && failureOf(message.value.code) === "PAIR_REFUSED"
 }
 
 /** Only who asks for something is answered, so that two hosts never talk to each other for ever. */

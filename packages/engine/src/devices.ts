@@ -49,7 +49,8 @@ export function listDevices(
   ]
 }
 
-export interface PairingRun extends Omit<PairHostOptions, "name" | "addDevice" | "untilMet"> {
+export interface PairingRun
+  extends Omit<PairHostOptions, "name" | "addDevice" | "isMember" | "untilMet"> {
   readonly device: DeviceState
   readonly ledger: Ledger
   readonly prompts: PairPrompts
@@ -92,6 +93,7 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
     {
       ...run,
       name: device.name,
+      isMember: (id) => ledger.membership.view.devices.some((one) => equalBytes(one.id, id)),
       untilMet: until,
       addDevice: (certificate, keep) => {
         added = certificate.id

@@ -309,7 +309,8 @@ class GuestRun {
         return
       case "show-check-words":
         this.#options.confirm(action.words).then(
-          (isRight) => (isRight ? undefined : this.#giveUp()),
+          // Other words there: the same command must not go on with whoever that is.
+          (isRight) => (isRight ? undefined : this.#feed({ kind: "declined" })),
           (error: unknown) => this.#result.reject(error),
         )
         return
@@ -322,13 +323,6 @@ class GuestRun {
         await this.#vault.write([this.#table.del(GROUP, 0)])
         this.#fail(action.code)
     }
-  }
-
-  /** Other words on the other screen: the same command must not go on with whoever that is. */
-  async #giveUp(): Promise<void> {
-    await this.#mutex
-      .run(() => this.#vault.write([this.#table.del(GROUP, 0)]))
-      .finally(() => this.#fail("PAIR_REFUSED"))
   }
 
   #fail(code: PairingFailure): void {

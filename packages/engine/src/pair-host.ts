@@ -59,6 +59,8 @@ export interface PairHostOptions {
     certificate: DeviceCertificate,
     keep: (made: PairingPackage) => readonly VaultOp[],
   ): Promise<void>
+  /** Whether a device that was added belongs still. */
+  isMember(device: DeviceId): boolean
   /** Resolves once the device was met in the record space. */
   untilMet(device: DeviceId, signal: AbortSignal): Promise<void>
 }
@@ -142,6 +144,11 @@ class HostRun implements AsyncDisposable {
     if (stored === undefined) return undefined
     const { host, actions } = resumeHost(stored)
     const { approved } = host
+    if (approved !== undefined && !this.#options.isMember(approved.device)) {
+      // It was removed meanwhile: nothing is left to go on with.
+      await this.#clear()
+      return undefined
+    }
     if (approved !== undefined) {
       this.#host = host
       this.#prompts.resumed?.(approved.name)

@@ -192,6 +192,69 @@ test("a guest that fails says whether the same command would go on from here", a
   expect(told).toEqual(["nothing"])
 })
 
+test("[P3] a guest that saw other words is added by nobody, also who approves it afterwards", async () => {
+  await using world = new PersonWorld()
+  const phone = await world.create(world.machine("phone"))
+  const [at = ""] = await world.during(phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] }))
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<boolean>()
+  const shown = Promise.withResolvers<string>()
+  const { signal } = new AbortController()
+  const approve = () => {
+    asked.resolve()
+    return answer.promise
+  }
+  const adding = phone.pair({ code: ({ code }) => shown.resolve(code), approve }, signal)
+  const added = adding.then(
+    () => "added",
+    (error: unknown) => error,
+  )
+  const code = await world.during(shown.promise)
+  const options = await world.options(world.machine("laptop"))
+  const joining = joinPerson({
+    ...options,
+    ...{ name: "laptop", code, at, signal },
+    confirm: async () => {
+      await asked.promise
+      return false
+    },
+  })
+  await expect(world.during(joining)).rejects.toMatchObject({ code: "PAIR_REFUSED" })
+  expect(await world.during(added)).toMatchObject({ code: "PAIR_REFUSED" })
+  answer.resolve(true)
+  await world.clock.advance(5000)
+  expect((await phone.devices()).map(({ name }) => name)).toEqual(["phone"])
+  // And the next one is.
+  const laptop = await world.pair(phone, world.machine("tablet"), { at })
+  expect((await world.during(laptop.devices())).map(({ name }) => name)).toContain("tablet")
+})
+
+test("[P3] a device that was approved, never came and was removed keeps no other from pairing", async () => {
+  await using world = new PersonWorld()
+  const phone = await world.create(world.machine("phone"))
+  const [at = ""] = await world.during(phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] }))
+  const shown = Promise.withResolvers<string>()
+  const given = new AbortController()
+  const gone = new AbortController()
+  const approve = async () => {
+    gone.abort()
+    return true
+  }
+  const prompts = { code: ({ code }: { code: string }) => shown.resolve(code), approve }
+  const adding = phone.pair(prompts, given.signal).catch((error: unknown) => error)
+  const code = await world.during(shown.promise)
+  const options = await world.options(world.machine("laptop"))
+  const confirm = () => new Promise<boolean>(() => undefined)
+  const joining = joinPerson({ ...options, name: "laptop", code, at, signal: gone.signal, confirm })
+  await expect(world.during(joining)).rejects.toMatchObject({ code: "PAIR_REFUSED" })
+  await world.until("it is added", async () => (await phone.devices()).length === 2)
+  given.abort()
+  expect(await world.during(adding)).toMatchObject({ code: "PAIR_REFUSED" })
+  await phone.revokeDevice("laptop")
+  const tablet = await world.pair(phone, world.machine("tablet"), { at })
+  expect((await tablet.devices()).map(({ name }) => name)).toContain("tablet")
+})
+
 test("a device that has joined and has seen nothing of the record yet says so, and edits once it has", async () => {
   await using world = new PersonWorld()
   const { relay, signal, yes, adding, code } = await codeOfPhone(world)

@@ -51,7 +51,10 @@ export async function pair(context: CommandContext): Promise<undefined> {
         return approved
       },
       burned: () => io.note("The code that was shown before is used up; this is a new one."),
-      resumed: (device) => io.note(`Going on to add ${device}, which you approved before.`),
+      resumed: (device) =>
+        io.note(
+          `Going on to add ${device}, which you approved before.\nIf it is to join no more, remove it (fulcrum devices revoke) and pair again.`,
+        ),
       added: (device) =>
         io.tell({
           document: { device },
