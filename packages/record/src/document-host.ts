@@ -1,5 +1,5 @@
 /**
- * The documents themselves: the only code that calls Automerge.
+ * The documents themselves: the only code, with `document-cells.ts`, that calls Automerge.
  *
  * It runs in a worker, or in line. It is given one call at a time. Foreign bytes are read by
  * `change-format.ts` first, tried on a copy, and the copy takes the document's place only if
@@ -18,7 +18,7 @@ import * as Automerge from "@automerge/automerge/slim"
 import { bytesToHex, concatBytes, equalBytes, utf8Length } from "@fulcrum/codec/bytes"
 import { equalJson, type JsonValue } from "@fulcrum/codec/json"
 import { type AutomergeHandle, startAutomerge } from "./automerge-wasm.ts"
-import { type Cell, compareCells, decodeCell, encodeCell } from "./cell.ts"
+import { type Cell, encodeCell } from "./cell.ts"
 import {
   ACTOR_BYTES,
   inspectSavedForm,
@@ -26,6 +26,19 @@ import {
   type ParsedChange,
   parseChange,
 } from "./change-format.ts"
+import {
+  type Cells,
+  cellsAt,
+  conflicts,
+  isUnder,
+  nextCounter,
+  pathOf,
+  ROOT,
+  readCells,
+  registersAround,
+  sameCells,
+  valuesOf,
+} from "./document-cells.ts"
 import {
   APPLY_BYTES_MAX,
   APPLY_CHANGES_MAX,
@@ -45,14 +58,7 @@ import {
   MESSAGE_CHARS_MAX,
 } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
-import {
-  assemble,
-  hiddenKeys,
-  keyToPath,
-  pathToKey,
-  planEdits,
-  type Registers,
-} from "./registers.ts"
+import { assemble, pathToKey, planEdits } from "./registers.ts"
 
 /** What can be asked of the host: name to argument and answer. */
 export interface HostCalls {
@@ -90,12 +96,8 @@ interface OpenDocument {
   readonly cells: Cells
 }
 
-/** By key what stands there, of which none replaced another, greatest first; kept in step. */
-type Cells = ReadonlyMap<string, readonly Cell[]>
-
 /** No writer's: of a document that nothing was written to here. */
 const NO_ACTOR = "00".repeat(ACTOR_BYTES)
-const ROOT = "_root"
 
 /** Of a change at most, besides its operations: its head, and dependencies that are heads. */
 const CHANGE_FRAME_BYTES = 16_384
@@ -128,8 +130,8 @@ export async function openDocumentHost(
     },
     apply: async ({ document, changes }) => put(document, apply(open(document), changes)),
     read: async (document) => assemble(valuesOf(open(document).cells)),
-    conflicts: async (document) => conflicts(open(document)),
-    registers: async ({ document, path }) => registersAround(open(document), path),
+    conflicts: async (document) => conflicts(open(document).cells),
+    registers: async ({ document, path }) => registersAround(open(document).cells, path),
     history: async ({ document, path }) => history(open(document).handle, path),
     save: async (document) => open(document).handle.save(),
     load: async ({ document, bytes }) => put(document, await load(bytes)),
@@ -195,19 +197,6 @@ function edit(
       wrote: writes.map(([key, value]) => ({ path: pathOf(key), value })),
     },
   }
-}
-
-/** The registers that are set. */
-function valuesOf(cells: Cells): Registers {
-  const values = new Map<string, JsonValue>()
-  for (const [key, [shown]] of cells) {
-    if (shown?.value !== undefined) values.set(key, shown.value)
-  }
-  return values
-}
-
-function nextCounter(cells: Cells, key: string): number {
-  return 1 + (cells.get(key)?.[0]?.counter ?? 0)
 }
 
 /** The writes that change something, in order of keys. One that settles a conflict does. */
@@ -381,11 +370,6 @@ function checkLoadsAgain(handle: AutomergeHandle, cells: Cells): void {
   }
 }
 
-function sameCells(a: Cells, b: Cells): boolean {
-  const textOf = (cells: readonly Cell[] = []) => cells.map(encodeCell).join()
-  return a.size === b.size && [...a].every(([key, cells]) => textOf(b.get(key)) === textOf(cells))
-}
-
 async function load(bytes: Uint8Array): Promise<OpenDocument> {
   if (!isSavedForm(bytes)) {
     throw new RecordError("RECORD_CHANGE_REFUSED", "not a saved document")
@@ -419,61 +403,6 @@ function loadHandle(bytes: Uint8Array): AutomergeHandle {
   return Automerge.getBackend(Automerge.load<Record<string, unknown>>(bytes, { actor: NO_ACTOR }))
 }
 
-function readCells(handle: AutomergeHandle): Cells {
-  const cells = new Map<string, readonly Cell[]>()
-  for (const key of handle.keys(ROOT)) {
-    pathOf(key)
-    cells.set(key, cellsAt(handle, key))
-  }
-  return cells
-}
-
-/** @param heads - Of an earlier state; absent: of the newest. */
-function cellsAt(handle: AutomergeHandle, key: string, heads?: readonly string[]): readonly Cell[] {
-  const found = handle.getAll(ROOT, key, heads && [...heads])
-  const all = found.map(([type, value]) => {
-    if (type === "str" && typeof value === "string") return decodeCell(value)
-    throw new RecordError("RECORD_CHANGE_REFUSED", "a document with a value of another kind")
-  })
-  return all.length < 2 ? all : all.sort((a, b) => compareCells(b, a))
-}
-
-function conflicts({ cells }: OpenDocument): readonly Conflict[] {
-  const found: Conflict[] = []
-  for (const key of [...cells.keys()].sort()) {
-    const values = distinct((cells.get(key) ?? []).map(({ value }) => value))
-    if (values.length > 1) found.push({ path: pathOf(key), values })
-  }
-  const values = valuesOf(cells)
-  for (const key of hiddenKeys(values)) {
-    const value = values.get(key)
-    if (value !== undefined) found.push({ path: pathOf(key), values: [value] })
-  }
-  return found
-}
-
-function distinct(values: readonly (JsonValue | undefined)[]): readonly (JsonValue | undefined)[] {
-  return values.filter((value, at) => values.findIndex((other) => equalJson(other, value)) === at)
-}
-
-function registersAround(
-  { cells }: OpenDocument,
-  path: readonly string[],
-): readonly CountedRegister[] {
-  const around = pathToKey(path)
-  return [...cells]
-    .filter(([key]) => isUnder(key, around) || isUnder(around, key))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([key, [shown, ...others]]) =>
-      shown === undefined ? [] : [{ path: pathOf(key), ...shown, others }],
-    )
-}
-
-/** Whether one register's key is the other's, or under it. */
-function isUnder(key: string, above: string): boolean {
-  return key === above || key.startsWith(`${above}/`)
-}
-
 function history(handle: AutomergeHandle, path: readonly string[]): readonly HistoryEntry[] {
   const around = pathToKey(path)
   const entries: (HistoryEntry & { readonly order: number })[] = []
@@ -502,14 +431,6 @@ function history(handle: AutomergeHandle, path: readonly string[]): readonly His
 
 function headsOf(handle: AutomergeHandle): readonly string[] {
   return handle.getHeads().sort()
-}
-
-function pathOf(key: string): readonly string[] {
-  const path = keyToPath(key)
-  if (path === undefined) {
-    throw new RecordError("RECORD_CHANGE_REFUSED", "a document with a key that none has")
-  }
-  return path
 }
 
 function limit(what: string): RecordError {
