@@ -21,7 +21,8 @@ import {
   type SpaceTag,
   spaceTagSchema,
 } from "@fulcrum/log/ids"
-import { encodeSpanEntries, SPAN_ENTRIES, type SpanKind, sealSpan } from "@fulcrum/log/span"
+import { SPAN_ENTRIES, type SpanKind, sealSpan } from "@fulcrum/log/span"
+import { encodeSpanEntries } from "@fulcrum/log/span-entries"
 
 export const deflate: Deflate = systemDeflate()
 

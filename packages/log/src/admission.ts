@@ -22,21 +22,14 @@ import { type Begin, rootChain } from "./entry.ts"
 import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError, type LogErrorCode } from "./log-error.ts"
-import { addRun, type LogTables, type Run, type SpanPart } from "./log-tables.ts"
+import type { Run, SpanPart } from "./log-records.ts"
+import { addRun, type LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import type { OpenedSpan, OpenedSpans } from "./opened-spans.ts"
 import { type Segment, segmentsOf } from "./segments.ts"
 import type { CheckWriter } from "./space-keyring.ts"
-import {
-  isSigned,
-  openSpan,
-  readSpan,
-  SPAN_KEY,
-  SPAN_SNAPSHOT,
-  type Span,
-  type SpanEntry,
-  type SpanHeader,
-} from "./span.ts"
+import { isSigned, readSpan, SPAN_KEY, SPAN_SNAPSHOT, type Span, type SpanHeader } from "./span.ts"
+import { openSpan, type SpanEntry } from "./span-entries.ts"
 import type { StoredEntries } from "./stored-entries.ts"
 import { epochOf, type LogSecrets, secretsFor } from "./stored-span.ts"
 import { type Head, TreeDraft } from "./tree-draft.ts"

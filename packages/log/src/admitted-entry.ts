@@ -6,7 +6,8 @@
 import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { Begin, EntryKind } from "./entry.ts"
 import type { ChainHash, EpochId, IncarnationId } from "./ids.ts"
-import { epochIdOf, SPAN_KEY, type Span, type SpanEntry } from "./span.ts"
+import { epochIdOf, SPAN_KEY, type Span } from "./span.ts"
+import type { SpanEntry } from "./span-entries.ts"
 import type { VectorRow } from "./vector.ts"
 
 export interface AdmittedEntry {

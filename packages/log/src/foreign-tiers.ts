@@ -6,7 +6,8 @@
  */
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { endOfLog, lastOfLog, recordsWithin, startOfLog } from "./lines.ts"
-import type { LogTables, SpanPlace } from "./log-tables.ts"
+import type { SpanPlace } from "./log-records.ts"
+import type { LogTables } from "./log-tables.ts"
 import { dueMerge } from "./tiers.ts"
 
 /** Spans given for one place. */

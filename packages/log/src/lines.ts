@@ -6,7 +6,8 @@
  */
 import type { IncarnationId } from "./ids.ts"
 import type { IncarnationTree, TreeNode } from "./incarnation-tree.ts"
-import type { LogTables, PlacedRecord } from "./log-tables.ts"
+import type { PlacedRecord } from "./log-records.ts"
+import type { LogTables } from "./log-tables.ts"
 import { LINE_SPANS_MAX, MERGED_BYTES_MAX } from "./tiers.ts"
 
 /** The newest incarnation of a log. */

@@ -14,20 +14,17 @@ import type { ChainHash, ChainKey, IncarnationId } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { recordsWithin } from "./lines.ts"
 import { LogError } from "./log-error.ts"
-import type { LogTables, PlacedRecord } from "./log-tables.ts"
+import type { PlacedRecord } from "./log-records.ts"
+import type { LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import { SPAN_INFLATED_MAX } from "./packing.ts"
+import { isSigned, SPAN_ENTRIES, type Span, type SpanHeader, sealSpan } from "./span.ts"
 import {
   encodeSpanEntries,
-  isSigned,
   openEncodedEntries,
   openSpan,
-  SPAN_ENTRIES,
-  type Span,
-  type SpanHeader,
   type SpanSecrets,
-  sealSpan,
-} from "./span.ts"
+} from "./span-entries.ts"
 import type { StoredEntries } from "./stored-entries.ts"
 import { type LogSecrets, readStored, secretsFor, storedSecrets } from "./stored-span.ts"
 import type { Verified } from "./verified.ts"

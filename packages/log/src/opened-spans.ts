@@ -8,7 +8,8 @@
  * @module
  */
 import type { Segment } from "./segments.ts"
-import type { Span, SpanEntry } from "./span.ts"
+import type { Span } from "./span.ts"
+import type { SpanEntry } from "./span-entries.ts"
 import type { Verified } from "./verified.ts"
 
 /** What they may take together in a space whose spans are merged. */

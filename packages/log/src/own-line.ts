@@ -27,15 +27,8 @@ import {
   incarnationIdSchema,
 } from "./ids.ts"
 import type { SpaceKeyring, WriterSource } from "./space-keyring.ts"
-import {
-  encodeSpanEntries,
-  epochIdOf,
-  SPAN_ENTRIES,
-  SPAN_KEY,
-  type SpanEntry,
-  type SpanKind,
-  sealSpan,
-} from "./span.ts"
+import { epochIdOf, SPAN_ENTRIES, SPAN_KEY, type SpanKind, sealSpan } from "./span.ts"
+import { encodeSpanEntries, type SpanEntry } from "./span-entries.ts"
 import { type VectorRow, type VersionVector, vectorDifference } from "./vector.ts"
 
 /** Most bytes of entries gathered in one span, unless a single entry has more. */

@@ -5,7 +5,7 @@
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { type IncarnationId, idKey } from "./ids.ts"
-import type { SpanEntry } from "./span.ts"
+import type { SpanEntry } from "./span-entries.ts"
 
 /** Entries of one incarnation that follow each other. */
 export interface Segment {

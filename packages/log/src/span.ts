@@ -42,14 +42,11 @@
  *
  * @module
  */
-import { compareBytes, concatBytes, equalBytes } from "@fulcrum/codec/bytes"
+import { compareBytes, concatBytes } from "@fulcrum/codec/bytes"
 import { decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
 import {
-  array,
   branded,
   bytes,
-  bytesMax,
-  decodeAs,
   encodeAs,
   int,
   literal,
@@ -65,30 +62,19 @@ import { hash } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "./deflate.ts"
 import {
-  type Begin,
-  decodeBegin,
-  decodeEntry,
-  ENTRY_BYTES_MAX,
-  type Entry,
-  nextChain,
-} from "./entry.ts"
-import { type BodyColumns, decodeEntryColumns, isInColumns } from "./entry-columns.ts"
-import {
   type ChainHash,
-  type ChainKey,
   chainHashSchema,
   type EpochId,
   type EpochKey,
   epochIdSchema,
   type IncarnationId,
-  idKey,
   incarnationIdSchema,
   NO_EPOCH,
   type SpaceTag,
   spaceTagSchema,
 } from "./ids.ts"
 import { LogError, readAs } from "./log-error.ts"
-import { packContent, SPAN_INFLATED_MAX, unpackContent } from "./packing.ts"
+import { packContent, unpackContent } from "./packing.ts"
 import type { Verified } from "./verified.ts"
 
 /** Largest span, in bytes: what one message of the transport carries. */
@@ -139,28 +125,6 @@ export interface Span {
   readonly bytes: Uint8Array
 }
 
-/** An entry as it comes out of a span, with the chain that ties it. */
-export interface SpanEntry extends Entry {
-  readonly incarnation: IncarnationId
-  readonly sequence: number
-  readonly chainBefore: ChainHash
-  readonly chain: ChainHash
-  /** What a begin entry says. */
-  readonly begin?: Begin
-}
-
-export interface SpanSecrets extends ContentSecrets {
-  readonly chainKey: ChainKey
-}
-
-/** What opens a span, and reads its content. */
-export interface ContentSecrets {
-  readonly epochKey: EpochKey
-  readonly deflate: Deflate
-  /** Absent: entries in columns cannot be read. */
-  readonly bodies?: BodyColumns | undefined
-}
-
 export interface SpanToSeal {
   readonly kind: SpanKind
   readonly space: SpaceTag
@@ -196,11 +160,6 @@ const headerSchema: Schema<SpanHeader> = struct({
   salt: bytes(32),
 })
 
-const entriesSchema: Schema<readonly Uint8Array[]> = array(
-  bytesMax(ENTRY_BYTES_MAX),
-  SPAN_ENTRIES_MAX,
-)
-
 const EMPTY = new Uint8Array(0)
 const EMPTY_CLEAR_HASH = hash(contexts.spanClear, EMPTY)
 
@@ -209,10 +168,6 @@ export function tierOf(count: number): number {
   let tier = 0
   for (let limit = 8; count >= limit && tier < TIER_MAX; limit *= 8) tier++
   return tier
-}
-
-export function encodeSpanEntries(entries: readonly Uint8Array[]): Uint8Array {
-  return encodeCbor(entries)
 }
 
 /** Seals and signs one span. */
@@ -300,50 +255,6 @@ export function isSigned(span: Span): span is Verified<Span> {
   return verify(contexts.spanSignature, header.writer, body, signature)
 }
 
-/**
- * Opens a span of entries or a key span and checks its chain.
- *
- * @throws {LogError} `LOG_SEAL`, `LOG_MALFORMED`, `LOG_VERSION`, `LOG_CHAIN`.
- */
-export function openSpan(span: Verified<Span>, secrets: SpanSecrets): readonly SpanEntry[] {
-  const { header } = span
-  const encoded = openEncodedEntries(span, secrets)
-  const placed = placeEntries(header, encoded.map(decodeEntry))
-  const entries: SpanEntry[] = []
-  let chainBefore = header.chainBefore
-  for (const [i, entry] of placed.entries()) {
-    const parent = i > 0 ? entry.begin?.parent : undefined
-    if (parent && !equalBytes(parent.chain, chainBefore)) throw unchained()
-    const chain = nextChain(secrets.chainKey, chainBefore, encoded[i] ?? EMPTY)
-    entries.push({ ...entry, chainBefore, chain })
-    chainBefore = chain
-  }
-  if (!equalBytes(chainBefore, header.chainEnd)) throw unchained()
-  if (!kindsFit(header.kind, entries)) throw malformed()
-  return entries
-}
-
-/**
- * The entries of a span of entries or a key span, as they are chained; the chain is not checked.
- *
- * @throws {LogError} `LOG_SEAL`, `LOG_MALFORMED`.
- */
-export function openEncodedEntries(
-  span: Verified<Span>,
-  secrets: ContentSecrets,
-): readonly Uint8Array[] {
-  const { start, end } = span.header
-  const count = end - start + 1
-  const content = openSpanContent(span, secrets)
-  const list = readAs("LOG_MALFORMED", "not a list of entries", () =>
-    isInColumns(content)
-      ? decodeEntryColumns(content, count, secrets.bodies)
-      : decodeAs(entriesSchema, content, { bytesMax: SPAN_INFLATED_MAX }),
-  )
-  if (list.length !== count) throw malformed()
-  return list
-}
-
 /** The content of a span of any kind. @throws {LogError} `LOG_SEAL`, `LOG_MALFORMED`. */
 export function openSpanContent(
   span: Verified<Span>,
@@ -405,47 +316,6 @@ function checkShape({ header, clear, commitment, ciphertext, signature }: Span):
   if (!fits) throw malformed()
 }
 
-/**
- * Which incarnation each entry is of. The header names the last one's; whoever begins after an entry
- * of the same span continues it, and says of which incarnation that is.
- */
-function placeEntries(
-  header: SpanHeader,
-  entries: readonly Entry[],
-): readonly Omit<SpanEntry, "chainBefore" | "chain">[] {
-  const placed: Omit<SpanEntry, "chainBefore" | "chain">[] = []
-  const known = new Set<string>()
-  let { incarnation } = header
-  for (let i = entries.length - 1; i >= 0; i--) {
-    const entry = entries[i]
-    if (entry === undefined) continue
-    const { kind, on, body } = entry
-    const sequence = header.start + i
-    const begin = kind === "begin" ? decodeBegin(body) : undefined
-    placed.push({ kind, on, body, incarnation, sequence, ...(begin && { begin }) })
-    if (begin === undefined || i === 0) continue
-    known.add(idKey(incarnation))
-    const { parent } = begin
-    if (parent?.sequence !== sequence - 1 || known.has(idKey(parent.incarnation))) throw malformed()
-    incarnation = parent.incarnation
-  }
-  return placed.reverse()
-}
-
-/** A key entry comes only, and last, in a key span; there nothing begins but with the first. */
-function kindsFit(kind: SpanKind, entries: readonly SpanEntry[]): boolean {
-  return (
-    entries.every((entry, i) => {
-      if (entry.kind === "begin") return i === 0 || kind !== SPAN_KEY
-      return (
-        (entry.kind === "key") === (kind === SPAN_KEY) &&
-        (kind !== SPAN_KEY || i === entries.length - 1)
-      )
-    }) &&
-    (kind !== SPAN_KEY || entries.at(-1)?.kind === "key")
-  )
-}
-
 function contentContext(kind: SpanKind): Context {
   return kind === SPAN_SNAPSHOT ? contexts.snapshotContent : contexts.spanContent
 }
@@ -455,10 +325,6 @@ function sealedHeader(headerBytes: Uint8Array, clear: Uint8Array): Uint8Array {
   return concatBytes([headerBytes, clearHash])
 }
 
-function unchained(): LogError {
-  return new LogError("LOG_CHAIN", "entries that do not give the chain hash their header names")
-}
-
-function malformed(): LogError {
+export function malformed(): LogError {
   return new LogError("LOG_MALFORMED", "not a span")
 }

@@ -10,8 +10,10 @@
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
 import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
 import { LogError } from "./log-error.ts"
-import type { LogTables, NamedRun, StoredSpan } from "./log-tables.ts"
-import type { Span, SpanEntry } from "./span.ts"
+import type { NamedRun, StoredSpan } from "./log-records.ts"
+import type { LogTables } from "./log-tables.ts"
+import type { Span } from "./span.ts"
+import type { SpanEntry } from "./span-entries.ts"
 import { type LogSecrets, openStored } from "./stored-span.ts"
 
 /** Spans kept open: as many as there are lines that are likely to have been written in turn. */

@@ -9,15 +9,8 @@ import type { BodyColumns } from "./entry-columns.ts"
 import type { EpochId } from "./ids.ts"
 import { LogError } from "./log-error.ts"
 import type { SpaceKeyring } from "./space-keyring.ts"
-import {
-  epochIdOf,
-  openSpan,
-  readSpan,
-  SPAN_KEY,
-  type Span,
-  type SpanEntry,
-  type SpanSecrets,
-} from "./span.ts"
+import { epochIdOf, readSpan, SPAN_KEY, type Span } from "./span.ts"
+import { openSpan, type SpanEntry, type SpanSecrets } from "./span-entries.ts"
 import type { Verified } from "./verified.ts"
 
 /** What opens the spans of a log. */

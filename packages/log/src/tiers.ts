@@ -13,7 +13,7 @@
  *
  * @module
  */
-import type { PlacedRecord } from "./log-tables.ts"
+import type { PlacedRecord } from "./log-records.ts"
 import { SPAN_ENTRIES, tierOf } from "./span.ts"
 
 /** Spans of one tier that become one of the next. */

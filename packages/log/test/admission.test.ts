@@ -6,14 +6,8 @@ import { encodeEntry, nextChain } from "../src/entry.ts"
 import { epochKeySchema, type IncarnationId, idKey } from "../src/ids.ts"
 import { type OpenedSpan, OpenedSpans } from "../src/opened-spans.ts"
 import type { Replica } from "../src/replica.ts"
-import {
-  encodeSpanEntries,
-  isSigned,
-  openSpan,
-  readSpan,
-  SPAN_ENTRIES,
-  sealSpan,
-} from "../src/span.ts"
+import { isSigned, readSpan, SPAN_ENTRIES, sealSpan } from "../src/span.ts"
+import { encodeSpanEntries, openSpan } from "../src/span-entries.ts"
 import { WAITING_SPANS_MAX, WaitingRoom } from "../src/waiting-room.ts"
 import { append, carry, type Device, entriesOf, openDevice, textsOf } from "./device.ts"
 import { deflate, type SpaceSecrets, spaceSecrets, spanOf } from "./fixture.ts"

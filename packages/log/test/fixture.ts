@@ -20,7 +20,8 @@ import {
   type SpaceTag,
   spaceTagSchema,
 } from "../src/ids.ts"
-import { encodeSpanEntries, SPAN_ENTRIES, sealSpan } from "../src/span.ts"
+import { SPAN_ENTRIES, sealSpan } from "../src/span.ts"
+import { encodeSpanEntries } from "../src/span-entries.ts"
 
 export const deflate: Deflate = systemDeflate()
 

@@ -5,16 +5,8 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { chainKeySchema, epochKeySchema } from "../src/ids.ts"
 import { paddedLength } from "../src/padding.ts"
-import {
-  encodeSpanEntries,
-  followsDigest,
-  openSpan,
-  readSpan,
-  SPAN_KEY,
-  sealSpan,
-  tierOf,
-  verifySpan,
-} from "../src/span.ts"
+import { followsDigest, readSpan, SPAN_KEY, sealSpan, tierOf, verifySpan } from "../src/span.ts"
+import { encodeSpanEntries, openSpan } from "../src/span-entries.ts"
 import { codeOf, deflate, spaceSecrets, spanOf } from "./fixture.ts"
 
 const secrets = spaceSecrets("span")

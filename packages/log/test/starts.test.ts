@@ -11,7 +11,8 @@ import {
   incarnationIdSchema,
 } from "../src/ids.ts"
 import { LogTables } from "../src/log-tables.ts"
-import { encodeSpanEntries, readSpanHeader, SPAN_ENTRIES, sealSpan } from "../src/span.ts"
+import { readSpanHeader, SPAN_ENTRIES, sealSpan } from "../src/span.ts"
+import { encodeSpanEntries } from "../src/span-entries.ts"
 import type { VectorRow } from "../src/vector.ts"
 import {
   append,

@@ -6,14 +6,8 @@ import { expect, test } from "vitest"
 import { ENTRY_BODY_BYTES_MAX, encodeEntry, nextChain } from "../src/entry.ts"
 import { decodeEntryColumns, encodeEntryColumns } from "../src/entry-columns.ts"
 import { idKey } from "../src/ids.ts"
-import {
-  encodeSpanEntries,
-  readSpanHeader,
-  SPAN_ENTRIES,
-  SPAN_KEY,
-  sealSpan,
-  tierOf,
-} from "../src/span.ts"
+import { readSpanHeader, SPAN_ENTRIES, SPAN_KEY, sealSpan, tierOf } from "../src/span.ts"
+import { encodeSpanEntries } from "../src/span-entries.ts"
 import {
   dueMerge,
   FAN_OUT,

@@ -399,7 +399,7 @@ export const CANARIES: readonly Canary[] = [
         "?? encodeSpanEntries(encoded.map((entry, at) => (at === 3 ? (encoded[2] ?? entry) : entry)))",
       ),
       ...one(
-        "log/src/span.ts",
+        "log/src/span-entries.ts",
         "if (!equalBytes(chainBefore, header.chainEnd)) throw unchained()",
         "if (header.chainEnd.length === 0) throw unchained()",
       ),
