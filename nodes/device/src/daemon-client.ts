@@ -107,7 +107,11 @@ export class DaemonClient {
     }
     const prompt = memberOf(line, "prompt")
     if (prompt !== undefined) {
-      await this.#answer(textOf(prompt, "id") ?? "", await asked(prompt, io))
+      const answering = this.#answer(textOf(prompt, "id") ?? "", await asked(prompt, io))
+      await answering.catch((error: unknown) => {
+        // It ended while its person was asked: its last line says how.
+        if (!(error instanceof ProgramError) || error.code !== "PROMPT_UNKNOWN") throw error
+      })
     }
     const error = memberOf(line, "error")
     if (error !== undefined) throw readFailure(error)
