@@ -11,6 +11,12 @@ import { CATALOG, type CatalogCommand, type CatalogParameter, GROUPS } from "./c
 import { DONE, describeFailure, FAILED, WRONG_USAGE } from "./program-error.ts"
 
 const isJson = process.argv.includes("--json")
+// Whoever reads has read enough: `--help | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit()
+})
+
 const program = shared(new Command("fulcrum"))
   .description("Your record on your own devices, and the companies you deal with.")
   .version(manifest.version)

@@ -67,7 +67,7 @@ describe("the record", () => {
         "Set card/phones/home.",
         "Reaches Acme:",
         "  Acme  card/phones/home",
-        "Kept here until the next `fulcrum up` or `fulcrum sync`:",
+        "Still kept here; `fulcrum up` brings it by itself, and `fulcrum sync` tries again:",
         "  1 entry for relay R",
       ].join("\n"),
     )
@@ -224,7 +224,7 @@ describe("devices and relays", () => {
     await expect(no).rejects.toMatchObject({ code: "DECLINED" })
     const { text } = await run("devices revoke", { name: "phone" }, { io: new MemoryIo(["yes"]) })
     expect(text).toBe("phone is removed.")
-    expect((await run("devices")).text).toContain("phone   away         behind")
+    expect((await run("devices")).text).toContain("phone   away         not known")
   })
 
   test("relays are added, listed and removed", async () => {

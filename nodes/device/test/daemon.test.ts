@@ -2,6 +2,7 @@ import { mkdtemp, rm, stat, writeFile } from "node:fs/promises"
 import { createServer, request as startRequest } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { systemClock } from "@fulcrum/crypto/clock"
 import { seededRandom, systemRandom } from "@fulcrum/crypto/random"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
@@ -10,7 +11,7 @@ import { DaemonClient } from "../src/daemon-client.ts"
 import { findDaemon, removeDaemonFile, writeDaemonFile } from "../src/daemon-file.ts"
 import { findHome } from "../src/home.ts"
 import { MemoryIo } from "./memory-io.ts"
-import { MemoryPerson } from "./memory-person.ts"
+import { CodedError, MemoryPerson } from "./memory-person.ts"
 
 let person: MemoryPerson
 let daemon: Daemon
@@ -121,6 +122,24 @@ describe("a command", () => {
     await expect(call("set", { path: "card/name" }).answered).rejects.toMatchObject({
       code: "USAGE",
     })
+  })
+
+  test("that ends while its person is asked says how it ended", async () => {
+    const asked = Promise.withResolvers<void>()
+    person.pair = async (prompts) => {
+      prompts.approve({ words: ["apple"], name: "phone" }).catch(() => undefined)
+      await asked.promise
+      throw new CodedError("PAIR_GUEST_GONE", "the new device has gone")
+    }
+    const io = new MemoryIo()
+    io.ask = async () => {
+      asked.resolve()
+      await sleep(200)
+      return "yes"
+    }
+    const { signal } = new AbortController()
+    const pairing = client.call({ command: "pair", args: {}, io, signal })
+    await expect(pairing).rejects.toMatchObject({ code: "PAIR_GUEST_GONE" })
   })
 
   test("that is interrupted ends in the daemon too", async () => {

@@ -31,6 +31,12 @@ interface UpFlags {
   readonly json?: boolean
 }
 
+// Whoever reads has read enough: `--help | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit()
+})
+
 const program = new Command("fulcrum-relay")
   .description("Keeps sealed messages for whoever is offline, and cannot read them.")
   .version(manifest.version)

@@ -10,6 +10,12 @@ import manifest from "../package.json" with { type: "json" }
 import { DONE, describeFailure, FAILED, notYet, WRONG_USAGE } from "./program-error.ts"
 
 const isJson = process.argv.includes("--json")
+// Whoever reads has read enough: `--help | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit()
+})
+
 const program = shared(new Command("fulcrum-vendor"))
   .description(
     "A company's side: takes in what its customers disclose, and answers with signed receipts.",

@@ -163,6 +163,8 @@ export const contexts = {
   webhookEvent: "fulcrum/v1/webhook-event",
 
   // engine
+  /** Draws the mailboxes that the record moves to after a removal. */
+  movedMailbox: "fulcrum/v1/moved-mailbox",
   /** Seals what a removed device is told. */
   removalNotice: "fulcrum/v1/removal-notice",
   /** Names the meeting at which a pairing that was cut off goes on. */

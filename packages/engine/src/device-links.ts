@@ -73,7 +73,9 @@ export class DeviceLinks {
   open(host: Host): void {
     if (this.#host === undefined) {
       this.#host = host
-      host.handle(SYNC_PROTOCOL, (channel) => this.#run(channel))
+      host.handle(SYNC_PROTOCOL, async (channel) => {
+        await this.#run(channel)
+      })
     }
     this.refresh()
   }
@@ -203,8 +205,8 @@ export class DeviceLinks {
       attempt: async (signal) => {
         if (this.isConnected(device.id)) return this.#untilGone(device.id, signal)
         const channel = await this.#dial(host, device, signal)
-        const hasMet = channel !== undefined && (await this.#run(channel))
-        if (!hasMet) throw new NetError("NET_UNREACHABLE", "the device was not met")
+        const met = channel && (await this.#run(channel))
+        if (met !== id) throw new NetError("NET_UNREACHABLE", "the device was not met")
       },
       failed: () => this.#failed(id),
     })
@@ -240,9 +242,9 @@ export class DeviceLinks {
   /**
    * One connection with an own device, from meeting to its end.
    *
-   * @returns Whether an own device was met.
+   * @returns The own device that was met.
    */
-  #run(channel: Channel): Promise<boolean> {
+  #run(channel: Channel): Promise<string | undefined> {
     return this.#underway.run(async (signal) => {
       const leave = () => channel.abort(new Error("closing"))
       if (signal.aborted) leave()
@@ -255,10 +257,10 @@ export class DeviceLinks {
     })
   }
 
-  async #speak(channel: Channel, signal: AbortSignal): Promise<boolean> {
+  async #speak(channel: Channel, signal: AbortSignal): Promise<string | undefined> {
     const { self, meetingKey, clock } = this.#options
     const host = this.#host
-    if (host === undefined || signal.aborted) return false
+    if (host === undefined || signal.aborted) return undefined
     const met = await meet(
       channel,
       {
@@ -272,7 +274,7 @@ export class DeviceLinks {
     )
     if (met.kind === "self") this.#options.metCopy()
     if (met.kind === "told-removed") this.#options.toldRemoved(met.notice)
-    if (met.kind !== "met" || signal.aborted) return false
+    if (met.kind !== "met" || signal.aborted) return undefined
     const device = bytesToHex(met.device.id)
     const link = new SyncLink({
       channel,
@@ -285,13 +287,13 @@ export class DeviceLinks {
     const live: LiveLink = { device, link, channel, isOurs: channel.outbound }
     if (!this.#isWanted(live)) {
       await channel.close()
-      return true
+      return device
     }
     this.#live.add(live)
     this.#notify()
     try {
       await link.run(signal)
-      return true
+      return device
     } finally {
       this.#live.delete(live)
       this.#notify()

@@ -70,6 +70,8 @@ export interface MailboxLinkOptions {
 
 export class MailboxLink {
   readonly address: string
+  /** The hash of mailbox and relay, under which all that is kept of them is. */
+  readonly group: Uint8Array
   readonly #options: MailboxLinkOptions
   readonly #cursor: StoredCursor
   readonly #contradictions: RelayContradictions
@@ -97,6 +99,7 @@ export class MailboxLink {
     this.address = options.address
     this.#options = options
     const group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
+    this.group = group
     this.#contradictions = new RelayContradictions(options.vault, group)
     this.#witness = new MailboxWitness(options.vault, this.#contradictions)
     this.#cursor = new StoredCursor(options.vault, group)
@@ -139,6 +142,11 @@ export class MailboxLink {
     this.#wake.notify()
   }
 
+  /** Whether this device has ever brought or read anything there. */
+  async wasUsed(): Promise<boolean> {
+    return (await this.#cursor.load()) !== undefined
+  }
+
   /** Whether something here is not known to be on the relay. */
   async isBehind(): Promise<boolean> {
     const { replica } = this.#options.space
@@ -165,6 +173,11 @@ export class MailboxLink {
     this.#begun = this.#rounds
     this.#code = code
     this.#show(FULL.includes(code) ? "full" : "unreachable")
+  }
+
+  /** How often the relay has contradicted what it signed about this mailbox. */
+  contradictions(): Promise<number> {
+    return this.#contradictions.countAll()
   }
 
   /** Whether the relay has contradicted itself so often that nothing is said to it any more. */

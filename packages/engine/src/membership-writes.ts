@@ -16,6 +16,7 @@ import { shareKeyBody, wrapShareKey } from "@fulcrum/relations/share-key"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EpochSecret } from "./membership.ts"
+import { joinMailboxes, moveRecord } from "./record-mailboxes.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 
 /**
@@ -64,12 +65,8 @@ export async function followRemovals(parts: {
     const removals = ledger.membership.view.removed.flatMap((device) => device.removals)
     const due = new Set(removals.map(({ epoch }) => bytesToHex(epoch)))
     for (const done of ledger.state.removalsDone) due.delete(done)
-    if (due.size === 0) return
-    for (const { address, mailboxSeed } of ledger.state.relays) {
-      step.add({ kind: "recordRelay", value: { address, mailboxSeed, removed: true } })
-      const fresh = { address, mailboxSeed: random.bytes(32), removed: false }
-      step.add({ kind: "recordRelay", value: fresh })
-    }
+    if (due.size === 0) return joinMailboxes(step, ledger)
+    moveRecord(step, ledger, random)
     for (const relationship of relationships.all) rotateShare(step, relationship, random)
     for (const { epoch } of removals) {
       if (due.has(bytesToHex(epoch))) step.add({ kind: "removalDone", value: { epoch } })

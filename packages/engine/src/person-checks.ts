@@ -5,7 +5,8 @@
  */
 import type { Vault } from "@fulcrum/store/vault"
 import type { Ledger } from "./ledger.ts"
-import { countContradictions } from "./relay-contradictions.ts"
+import type { RelayRow } from "./person.ts"
+import { type ContradictedMailbox, countContradictedMailboxes } from "./relay-contradictions.ts"
 
 export interface Check {
   readonly check: string
@@ -19,10 +20,13 @@ export interface PersonParts {
   readonly isRemoved: boolean
   /** What peers said of this device. */
   readonly alarms: ReadonlySet<string>
+  readonly relays: readonly RelayRow[]
+  /** Of those that are used now. */
+  readonly contradicted: readonly ContradictedMailbox[]
 }
 
 export async function checkPerson(parts: PersonParts): Promise<readonly Check[]> {
-  const { ledger, vault, isRemoved, alarms } = parts
+  const { ledger, isRemoved, alarms } = parts
   const { record, quarantined, shown } = ledger
   const copies = record.tree.branchings().length
   return [
@@ -38,15 +42,48 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
       detail: `${copies} places where a folder was copied`,
     },
     none("forks", record.forkCount, "forks kept as proof"),
-    none(
-      "relays",
-      await countContradictions(vault),
-      "times a relay contradicted what it had signed",
-    ),
+    ...(await checkRelays(parts)),
     none("snapshots", shown.wrong, "documents were shown otherwise than their history gave"),
     none("quarantine", quarantined, "entries not applied"),
     none("waiting", record.waitingCount, "spans wait"),
   ]
+}
+
+/** One line for each that is at fault, or one for all. What relays did before that are used no more is none. */
+async function checkRelays({
+  vault,
+  relays,
+  contradicted,
+}: PersonParts): Promise<readonly Check[]> {
+  const away = relays.filter(({ state }) => state === "unreachable" || state === "full")
+  const before = (await countContradictedMailboxes(vault)) - contradicted.length
+  return [
+    ...eachOrNone(
+      "relays",
+      "no relay contradicts what it signed",
+      contradicted.map(contradictedText),
+    ),
+    ...eachOrNone(
+      "relays reached",
+      "of none it is known that it cannot be used",
+      away.map(({ address, state, code }) => `${address} is ${state} (${code})`),
+    ),
+    ...(before > 0 ? [{ check: "relays before", ok: true, detail: keptText(before) }] : []),
+  ]
+}
+
+function eachOrNone(check: string, none: string, faults: readonly string[]): readonly Check[] {
+  if (faults.length === 0) return [{ check, ok: true, detail: none }]
+  return faults.map((detail) => ({ check, ok: false, detail }))
+}
+
+function contradictedText({ address, times, isGivenUp }: ContradictedMailbox): string {
+  const end = isGivenUp ? "nothing more is said to it" : "the proofs are kept"
+  return `${address} contradicted what it had signed, times: ${times}; ${end}`
+}
+
+function keptText(mailboxes: number): string {
+  return `${mailboxes} mailboxes that are used no more: the proofs against their relays are kept`
 }
 
 /** There should be none. */

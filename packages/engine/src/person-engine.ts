@@ -356,12 +356,14 @@ export class PersonEngine implements Person {
     return this.#underway.run(() => this.#network.settle(timeoutMs))
   }
 
-  doctor(): Promise<readonly Check[]> {
+  async doctor(): Promise<readonly Check[]> {
     return checkPerson({
       ledger: this.#ledger,
       vault: this.#options.vault,
       isRemoved: this.isRemoved,
       alarms: this.#network.alarms,
+      relays: await this.relays(),
+      contradicted: await this.#network.contradicted(),
     })
   }
 

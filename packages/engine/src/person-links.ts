@@ -26,6 +26,7 @@ import type { Vault } from "@fulcrum/store/vault"
 import { keepTrying } from "./keep-trying.ts"
 import { Knocks } from "./knocks.ts"
 import type { Ledger } from "./ledger.ts"
+import { LeftMailboxes } from "./left-mailboxes.ts"
 import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
 import { MailboxLink } from "./mailbox-link.ts"
 import {
@@ -35,6 +36,7 @@ import {
   type RelayReceiptItem,
 } from "./record-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
+import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { visitRelay } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
 
@@ -59,12 +61,16 @@ export interface PersonLinksOptions {
   mayWrite(): boolean
   /** Relays that keep the record, with the mailbox on each. */
   relays(): readonly RecordRelayItem[]
+  /** Those that kept it, and are to be told that they do no more. */
+  leftRelays(): readonly RecordRelayItem[]
 }
 
 interface KnownLink {
   readonly link: MailboxLink
   /** The relationship that it serves; absent: the record. */
   readonly relationship: string | undefined
+  /** The record has left this mailbox, which is told so. */
+  readonly isLeft?: boolean
 }
 
 interface RunningLink extends KnownLink {
@@ -78,10 +84,12 @@ export class PersonLinks {
   readonly #known = new Map<string, KnownLink>()
   readonly #running = new Map<string, RunningLink>()
   readonly #knocks: Knocks
+  readonly #left: LeftMailboxes
   #isOpen = false
 
   constructor(options: PersonLinksOptions) {
     this.#options = options
+    this.#left = new LeftMailboxes(options.vault, options.clock)
     this.#knocks = new Knocks(options.vault, options.clock)
   }
 
@@ -95,8 +103,8 @@ export class PersonLinks {
   refresh(): void {
     if (!this.#isOpen) return
     const known = this.#know()
-    for (const [key, { link, relationship }] of known) {
-      if (!this.#running.has(key)) this.#run(key, link, relationship)
+    for (const [key, one] of known) {
+      if (!this.#running.has(key) && !this.#isStillUsed(one)) this.#run(key, one)
     }
     for (const [key, running] of this.#running) {
       if (known.has(key)) running.link.poke()
@@ -107,8 +115,8 @@ export class PersonLinks {
 
   /** The record's links, and how they stand: running or not, what the relays hold is known. */
   get record(): readonly MailboxLink[] {
-    return [...this.#know().values()].flatMap(({ link, relationship }) =>
-      relationship === undefined ? [link] : [],
+    return [...this.#know().values()].flatMap(({ link, relationship, isLeft }) =>
+      relationship === undefined && isLeft !== true ? [link] : [],
     )
   }
 
@@ -126,6 +134,16 @@ export class PersonLinks {
       for (const link of this.record)
         if (equalBytes(link.mailbox, mailbox)) link.witness(device, receipt)
     }
+  }
+
+  /** Of the mailboxes that are used now, those whose relay contradicted what it signed about it. */
+  async contradicted(): Promise<readonly ContradictedMailbox[]> {
+    const links = [...this.#know().values()].filter(({ isLeft }) => isLeft !== true)
+    const all = links.map(async ({ link }): Promise<ContradictedMailbox> => {
+      const times = await link.contradictions()
+      return { address: link.address, times, isGivenUp: await link.isGivenUp() }
+    })
+    return (await Promise.all(all)).filter(({ times }) => times > 0)
   }
 
   of(relationship: string): readonly MailboxLink[] {
@@ -152,8 +170,15 @@ export class PersonLinks {
       const key = `record ${bytesToHex(mailboxSeed)} ${address}`
       due.add(key)
       if (this.#known.has(key)) continue
-      const link = this.#recordLink(address, mailboxSeed)
+      const link = this.#recordLink(address, mailboxSeed, "archive")
       this.#known.set(key, { link, relationship: undefined })
+    }
+    for (const { address, mailboxSeed } of this.#options.leftRelays()) {
+      const key = `left ${bytesToHex(mailboxSeed)} ${address}`
+      const { link } = this.#known.get(key) ?? { link: this.#recordLink(address, mailboxSeed) }
+      if (this.#left.isKnownOver(link)) continue
+      due.add(key)
+      this.#known.set(key, { link, relationship: undefined, isLeft: true })
     }
     for (const relationship of this.#options.relationships.all) {
       if (this.#isOver(relationship)) continue
@@ -173,12 +198,19 @@ export class PersonLinks {
   async settled(signal: AbortSignal): Promise<void> {
     this.refresh()
     await Promise.all(
-      [...this.#running.values()].map(({ link, wake }) => {
+      [...this.#running.values()].map(async ({ link, wake, isLeft, ended }) => {
+        if (isLeft && !(await this.#left.isFresh(link))) return
         const done = link.settled(signal)
         wake.notify()
-        return done
+        await Promise.race([done, ended])
       }),
     )
+  }
+
+  /** Whether another link to the same mailbox of the record, which it has left, still runs. */
+  #isStillUsed({ link, isLeft }: KnownLink): boolean {
+    const running = [...this.#running.values()]
+    return isLeft === true && running.some((one) => equalBytes(one.link.group, link.group))
   }
 
   /** Whether a relay has refused the connect message for good: it is not brought again. */
@@ -193,8 +225,9 @@ export class PersonLinks {
     this.#running.clear()
   }
 
-  #run(key: string, link: MailboxLink, relationship: string | undefined): void {
+  #run(key: string, known: KnownLink): void {
     const { network, clock, random } = this.#options
+    const { link, relationship, isLeft } = known
     const stop = new AbortController()
     const wake = new Signal()
     const { address } = link
@@ -204,9 +237,11 @@ export class PersonLinks {
       wake,
       signal: stop.signal,
       attempt: async (signal) => {
+        if (isLeft && (await this.#left.isOver(link))) return stop.abort()
         if (await link.isGivenUp()) throw givenUp()
         const visit = { network, clock, address, signal }
         try {
+          if (isLeft) void this.#whenTold(link, stop)
           await visitRelay(visit, (client, one) => link.serve(client, one))
         } catch (error) {
           if (relationship !== undefined) await this.#keepRefusal(relationship, error)
@@ -224,7 +259,15 @@ export class PersonLinks {
       // It may be due again by now: a relay that was gone for a moment, while all was read anew.
       this.refresh()
     })
-    this.#running.set(key, { link, relationship, wake, stop, ended })
+    this.#running.set(key, { ...known, wake, stop, ended })
+  }
+
+  /** Leaves a mailbox once all is there that says so. */
+  async #whenTold(link: MailboxLink, stop: AbortController): Promise<void> {
+    await link.settled(stop.signal)
+    if (stop.signal.aborted || link.code !== undefined || (await link.isBehind())) return
+    await this.#left.end(link)
+    stop.abort()
   }
 
   /**
@@ -239,7 +282,8 @@ export class PersonLinks {
     await relationships.keepConnectRefused(relationship, error.code)
   }
 
-  #recordLink(address: string, mailboxSeed: Uint8Array): MailboxLink {
+  /** @param made - How the mailbox is made, where there is none. */
+  #recordLink(address: string, mailboxSeed: Uint8Array, made?: "archive"): MailboxLink {
     const { ledger, vault, clock, random, writer } = this.#options
     const mailboxKey = signingKeyFromSeed(mailboxSeed)
     const space: LinkedSpace = {
@@ -250,7 +294,8 @@ export class PersonLinks {
       stored: async () => this.#options.changed(),
       isArchived: true,
     }
-    const access = this.#access(mailboxKey, writer, { key: mailboxKey, kind: "archive" })
+    const create = made && { key: mailboxKey, kind: made }
+    const access = this.#access(mailboxKey, writer, create)
     return new MailboxLink({ address, access, space, vault, clock, random })
   }
 

@@ -37,6 +37,7 @@ import { PersonLinks } from "./person-links.ts"
 import type { RecordRelayItem } from "./record-items.ts"
 import { RecordMerging } from "./record-merging.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
+import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { isNoticeFor, sealNotice } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
 
@@ -89,6 +90,7 @@ export class PersonNetwork {
       changed: () => this.#onShares(),
       failed: () => options.tell("network"),
       relays: () => this.#recordRelays(),
+      leftRelays: () => (this.#otherDevices().length > 0 ? ledger.state.leftRelays : []),
       mayWrite: () =>
         ledger.membership.hasJoined &&
         !ledger.membership.isRemoved(device.id) &&
@@ -129,18 +131,26 @@ export class PersonNetwork {
     return this.#alarms
   }
 
+  /** One row for each relay, also of one that has two mailboxes, as devices that added it at once make. */
   async relays(): Promise<readonly RelayRow[]> {
-    const links = this.#links.record
-    return Promise.all(
-      this.#recordRelays().map(async ({ address }): Promise<RelayRow> => {
-        const link = links.find((one) => one.address === address)
-        if (link === undefined) return { address, state: "untried", pending: 0, code: undefined }
-        const pending = (await link.isBehind()) ? 1 : 0
-        const { state, code } = link
-        const isUp = state === "idle" || state === "working"
-        return { address, pending, state: isUp ? "reachable" : state, code }
-      }),
-    )
+    const addresses = new Set(this.#recordRelays().map(({ address }) => address))
+    return Promise.all([...addresses].map((address) => this.#relayRow(address)))
+  }
+
+  async #relayRow(address: string): Promise<RelayRow> {
+    const links = this.#links.record.filter((one) => one.address === address)
+    const [link] = links
+    if (link === undefined) return { address, state: "untried", pending: 0, code: undefined }
+    const behind = await Promise.all(links.map((one) => one.isBehind()))
+    const pending = behind.filter(Boolean).length
+    const { state, code } = links.find((one) => one.code !== undefined) ?? link
+    const isUp = state === "idle" || state === "working"
+    return { address, pending, state: isUp ? "reachable" : state, code }
+  }
+
+  /** Of the mailboxes that are used now, those whose relay contradicted what it signed about it. */
+  contradicted(): Promise<readonly ContradictedMailbox[]> {
+    return this.#links.contradicted()
   }
 
   async devices(): Promise<readonly DeviceRow[]> {
@@ -261,8 +271,13 @@ export class PersonNetwork {
     return provisionalMembership(this.#options.hints.members, genesis)
   }
 
+  /** Until the record says where a device is: the addresses from pairing that are no other's. */
   #addressesOf({ id }: MemberDevice): readonly string[] {
-    return this.#ledger.state.addresses.get(bytesToHex(id)) ?? this.#options.hints.addresses
+    const { addresses } = this.#ledger.state
+    const known = addresses.get(bytesToHex(id))
+    if (known !== undefined) return known
+    const others = new Set([...addresses.values()].flat())
+    return this.#options.hints.addresses.filter((one) => !others.has(withoutTransport(one)))
   }
 
   /** Where the record lies; before the log is here, as the pairing package said. */
@@ -270,7 +285,9 @@ export class PersonNetwork {
     const { relays } = this.#ledger.state
     if (relays.length > 0) return relays
     return this.#options.hints.mailboxes.flatMap(({ relays: addresses, seed: mailboxSeed }) =>
-      addresses.map((address) => ({ address, mailboxSeed, removed: false })),
+      addresses
+        .filter((address) => !this.#ledger.state.hasLeft(address, mailboxSeed))
+        .map((address) => ({ address, mailboxSeed, removed: false })),
     )
   }
 
@@ -407,7 +424,7 @@ export class PersonNetwork {
   /** Where this device listens now, if the record says otherwise. Transport ids are left out. */
   async #writeAddresses(): Promise<void> {
     if (this.#addresses.length === 0 || !this.#ledger.membership.hasJoined) return
-    const addresses = this.#addresses.map((one) => one.replace(/\/p2p\/[^/]+$/, ""))
+    const addresses = this.#addresses.map(withoutTransport)
     const { id: device } = this.#options.device
     const known = this.#ledger.state.addresses.get(bytesToHex(this.#options.device.id)) ?? []
     if (known.join(" ") === addresses.join(" ")) return
@@ -447,4 +464,9 @@ export class PersonNetwork {
     }
     return held
   }
+}
+
+/** Transport ids change with each start. */
+function withoutTransport(address: string): string {
+  return address.replace(/\/p2p\/[^/]+$/, "")
 }

@@ -71,6 +71,16 @@ export class RecordState {
     return [...this.#relays.values()].filter(({ removed }) => !removed)
   }
 
+  /** Relays, and mailboxes of relays, that kept it. */
+  get leftRelays(): readonly RecordRelayItem[] {
+    return [...this.#relays.values()].filter(({ removed }) => removed)
+  }
+
+  /** Whether the record says that it lies no more in this mailbox of this relay. */
+  hasLeft(address: string, mailboxSeed: Uint8Array): boolean {
+    return this.#relays.get(relayKey(address, mailboxSeed))?.removed === true
+  }
+
   apply(item: RecordItem): void {
     switch (item.kind) {
       case "change":
@@ -91,7 +101,8 @@ export class RecordState {
         this.#moves.set(bytesToHex(item.value.id), item.value)
         return
       case "recordRelay": {
-        const key = `${bytesToHex(item.value.mailboxSeed)} ${item.value.address}`
+        const { address, mailboxSeed } = item.value
+        const key = relayKey(address, mailboxSeed)
         if (this.#relays.get(key)?.removed !== true) this.#relays.set(key, item.value)
         return
       }
@@ -150,4 +161,8 @@ export class RecordState {
       relationship.epochKeys.set(bytesToHex(item.value.epoch), item.value.epochKey)
     }
   }
+}
+
+function relayKey(address: string, mailboxSeed: Uint8Array): string {
+  return `${bytesToHex(mailboxSeed)} ${address}`
 }

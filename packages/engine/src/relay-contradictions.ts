@@ -19,8 +19,16 @@ const WITNESSED = 1000
 const ALARMS = "engine.alarms"
 const proofsSchema: Schema<readonly Uint8Array[]> = array(bytesMax(2048), 8)
 
-/** How often relays contradicted what they had signed, all told. */
-export async function countContradictions(vault: Vault): Promise<number> {
+/** A mailbox whose relay contradicted what it had signed about it. */
+export interface ContradictedMailbox {
+  readonly address: string
+  readonly times: number
+  /** So often that nothing more is said to it. */
+  readonly isGivenUp: boolean
+}
+
+/** How many mailboxes relays contradicted what they had signed of, those that are used no more too. */
+export async function countContradictedMailboxes(vault: Vault): Promise<number> {
   let count = 0
   for await (const _ of vault.table(ALARMS).groups()) count++
   return count
@@ -35,6 +43,13 @@ export class RelayContradictions {
   constructor(vault: Vault, group: Uint8Array) {
     this.#table = vault.table(ALARMS)
     this.#group = group
+  }
+
+  /** Those that were shown to this device, and what another was shown. */
+  async countAll(): Promise<number> {
+    let count = 0
+    for await (const _ of this.#table.list(this.#group)) count++
+    return count
   }
 
   /** Those that were shown to this device. */

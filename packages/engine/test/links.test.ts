@@ -55,11 +55,30 @@ describe("a relay", () => {
     await relay.stop()
     await relay.start(earlier)
     expect(await world.during(phone.settle(3000))).toEqual([])
-    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: 1 /)])
+    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: .*: 1;/)])
     await world.end(phone)
     const again = await world.reopen(laptop)
     await world.during(again.settle(5000))
     expect(await nameOf(again)).toBe("Ada Lovelace")
+  })
+
+  test("[P10] that is used no more after a contradiction is a fault no more; the proof is kept", async () => {
+    await using world = new PersonWorld()
+    const { relay, phone } = await twoAtRelay(world)
+    await world.during(phone.settle(5000))
+    const earlier = relay.machine.disk.copy()
+    await phone.set(NAME, "Ada Lovelace")
+    await world.during(phone.settle(5000))
+    await relay.stop()
+    await relay.start(earlier)
+    await world.during(phone.settle(3000))
+    expect(await ailments(phone)).toHaveLength(1)
+    await phone.removeRelay(relay.address)
+    await phone.addRelay(relay.address)
+    await world.during(phone.settle(5000))
+    expect(await ailments(phone)).toEqual([])
+    const before = { check: "relays before", ok: true, detail: expect.stringMatching(/^1 /) }
+    expect(await phone.doctor()).toContainEqual(before)
   })
 
   test("[P10] that contradicts itself again and again is left alone", async () => {
@@ -77,10 +96,13 @@ describe("a relay", () => {
       await world.clock.advance(40_000)
     }
     expect(await phone.relays()).toMatchObject([{ state: "unreachable", pending: 1 }])
-    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: 3 /)])
+    const unreached = expect.stringMatching(/is unreachable \(RELAY_EQUIVOCATION\)$/)
+    const check = { check: "relays reached", ok: false, detail: unreached }
+    expect(await phone.doctor()).toContainEqual(check)
+    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: .*: 3;/)])
     expect(await world.during(phone.settle(2000))).toHaveLength(1)
     await world.clock.advance(60_000)
-    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: 3 /)])
+    expect(await ailments(phone)).toEqual([expect.stringMatching(/^relays: .*: 3;/)])
   })
 
   test("[P43] that shows own devices two things is found by what they tell each other", async () => {
@@ -102,7 +124,7 @@ describe("a relay", () => {
     expect([await ailments(phone), await ailments(laptop)]).toEqual([[], []])
     world.network.heal("phone", "laptop")
     await world.until("the alarm", async () => (await ailments(laptop)).length > 0)
-    expect(await ailments(laptop)).toEqual([expect.stringMatching(/^relays: 1 /)])
+    expect(await ailments(laptop)).toEqual([expect.stringMatching(/^relays: .*: 1;/)])
     expect(await nameOf(laptop)).toBe("Ada Example")
     // It looks the same if its disk was put back once: it goes on being used.
     world.network.heal("phone", "relay")
@@ -112,7 +134,7 @@ describe("a relay", () => {
       await world.clock.advance(60_000)
       expect(await person.relays()).toMatchObject([{ state: "reachable", pending: 0 }])
     }
-    expect(await ailments(laptop)).toEqual([expect.stringMatching(/^relays: 1 /)])
+    expect(await ailments(laptop)).toEqual([expect.stringMatching(/^relays: .*: 1;/)])
   })
 
   test("[P43] that shows them the same is not suspected, whoever of them is ahead", async () => {

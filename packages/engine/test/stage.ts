@@ -12,7 +12,7 @@ import { libp2pNetwork } from "@fulcrum/net/libp2p"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { openMailboxes } from "@fulcrum/relay/mailboxes"
-import { createMetrics } from "@fulcrum/relay/metrics"
+import { createMetrics, type RelayMetrics } from "@fulcrum/relay/metrics"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { createRelayServer } from "@fulcrum/relay/server"
 import type { Store } from "@fulcrum/store"
@@ -52,6 +52,8 @@ export class Folder {
 
 /** Everything that a test opened, closed again at its end. */
 export class Stage implements AsyncDisposable {
+  /** What each relay counts, by its address. */
+  readonly metrics: Map<string, RelayMetrics> = new Map()
   readonly #open: AsyncDisposable[] = []
 
   async person(folder: Folder, name: string, relays: readonly string[] = []): Promise<Person> {
@@ -103,6 +105,7 @@ export class Stage implements AsyncDisposable {
     const host = await libp2pNetwork().host({ key: key.seed })
     host.handle(RELAY_PROTOCOL, (channel) => server.serve(channel))
     const [address = ""] = await host.listen([LOOPBACK])
+    this.metrics.set(address, metrics)
     this.#open.push({
       async [Symbol.asyncDispose]() {
         await server.close()

@@ -141,19 +141,19 @@ export class PersonDevice {
   }
 
   /** Whether the program says that it was removed from the record. */
-  saysRemoved(): Promise<boolean> {
-    return this.#complains("membership")
+  async saysRemoved(): Promise<boolean> {
+    const checks = (await this.person?.doctor()) ?? []
+    return checks.some(({ check, ok }) => check === "membership" && !ok)
   }
 
   /** Nobody may be told that a relay contradicts itself that never did. */
   async trustsRelays(): Promise<void> {
-    if (!(await this.#complains("relays"))) return
-    this.#findings.fail("SIM_ACCUSED", `${this.name} says that an honest relay lies`)
-  }
-
-  async #complains(check: string): Promise<boolean> {
     const checks = (await this.person?.doctor()) ?? []
-    return checks.some((one) => one.check === check && !one.ok)
+    const isAccused = checks.some(
+      ({ check, ok }) => check === "relays before" || (check === "relays" && !ok),
+    )
+    if (!isAccused) return
+    this.#findings.fail("SIM_ACCUSED", `${this.name} says that an honest relay lies`)
   }
 
   /** What was acknowledged, by whomever, must be in the record's history here. */

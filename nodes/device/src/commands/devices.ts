@@ -33,9 +33,18 @@ export function deviceTable(rows: readonly DeviceRow[]): string {
     rows.map(({ name, isThis, state, connected, hasEverything }) => [
       isThis ? tone("strong", name) : name,
       state === "removed" ? tone("bad", "removed") : presence({ isThis, connected }),
-      state === "removed" || isThis ? "" : hasEverything ? "in step" : "behind",
+      state === "removed" || isThis ? "" : standing({ connected, hasEverything }),
     ]),
   )
+}
+
+/** What a device that is away has got meanwhile, from another or a relay, is not known. */
+function standing({
+  connected,
+  hasEverything,
+}: Pick<DeviceRow, "connected" | "hasEverything">): string {
+  if (hasEverything) return "in step"
+  return connected ? "behind" : tone("quiet", "not known")
 }
 
 function presence({ isThis, connected }: { isThis: boolean; connected: boolean }): string {

@@ -15,6 +15,15 @@ const DAMAGE_TODO =
   "change nothing in the folder, keep a copy of it, and run `fulcrum pair` on another of your devices " +
   "and `fulcrum join CODE --home NEW-FOLDER` here"
 
+const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
+  ["membership", TODO_BY_CODE.get("DEVICE_REMOVED")],
+  [
+    "relays",
+    "once, it may have been put back from a backup; remove it and add it again, or another (`fulcrum relay`)",
+  ],
+  ["relays reached", "see `fulcrum status`; if it is gone for good: `fulcrum relay remove ADDR`"],
+])
+
 interface Check {
   readonly check: string
   readonly ok: boolean
@@ -24,11 +33,10 @@ interface Check {
 export async function doctor({ person, io }: CommandContext): Promise<Outcome> {
   io.progress("Checking")
   const opened = { check: "folder", ok: true, detail: "opens with its key" }
-  const checks = (await person.doctor()).map((one) =>
-    one.check === "membership" && !one.ok
-      ? { ...one, detail: `${one.detail}: ${TODO_BY_CODE.get("DEVICE_REMOVED")}` }
-      : one,
-  )
+  const checks = (await person.doctor()).map((one) => {
+    const todo = one.ok ? undefined : TODO_BY_CHECK.get(one.check)
+    return todo === undefined ? one : { ...one, detail: `${one.detail}: ${todo}` }
+  })
   return outcomeOf([opened, ...checks])
 }
 

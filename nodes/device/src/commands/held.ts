@@ -9,7 +9,7 @@ import { lines } from "../text.ts"
 export function stillHere(held: readonly string[] | undefined): string {
   if (held === undefined || held.length === 0) return ""
   return lines(
-    "Kept here until the next `fulcrum up` or `fulcrum sync`:",
+    "Still kept here; `fulcrum up` brings it by itself, and `fulcrum sync` tries again:",
     ...held.map((line) => `  ${line}`),
   )
 }
