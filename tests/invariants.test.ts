@@ -56,7 +56,6 @@ test("[I2] Automerge runs behind the documents contract and nowhere else", () =>
   )
   expect(importers.map(({ path }) => path).toSorted()).toEqual([
     "packages/record/src/automerge-wasm.ts",
-    "packages/record/src/document-host.ts",
     "packages/record/src/portable-wasm.ts",
   ])
 })

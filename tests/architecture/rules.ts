@@ -57,7 +57,7 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
   sync: { mayImport: ["codec", "crypto", "log"], owns: [] },
   access: { mayImport: ["codec", "crypto", "log"], owns: ["@scure/bip39"] },
   relay: { mayImport: ["codec", "crypto", "log", "store", "sync"], owns: [] },
-  record: { mayImport: ["codec"], owns: ["@automerge/automerge"] },
+  record: { mayImport: ["codec", "crypto"], owns: ["@automerge/automerge"] },
   relations: { mayImport: ["access", "codec", "crypto", "log", "record"], owns: [] },
   engine: { mayImport: ENGINE_IMPORTS, owns: ["age-encryption"] },
   sim: { mayImport: PROGRAM_IMPORTS, owns: [] },

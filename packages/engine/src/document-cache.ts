@@ -25,6 +25,8 @@ export class DocumentCache {
   readonly #saved: Table
   readonly #changes: Table
   readonly #unsaved = new Map<DocumentId, number>()
+  /** All that may be kept of, where there was nothing when it was first looked. */
+  #kept: Set<DocumentId> | "unknown" | "many" = "unknown"
 
   constructor(vault: Vault) {
     this.#saved = vault.table("engine.saved")
@@ -33,6 +35,10 @@ export class DocumentCache {
 
   /** Saved form and changes in order: what the documents' worker reloads from. */
   async reload(document: DocumentId): Promise<readonly Uint8Array[]> {
+    if (await this.#isKnownEmpty(document)) {
+      this.#unsaved.set(document, 0)
+      return []
+    }
     const group = utf8ToBytes(document)
     const changes: Uint8Array[] = []
     for await (const { value } of this.#changes.list(group)) changes.push(value)
@@ -45,6 +51,7 @@ export class DocumentCache {
 
   putChange(document: DocumentId, arrival: number, index: number, change: Uint8Array): VaultOp {
     this.#unsaved.set(document, (this.#unsaved.get(document) ?? 0) + 1)
+    this.#mayKeep(document)
     return this.#changes.put(utf8ToBytes(document), arrival * ITEMS_PER_ENTRY_MAX + index, change)
   }
 
@@ -96,6 +103,7 @@ export class DocumentCache {
 
   /** What replaces a document's changes by its saved form. */
   async compact(document: DocumentId, documents: Documents): Promise<readonly VaultOp[]> {
+    this.#mayKeep(document)
     const group = utf8ToBytes(document)
     const ops: VaultOp[] = [this.#saved.put(group, 0, await documents.save(document))]
     for await (const { order } of this.#changes.list(group)) {
@@ -112,6 +120,28 @@ export class DocumentCache {
       for await (const { group, order } of table.groups()) ops.push(table.del(group, order))
     }
     this.#unsaved.clear()
+    // It is empty once that is written.
+    this.#kept = "unknown"
     return ops
   }
+
+  /** A new device takes many documents: of none of them has it to be looked whether it is here. */
+  async #isKnownEmpty(document: DocumentId): Promise<boolean> {
+    if (this.#kept === "unknown") {
+      const isEmpty = (await isNone(this.#changes)) && (await isNone(this.#saved))
+      // Something may have been put meanwhile.
+      if (this.#kept === "unknown") this.#kept = isEmpty ? new Set() : "many"
+    }
+    return this.#kept !== "many" && !this.#kept.has(document)
+  }
+
+  #mayKeep(document: DocumentId): void {
+    if (this.#kept === "unknown") this.#kept = "many"
+    else if (this.#kept !== "many") this.#kept.add(document)
+  }
+}
+
+async function isNone(table: Table): Promise<boolean> {
+  for await (const _ of table.groups()) return false
+  return true
 }

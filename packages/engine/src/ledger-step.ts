@@ -210,6 +210,10 @@ function noting(
   return {
     edit: (input) => here(input.document, () => note(input.document, () => documents.edit(input))),
     apply: (input) => note(input.document, () => documents.apply(input)),
+    applyMany: async (inputs) => {
+      for (const { document } of inputs) edited.add(document)
+      await documents.applyMany(inputs)
+    },
     load: (document, bytes) => note(document, () => documents.load(document, bytes)),
     read: (document) => here(document, () => documents.read(document)),
     conflicts: (document) => here(document, () => documents.conflicts(document)),

@@ -16,6 +16,7 @@ import { actorOfChange } from "@fulcrum/record/change-format"
 import {
   APPLY_BYTES_MAX,
   APPLY_CHANGES_MAX,
+  type ApplyInput,
   type DocumentId,
   type Documents,
   documentId,
@@ -113,9 +114,12 @@ async function readEntry(
 
 async function applyAll(documents: Documents, entries: readonly ReadEntry[]): Promise<boolean> {
   try {
+    const short: ApplyInput[] = []
     for (const [document, changes] of changesByDocument(entries)) {
-      await applyInTurns(documents, document, changes)
+      if (isOneCall(changes)) short.push({ document, changes })
+      else await applyInTurns(documents, document, changes)
     }
+    await documents.applyMany(short)
     return true
   } catch (error) {
     codeOf(error)
@@ -142,6 +146,11 @@ async function applyOne(
     }
     return code
   }
+}
+
+function isOneCall(changes: readonly Uint8Array[]): boolean {
+  const bytes = changes.reduce((sum, { length }) => sum + length, 0)
+  return changes.length <= APPLY_CHANGES_MAX && bytes <= APPLY_BYTES_MAX
 }
 
 /** In as few calls as one call's bounds allow. */

@@ -39,10 +39,13 @@ async function changesKept(world: PersonWorld, machine: Machine, document: strin
 async function openLosing(world: PersonWorld, machine: Machine, isLost: () => boolean) {
   const openDocuments = async (reload: Reload) => {
     const documents = await openInLineDocuments({ reload })
-    const { apply } = documents
-    documents.apply = (input) => {
-      if (!isLost()) return apply.call(documents, input)
-      return Promise.reject(new RecordError("RECORD_WORKER", "the worker was lost"))
+    const { apply, applyMany } = documents
+    const lost = async () => {
+      throw new RecordError("RECORD_WORKER", "the worker was lost")
+    }
+    documents.apply = (input) => (isLost() ? lost() : apply.call(documents, input))
+    documents.applyMany = (inputs) => {
+      return inputs.length > 0 && isLost() ? lost() : applyMany.call(documents, inputs)
     }
     return documents
   }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import * as Automerge from "@automerge/automerge/slim"
+import type * as Automerge from "@automerge/automerge/slim"
 
 const PAGE_BYTES = 65_536
 const MEMORY_SECTION = 5
@@ -16,7 +16,14 @@ const MEMORY_SECTION = 5
 /** Automerge itself, below its proxies. */
 export type AutomergeHandle = ReturnType<typeof Automerge.getBackend>
 
-let started: Promise<void> | undefined
+/** The library, loaded and started. */
+export interface AutomergeEngine {
+  /** @param actor - Who writes next, in hex. */
+  empty(actor: string): AutomergeHandle
+  load(bytes: Uint8Array, actor: string): AutomergeHandle
+}
+
+let started: Promise<AutomergeEngine> | undefined
 
 /**
  * Once for each thread; the bound of the first call holds.
@@ -24,9 +31,21 @@ let started: Promise<void> | undefined
  * @param module - Automerge's own, as it is published.
  * @param memoryBytesMax - Of the WebAssembly memory, which holds every document.
  */
-export function startAutomerge(module: () => Uint8Array, memoryBytesMax: number): Promise<void> {
-  started ??= Automerge.initializeWasm(withMemoryMax(module(), memoryBytesMax))
+export function startAutomerge(
+  module: () => Uint8Array,
+  memoryBytesMax: number,
+): Promise<AutomergeEngine> {
+  started ??= start(module, memoryBytesMax)
   return started
+}
+
+async function start(module: () => Uint8Array, memoryBytesMax: number): Promise<AutomergeEngine> {
+  const { getBackend, init, initializeWasm, load } = await import("@automerge/automerge/slim")
+  await initializeWasm(withMemoryMax(module(), memoryBytesMax))
+  return {
+    empty: (actor) => getBackend(init<Record<string, unknown>>({ actor })),
+    load: (bytes, actor) => getBackend(load<Record<string, unknown>>(bytes, { actor })),
+  }
 }
 
 /** Writes the module again, its memory bounded. */

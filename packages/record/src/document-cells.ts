@@ -97,3 +97,7 @@ export function pathOf(key: string): readonly string[] {
   }
   return path
 }
+
+export function writeCell(handle: AutomergeHandle, key: string, cell: Cell): void {
+  handle.put(ROOT, key, encodeCell(cell), "str")
+}

@@ -1,53 +1,31 @@
 /**
- * The documents themselves: the only code, with `document-cells.ts`, that calls Automerge.
- *
- * It runs in a worker, or in line. It is given one call at a time. Foreign bytes are read by
- * `change-format.ts` first, tried on a copy, and the copy takes the document's place only if
- * what came of it numbers its operations as honest writers do, and saves and loads again to the
- * same heads and the same values.
- *
- * That last test costs one save and one load (10 to 50 ms at 10,000 changes). It is left out for
- * the everyday case that cannot need it: one change, written on exactly what is here, that comes
- * out byte for byte the same when its edits are made again. Then Automerge never reads the foreign
- * bytes at all. (That each operation replaces just what stands there is not enough: of changes in
- * another encoding than Automerge's own, many apply, save, and never load again.)
+ * The documents themselves, answering one call at a time, in a worker or in line. Automerge is started
+ * at the first call that needs it.
  *
  * @module
  */
-import * as Automerge from "@automerge/automerge/slim"
-import { bytesToHex, concatBytes, equalBytes, utf8Length } from "@fulcrum/codec/bytes"
+import { bytesToHex, utf8Length } from "@fulcrum/codec/bytes"
 import { equalJson, type JsonValue } from "@fulcrum/codec/json"
-import { type AutomergeHandle, startAutomerge } from "./automerge-wasm.ts"
-import { type Cell, encodeCell } from "./cell.ts"
-import {
-  ACTOR_BYTES,
-  inspectSavedForm,
-  isSavedForm,
-  type ParsedChange,
-  parseChange,
-} from "./change-format.ts"
+import { type AutomergeEngine, type AutomergeHandle, startAutomerge } from "./automerge-wasm.ts"
+import { encodeCell } from "./cell.ts"
+import { ACTOR_BYTES, parseChange } from "./change-format.ts"
+import { ChangeWriter, type Sha256 } from "./change-writer.ts"
 import {
   type Cells,
-  cellsAt,
   conflicts,
   isUnder,
   nextCounter,
   pathOf,
-  ROOT,
-  readCells,
   registersAround,
-  sameCells,
   valuesOf,
+  writeCell,
 } from "./document-cells.ts"
 import {
-  APPLY_BYTES_MAX,
-  APPLY_CHANGES_MAX,
   type ApplyInput,
   CHANGE_BYTES_MAX,
   CHANGE_OPS_MAX,
   type Conflict,
   type CountedRegister,
-  DOCUMENT_OPS_MAX,
   type DocumentId,
   EDITS_MAX,
   type Edit,
@@ -57,6 +35,8 @@ import {
   type HistoryEntry,
   MESSAGE_CHARS_MAX,
 } from "./documents.ts"
+import { applyChanges, type ForeignParts, loadSaved, restored } from "./foreign-changes.ts"
+import { headsOf, OpenDocument } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
 import { assemble, pathToKey, planEdits } from "./registers.ts"
 
@@ -64,6 +44,7 @@ import { assemble, pathToKey, planEdits } from "./registers.ts"
 export interface HostCalls {
   edit: [EditInput, EditResult | undefined]
   apply: [ApplyInput, Heads]
+  applyMany: [readonly ApplyInput[], undefined]
   read: [DocumentId, JsonValue | undefined]
   conflicts: [DocumentId, readonly Conflict[]]
   registers: [
@@ -90,15 +71,6 @@ export type DocumentHost = {
   readonly [K in HostCall]: (input: HostCalls[K][0]) => Promise<HostCalls[K][1]>
 }
 
-interface OpenDocument {
-  readonly handle: AutomergeHandle
-  readonly actor: string
-  readonly cells: Cells
-}
-
-/** No writer's: of a document that nothing was written to here. */
-const NO_ACTOR = "00".repeat(ACTOR_BYTES)
-
 /** Of a change at most, besides its operations: its head, and dependencies that are heads. */
 const CHANGE_FRAME_BYTES = 16_384
 /** Of an operation besides its texts. */
@@ -106,47 +78,100 @@ const OPERATION_BYTES = 48
 /** With the actor that it names. */
 const PREDECESSOR_BYTES = 32
 
-type ChangeMeta = ReturnType<AutomergeHandle["getChangesMeta"]>[number]
+export interface HostParts {
+  /** Automerge's WebAssembly, as it is published. */
+  readonly module: () => Uint8Array
+  /** Of its memory. */
+  readonly memoryBytesMax: number
+  readonly sha256: Sha256
+  /** Automerge was loaded and started. */
+  readonly started?: () => void
+}
 
-/** @param module - As for `startAutomerge`, like the bound. */
-export async function openDocumentHost(
-  module: () => Uint8Array,
-  memoryBytesMax: number,
-): Promise<DocumentHost> {
-  await startAutomerge(module, memoryBytesMax)
-  const documents = new Map<DocumentId, OpenDocument>()
-  const open = (document: DocumentId): OpenDocument => documents.get(document) ?? emptyDocument()
-  const put = (document: DocumentId, next: OpenDocument): Heads => {
-    const before = documents.get(document)
-    documents.set(document, next)
-    if (before !== undefined && before.handle !== next.handle) before.handle.free()
-    return { heads: headsOf(next.handle) }
+export function openDocumentHost(parts: HostParts): DocumentHost {
+  const { module, memoryBytesMax, sha256, started } = parts
+  const writer = new ChangeWriter(sha256)
+  const automerge = async (): Promise<AutomergeEngine> => {
+    const engine = await startAutomerge(module, memoryBytesMax)
+    started?.()
+    return engine
   }
+  const foreign: ForeignParts = { writer, automerge }
+  const documents = new Map<DocumentId, OpenDocument>()
+  const resting = new Resting()
+  const open = (document: DocumentId) => documents.get(document) ?? OpenDocument.empty()
+  const put = (document: DocumentId, next: OpenDocument): Heads => {
+    documents.get(document)?.free(next)
+    documents.set(document, next)
+    resting.use(document, next)
+    return { heads: next.heads }
+  }
+  const handleOf = async (document: DocumentId): Promise<AutomergeHandle> => {
+    const one = open(document)
+    const { handle } = one.written(await automerge())
+    put(document, one)
+    return handle
+  }
+  const apply = async ({ document, changes }: ApplyInput): Promise<Heads> =>
+    put(document, await applyChanges(open(document), changes, foreign))
   return {
     edit: async (input) => {
-      const { next, result } = edit(open(input.document), input)
+      const { next, result } = edit(open(input.document), input, await automerge(), writer)
       put(input.document, next)
       return result
     },
-    apply: async ({ document, changes }) => put(document, apply(open(document), changes)),
+    apply,
+    applyMany: async (inputs) => {
+      for (const input of inputs) await apply(input)
+      return undefined
+    },
     read: async (document) => assemble(valuesOf(open(document).cells)),
     conflicts: async (document) => conflicts(open(document).cells),
     registers: async ({ document, path }) => registersAround(open(document).cells, path),
-    history: async ({ document, path }) => history(open(document).handle, path),
-    save: async (document) => open(document).handle.save(),
-    load: async ({ document, bytes }) => put(document, await load(bytes)),
-    restore: async ({ document, pieces }) => put(document, await restore(pieces)),
-    heads: async (document) => headsOf(open(document).handle),
+    history: async ({ document, path }) => history(await handleOf(document), path),
+    save: async (document) => (await handleOf(document)).save(),
+    load: async ({ document, bytes }) => put(document, await loadSaved(bytes, foreign)),
+    restore: async ({ document, pieces }) => put(document, await restored(pieces, foreign)),
+    heads: async (document) => open(document).heads,
     forget: async (document) => {
-      documents.get(document)?.handle.free()
+      documents.get(document)?.free()
       documents.delete(document)
+      resting.forget(document)
       return undefined
     },
     forgetAll: async () => {
-      for (const { handle } of documents.values()) handle.free()
+      for (const document of documents.values()) document.free()
       documents.clear()
+      resting.forgetAll()
       return undefined
     },
+  }
+}
+
+/** Automerge's form of so many documents is kept that could do without: some 40 kB each. */
+const WRITTEN_MAX = 256
+
+/** Lets documents rest whose form by Automerge was longest unused. */
+class Resting {
+  readonly #written = new Map<DocumentId, OpenDocument>()
+
+  use(document: DocumentId, open: OpenDocument): void {
+    this.#written.delete(document)
+    if (!open.canRest) return
+    this.#written.set(document, open)
+    if (this.#written.size <= WRITTEN_MAX) return
+    const [longest] = this.#written
+    if (longest === undefined) return
+    longest[1].rest()
+    this.#written.delete(longest[0])
+  }
+
+  forget(document: DocumentId): void {
+    this.#written.delete(document)
+  }
+
+  forgetAll(): void {
+    this.#written.clear()
   }
 }
 
@@ -155,14 +180,11 @@ export function isFatal(error: unknown): boolean {
   return !(error instanceof RecordError)
 }
 
-function emptyDocument(): OpenDocument {
-  const handle = Automerge.getBackend(Automerge.init<Record<string, unknown>>({ actor: NO_ACTOR }))
-  return { handle, actor: NO_ACTOR, cells: new Map() }
-}
-
 function edit(
   before: OpenDocument,
   { document, edits, actor: actorBytes, message }: EditInput,
+  automerge: AutomergeEngine,
+  writer: ChangeWriter,
 ): { readonly next: OpenDocument; readonly result: EditResult | undefined } {
   if (actorBytes.length !== ACTOR_BYTES) throw new RangeError("an actor is 16 bytes")
   if (edits.length > EDITS_MAX || (message ?? "").length > MESSAGE_CHARS_MAX) {
@@ -178,18 +200,19 @@ function edit(
     throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may write")
   }
   const actor = bytesToHex(actorBytes)
-  const handle = before.actor === actor ? before.handle : before.handle.clone(actor)
+  const written = before.written(automerge)
+  const handle = written.actor === actor ? written.handle : written.handle.clone(actor)
   const cells = new Map(before.cells)
   for (const [key, value] of writes) {
     const cell = { counter: nextCounter(cells, key), value }
     cells.set(key, [cell])
-    write(handle, key, cell)
+    writeCell(handle, key, cell)
   }
   handle.commit(message ?? null, 0)
   const change = handle.getLastLocalChange()
   if (change === null) throw new Error("a change was lost")
   return {
-    next: { handle, actor, cells },
+    next: before.edited({ handle, actor }, cells, change, before.line?.extended([change], writer)),
     result: {
       change,
       heads: headsOf(handle),
@@ -235,174 +258,6 @@ function changeBytes(
   return bytes
 }
 
-function write(handle: AutomergeHandle, key: string, cell: Cell): void {
-  handle.put(ROOT, key, encodeCell(cell), "str")
-}
-
-function apply(before: OpenDocument, changes: readonly Uint8Array[]): OpenDocument {
-  if (changes.length > APPLY_CHANGES_MAX) throw limit("more changes than one call may have")
-  const bytes = changes.reduce((sum, change) => sum + change.length, 0)
-  if (bytes > APPLY_BYTES_MAX) throw limit("more bytes than one call may have")
-  const parsed = changes.map(parseChange)
-  const ops = parsed.reduce((sum, change) => sum + change.writes.length, 0)
-  if (before.handle.stats().numOps + ops > DOCUMENT_OPS_MAX) {
-    throw limit("more operations than a document may have")
-  }
-  const [only, ...more] = parsed
-  const [bytesOfOnly] = changes
-  if (only !== undefined && bytesOfOnly !== undefined && more.length === 0) {
-    const next = writeAgain(before, only, bytesOfOnly)
-    if (next !== undefined) return next
-  }
-  const handle = before.handle.clone(before.actor)
-  try {
-    refuseErrors(() => handle.applyChanges([...changes]))
-    checkComplete(handle)
-    const added = handle.getChangesMeta([...headsOf(before.handle)])
-    checkNumbers(handle, added)
-    checkCounters(handle, before, parsed, added)
-    const cells = readCells(handle)
-    checkLoadsAgain(handle, cells)
-    return { handle, actor: before.actor, cells }
-  } catch (error) {
-    handle.free()
-    throw error
-  }
-}
-
-/**
- * Makes a change as its writer did, if it was written on exactly what is here.
- *
- * @returns `undefined` if what is made is not byte for byte the same.
- */
-function writeAgain(
-  before: OpenDocument,
-  { actor, deps, message, writes }: ParsedChange,
-  bytes: Uint8Array,
-): OpenDocument | undefined {
-  if ([...deps].sort().join() !== headsOf(before.handle).join()) return undefined
-  if (writes.some(({ key, cell }) => cell.counter !== nextCounter(before.cells, key))) {
-    throw countedFalsely()
-  }
-  const handle = before.handle.clone(actor)
-  for (const { key, cell } of writes) write(handle, key, cell)
-  handle.commit(message === "" ? null : message, 0)
-  const made = handle.getLastLocalChange()
-  if (made !== null && equalBytes(made, bytes)) {
-    const cells = new Map(before.cells)
-    for (const { key, cell } of writes) cells.set(key, [cell])
-    return { handle, actor, cells }
-  }
-  handle.free()
-  return undefined
-}
-
-/** Whatever Automerge says of foreign bytes is a refusal, except that it broke. */
-function refuseErrors<T>(run: () => T): T {
-  try {
-    return run()
-  } catch (cause) {
-    if (isTrap(cause)) throw cause
-    throw new RecordError("RECORD_CHANGE_REFUSED", "Automerge refuses the change", { cause })
-  }
-}
-
-/** Automerge's own errors come as a `RangeError` too; those of the engine have these words. */
-function isTrap(error: unknown): boolean {
-  if (!(error instanceof Error)) return true
-  if (error instanceof RangeError) return /call stack|allocat|^Invalid/.test(error.message)
-  return error.name === "RuntimeError"
-}
-
-/** Each write counts one more than the greatest that its change follows at its key. */
-function checkCounters(
-  handle: AutomergeHandle,
-  before: OpenDocument,
-  changes: readonly ParsedChange[],
-  added: readonly ChangeMeta[],
-): void {
-  const hashes = new Map(added.map(({ actor, seq, hash }) => [`${actor} ${seq}`, hash]))
-  // As long as each follows the one before it, what it follows is known without a look at history.
-  let heads: string | undefined = headsOf(before.handle).join()
-  const counters = new Map<string, number>()
-  for (const { actor, seq, deps, writes } of changes) {
-    const isNext: boolean = [...deps].sort().join() === heads
-    for (const { key, cell } of writes) {
-      const [known = before.cells.get(key)?.[0]?.counter] = [counters.get(key)]
-      const replaced = isNext ? known : cellsAt(handle, key, deps)[0]?.counter
-      if (cell.counter !== 1 + (replaced ?? 0)) throw countedFalsely()
-      counters.set(key, cell.counter)
-    }
-    heads = isNext ? hashes.get(`${actor} ${seq}`) : undefined
-  }
-}
-
-function countedFalsely(): RecordError {
-  return new RecordError("RECORD_CHANGE_REFUSED", "a change that counts a register falsely")
-}
-
-function checkComplete(handle: AutomergeHandle): void {
-  if (handle.getMissingDeps([]).length > 0) {
-    throw new RecordError("RECORD_CHANGE_MISSING", "a change that this one follows is not here")
-  }
-}
-
-/** Each change's operations begin one above the highest that it follows, as Automerge's do. */
-function checkNumbers(handle: AutomergeHandle, added: readonly ChangeMeta[]): void {
-  const highestByHash = new Map(added.map(({ hash, maxOp }) => [hash, maxOp]))
-  const highest = (hash: string): number =>
-    highestByHash.get(hash) ?? handle.getChangeMetaByHash(hash)?.maxOp ?? 0
-  for (const { deps, startOp } of added) {
-    if (startOp !== 1 + Math.max(0, ...deps.map(highest))) {
-      throw new RecordError("RECORD_CHANGE_REFUSED", "a change that numbers its operations falsely")
-    }
-  }
-}
-
-function checkLoadsAgain(handle: AutomergeHandle, cells: Cells): void {
-  const again = refuseErrors(() => loadHandle(handle.save()))
-  try {
-    const isSame =
-      headsOf(again).join() === headsOf(handle).join() && sameCells(readCells(again), cells)
-    if (!isSame) throw new RecordError("RECORD_CHANGE_REFUSED", "a change that does not load again")
-  } finally {
-    again.free()
-  }
-}
-
-async function load(bytes: Uint8Array): Promise<OpenDocument> {
-  if (!isSavedForm(bytes)) {
-    throw new RecordError("RECORD_CHANGE_REFUSED", "not a saved document")
-  }
-  await inspectSavedForm(bytes)
-  const handle = refuseErrors(() => loadHandle(bytes))
-  try {
-    checkComplete(handle)
-    checkNumbers(handle, handle.getChangesMeta([]))
-    const cells = readCells(handle)
-    checkLoadsAgain(handle, cells)
-    return { handle, actor: NO_ACTOR, cells }
-  } catch (error) {
-    handle.free()
-    throw error
-  }
-}
-
-async function restore(pieces: readonly Uint8Array[]): Promise<OpenDocument> {
-  for (const piece of pieces) {
-    if (isSavedForm(piece)) await inspectSavedForm(piece)
-    else parseChange(piece)
-  }
-  const { handle } = emptyDocument()
-  if (pieces.length > 0) refuseErrors(() => handle.loadIncremental(concatBytes(pieces)))
-  checkComplete(handle)
-  return { handle, actor: NO_ACTOR, cells: readCells(handle) }
-}
-
-function loadHandle(bytes: Uint8Array): AutomergeHandle {
-  return Automerge.getBackend(Automerge.load<Record<string, unknown>>(bytes, { actor: NO_ACTOR }))
-}
-
 function history(handle: AutomergeHandle, path: readonly string[]): readonly HistoryEntry[] {
   const around = pathToKey(path)
   const entries: (HistoryEntry & { readonly order: number })[] = []
@@ -427,12 +282,4 @@ function history(handle: AutomergeHandle, path: readonly string[]): readonly His
   return entries
     .sort((a, b) => a.order - b.order || (a.actor < b.actor ? -1 : 1))
     .map(({ order: _, ...entry }) => entry)
-}
-
-function headsOf(handle: AutomergeHandle): readonly string[] {
-  return handle.getHeads().sort()
-}
-
-function limit(what: string): RecordError {
-  return new RecordError("RECORD_CHANGE_LIMIT", what)
 }

@@ -124,6 +124,13 @@ export interface Documents extends AsyncDisposable {
    * `RECORD_CHANGE_MISSING`, `RECORD_WORKER`, `RECORD_BUSY`.
    */
   apply(input: ApplyInput): Promise<Heads>
+  /**
+   * The same of many documents, in as few steps as can be. If it fails, any of them may have taken its
+   * changes: the caller forgets them all.
+   *
+   * @throws {RecordError} As `apply`.
+   */
+  applyMany(inputs: readonly ApplyInput[]): Promise<void>
   /** Nested JSON with the winner of each conflict; `undefined` if the document is empty. */
   read(document: DocumentId): Promise<JsonValue | undefined>
   conflicts(document: DocumentId): Promise<readonly Conflict[]>

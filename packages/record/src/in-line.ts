@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { sha256 } from "@fulcrum/crypto/hash"
 import { isFatal, openDocumentHost } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
 import { portableWasm } from "./portable-wasm.ts"
@@ -24,7 +25,11 @@ export interface InLineOptions {
 }
 
 export async function openInLineDocuments(options: InLineOptions = {}): Promise<Documents> {
-  const host = await openDocumentHost(portableWasm, MEMORY_BYTES_MAX)
+  const host = openDocumentHost({
+    module: portableWasm,
+    memoryBytesMax: MEMORY_BYTES_MAX,
+    sha256,
+  })
   const link: HostLink = {
     generation: 1,
     call: async (name, input) => {

@@ -27,6 +27,9 @@ import type {
 } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
 
+/** In one call to the host, unless one document has more: some tenths of a second of work. */
+const TOGETHER_CHANGES_MAX = 2048
+const TOGETHER_BYTES_MAX = 4 << 20
 /** Calls waiting for their turn. */
 export const CALLS_WAITING_MAX = 4096
 /** Changes of one document kept here; an owner is never further behind than that. */
@@ -39,8 +42,11 @@ export interface LoadedMax {
   readonly bytes: number
 }
 
-/** Measured on Automerge 3.5: a document of one change takes 40 kB, one of 10,000 (105 kB) 2 MB. */
-export const LOADED_MAX: LoadedMax = { documents: 512, bytes: 8 << 20 }
+/**
+ * Measured on Automerge 3.5: a document of one change takes 40 kB, one of 10,000 (105 kB) 2 MB. Most
+ * are in the host without Automerge's form, which takes a few kB.
+ */
+export const LOADED_MAX: LoadedMax = { documents: 4096, bytes: 8 << 20 }
 
 /** Where the host is. */
 export interface HostLink extends AsyncDisposable {
@@ -58,6 +64,8 @@ export class SerialDocuments implements Documents {
   readonly #loaded = new Map<DocumentId, Loaded>()
   #loadedBytes = 0
   readonly #journals = new Map<DocumentId, Uint8Array[]>()
+  /** Those that a call under way is about, beside the one that it loads. */
+  readonly #inUse = new Set<DocumentId>()
   #last: Promise<void> = Promise.resolve()
   #waitingCount = 0
   #isClosed = false
@@ -83,6 +91,30 @@ export class SerialDocuments implements Documents {
       this.#keep(input.document, input.changes)
       return heads
     })
+  }
+
+  applyMany(inputs: readonly ApplyInput[]): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        for (const together of inTurns(inputs)) await this.#applyTogether(together)
+      } finally {
+        this.#inUse.clear()
+      }
+    })
+  }
+
+  async #applyTogether(inputs: readonly ApplyInput[]): Promise<void> {
+    for (const { document } of inputs) {
+      this.#inUse.add(document)
+      await this.#loadTwice(document)
+    }
+    // Those that were loaded before the host was lost are not there.
+    for (const { document } of inputs) {
+      if (this.#loaded.get(document)?.generation !== this.#link.generation) throw lost()
+    }
+    await this.#link.call("applyMany", inputs)
+    for (const { document, changes } of inputs) this.#keep(document, changes)
+    this.#inUse.clear()
   }
 
   read(document: DocumentId): Promise<JsonValue | undefined> {
@@ -205,7 +237,8 @@ export class SerialDocuments implements Documents {
     for (const one of this.#loaded.keys()) {
       const { documents, bytes } = this.#max
       if (this.#loaded.size <= documents && this.#loadedBytes <= bytes) return
-      if (one !== inUse && !this.#journals.has(one)) await this.#unload(one)
+      const isFree = one !== inUse && !this.#inUse.has(one) && !this.#journals.has(one)
+      if (isFree) await this.#unload(one)
     }
   }
 
@@ -257,6 +290,28 @@ async function unlessLost(call: Promise<undefined>): Promise<void> {
   } catch (error) {
     if (!isLost(error)) throw error
   }
+}
+
+/** In order, as many at a time as one call may have. */
+function* inTurns(inputs: readonly ApplyInput[]): Generator<readonly ApplyInput[]> {
+  let together: ApplyInput[] = []
+  let [changeCount, bytes] = [0, 0]
+  for (const input of inputs) {
+    changeCount += input.changes.length
+    bytes += bytesOf(input.changes)
+    if (together.length > 0 && (changeCount > TOGETHER_CHANGES_MAX || bytes > TOGETHER_BYTES_MAX)) {
+      yield together
+      together = []
+      changeCount = input.changes.length
+      bytes = bytesOf(input.changes)
+    }
+    together.push(input)
+  }
+  if (together.length > 0) yield together
+}
+
+function lost(): RecordError {
+  return new RecordError("RECORD_WORKER", "the documents' worker had to be started again")
 }
 
 function isLost(error: unknown): boolean {

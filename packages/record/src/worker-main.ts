@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { hash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { flushCompileCache } from "node:module"
 import { parentPort, workerData } from "node:worker_threads"
@@ -20,9 +21,21 @@ import type { WorkerAnswer, WorkerRequest } from "./worker-threads.ts"
 
 const port = parentPort
 if (port === null) throw new Error("not a worker")
-const host = openDocumentHost(readWasm, workerData.memoryBytesMax)
-// The thread is ended, not left: what was compiled is kept now or not at all.
-void host.finally(flushCompileCache).catch(() => undefined)
+const host = openDocumentHost({
+  module: readWasm,
+  memoryBytesMax: workerData.memoryBytesMax,
+  sha256: (bytes) => hash("sha256", bytes, "buffer"),
+  started: keepCompiled,
+})
+let isKept = false
+
+/** The thread is ended, not left: what was compiled is kept now or not at all. */
+function keepCompiled(): void {
+  if (isKept) return
+  isKept = true
+  flushCompileCache()
+}
+
 port.on("message", (request: WorkerRequest) => {
   void answer(request).then((reply) => port.postMessage(reply))
 })
@@ -34,7 +47,7 @@ function readWasm(): Uint8Array {
 
 async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
   try {
-    return { kind: "done", value: await run(await host, request) }
+    return { kind: "done", value: await run(host, request) }
   } catch (error) {
     if (isFatal(error) || !(error instanceof RecordError)) return { kind: "broken" }
     return { kind: "failed", code: error.code, message: error.message }

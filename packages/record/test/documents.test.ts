@@ -1,6 +1,7 @@
 import type { JsonValue } from "@fulcrum/codec/json"
 import { afterAll, describe, expect, test } from "vitest"
 import {
+  type ApplyInput,
   type DocumentId,
   type Documents,
   documentId,
@@ -155,6 +156,46 @@ describe.each([
     await documents.forgetAll()
     expect(await documents.read(card)).toBeUndefined()
     expect(await documents.read(other)).toBeUndefined()
+  })
+
+  test("[D13] changes of many documents are taken together, whatever has room", async () => {
+    const [maker] = await pair()
+    const ids = Array.from({ length: 20 }, (_, at) => documentId(`relationships/r${at}`))
+    const inputs: ApplyInput[] = []
+    for (const document of ids) {
+      const changes: Uint8Array[] = []
+      for (const name of ["one", "two"]) {
+        changes.push(await write(maker, 1, [set("name", `${document} ${name}`)], document))
+      }
+      inputs.push({ document, changes })
+    }
+    const documents = await keep(open(none, { documents: 2, bytes: LOADED_MAX.bytes }))
+    await documents.applyMany(inputs)
+    for (const document of ids) {
+      expect(await documents.read(document)).toEqual({ name: `${document} two` })
+    }
+    const [{ document, changes } = { document: card, changes: [] }] = inputs
+    const wrong = { document: card, changes: changes.slice(1) }
+    await expect(documents.applyMany([{ document, changes }, wrong])).rejects.toMatchObject({
+      code: "RECORD_CHANGE_MISSING",
+    })
+  })
+
+  test("[D12] documents whose Automerge form was given back are edited and saved all the same", async () => {
+    const [documents] = await pair()
+    const ids = Array.from({ length: 300 }, (_, at) => documentId(`relationships/rest-${at}`))
+    for (const round of ["first", "second"]) {
+      for (const document of ids) {
+        await write(documents, 1, [set("name", `${document} ${round}`)], document)
+      }
+    }
+    for (const document of [ids[0] ?? card, ids[299] ?? card]) {
+      expect((await documents.history(document)).map(({ value }) => value)).toEqual([
+        `${document} first`,
+        `${document} second`,
+      ])
+      expect(await documents.read(document)).toEqual({ name: `${document} second` })
+    }
   })
 
   test("[D11] documents make room by their bytes too", async () => {

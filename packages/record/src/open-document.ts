@@ -1,0 +1,106 @@
+/**
+ * One document in memory: what stands in it, and Automerge's own form of it, made once that is needed.
+ *
+ * @module
+ */
+import { concatBytes } from "@fulcrum/codec/bytes"
+import type { AutomergeEngine, AutomergeHandle } from "./automerge-wasm.ts"
+import { ACTOR_BYTES } from "./change-format.ts"
+import type { Cells } from "./document-cells.ts"
+import { StraightLine } from "./straight-line.ts"
+
+/** Automerge's form, and in whose name it writes (hex). */
+export interface Written {
+  readonly handle: AutomergeHandle
+  readonly actor: string
+}
+
+/** No writer's: of a document that nothing was written to here. */
+export const NO_ACTOR: string = "00".repeat(ACTOR_BYTES)
+
+export class OpenDocument {
+  readonly cells: Cells
+  /** Sorted hex hashes. */
+  readonly heads: readonly string[]
+  /** Absent: not every change follows the one before, or that is not known. */
+  readonly line: StraightLine | undefined
+  /** All changes, as long as they are a line: of them Automerge's form can be made again. */
+  readonly #changes: readonly Uint8Array[] | undefined
+  #written: Written | undefined
+  /** How many of `#changes` are in `#written`. */
+  #writtenCount = 0
+
+  static empty(): OpenDocument {
+    const line = StraightLine.EMPTY
+    return new OpenDocument({ cells: line.cells, heads: line.heads, line }, [])
+  }
+
+  private constructor(
+    state: Pick<OpenDocument, "cells" | "heads" | "line">,
+    changes: readonly Uint8Array[] | undefined,
+    written?: Written,
+    writtenCount = 0,
+  ) {
+    this.cells = state.cells
+    this.heads = state.heads
+    this.line = state.line
+    this.#changes = changes
+    this.#written = written
+    this.#writtenCount = writtenCount
+  }
+
+  static of(written: Written, cells: Cells): OpenDocument {
+    return new OpenDocument(
+      { cells, heads: headsOf(written.handle), line: undefined },
+      undefined,
+      written,
+    )
+  }
+
+  /** The document with these changes, which make `line` of its line. This one is used no more. */
+  extended(changes: readonly Uint8Array[], line: StraightLine): OpenDocument {
+    const state = { cells: line.cells, heads: line.heads, line }
+    const all = [...(this.#changes ?? []), ...changes]
+    return new OpenDocument(state, all, this.#written, this.#writtenCount)
+  }
+
+  /** The document after one change was made there. This one is used no more. */
+  edited(written: Written, cells: Cells, change: Uint8Array, line?: StraightLine): OpenDocument {
+    if (line === undefined) return OpenDocument.of(written, cells)
+    const all = [...(this.#changes ?? []), change]
+    return new OpenDocument({ cells, heads: line.heads, line }, all, written, all.length)
+  }
+
+  /** Whether Automerge's form is in memory and could be made again. */
+  get canRest(): boolean {
+    return this.#written !== undefined && this.#changes !== undefined
+  }
+
+  /** Gives back what {@link OpenDocument.written} makes again. */
+  rest(): void {
+    if (this.#changes === undefined) return
+    this.#written?.handle.free()
+    this.#written = undefined
+    this.#writtenCount = 0
+  }
+
+  /** Automerge's form with all changes. Whoever writes there makes another document of it. */
+  written(automerge: AutomergeEngine): Written {
+    const written = this.#written ?? { handle: automerge.empty(NO_ACTOR), actor: NO_ACTOR }
+    this.#written = written
+    const left = this.#changes?.slice(this.#writtenCount) ?? []
+    if (left.length > 0) written.handle.loadIncremental(concatBytes(left))
+    this.#writtenCount = this.#changes?.length ?? 0
+    return written
+  }
+
+  /** Gives back Automerge's memory, unless `next` goes on with it. */
+  free(next?: OpenDocument): void {
+    const isShared = next !== undefined && next.#written?.handle === this.#written?.handle
+    if (!isShared) this.#written?.handle.free()
+  }
+}
+
+export function headsOf(handle: AutomergeHandle): readonly string[] {
+  return handle.getHeads().sort()
+}
