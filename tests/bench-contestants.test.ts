@@ -14,6 +14,7 @@ import {
   automergeRepoInMemory,
   automergeRepoOnDisk,
 } from "../bench/compare/contestants/automerge-repo.ts"
+import { cojsonInMemory, cojsonOnDisk } from "../bench/compare/contestants/cojson.ts"
 import { yjs } from "../bench/compare/contestants/yjs.ts"
 import {
   type RecordShape,
@@ -22,7 +23,7 @@ import {
   seededValues,
 } from "../bench/seeded-record.ts"
 
-const CONTESTANTS = [automergeRepoInMemory, automergeRepoOnDisk, yjs]
+const CONTESTANTS = [automergeRepoInMemory, automergeRepoOnDisk, yjs, cojsonInMemory, cojsonOnDisk]
 
 const SHAPES = [
   { edits: 50, documents: 1 },
