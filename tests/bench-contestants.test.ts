@@ -15,6 +15,7 @@ import {
   automergeRepoOnDisk,
 } from "../bench/compare/contestants/automerge-repo.ts"
 import { cojsonInMemory, cojsonOnDisk } from "../bench/compare/contestants/cojson.ts"
+import { hypercore } from "../bench/compare/contestants/hypercore.ts"
 import { yjs } from "../bench/compare/contestants/yjs.ts"
 import {
   type RecordShape,
@@ -23,7 +24,14 @@ import {
   seededValues,
 } from "../bench/seeded-record.ts"
 
-const CONTESTANTS = [automergeRepoInMemory, automergeRepoOnDisk, yjs, cojsonInMemory, cojsonOnDisk]
+const CONTESTANTS = [
+  automergeRepoInMemory,
+  automergeRepoOnDisk,
+  yjs,
+  cojsonInMemory,
+  cojsonOnDisk,
+  hypercore,
+]
 
 const SHAPES = [
   { edits: 50, documents: 1 },
