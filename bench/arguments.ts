@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util"
 
 export interface BenchArguments {
+  readonly compare: boolean
   readonly counts: boolean
   readonly quick: boolean
   readonly updateBaseline: boolean
@@ -15,6 +16,7 @@ export interface BenchArguments {
 }
 
 export const USAGE = `usage: npm run bench -- [--quick | --counts [--update-baseline]] [--profile FOLDER]
+       npm run bench -- --compare
        npm run bench -- --history EDITS
        npm run bench -- --opening DOCUMENTS
 What each does is in bench/README.md.`
@@ -25,6 +27,7 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
     args: [...args],
     options: {
       help: { type: "boolean", default: false },
+      compare: { type: "boolean", default: false },
       counts: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       history: { type: "string" },
@@ -34,9 +37,9 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
     },
   })
   if (values.help) return undefined
-  const { counts, quick, profile, history, opening } = values
+  const { compare, counts, quick, profile, history, opening } = values
   return {
-    ...{ counts, quick, profile },
+    ...{ compare, counts, quick, profile },
     updateBaseline: values["update-baseline"],
     history: history === undefined ? undefined : countOf("history", history),
     opening: opening === undefined ? undefined : countOf("opening", opening),

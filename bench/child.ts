@@ -13,6 +13,8 @@ export interface Child extends AsyncDisposable {
   readonly pid: number
   /** @throws If the process ends without another line, or gives none for `LINE_MS_MAX`. */
   line(): Promise<string>
+  /** Writes a line to it. */
+  send(line: string): void
 }
 
 export interface ChildOptions {
@@ -31,7 +33,7 @@ export function startChild({ script, argument, profileFolder }: ChildOptions): C
   const profile =
     profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`]
   const path = join(import.meta.dirname, script)
-  const args = ["--disable-warning=ExperimentalWarning", ...profile, path, argument]
+  const args = ["--disable-warning=ExperimentalWarning", "--expose-gc", ...profile, path, argument]
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] })
   const ended = new Promise<void>((resolve) => {
     child.once("close", () => resolve())
@@ -43,6 +45,9 @@ export function startChild({ script, argument, profileFolder }: ChildOptions): C
       const next = await inTime(LINE_MS_MAX, lines.next(), () => child.kill("SIGKILL"))
       if (next?.done !== false) throw new Error(`${script} ended early or took too long, see above`)
       return next.value
+    },
+    send(line) {
+      child.stdin.write(`${line}\n`)
     },
     async [Symbol.asyncDispose]() {
       child.stdin.end()

@@ -5,7 +5,7 @@
  * - `--quick`: small records only; writes no results.
  * - `--counts`: counts every record and times none; writes no results.
  * - `--history EDITS`: only what a merged history of so many edits takes.
- * - `--opening DOCUMENTS`: only how long a device with so many documents takes to open.
+ * - `--compare`: only this engine beside others.
  * - `--opening DOCUMENTS`: only how a device with so many documents opens; writes no results.
  * - `--update-baseline`: takes the counts as the new baseline.
  * - `--profile FOLDER`: writes a processor profile of each process there; writes no results.
@@ -24,6 +24,8 @@ import {
   UPDATE_COMMAND,
   updateBaseline,
 } from "./baseline.ts"
+import { drawCompare } from "./compare/chart.ts"
+import { COMPARE, formatCompare, runCompare } from "./compare/compare.ts"
 import { countFirstSyncs, FIRST_SYNC, formatFirstSync, runFirstSync } from "./first-sync.bench.ts"
 import { countHistory, describeHistory, HISTORY, type HistoryCounts } from "./history.ts"
 import {
@@ -39,7 +41,8 @@ import { shapeName } from "./seeded-record.ts"
 const asked = readAsked()
 if (asked !== undefined) {
   const begun = performance.now()
-  if (asked.opening === undefined) await countAndTime(asked)
+  if (asked.compare) await compareAndKeep()
+  else if (asked.opening === undefined) await countAndTime(asked)
   else console.log(formatOpening(await runOpening(asked.opening, progress)))
   console.log(`took ${((performance.now() - begun) / 1000).toFixed(0)} s`)
 }
@@ -131,16 +134,31 @@ async function timeAndCount({ quick: isQuick, profile }: BenchArguments): Promis
   console.log(`${machine.processor}, ${machine.cores} cores, Node ${machine.node}\n`)
   const report = await runFirstSync({ isQuick, profileFolder: profile, progress })
   console.log(`\n${formatFirstSync(report)}\n`)
-  if (!isQuick && profile === undefined) await writeResults({ machine, ...report })
+  if (!isQuick && profile === undefined) {
+    await writeResults(FIRST_SYNC, { machine, ...report })
+    await compareAndKeep()
+  }
   return Object.fromEntries(
     [...report.rows, ...report.engines].map(({ shape, counts }) => [shape, counts]),
   )
 }
 
-async function writeResults(results: object): Promise<void> {
+async function compareAndKeep(): Promise<void> {
+  const machine = await describeMachine()
+  const report = await runCompare(progress)
+  console.log(`${formatCompare(report)}\n`)
+  await writeResults(COMPARE, { machine, ...report })
+  await writeResult(`${COMPARE}.svg`, drawCompare(report))
+}
+
+async function writeResults(name: string, results: object): Promise<void> {
+  await writeResult(`${name}.json`, `${JSON.stringify(results, undefined, 2)}\n`)
+}
+
+async function writeResult(name: string, contents: string): Promise<void> {
   const folder = join(import.meta.dirname, "results")
   await mkdir(folder, { recursive: true })
-  const path = join(folder, `${FIRST_SYNC}.json`)
-  await writeFile(path, `${JSON.stringify(results, undefined, 2)}\n`)
+  const path = join(folder, name)
+  await writeFile(path, contents)
   console.log(`written to ${path}`)
 }

@@ -10,7 +10,15 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import type { RecordShape, SeededEdit, SeededValues } from "../seeded-record.ts"
 
 /** What a contestant leaves out that the others may do. */
-export type LeftOut = "encryption" | "signatures" | "disk" | "history" | "documents"
+export type LeftOut =
+  | "encryption"
+  | "signatures"
+  | "disk"
+  | "history"
+  /** It carries them and does not know them. */
+  | "documents"
+  | "network"
+  | "live edits"
 
 export interface Contestant {
   readonly name: string
@@ -53,10 +61,15 @@ export interface Newcomer extends AsyncDisposable {
   /**
    * Connects. Resolves once the whole record is here: durable, where the contestant has a disk, and
    * any of its documents can be read.
+   *
+   * @param readable - Called once all can be read, if that is earlier.
    */
-  clone(expected: SeededValues): Promise<void>
+  clone(expected: SeededValues, readable: () => void): Promise<void>
   /** All that it has, as the application reads it. */
   read(expected: SeededValues): Promise<SeededValues>
-  /** Calls `seen` with each value that the other process sets from now on, once it can be read. */
+  /**
+   * Calls `seen` with each value that the other process sets from now on in the field of the record's
+   * first edit, once it can be read.
+   */
   watch(seen: (value: string) => void): Promise<void>
 }
