@@ -37,7 +37,7 @@ export interface WorkRow {
   /** Of the new device's TCP connections. */
   readonly bytesIn: number
   readonly bytesOut: number
-  /** What half a second more each way costs, over that; absent: there is no line. */
+  /** How much longer it takes with a delay each way, over that delay and back; absent: there is no line. */
   readonly roundTrips?: number
   /** The most that the new device's process had resident. */
   readonly peakMiB: number
@@ -60,7 +60,7 @@ export const WORKS: readonly Work[] = [
 /** After the cold one. */
 const ROUNDS = 5
 /** One way, of the line that counts round trips: far above what a clone's time varies by. */
-const DELAY_MS = 500
+const DELAY_MS = 150
 /** Between one edit and the next, so that each comes to an engine at rest. */
 const PAUSE_MS = 20
 
