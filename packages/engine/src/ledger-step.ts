@@ -31,8 +31,6 @@ export interface Step {
   write(...ops: readonly VaultOp[]): void
   /** Runs once the step is durable. */
   after(done: () => void): void
-  /** Runs once the step is durable, or was given up. */
-  ended(done: () => void): void
 }
 
 /** Appends to the record's log by one or more steps, and what makes them durable with the rest. */
@@ -81,7 +79,6 @@ export class OpenStep implements Step {
   readonly #items: RecordItem[] = []
   readonly #staged: { readonly replica: Replica; readonly append: StagedAppend }[] = []
   readonly #done: (() => void)[] = []
-  readonly #ended: (() => void)[] = []
   #bodies: readonly Uint8Array[] | undefined
 
   /** @param isEarly - Whether a document is shown ahead of its history, which must come first. */
@@ -163,17 +160,13 @@ export class OpenStep implements Step {
     this.#done.push(done)
   }
 
-  ended(done: () => void): void {
-    this.#ended.push(done)
-  }
-
   commit(): void {
     for (const { append } of this.#staged) append.commit()
     this.#staged.length = 0
   }
 
   finish(): void {
-    for (const done of [...this.#done, ...this.#ended]) done()
+    for (const done of this.#done) done()
   }
 
   /** Nobody knows whether it was written: each log goes on under a new incarnation. */
@@ -185,7 +178,6 @@ export class OpenStep implements Step {
   /** The documents forget what was never kept; the logs go on as if it had not been. */
   async abandon(): Promise<void> {
     for (const { append } of this.#staged) append.abandon()
-    for (const done of this.#ended) done()
     await Promise.all([...this.documentsEdited].map((document) => this.documents.forget(document)))
   }
 }

@@ -64,8 +64,8 @@ const RECORD_BYTES_MAX: number = 8 * 1024 * 1024
 
 export class UndoLog {
   readonly #table: Table
-  /** Where the newest edit stands that is not durable yet. */
-  #staged: number | undefined
+  /** The highest place that was given to an edit, durable or not: none is given twice. */
+  #last: number | undefined
 
   constructor(vault: Vault) {
     this.#table = vault.table("engine.undo")
@@ -85,12 +85,8 @@ export class UndoLog {
     kind: UndoRecord["kind"],
     changes: readonly RecordChange[],
   ): Promise<void> {
-    const order = 1 + (this.#staged ?? (await this.newest())?.order ?? 0)
-    this.#staged = order
-    // Of steps that are written together, none is made after one of them was given up.
-    step.ended(() => {
-      this.#staged = undefined
-    })
+    const order = 1 + (this.#last ?? (await this.newest())?.order ?? 0)
+    this.#last = order
     const parts = changes.map(({ document, wrote, overwrote }) => ({
       document,
       wrote: wrote.map(storedOf),

@@ -36,9 +36,10 @@ import {
   MESSAGE_CHARS_MAX,
 } from "./documents.ts"
 import { applyChanges, type ForeignParts, loadSaved, restored } from "./foreign-changes.ts"
-import { headsOf, OpenDocument } from "./open-document.ts"
+import { OpenDocument } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
 import { assemble, pathToKey, planEdits } from "./registers.ts"
+import { LINE_OPS_MAX, type LineEdit } from "./straight-line.ts"
 
 /** What can be asked of the host: name to argument and answer. */
 export interface HostCalls {
@@ -116,7 +117,7 @@ export function openDocumentHost(parts: HostParts): DocumentHost {
     put(document, await applyChanges(open(document), changes, foreign))
   return {
     edit: async (input) => {
-      const { next, result } = edit(open(input.document), input, await automerge(), writer)
+      const { next, result } = await edit(open(input.document), input, foreign)
       put(input.document, next)
       return result
     },
@@ -180,14 +181,13 @@ export function isFatal(error: unknown): boolean {
   return !(error instanceof RecordError)
 }
 
-function edit(
+async function edit(
   before: OpenDocument,
-  { document, edits, actor: actorBytes, message }: EditInput,
-  automerge: AutomergeEngine,
-  writer: ChangeWriter,
-): { readonly next: OpenDocument; readonly result: EditResult | undefined } {
+  { document, edits, actor: actorBytes, message = "" }: EditInput,
+  { automerge, writer }: ForeignParts,
+): Promise<{ readonly next: OpenDocument; readonly result: EditResult | undefined }> {
   if (actorBytes.length !== ACTOR_BYTES) throw new RangeError("an actor is 16 bytes")
-  if (edits.length > EDITS_MAX || (message ?? "").length > MESSAGE_CHARS_MAX) {
+  if (edits.length > EDITS_MAX || message.length > MESSAGE_CHARS_MAX) {
     throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may hold")
   }
   const values = valuesOf(before.cells)
@@ -199,7 +199,36 @@ function edit(
   if (changeBytes(before.cells, writes, message) > CHANGE_BYTES_MAX) {
     throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may write")
   }
-  const actor = bytesToHex(actorBytes)
+  const one = { actor: bytesToHex(actorBytes), message, writes }
+  const { next, change } =
+    onLine(before, one, writer) ?? withAutomerge(before, one, await automerge())
+  return {
+    next,
+    result: {
+      change,
+      heads: next.heads,
+      overwrote: writes.map(([key]) => ({ path: pathOf(key), value: values.get(key) })),
+      wrote: writes.map(([key, value]) => ({ path: pathOf(key), value })),
+    },
+  }
+}
+
+interface Edited {
+  readonly next: OpenDocument
+  readonly change: Uint8Array
+}
+
+function onLine(before: OpenDocument, edit: LineEdit, writer: ChangeWriter): Edited | undefined {
+  const edited = before.line?.edited(edit, writer)
+  if (edited === undefined || edited.line.opCount > LINE_OPS_MAX) return undefined
+  return { next: before.extended([edited.change], edited.line), change: edited.change }
+}
+
+function withAutomerge(
+  before: OpenDocument,
+  { actor, message, writes }: LineEdit,
+  automerge: AutomergeEngine,
+): Edited {
   const written = before.written(automerge)
   const handle = written.actor === actor ? written.handle : written.handle.clone(actor)
   const cells = new Map(before.cells)
@@ -208,18 +237,10 @@ function edit(
     cells.set(key, [cell])
     writeCell(handle, key, cell)
   }
-  handle.commit(message ?? null, 0)
+  handle.commit(message === "" ? null : message, 0)
   const change = handle.getLastLocalChange()
   if (change === null) throw new Error("a change was lost")
-  return {
-    next: before.edited({ handle, actor }, cells, change, before.line?.extended([change], writer)),
-    result: {
-      change,
-      heads: headsOf(handle),
-      overwrote: writes.map(([key]) => ({ path: pathOf(key), value: values.get(key) })),
-      wrote: writes.map(([key, value]) => ({ path: pathOf(key), value })),
-    },
-  }
+  return { next: OpenDocument.of({ handle, actor }, cells), change }
 }
 
 /** The writes that change something, in order of keys. One that settles a conflict does. */

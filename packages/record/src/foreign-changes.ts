@@ -27,6 +27,7 @@ import {
 import { APPLY_BYTES_MAX, APPLY_CHANGES_MAX, DOCUMENT_OPS_MAX } from "./documents.ts"
 import { headsOf, NO_ACTOR, OpenDocument, type Written } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
+import { LINE_OPS_MAX } from "./straight-line.ts"
 
 /** Of more at once Automerge is quicker, which then saves them too. */
 const LINE_CHANGES_MAX = 512
@@ -98,7 +99,7 @@ function extended(
 ): OpenDocument | undefined {
   if (changes.length > LINE_CHANGES_MAX) return undefined
   const line = before.line?.extended(changes, writer)
-  if (line === undefined || line.opCount > DOCUMENT_OPS_MAX) return undefined
+  if (line === undefined || line.opCount > LINE_OPS_MAX) return undefined
   return before.extended(changes, line)
 }
 

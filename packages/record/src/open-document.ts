@@ -64,13 +64,6 @@ export class OpenDocument {
     return new OpenDocument(state, all, this.#written, this.#writtenCount)
   }
 
-  /** The document after one change was made there. This one is used no more. */
-  edited(written: Written, cells: Cells, change: Uint8Array, line?: StraightLine): OpenDocument {
-    if (line === undefined) return OpenDocument.of(written, cells)
-    const all = [...(this.#changes ?? []), change]
-    return new OpenDocument({ cells, heads: line.heads, line }, all, written, all.length)
-  }
-
   /** Whether Automerge's form is in memory and could be made again. */
   get canRest(): boolean {
     return this.#written !== undefined && this.#changes !== undefined

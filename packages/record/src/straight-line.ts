@@ -3,18 +3,31 @@
  *
  * Most of what a device takes is such: one person edits on one device at a time. A change extends the
  * line if it is, byte for byte, the change that Automerge makes when its edits are made there: it
- * depends on the line's end alone, goes by the next numbers, replaces what stands in each register and
+ * depends on the line's end (and on its actor's own last change), goes by the next numbers, replaces what stands in each register and
  * counts one more. Such a change Automerge takes, saves and loads again, for it is its own; so nothing
  * has to be tried. What does not extend the line is Automerge's to judge.
  *
  * @module
  */
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import type { JsonValue } from "@fulcrum/codec/json"
 import type { Cell } from "./cell.ts"
 import { type ParsedChange, parseChange } from "./change-format.ts"
 import type { ChangeWriter } from "./change-writer.ts"
-import type { Cells } from "./document-cells.ts"
+import { type Cells, pathOf } from "./document-cells.ts"
 import { RecordError } from "./record-error.ts"
+
+/** A longer line is Automerge's: it holds it in less room, and is saved by then. */
+export const LINE_OPS_MAX = 8192
+
+/** One edit, by whom. */
+export interface LineEdit {
+  /** Hex. */
+  readonly actor: string
+  readonly message: string
+  /** Each register once, in the order in which they are written; `undefined`: unset. */
+  readonly writes: readonly (readonly [key: string, value: JsonValue | undefined])[]
+}
 
 /** What stands in a register, and the operation that wrote it. */
 interface Standing {
@@ -22,13 +35,20 @@ interface Standing {
   readonly cells: readonly [Cell]
 }
 
+/** The last change of an actor. */
+interface OwnEnd {
+  readonly seq: number
+  /** Hex. */
+  readonly hash: string
+}
+
 export class StraightLine {
   /** Hex hash of the last change; `undefined`: there is none. */
   readonly #head: string | undefined
   /** Operations there are. */
   readonly #ops: number
-  /** How many changes there are of each actor, in hex. */
-  readonly #seqs: ReadonlyMap<string, number>
+  /** By actor, in hex. */
+  readonly #ends: ReadonlyMap<string, OwnEnd>
   readonly #registers: ReadonlyMap<string, Standing>
 
   /** The line of a document to which nothing was written. */
@@ -37,12 +57,12 @@ export class StraightLine {
   private constructor(
     head: string | undefined,
     ops: number,
-    seqs: ReadonlyMap<string, number>,
+    ends: ReadonlyMap<string, OwnEnd>,
     registers: ReadonlyMap<string, Standing>,
   ) {
     this.#head = head
     this.#ops = ops
-    this.#seqs = seqs
+    this.#ends = ends
     this.#registers = registers
   }
 
@@ -60,36 +80,75 @@ export class StraightLine {
     return cells
   }
 
+  /** The change that Automerge makes of an edit at the end of the line, and the line with it. */
+  edited(
+    { actor, message, writes }: LineEdit,
+    writer: ChangeWriter,
+  ): { readonly line: StraightLine; readonly change: Uint8Array } {
+    const change: ParsedChange = {
+      actor,
+      seq: 1 + (this.#ends.get(actor)?.seq ?? 0),
+      startOp: 1 + this.#ops,
+      deps: dependencies(this.#head, this.#ends.get(actor)),
+      message,
+      writes: writes.map(([key, value]) => {
+        const before = this.#registers.get(key)
+        const counter = 1 + (before?.cells[0].counter ?? 0)
+        const preds = before === undefined ? [] : [before.op]
+        return { key, path: pathOf(key), cell: { counter, value }, preds }
+      }),
+    }
+    const ends = new Map(this.#ends)
+    const registers = new Map(this.#registers)
+    const made = writer.write(change)
+    const head = bytesToHex(made.hash)
+    note(change, registers)
+    ends.set(actor, { seq: change.seq, hash: head })
+    const line = new StraightLine(head, this.#ops + writes.length, ends, registers)
+    return { line, change: made.bytes }
+  }
+
   /**
    * The line with these after it, in order.
    *
    * @returns `undefined` if one of them does not extend it.
    */
   extended(changes: readonly Uint8Array[], writer: ChangeWriter): StraightLine | undefined {
-    const seqs = new Map(this.#seqs)
+    const ends = new Map(this.#ends)
     const registers = new Map(this.#registers)
     let head = this.#head
     let ops = this.#ops
     for (const bytes of changes) {
       const change = parsed(bytes)
       if (change === undefined) return undefined
-      const { actor, seq, startOp, writes } = change
+      const { actor, seq, startOp, deps, writes } = change
+      const own = ends.get(actor)
       const isNext =
-        followsOnly(change, head) &&
+        deps.join() === dependencies(head, own).join() &&
         startOp === ops + 1 &&
-        seq === (seqs.get(actor) ?? 0) + 1 &&
+        seq === (own?.seq ?? 0) + 1 &&
         writes.every(({ key, cell, preds }) => replaces(registers.get(key), cell, preds))
       if (!isNext) return undefined
       const made = writer.write(change)
       if (!equalBytes(made.bytes, bytes)) return undefined
-      for (const [at, { key, cell }] of writes.entries()) {
-        registers.set(key, { op: `${startOp + at}@${actor}`, cells: [cell] })
-      }
-      seqs.set(actor, seq)
-      ops += writes.length
       head = bytesToHex(made.hash)
+      note(change, registers)
+      ends.set(actor, { seq, hash: head })
+      ops += writes.length
     }
-    return new StraightLine(head, ops, seqs, registers)
+    return new StraightLine(head, ops, ends, registers)
+  }
+}
+
+/** What Automerge lets a change depend on: the line's end, and its actor's own last change. */
+function dependencies(head: string | undefined, own: OwnEnd | undefined): readonly string[] {
+  if (head === undefined) return []
+  return own === undefined || own.hash === head ? [head] : [head, own.hash].toSorted()
+}
+
+function note({ actor, startOp, writes }: ParsedChange, registers: Map<string, Standing>): void {
+  for (const [at, { key, cell }] of writes.entries()) {
+    registers.set(key, { op: `${startOp + at}@${actor}`, cells: [cell] })
   }
 }
 
@@ -101,10 +160,6 @@ function parsed(bytes: Uint8Array): ParsedChange | undefined {
     if (error instanceof RecordError) return undefined
     throw error
   }
-}
-
-function followsOnly({ deps }: ParsedChange, head: string | undefined): boolean {
-  return head === undefined ? deps.length === 0 : deps.length === 1 && deps[0] === head
 }
 
 function replaces(standing: Standing | undefined, cell: Cell, preds: readonly string[]): boolean {

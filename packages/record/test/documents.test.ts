@@ -189,12 +189,22 @@ describe.each([
         await write(documents, 1, [set("name", `${document} ${round}`)], document)
       }
     }
-    for (const document of [ids[0] ?? card, ids[299] ?? card]) {
-      expect((await documents.history(document)).map(({ value }) => value)).toEqual([
-        `${document} first`,
-        `${document} second`,
-      ])
-      expect(await documents.read(document)).toEqual({ name: `${document} second` })
+    for (const round of [1, 2]) {
+      for (const document of ids) {
+        expect((await documents.history(document)).map(({ value }) => value)).toEqual([
+          `${document} first`,
+          `${document} second`,
+        ])
+      }
+      for (const document of round === 1 ? ids.slice(0, 2) : []) {
+        await write(documents, 2, [set("maker", "M")], document)
+        await write(documents, 2, [unset("maker")], document)
+        const again = await keep(open(none))
+        await again.load(document, await documents.save(document))
+        expect(await again.read(document)).toEqual({ name: `${document} second` })
+        expect(await again.heads(document)).toEqual(await documents.heads(document))
+        ids.shift()
+      }
     }
   })
 

@@ -1,6 +1,7 @@
 /** What is worked out without Automerge is what Automerge makes of the same changes. */
 import { createHash } from "node:crypto"
 import * as Automerge from "@automerge/automerge"
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -107,6 +108,32 @@ describe("a straight line", () => {
       { numRuns: runs },
     )
     expect(straight).toBeGreaterThan(runs / 10)
+  })
+
+  test("[D12] is edited as Automerge edits", async () => {
+    const runs = Number(process.env.FULCRUM_STRAIGHT_RUNS ?? 300)
+    await fc.assert(
+      fc.asyncProperty(steps, async (history) => {
+        await using documents = await openInLineDocuments()
+        let bare = Automerge.init<Record<string, unknown>>({ actor: "00".repeat(16) })
+        for (const { by, edits, message } of history) {
+          const input = { document: card, edits, actor: actor(by), message }
+          const made = await documents.edit(input).catch(() => undefined)
+          if (made === undefined) continue
+          // The same writes, in the same order, by Automerge itself.
+          bare = Automerge.clone(bare, { actor: bytesToHex(actor(by)) })
+          const options = { time: 0, ...(message !== "" && { message }) }
+          bare = Automerge.change(bare, options, (draft) => {
+            for (const { key, cell } of parseChange(made.change).writes) {
+              draft[key] = new Automerge.ImmutableString(encodeCell(cell))
+            }
+          })
+          const theirs = Automerge.getLastLocalChange(bare)
+          expect(bytesToHex(made.change)).toBe(theirs && bytesToHex(theirs))
+        }
+      }),
+      { numRuns: runs },
+    )
   })
 
   test("[D12] is not extended by a change that Automerge would not have made there", async () => {

@@ -43,6 +43,8 @@ import { LogNames } from "./level-log-names.ts"
 /** What LevelDB may need to open and to take a write, besides the write: its log as a table. */
 const REOPEN_BYTES = 4 * 1024 * 1024
 
+/** So few records are read in this thread: handing them to another takes ten times as long as it. */
+const AT_ONCE_MAX = 16
 const PAGE_RECORDS = 1000
 const PAGE_BYTES = 256 * 1024
 
@@ -99,13 +101,17 @@ class LevelStore implements Store {
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     checkKey(key)
-    const value = await this.#read((database) => database.get(key))
+    const value = await this.#read(async (database) => database.getSync(key))
     return value === undefined ? undefined : plain(value)
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
     for (const key of keys) checkKey(key)
-    const values = await this.#read((database) => database.getMany([...keys]))
+    const values = await this.#read(async (database) =>
+      keys.length > AT_ONCE_MAX
+        ? database.getMany([...keys])
+        : keys.map((key) => database.getSync(key)),
+    )
     return values.map((value: Uint8Array | undefined) =>
       value === undefined ? undefined : plain(value),
     )
