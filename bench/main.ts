@@ -25,7 +25,7 @@ import {
   updateBaseline,
 } from "./baseline.ts"
 import { drawCompare } from "./compare/chart.ts"
-import { COMPARE, formatCompare, runCompare } from "./compare/compare.ts"
+import { COMPARE, formatWork, runCompare } from "./compare/compare.ts"
 import { countFirstSyncs, FIRST_SYNC, formatFirstSync, runFirstSync } from "./first-sync.bench.ts"
 import { countHistory, describeHistory, HISTORY, type HistoryCounts } from "./history.ts"
 import {
@@ -145,8 +145,7 @@ async function timeAndCount({ quick: isQuick, profile }: BenchArguments): Promis
 
 async function compareAndKeep(): Promise<void> {
   const machine = await describeMachine()
-  const report = await runCompare(progress)
-  console.log(`${formatCompare(report)}\n`)
+  const report = await runCompare(progress, (work) => console.log(`\n${formatWork(work)}\n`))
   await writeResults(COMPARE, { machine, ...report })
   await writeResult(`${COMPARE}.svg`, drawCompare(report))
 }

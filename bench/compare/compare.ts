@@ -19,12 +19,18 @@ export interface CompareReport {
   readonly versions: Readonly<Record<string, string>>
 }
 
-export async function runCompare(progress: (what: string) => void): Promise<CompareReport> {
+/** @param done - Told of each work as it is over. */
+export async function runCompare(
+  progress: (what: string) => void,
+  done: (report: WorkReport) => void,
+): Promise<CompareReport> {
   const works: WorkReport[] = []
   for (const work of WORKS) {
     const folder = await mkdtemp(join(tmpdir(), "fulcrum-compare-"))
     try {
-      works.push(await runWork(work, folder, progress))
+      const report = await runWork(work, folder, progress)
+      done(report)
+      works.push(report)
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
@@ -33,11 +39,7 @@ export async function runCompare(progress: (what: string) => void): Promise<Comp
   return { works, versions: await versionsOf([...new Set(packages)].toSorted()) }
 }
 
-export function formatCompare({ works }: CompareReport): string {
-  return works.map(formatWork).join("\n\n")
-}
-
-function formatWork({ work, rows, foreignCores }: WorkReport): string {
+export function formatWork({ work, rows, foreignCores }: WorkReport): string {
   const ours = rows.find(({ id }) => id === "fulcrum")
   const { edits, documents } = work.shape
   const head = `${work.name}: ${edits.toLocaleString("en")} edits in ${documents.toLocaleString("en")}`

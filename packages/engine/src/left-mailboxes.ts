@@ -13,6 +13,7 @@ import { bytesToHex } from "@fulcrum/codec/bytes"
 import { decodeAs, encodeAs, uint } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Table, Vault } from "@fulcrum/store/vault"
+import { errorCode } from "./error-code.ts"
 import type { MailboxLink } from "./mailbox-link.ts"
 
 /** How long a relay that does not answer is tried. */
@@ -59,8 +60,17 @@ export class LeftMailboxes {
 
   /** It was told, or is not there any more. */
   async end({ group }: MailboxLink): Promise<void> {
-    await this.#vault.write([this.#table.put(group, OVER, new Uint8Array(0))])
     this.#over.add(bytesToHex(group))
+    await this.#note(group, OVER, new Uint8Array(0))
+  }
+
+  /** On a disk that takes nothing it is told once more at the next start. */
+  async #note(group: Uint8Array, order: number, value: Uint8Array): Promise<void> {
+    try {
+      await this.#vault.write([this.#table.put(group, order, value)])
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+    }
   }
 
   async #isTriedLong(group: Uint8Array): Promise<boolean> {
@@ -70,7 +80,7 @@ export class LeftMailboxes {
       return now - decodeAs(sinceSchema, stored, { bytesMax: 16 }) > TELL_MS_MAX
     }
     this.#fresh.add(bytesToHex(group))
-    await this.#vault.write([this.#table.put(group, SINCE, encodeAs(sinceSchema, now))])
+    await this.#note(group, SINCE, encodeAs(sinceSchema, now))
     return false
   }
 }
