@@ -6,6 +6,7 @@
  * @module
  */
 import { sha256 } from "@fulcrum/crypto/hash"
+import { startAutomerge } from "./automerge-wasm.ts"
 import { isFatal, openDocumentHost } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
 import { portableWasm } from "./portable-wasm.ts"
@@ -25,6 +26,8 @@ export interface InLineOptions {
 }
 
 export async function openInLineDocuments(options: InLineOptions = {}): Promise<Documents> {
+  // Here and not when it is needed: that takes real time, of which a simulation's clock knows nothing.
+  await startAutomerge(portableWasm, MEMORY_BYTES_MAX)
   const host = openDocumentHost({
     module: portableWasm,
     memoryBytesMax: MEMORY_BYTES_MAX,
