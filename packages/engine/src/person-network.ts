@@ -188,6 +188,8 @@ export class PersonNetwork {
   }
 
   async start(options: { readonly listen: readonly string[] }): Promise<readonly string[]> {
+    // What others send will need them, by when it is here.
+    this.#ledger.documents.warm()
     const host = await this.#ensureHost()
     this.#addresses = options.listen.length === 0 ? [] : await host.listen(options.listen)
     this.#devices.open(host)

@@ -35,6 +35,7 @@ export async function openInLineDocuments(options: InLineOptions = {}): Promise<
   })
   const link: HostLink = {
     generation: 1,
+    warm: () => undefined,
     call: async (name, input) => {
       try {
         return await host[name](input)

@@ -50,6 +50,8 @@ export const LOADED_MAX: LoadedMax = { documents: 4096, bytes: 8 << 20 }
 
 /** Where the host is. */
 export interface HostLink extends AsyncDisposable {
+  /** Starts the host, if it has to be started. */
+  warm(): void
   /** Goes up with each start. */
   readonly generation: number
   /** @throws {RecordError} `RECORD_WORKER` if the host was lost; it is started again. */
@@ -74,6 +76,10 @@ export class SerialDocuments implements Documents {
     this.#link = link
     this.#reload = reload
     this.#max = max
+  }
+
+  warm(): void {
+    if (!this.#isClosed) this.#link.warm()
   }
 
   edit(input: EditInput): Promise<EditResult | undefined> {

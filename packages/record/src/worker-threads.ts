@@ -59,6 +59,10 @@ class WorkerLink implements HostLink {
     return this.#generation
   }
 
+  warm(): void {
+    this.#started()
+  }
+
   async call<K extends HostCall>(name: K, input: HostCalls[K][0]): Promise<HostCalls[K][1]> {
     const worker = this.#started()
     worker.ref()
