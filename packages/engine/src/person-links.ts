@@ -85,6 +85,7 @@ export class PersonLinks {
   readonly #running = new Map<string, RunningLink>()
   readonly #knocks: Knocks
   readonly #left: LeftMailboxes
+  readonly #leftLinks = new Map<string, MailboxLink>()
   #isOpen = false
 
   constructor(options: PersonLinksOptions) {
@@ -175,7 +176,8 @@ export class PersonLinks {
     }
     for (const { address, mailboxSeed } of this.#options.leftRelays()) {
       const key = `left ${bytesToHex(mailboxSeed)} ${address}`
-      const { link } = this.#known.get(key) ?? { link: this.#recordLink(address, mailboxSeed) }
+      const link = this.#leftLinks.get(key) ?? this.#recordLink(address, mailboxSeed)
+      this.#leftLinks.set(key, link)
       if (this.#left.isKnownOver(link)) continue
       due.add(key)
       this.#known.set(key, { link, relationship: undefined, isLeft: true })
@@ -245,6 +247,7 @@ export class PersonLinks {
           await visitRelay(visit, (client, one) => link.serve(client, one))
         } catch (error) {
           if (relationship !== undefined) await this.#keepRefusal(relationship, error)
+          if (isLeft && isGone(error)) await this.#left.end(link)
           // Kept, it has ended this link: whoever waits for a round of it waits no more.
           if (signal.aborted && isTokenSpent(error)) link.failed(error)
           throw error
@@ -405,6 +408,11 @@ export class PersonLinks {
     const behind = await Promise.all(this.record.map((link) => link.isBehind()))
     return behind.every(Boolean) ? undefined : next - 1
   }
+}
+
+/** A mailbox that the record has left is not made again. */
+function isGone(error: unknown): boolean {
+  return error instanceof RelayError && error.code === "RELAY_UNKNOWN_MAILBOX"
 }
 
 function isTokenSpent(error: unknown): error is RelayError {
