@@ -446,9 +446,16 @@ describe("in step", () => {
   })
 
   test("sync settles for as long as it is told", async () => {
-    const { person, text } = await run("sync", { wait: 3 })
+    const person = new MemoryPerson()
+    await person.addRelay("/dns4/relay.example/tcp/4001")
+    const { text } = await run("sync", { wait: 3 }, { person })
     expect(person.settled).toEqual([3000])
     expect(text).toBe("Everything is in step.")
+  })
+
+  test("sync does not say so of devices that it met nowhere", async () => {
+    const { text } = await run("sync")
+    expect(text).toMatch(/^No other device was met, and no relay keeps the record\./)
   })
 
   test("sync names the relays that it could not read", async () => {

@@ -163,8 +163,8 @@ export const contexts = {
   webhookEvent: "fulcrum/v1/webhook-event",
 
   // engine
-  /** Draws the mailboxes that the record moves to after a removal. */
-  movedMailbox: "fulcrum/v1/moved-mailbox",
+  /** Draws the record's mailbox on a relay from keys that its devices have. */
+  recordMailbox: "fulcrum/v1/record-mailbox",
   /** Seals what a removed device is told. */
   removalNotice: "fulcrum/v1/removal-notice",
   /** Names the meeting at which a pairing that was cut off goes on. */

@@ -236,6 +236,11 @@ export class Membership implements SpaceKeyring {
     return this.removalCount === countRemovals(before) ? "changed" : "removed"
   }
 
+  /** The record's first epoch. */
+  get genesis(): EpochId {
+    return this.#genesis
+  }
+
   /** How many removals there are, all told. */
   get removalCount(): number {
     return countRemovals(this.#view)

@@ -39,6 +39,7 @@ import type {
 import { type Check, checkPerson } from "./person-checks.ts"
 import { PersonNetwork } from "./person-network.ts"
 import { recordColumns } from "./record-columns.ts"
+import { addedSeed } from "./record-mailboxes.ts"
 import { RelationshipViews } from "./relationship-views.ts"
 import { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
@@ -194,7 +195,7 @@ export class PersonEngine implements Person {
     requireRelayAddress(address)
     await this.#edit(async (step) => {
       if (this.#ledger.state.relays.some((relay) => relay.address === address)) return
-      const mailboxSeed = this.#options.random.bytes(32)
+      const mailboxSeed = addedSeed(this.#ledger, address, this.#options.random)
       step.add({ kind: "recordRelay", value: { address, mailboxSeed, removed: false } })
     })
   }

@@ -23,6 +23,7 @@ import type { Network } from "@fulcrum/net/contract"
 import { receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Vault } from "@fulcrum/store/vault"
+import { errorCode } from "./error-code.ts"
 import { keepTrying } from "./keep-trying.ts"
 import { Knocks } from "./knocks.ts"
 import type { Ledger } from "./ledger.ts"
@@ -86,11 +87,13 @@ export class PersonLinks {
   readonly #knocks: Knocks
   readonly #left: LeftMailboxes
   readonly #leftLinks = new Map<string, MailboxLink>()
+  /** Something is new here. */
+  readonly #changed = new Signal()
   #isOpen = false
 
   constructor(options: PersonLinksOptions) {
     this.#options = options
-    this.#left = new LeftMailboxes(options.vault, options.clock)
+    this.#left = new LeftMailboxes(options.vault, options.clock, options.relays)
     this.#knocks = new Knocks(options.vault, options.clock)
   }
 
@@ -103,6 +106,7 @@ export class PersonLinks {
   /** Starts links for what is new, ends those of relays that were removed, and pokes all. */
   refresh(): void {
     if (!this.#isOpen) return
+    this.#changed.notify()
     const known = this.#know()
     for (const [key, one] of known) {
       if (!this.#running.has(key) && !this.#isStillUsed(one)) this.#run(key, one)
@@ -201,10 +205,11 @@ export class PersonLinks {
     this.refresh()
     await Promise.all(
       [...this.#running.values()].map(async ({ link, wake, isLeft, ended }) => {
-        if (isLeft && !(await this.#left.isFresh(link))) return
+        if (isLeft && !(await this.#left.isAwaited(link))) return
         const done = link.settled(signal)
         wake.notify()
         await Promise.race([done, ended])
+        if (isLeft) this.#left.waited(link)
       }),
     )
   }
@@ -242,15 +247,19 @@ export class PersonLinks {
         if (isLeft && (await this.#left.isOver(link))) return stop.abort()
         if (await link.isGivenUp()) throw givenUp()
         const visit = { network, clock, address, signal }
+        const over = new AbortController()
+        const telling = isLeft && this.#whenTold(link, AbortSignal.any([signal, over.signal]), stop)
         try {
-          if (isLeft) void this.#whenTold(link, stop)
           await visitRelay(visit, (client, one) => link.serve(client, one))
         } catch (error) {
           if (relationship !== undefined) await this.#keepRefusal(relationship, error)
-          if (isLeft && isGone(error)) await this.#left.end(link)
+          if (isLeft && isGone(error)) this.#left.giveUp(link)
           // Kept, it has ended this link: whoever waits for a round of it waits no more.
           if (signal.aborted && isTokenSpent(error)) link.failed(error)
           throw error
+        } finally {
+          over.abort()
+          await telling
         }
       },
       failed: (error) => {
@@ -265,12 +274,19 @@ export class PersonLinks {
     this.#running.set(key, { ...known, wake, stop, ended })
   }
 
-  /** Leaves a mailbox once all is there that says so. */
-  async #whenTold(link: MailboxLink, stop: AbortController): Promise<void> {
-    await link.settled(stop.signal)
-    if (stop.signal.aborted || link.code !== undefined || (await link.isBehind())) return
-    await this.#left.end(link)
-    stop.abort()
+  /** Leaves a mailbox once all is there that says where the record lies. */
+  async #whenTold(link: MailboxLink, signal: AbortSignal, stop: AbortController): Promise<void> {
+    try {
+      while (!signal.aborted) {
+        await link.settled(signal)
+        if (signal.aborted || link.code !== undefined) return
+        if (!(await link.isBehind()) && (await this.#left.tell(link))) return stop.abort()
+        await this.#changed.wait(signal)
+      }
+    } catch (error) {
+      // A store that fails: it is told at the next connection.
+      if (errorCode(error) === undefined) throw error
+    }
   }
 
   /**

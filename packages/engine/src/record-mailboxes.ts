@@ -5,7 +5,14 @@
  *
  * @module
  */
-import { bytesToHex, compareBytes, equalBytes, hexToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import {
+  bytesToHex,
+  compareBytes,
+  equalBytes,
+  hexToBytes,
+  uint64ToBytes,
+  utf8ToBytes,
+} from "@fulcrum/codec/bytes"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hash } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
@@ -53,20 +60,28 @@ function relayAddresses({ state }: Ledger): ReadonlySet<string> {
   return new Set(state.relays.map(({ address }) => address))
 }
 
+/** The mailbox that a relay is added with. */
+export function addedSeed(ledger: Ledger, address: string, random: Random): Uint8Array {
+  return sharedSeed(ledger, address) ?? random.bytes(32)
+}
+
 /**
- * What all that know of the same removals draw from their keys.
+ * What all that know of the same removals draw from their keys and the record's first: the first of
+ * its kind that the record has not left.
  *
- * @returns `undefined` if there are none, this device lacks a key, or the record has left it before.
+ * @returns `undefined` if this device lacks a key.
  */
 function sharedSeed({ membership, state }: Ledger, address: string): Uint8Array | undefined {
   const removals = membership.view.removed.flatMap((device) => device.removals)
   const epochs = new Set(removals.map(({ epoch }) => bytesToHex(epoch)))
-  const keys = [...epochs]
-    .toSorted()
-    .map((id) => membership.epochKey(epochIdSchema.decode(hexToBytes(id))))
-  if (keys.length === 0 || !isComplete(keys)) return undefined
-  const seed = hash(contexts.movedMailbox, utf8ToBytes(address), ...keys)
-  return state.hasLeft(address, seed) ? undefined : seed
+  const ids = [...epochs].toSorted().map((id) => epochIdSchema.decode(hexToBytes(id)))
+  const keys = [membership.genesis, ...ids].map((id) => membership.epochKey(id))
+  if (!isComplete(keys)) return undefined
+  for (let round = 0; ; round++) {
+    const parts = [utf8ToBytes(address), uint64ToBytes(round), ...keys]
+    const seed = hash(contexts.recordMailbox, ...parts)
+    if (!state.hasLeft(address, seed)) return seed
+  }
 }
 
 function isComplete(keys: readonly (EpochKey | undefined)[]): keys is readonly EpochKey[] {

@@ -66,6 +66,8 @@ export class UndoLog {
   readonly #table: Table
   /** The highest place that was given to an edit, durable or not: none is given twice. */
   #last: number | undefined
+  /** No edit stands before it. */
+  #oldest: number | undefined
 
   constructor(vault: Vault) {
     this.#table = vault.table("engine.undo")
@@ -81,19 +83,30 @@ export class UndoLog {
 
   /** Notes an edit as part of a step, and forgets the oldest. */
   async push(
-    step: Step,
+    step: Pick<Step, "write" | "after">,
     kind: UndoRecord["kind"],
     changes: readonly RecordChange[],
   ): Promise<void> {
     const order = 1 + (this.#last ?? (await this.newest())?.order ?? 0)
     this.#last = order
+    this.#oldest ??= (await this.#first()) ?? order
     const parts = changes.map(({ document, wrote, overwrote }) => ({
       document,
       wrote: wrote.map(storedOf),
       overwrote: overwrote.map(storedOf),
     }))
     step.write(this.#table.put(NOTHING, order, encodeAs(schema, { kind, parts })))
-    if (order > UNDO_MAX) step.write(this.#table.del(NOTHING, order - UNDO_MAX))
+    const left = order - UNDO_MAX + 1
+    for (let old = this.#oldest; old < left; old++) step.write(this.#table.del(NOTHING, old))
+    // Not before that is durable: what a write that failed should have forgotten is still there.
+    step.after(() => {
+      this.#oldest = Math.max(this.#oldest ?? 0, left)
+    })
+  }
+
+  async #first(): Promise<number | undefined> {
+    for await (const { order } of this.#table.list(NOTHING, { limit: 1 })) return order
+    return undefined
   }
 
   /** Replaces an edit by the one that undid it. */

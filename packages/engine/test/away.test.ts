@@ -65,6 +65,49 @@ test("[P44] a device that knows one relay only hears that the record has left it
   expect(await laptop.get("card/name/full")).toBe("Ada Example")
 })
 
+test("[P44] a device whose only relay was left finds one that was added later", async () => {
+  await using stage = new Stage()
+  const [old, fresh] = [await stage.relay(new Folder()), await stage.relay(new Folder())]
+  const [one, two] = [new Folder(), new Folder()]
+  const first = await stage.person(one, "phone", [old])
+  await (await stage.pair(first, two, "laptop", { relay: old })).close()
+  await first.removeRelay(old)
+  await first.settle(5000)
+  await first.close()
+  const gone = await stage.reopen(two)
+  await gone.settle(5000)
+  expect(await gone.relays()).toEqual([])
+  await gone.close()
+  // Each a program of its own, as commands are.
+  const again = await stage.reopen(one)
+  await again.addRelay(fresh)
+  await again.set("card/name/full", "Ada Example")
+  await again.settle(5000)
+  await again.close()
+  const laptop = await stage.reopen(two)
+  await laptop.settle(5000)
+  expect(await laptop.get("card/name/full")).toBe("Ada Example")
+  expect((await laptop.relays()).map(({ address }) => address)).toEqual([fresh])
+})
+
+test("[P45] devices that know of no relay and add the same one meet there", async () => {
+  await using stage = new Stage()
+  const relay = await stage.relay(new Folder())
+  const [one, two] = [new Folder(), new Folder()]
+  const first = await stage.person(one, "phone")
+  const [at = ""] = await first.start({ listen: [LOOPBACK] })
+  await (await stage.pair(first, two, "laptop", { at })).close()
+  await first.close()
+  const phone = await stage.reopen(one)
+  await phone.addRelay(relay)
+  await phone.set("card/name/full", "Ada Example")
+  await phone.settle(5000)
+  const laptop = await stage.reopen(two)
+  await laptop.addRelay(relay)
+  await laptop.settle(5000)
+  expect(await laptop.get("card/name/full")).toBe("Ada Example")
+})
+
 test("[P44] a device that knows the relay only hears where the record went when another was removed", async () => {
   await using stage = new Stage()
   const relay = await stage.relay(new Folder())

@@ -115,9 +115,7 @@ export class SerialDocuments implements Documents {
       await this.#loadTwice(document)
     }
     // Those that were loaded before the host was lost are not there.
-    for (const { document } of inputs) {
-      if (this.#loaded.get(document)?.generation !== this.#link.generation) throw lost()
-    }
+    for (const { document } of inputs) this.#requireLoaded(document)
     await this.#link.call("applyMany", inputs)
     for (const { document, changes } of inputs) this.#keep(document, changes)
     this.#inUse.clear()
@@ -159,12 +157,18 @@ export class SerialDocuments implements Documents {
   forget(document: DocumentId): Promise<void> {
     // At once: whatever becomes of the call, what was given up is loaded no more.
     this.#journals.delete(document)
-    return this.#inTurn(() => this.#unload(document), { isRefusable: false })
+    const forget = async () => {
+      // What an edit that waited has kept meanwhile is given up too.
+      this.#journals.delete(document)
+      await this.#unload(document)
+    }
+    return this.#inTurn(forget, { isRefusable: false })
   }
 
   forgetAll(): Promise<void> {
     this.#journals.clear()
     const forgetAll = async () => {
+      this.#journals.clear()
       this.#loaded.clear()
       this.#loadedBytes = 0
       await unlessLost(this.#link.call("forgetAll", undefined))
@@ -228,7 +232,8 @@ export class SerialDocuments implements Documents {
     const known = this.#loaded.get(document)
     if (known?.generation === generation) {
       this.#use(document, known)
-      return this.#makeRoom(document)
+      await this.#makeRoom(document)
+      return this.#requireLoaded(document)
     }
     // Taken first: what becomes durable while the owner reads is forgotten here.
     const journal = [...(this.#journals.get(document) ?? [])]
@@ -236,6 +241,12 @@ export class SerialDocuments implements Documents {
     if (pieces.length > 0) await this.#link.call("restore", { document, pieces })
     this.#use(document, { generation, bytes: bytesOf(pieces) })
     await this.#makeRoom(document)
+    this.#requireLoaded(document)
+  }
+
+  /** The host may be lost while others make room: then the new one has nothing of it. */
+  #requireLoaded(document: DocumentId): void {
+    if (this.#loaded.get(document)?.generation !== this.#link.generation) throw lost()
   }
 
   /** Until what is loaded is within its bounds, or what is left is in use or not durable yet. */

@@ -38,15 +38,33 @@ export async function sync({ person, args, io }: CommandContext): Promise<Outcom
   requireMember(person)
   const view = await person.status()
   const unread = view.relays.filter(({ state }) => state === "unreachable")
-  const isInStep = held.length === 0 && unread.length === 0
+  const isAlone = view.relays.length === 0 && isMetByNobody(view)
+  const isInStep = held.length === 0 && unread.length === 0 && !isAlone
   return {
     document: { ...view, held },
     text: lines(
-      isInStep ? "Everything is in step." : held.length === 0 ? "Nothing waits here." : "",
+      isInStep
+        ? "Everything is in step."
+        : held.length === 0 && !isAlone
+          ? "Nothing waits here."
+          : "",
+      isAlone ? ALONE : "",
       stillHere(held),
       ...unread.map(unreadText),
     ),
   }
+}
+
+const ALONE =
+  "No other device was met, and no relay keeps the record.\n  Run `fulcrum up` on both at once, or `fulcrum relay add ADDR`."
+
+/** There are other devices, and of none it is known that it was met. */
+function isMetByNobody({ devices }: StatusView): boolean {
+  const others = devices.filter(({ isThis, state }) => !isThis && state === "member")
+  return (
+    others.length > 0 &&
+    others.every(({ connected, hasEverything }) => !connected && !hasEverything)
+  )
 }
 
 /** What is new there is not known here. */
