@@ -21,17 +21,18 @@
 
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
 import type { AdmitResult, AdmittedEntry, Replica } from "@fulcrum/log/replica"
-import { type DocumentId, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
+import type { DocumentId, Documents, Reload } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { ActorOwners } from "./actor-owners.ts"
 import { admissionEvidence } from "./admission-evidence.ts"
 import { DocumentCache } from "./document-cache.ts"
 import { errorCode } from "./error-code.ts"
 import { ItemTable } from "./item-table.ts"
+import { admittedEntries, keptEntry, readOwn } from "./kept-entries.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
 import { Quarantine, STRANDED } from "./quarantine.ts"
-import { type RecordItem, recordItems } from "./record-items.ts"
+import type { RecordItem } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
 import { ShownDocuments } from "./shown-documents.ts"
 import { StepQueue } from "./step-queue.ts"
@@ -275,7 +276,7 @@ export class Ledger {
     try {
       const actors = new ActorOwners(this.#actors)
       for (const entry of own) ops.push(...(await actors.begin(entry)))
-      items.push(...own.flatMap((entry) => this.#itemOps(readOwn(entry), ops)))
+      for (const entry of own) items.push(...this.#keep(readOwn(entry), ops))
       ops.push(...this.membership.opsFor(own))
       applied = own.at(-1)?.arrival ?? this.#applied
       if (applied !== this.#applied) ops.push(this.#appliedOp(applied))
@@ -363,7 +364,7 @@ export class Ledger {
     for (const { entry, code } of refused) ops.push(this.#quarantine.put(entry.arrival, code))
     const saved = await this.#cache.saveOutgrown(changesByDocument(accepted), this.documents)
     ops.push(...saved.ops)
-    const items = accepted.flatMap((read) => this.#itemOps(read, ops, saved.documents))
+    const items = accepted.flatMap((read) => this.#keep(read, ops, saved.documents))
     ops.push(this.#appliedOp(last.arrival))
     await this.#vault.write(ops)
     this.#applied = last.arrival
@@ -394,25 +395,11 @@ export class Ledger {
     }
   }
 
-  /**
-   * @param saved - Documents whose changes need not be kept beside them.
-   * @returns The entry's items that are no changes; what keeps all of them is pushed to `ops`.
-   */
-  #itemOps(
-    { entry, items }: ReadEntry,
-    ops: VaultOp[],
-    saved: ReadonlySet<DocumentId> = new Set(),
-  ): readonly RecordItem[] {
-    return items.filter((item, index) => {
-      if (item.kind === "change") {
-        const document = documentId(item.value.document)
-        if (saved.has(document)) return false
-        ops.push(this.#cache.putChange(document, entry.arrival, index, item.value.change))
-        return false
-      }
-      ops.push(this.#items.put(entry.arrival, index, item))
-      return true
-    })
+  /** @returns The entry's items that are no changes; what keeps all of them is pushed to `ops`. */
+  #keep(read: ReadEntry, ops: VaultOp[], saved?: ReadonlySet<DocumentId>): readonly RecordItem[] {
+    const kept = keptEntry(read, { cache: this.#cache, items: this.#items }, saved)
+    ops.push(...kept.ops)
+    return kept.items
   }
 
   #appliedOp(arrival: number): VaultOp {
@@ -447,14 +434,4 @@ export class Ledger {
   #tell(change: LedgerChange): void {
     for (const listener of this.#listeners) listener(change)
   }
-}
-
-function readOwn(entry: AdmittedEntry): ReadEntry {
-  return { entry, items: entry.kind === "payload" ? recordItems.decode(entry.body) : [] }
-}
-
-function admittedEntries(results: readonly AdmitResult[]): readonly AdmittedEntry[] {
-  return results
-    .flatMap((result) => (result.outcome === "admitted" ? result.entries : []))
-    .toSorted((a, b) => a.arrival - b.arrival)
 }

@@ -32,6 +32,7 @@ import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
 import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { askAgain, goneSince } from "./mailbox-gaps.ts"
 import { heldRow, newerReceipt } from "./mailbox-held.ts"
+import { openOrMake } from "./mailbox-opening.ts"
 import { MailboxWitness } from "./mailbox-witness.ts"
 import { CONTRADICTIONS_MAX, RelayContradictions } from "./relay-contradictions.ts"
 import { inScope } from "./scope.ts"
@@ -296,19 +297,10 @@ export class MailboxLink {
   }
 
   async #open(client: RelayClient, right: "append" | "read"): Promise<OpenMailbox> {
-    const { access } = this.#options
+    const { access, vault } = this.#options
     const known = (await this.#cursor.load())?.head
-    const { mailbox, holder } = access
-    const input = { capability: access.capability(right), mailbox, holder }
-    try {
-      return await client.open({ ...input, ...(known && right === "read" && { known }) })
-    } catch (error) {
-      const isGone = error instanceof RelayError && error.code === "RELAY_UNKNOWN_MAILBOX"
-      if (!isGone || access.create === undefined) throw error
-      await client.create(access.create)
-      await this.#options.vault.write([this.#cursor.forget()])
-      return client.open(input)
-    }
+    const made = () => vault.write([this.#cursor.forget()])
+    return openOrMake(client, { access, right, known, made })
   }
 
   /** A cursor of another life of the mailbox says nothing about this one. */

@@ -16,9 +16,7 @@ import {
 } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
-import { LogError } from "@fulcrum/log/log-error"
 import { capabilityEnd, signCapability } from "@fulcrum/log/mailbox"
-import { readSpanHeader, type SpanHeader, verifySpan } from "@fulcrum/log/span"
 import type { Network } from "@fulcrum/net/contract"
 import { receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
@@ -30,15 +28,12 @@ import type { Ledger } from "./ledger.ts"
 import { LeftMailboxes } from "./left-mailboxes.ts"
 import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
 import { MailboxLink } from "./mailbox-link.ts"
-import {
-  CARRIED_SPAN_BYTES_MAX,
-  CARRIED_SPANS_MAX,
-  type RecordRelayItem,
-  type RelayReceiptItem,
-} from "./record-items.ts"
+import { isGone } from "./mailbox-opening.ts"
+import { CARRIED_SPAN_BYTES_MAX, CARRIED_SPANS_MAX, type RecordRelayItem } from "./record-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { visitRelay } from "./relay-visit.ts"
+import { dueReceipts } from "./share-receipts.ts"
 import { Signal } from "./signal.ts"
 
 /** Bytes of a share's spans that one entry of the record carries. */
@@ -253,6 +248,7 @@ export class PersonLinks {
           await visitRelay(visit, (client, one) => link.serve(client, one))
         } catch (error) {
           if (relationship !== undefined) await this.#keepRefusal(relationship, error)
+          // One that the record has left is not made again.
           if (isLeft && isGone(error)) this.#left.giveUp(link)
           // Kept, it has ended this link: whoever waits for a round of it waits no more.
           if (signal.aborted && isTokenSpent(error)) link.failed(error)
@@ -371,27 +367,7 @@ export class PersonLinks {
   /** Relays' receipts for entries of the person's lane become entries of the record. */
   async #keepReceipts(relationship: OpenRelationship, items: readonly StoredSpan[]): Promise<void> {
     if (!this.#options.mayWrite()) return
-    const kept = relationship.secrets.relayReceipts
-    const due: RelayReceiptItem[] = []
-    for (const { span, receipt } of items) {
-      const row = spanStart(span)
-      if (row === undefined) continue
-      const { incarnation, start, end, writer } = row
-      const isOurs = relationship.space.personEntries.some(
-        ({ at, incarnation: one }) =>
-          at.sequence >= start &&
-          at.sequence <= end &&
-          equalBytes(one, incarnation) &&
-          equalBytes(at.writer, writer),
-      )
-      const isKept = kept.some(
-        (one) => one.start === start && equalBytes(one.incarnation, incarnation),
-      )
-      // A receipt for other bytes under our header says nothing about ours.
-      if (!isOurs || isKept || !isSignedSpan(span)) continue
-      const id = relationship.secrets.item.id
-      due.push({ relationship: id, incarnation, start, end, receipt: receipt.bytes })
-    }
+    const due = dueReceipts(relationship, items)
     if (due.length === 0) return
     await this.#options.ledger.transact(async (step) => {
       for (const value of due) step.add({ kind: "relayReceipt", value })
@@ -426,11 +402,6 @@ export class PersonLinks {
   }
 }
 
-/** A mailbox that the record has left is not made again. */
-function isGone(error: unknown): boolean {
-  return error instanceof RelayError && error.code === "RELAY_UNKNOWN_MAILBOX"
-}
-
 function isTokenSpent(error: unknown): error is RelayError {
   return error instanceof RelayError && error.code === "RELAY_TOKEN_SPENT"
 }
@@ -440,26 +411,6 @@ function mailboxOf(receipt: Uint8Array): Uint8Array | undefined {
     return receiptFields(receipt).mailbox
   } catch (error) {
     if (error instanceof RelayError) return undefined
-    throw error
-  }
-}
-
-/** Where a span says that it begins; `undefined` for bytes that are no span. */
-function spanStart(span: Uint8Array): SpanHeader | undefined {
-  try {
-    return readSpanHeader(span)
-  } catch (error) {
-    if (error instanceof LogError) return undefined
-    throw error
-  }
-}
-
-function isSignedSpan(span: Uint8Array): boolean {
-  try {
-    verifySpan(span)
-    return true
-  } catch (error) {
-    if (error instanceof LogError) return false
     throw error
   }
 }

@@ -9,15 +9,11 @@
  * @module
  */
 import { deviceIdSchema } from "@fulcrum/access/device"
-import type { MemberDevice, RemovedDevice } from "@fulcrum/access/member-state"
-import {
-  findWriter,
-  type Membership as MembershipView,
-  provisionalMembership,
-} from "@fulcrum/access/membership"
+import type { RemovedDevice } from "@fulcrum/access/member-state"
+import { findWriter } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
-import { type EpochId, epochIdSchema } from "@fulcrum/log/ids"
+import type { EpochId } from "@fulcrum/log/ids"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
 import { DeviceLinks } from "./device-links.ts"
@@ -34,12 +30,12 @@ import { OwnSpaces } from "./own-spaces.ts"
 import { PAIRING_PROTOCOL } from "./pairing-line.ts"
 import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "./person.ts"
 import { PersonLinks } from "./person-links.ts"
-import type { RecordRelayItem } from "./record-items.ts"
 import { RecordMerging } from "./record-merging.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { isNoticeFor, sealNotice } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
+import { Whereabouts, withoutTransport } from "./whereabouts.ts"
 
 /** When what a failing store held up is tried again. */
 const STORE_RETRY_MS = 2000
@@ -60,6 +56,7 @@ export class PersonNetwork {
   readonly #options: PersonNetworkOptions
   readonly #ledger: Ledger
   readonly #relationships: Relationships
+  readonly #whereabouts: Whereabouts
   readonly #links: PersonLinks
   readonly #devices: DeviceLinks
   readonly #spaces: OwnSpaces
@@ -80,6 +77,7 @@ export class PersonNetwork {
     if (options.wasRemoved) this.#alarms.add("removed")
     this.#options = options
     this.#ledger = ledger
+    this.#whereabouts = new Whereabouts(ledger, options.hints)
     this.#relationships = relationships
     const writer = signingKeyFromSeed(device.writerSeed)
     this.#links = new PersonLinks({
@@ -89,7 +87,7 @@ export class PersonNetwork {
         this.#otherDevices().every((id) => this.#devices.holds(id, this.#spaces.of(relationship))),
       changed: () => this.#onShares(),
       failed: () => options.tell("network"),
-      relays: () => this.#recordRelays(),
+      relays: () => this.#whereabouts.relays,
       leftRelays: () => (this.#otherDevices().length > 0 ? ledger.state.leftRelays : []),
       mayWrite: () =>
         ledger.membership.hasJoined &&
@@ -101,8 +99,8 @@ export class PersonNetwork {
       meetingKey: device.meetingKey,
       clock,
       random,
-      membership: () => this.#whoBelongs(),
-      addressesOf: (one) => this.#addressesOf(one),
+      membership: () => this.#whereabouts.members,
+      addressesOf: (one) => this.#whereabouts.addressesOf(one),
       spaces: () => this.#spaces.all,
       receipts: () => this.#links,
       changed: () => options.tell("devices"),
@@ -115,7 +113,7 @@ export class PersonNetwork {
     })
     this.#spaces = new OwnSpaces({
       ...{ ledger, relationships },
-      belongs: (key) => findWriter(this.#whoBelongs(), key) !== undefined,
+      belongs: (key) => findWriter(this.#whereabouts.members, key) !== undefined,
       taken: () => this.#onShares(),
     })
     this.#merging = new RecordMerging({
@@ -133,7 +131,7 @@ export class PersonNetwork {
 
   /** One row for each relay, also of one that has two mailboxes, as devices that added it at once make. */
   async relays(): Promise<readonly RelayRow[]> {
-    const addresses = new Set(this.#recordRelays().map(({ address }) => address))
+    const addresses = new Set(this.#whereabouts.relays.map(({ address }) => address))
     return Promise.all([...addresses].map((address) => this.#relayRow(address)))
   }
 
@@ -154,7 +152,7 @@ export class PersonNetwork {
   }
 
   async devices(): Promise<readonly DeviceRow[]> {
-    return listDevices(this.#whoBelongs(), {
+    return listDevices(this.#whereabouts.members, {
       self: this.#options.device.id,
       isConnected: (id) => this.#devices.isConnected(id),
       holdsAll: (id) => this.#holdsAll(id),
@@ -263,34 +261,6 @@ export class PersonNetwork {
     this.#alarms.add("removed")
     this.#options.tell("devices")
     this.#schedule(() => vault.write([putRemoved(vault)]))
-  }
-
-  /** The members; before the record has come this far, those that the pairing package named. */
-  #whoBelongs(): MembershipView {
-    const { view, hasJoined } = this.#ledger.membership
-    if (hasJoined) return view
-    const genesis = epochIdSchema.decode(this.#options.device.genesis)
-    return provisionalMembership(this.#options.hints.members, genesis)
-  }
-
-  /** Until the record says where a device is: the addresses from pairing that are no other's. */
-  #addressesOf({ id }: MemberDevice): readonly string[] {
-    const { addresses } = this.#ledger.state
-    const known = addresses.get(bytesToHex(id))
-    if (known !== undefined) return known
-    const others = new Set([...addresses.values()].flat())
-    return this.#options.hints.addresses.filter((one) => !others.has(withoutTransport(one)))
-  }
-
-  /** Where the record lies; before the log is here, as the pairing package said. */
-  #recordRelays(): readonly RecordRelayItem[] {
-    const { relays } = this.#ledger.state
-    if (relays.length > 0) return relays
-    return this.#options.hints.mailboxes.flatMap(({ relays: addresses, seed: mailboxSeed }) =>
-      addresses
-        .filter((address) => !this.#ledger.state.hasLeft(address, mailboxSeed))
-        .map((address) => ({ address, mailboxSeed, removed: false })),
-    )
   }
 
   /** Whether another own device is known to hold all that is here. */
@@ -466,9 +436,4 @@ export class PersonNetwork {
     }
     return held
   }
-}
-
-/** Transport ids change with each start. */
-function withoutTransport(address: string): string {
-  return address.replace(/\/p2p\/[^/]+$/, "")
 }

@@ -1,0 +1,54 @@
+/**
+ * Who belongs, where they are and where the record lies: as the record says, and before it has come
+ * this far as the pairing package said.
+ *
+ * @module
+ */
+import type { MemberDevice } from "@fulcrum/access/member-state"
+import {
+  type Membership as MembershipView,
+  provisionalMembership,
+} from "@fulcrum/access/membership"
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { Hints } from "./hints.ts"
+import type { Ledger } from "./ledger.ts"
+import type { RecordRelayItem } from "./record-items.ts"
+
+export class Whereabouts {
+  readonly #ledger: Ledger
+  readonly #hints: Hints
+
+  constructor(ledger: Ledger, hints: Hints) {
+    this.#ledger = ledger
+    this.#hints = hints
+  }
+
+  get members(): MembershipView {
+    const { view, hasJoined, genesis } = this.#ledger.membership
+    return hasJoined ? view : provisionalMembership(this.#hints.members, genesis)
+  }
+
+  /** Until the record says where a device is: the addresses from pairing that are no other's. */
+  addressesOf({ id }: MemberDevice): readonly string[] {
+    const { addresses } = this.#ledger.state
+    const known = addresses.get(bytesToHex(id))
+    if (known !== undefined) return known
+    const others = new Set([...addresses.values()].flat())
+    return this.#hints.addresses.filter((one) => !others.has(withoutTransport(one)))
+  }
+
+  get relays(): readonly RecordRelayItem[] {
+    const { state } = this.#ledger
+    if (state.relays.length > 0) return state.relays
+    return this.#hints.mailboxes.flatMap(({ relays, seed: mailboxSeed }) =>
+      relays
+        .filter((address) => !state.hasLeft(address, mailboxSeed))
+        .map((address) => ({ address, mailboxSeed, removed: false })),
+    )
+  }
+}
+
+/** Transport ids change with each start. */
+export function withoutTransport(address: string): string {
+  return address.replace(/\/p2p\/[^/]+$/, "")
+}
