@@ -6,6 +6,7 @@
  */
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
+import { listenOnLoopback } from "./loopback.ts"
 
 export interface SlowLine extends AsyncDisposable {
   readonly port: number
@@ -24,12 +25,9 @@ export async function openSlowLine(port: number, delayMs: number): Promise<SlowL
       socket.on("close", () => open.delete(socket))
     }
   })
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  if (address === null || typeof address === "string") throw new TypeError("no port")
+  const listening = await listenOnLoopback(server)
   return {
-    port: address.port,
+    port: listening,
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy()
       server.close()

@@ -15,6 +15,7 @@ import { fields, number, text } from "../../json-fields.ts"
 import { bareLibp2p, fetchRaw, serveRaw } from "../../raw-stream.ts"
 import { type RecordShape, type SeededValues, seededEdits } from "../../seeded-record.ts"
 import type { Contestant, Newcomer, PrepareOptions, ServeOptions, Server } from "../contestant.ts"
+import { listenOnLoopback } from "../loopback.ts"
 
 type Saved = ReadonlyMap<DocumentId, Uint8Array>
 
@@ -70,12 +71,9 @@ async function serveTcp({ shape }: ServeOptions): Promise<Server> {
     socket.write(saved)
     socket.write("\0")
   })
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  if (address === null || typeof address === "string") throw new TypeError("no port")
+  const listening = await listenOnLoopback(server)
   return {
-    port: address.port,
+    port: listening,
     invitation: null,
     edit: async ({ value }) => {
       for (const socket of open) socket.write(`${value}\0`)

@@ -2,9 +2,18 @@
  * What a device tells and waits for while another one is away, or a relay is gone.
  */
 import { expect, test } from "vitest"
+import type { Person } from "../src/person.ts"
 import { Folder, reaches, Stage } from "./stage.ts"
 
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
+
+/** The device that was away, which has the edit after it settled once. */
+async function findsEdit(stage: Stage, folder: Folder): Promise<Person> {
+  const device = await stage.reopen(folder)
+  await device.settle(5000)
+  expect(await device.get("card/name/full")).toBe("Ada Example")
+  return device
+}
 
 test("to settle with one device is quick while another one is off", async () => {
   await using stage = new Stage()
@@ -60,9 +69,7 @@ test("[P44] a device that knows one relay only hears that the record has left it
   await phone.set("card/name/full", "Ada Example")
   expect(await phone.settle(5000)).toEqual([])
   await phone.close()
-  const laptop = await stage.reopen(two)
-  await laptop.settle(5000)
-  expect(await laptop.get("card/name/full")).toBe("Ada Example")
+  await findsEdit(stage, two)
 })
 
 test("[P44] a device whose only relay was left finds one that was added later", async () => {
@@ -84,9 +91,7 @@ test("[P44] a device whose only relay was left finds one that was added later", 
   await again.set("card/name/full", "Ada Example")
   await again.settle(5000)
   await again.close()
-  const laptop = await stage.reopen(two)
-  await laptop.settle(5000)
-  expect(await laptop.get("card/name/full")).toBe("Ada Example")
+  const laptop = await findsEdit(stage, two)
   expect((await laptop.relays()).map(({ address }) => address)).toEqual([fresh])
 })
 
@@ -119,9 +124,7 @@ test("[P44] a device that knows the relay only hears where the record went when 
   await phone.set("card/name/full", "Ada Example")
   expect(await phone.settle(5000)).toEqual([])
   await phone.close()
-  const laptop = await stage.reopen(two)
-  await laptop.settle(5000)
-  expect(await laptop.get("card/name/full")).toBe("Ada Example")
+  await findsEdit(stage, two)
 })
 
 test("[P45] devices that follow up on a removal at once move the record to one mailbox", async () => {
