@@ -14,6 +14,14 @@ import type { Need, WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 /** Most proofs of forks that are kept: the first ones say what there is to say. */
 export const FORKS_MAX = 256
 
+/** What one call has found, as it goes: the results of its spans, and of what waited. */
+export interface Told {
+  readonly results: AdmitResult[]
+  readonly released: AdmitResult[]
+  /** How many of the results are durable. */
+  durable: number
+}
+
 /** What one write will make durable of admitted, waiting and contradicting spans. */
 export class AdmissionBatch {
   readonly admission: Admission

@@ -46,6 +46,16 @@ export interface OwnLineOptions {
   readonly parent: VectorRow | undefined
 }
 
+/** Who writes next here, before anything is written. */
+export interface NextWriter {
+  readonly incarnation: IncarnationId
+  readonly actor: ActorId
+  readonly publicKey: Uint8Array
+  /** Sequence of the next entry; one more if it must begin the incarnation first. */
+  readonly sequence: number
+  readonly hasBegun: boolean
+}
+
 /** A span that has been made but is not known to be on disk. */
 export interface MadeSpan {
   readonly bytes: Uint8Array
@@ -88,6 +98,16 @@ export class OwnLine {
     this.#certificate = certificate
     this.#sequence = parent?.sequence ?? 0
     this.#chain = parent?.chain ?? rootChain(keyring.chainKey, keyring.tag, this.incarnation)
+  }
+
+  /** Who writes the next entry, as it is now. */
+  get next(): NextWriter {
+    const { incarnation, actor, hasBegun } = this
+    return {
+      ...{ incarnation, actor, hasBegun },
+      publicKey: this.signer.publicKey,
+      sequence: this.#sequence + 1,
+    }
   }
 
   get hasBegun(): boolean {

@@ -13,11 +13,11 @@
  */
 import type { Random } from "@fulcrum/crypto/random"
 import { Admission, type AdmitResult } from "./admission.ts"
-import { AdmissionBatch } from "./admission-batch.ts"
+import { AdmissionBatch, type Told } from "./admission-batch.ts"
 import type { AdmittedEntry } from "./admitted-entry.ts"
 import type { Deflate } from "./deflate.ts"
 import type { BodyColumns } from "./entry-columns.ts"
-import type { ActorId, EpochId, EpochKey, IncarnationId } from "./ids.ts"
+import type { EpochId, EpochKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
 import { LogMerging } from "./log-merging.ts"
@@ -27,7 +27,7 @@ import { LogTables } from "./log-tables.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
 import { Mutex } from "./mutex.ts"
 import { OPENED_BYTES_DEFAULT, OPENED_BYTES_MAX, OpenedSpans } from "./opened-spans.ts"
-import { type MadeSpan, OwnLine } from "./own-line.ts"
+import { type MadeSpan, type NextWriter, OwnLine } from "./own-line.ts"
 import { prepareAppend, type StagedAppend, type StagedKey } from "./prepared-append.ts"
 import type { CheckWriter, SpaceKeyring, WriterSource } from "./space-keyring.ts"
 import { epochIdOf, followsDigest } from "./span.ts"
@@ -40,6 +40,7 @@ import type { WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 export type { AdmitResult } from "./admission.ts"
 export type { AdmittedEntry } from "./admitted-entry.ts"
 export type { MergedSpan } from "./merging.ts"
+export type { NextWriter } from "./own-line.ts"
 export type { StagedAppend, StagedKey } from "./prepared-append.ts"
 
 /** Most bytes of spans that one write makes durable: a batch above it takes several. */
@@ -55,16 +56,6 @@ export interface ReplicaOptions {
   readonly deflate: Deflate
   /** How the bodies of entries are written together; absent: one after another. */
   readonly bodies?: BodyColumns
-}
-
-/** Who writes next here, before anything is written. */
-export interface NextWriter {
-  readonly incarnation: IncarnationId
-  readonly actor: ActorId
-  readonly publicKey: Uint8Array
-  /** Sequence of the next entry; one more if it must begin the incarnation first. */
-  readonly sequence: number
-  readonly hasBegun: boolean
 }
 
 export interface ForkProof {
@@ -163,9 +154,7 @@ export class Replica {
 
   /** The incarnation that the next append belongs to, drawn if need be. */
   nextWriter(): NextWriter {
-    const { incarnation, actor, hasBegun, sequence, signer } = this.#ownLine()
-    const { publicKey } = signer
-    return { incarnation, actor, publicKey, hasBegun, sequence: sequence + 1 }
+    return this.#ownLine().next
   }
 
   /**
@@ -453,12 +442,4 @@ export class Replica {
     this.#lastArrival = Math.max(this.#lastArrival, loaded.lastArrival)
     return landed
   }
-}
-
-/** What one call has found, as it goes: the results of its spans, and of what waited. */
-interface Told {
-  readonly results: AdmitResult[]
-  readonly released: AdmitResult[]
-  /** How many of the results are durable. */
-  durable: number
 }
