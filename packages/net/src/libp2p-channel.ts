@@ -63,7 +63,8 @@ export class StreamChannel implements Channel, Holding {
   #queueBytes = 0
   #batch: Uint8Array[] = []
   #batchBytes = 0
-  #isFlushDue = false
+  /** Something was written out in this turn of the event loop: the rest of it goes out together. */
+  #isGathering = false
   #onDrained: () => void = nothing
 
   #progressMs = performance.now()
@@ -238,9 +239,13 @@ export class StreamChannel implements Channel, Holding {
       this.#progressMs = performance.now()
       head.resolve()
     }
-    if (this.#batchBytes > 0 && !this.#isFlushDue) {
-      this.#isFlushDue = true
-      setImmediate(() => this.#flush())
+    if (this.#batchBytes > 0 && !this.#isGathering) {
+      this.#isGathering = true
+      setImmediate(() => {
+        this.#isGathering = false
+        this.#flush()
+      })
+      this.#flush()
     }
     if (this.#queue.length === 0 && this.#batchBytes === 0) this.#onDrained()
   }
@@ -252,7 +257,6 @@ export class StreamChannel implements Channel, Holding {
   }
 
   #flush(): void {
-    this.#isFlushDue = false
     if (this.#batchBytes === 0 || this.#hasStreamEnded) return
     const [first, ...others] = this.#batch
     const bytes = first && others.length === 0 ? first : concatBytes(this.#batch)
