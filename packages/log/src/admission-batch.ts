@@ -4,6 +4,7 @@
  * @module
  */
 import type { Admission, AdmitResult, Judgement } from "./admission.ts"
+import type { AdmittedEntry } from "./admitted-entry.ts"
 import { idKey } from "./ids.ts"
 import type { LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
@@ -22,6 +23,24 @@ export interface Told {
   durable: number
 }
 
+/** What a layer above adds to a write, of what becomes durable with it. */
+export interface Beside {
+  readonly ops: readonly LogOp[]
+  /** It is durable. */
+  written(): void
+}
+
+/**
+ * Asked before a write that admits entries, in the order of arrival.
+ *
+ * @param from - Arrivals below it were given before, or never will be.
+ * @returns `undefined`: nothing now.
+ */
+export type WriteBeside = (
+  entries: readonly AdmittedEntry[],
+  from: number,
+) => Promise<Beside | undefined>
+
 /** What one write will make durable of admitted, waiting and contradicting spans. */
 export class AdmissionBatch {
   readonly admission: Admission
@@ -33,6 +52,7 @@ export class AdmissionBatch {
   /** Waiting spans that came in this batch. */
   readonly #arrived = new Map<string, WaitingSpan>()
   readonly #ops: LogOp[] = []
+  readonly #entries: AdmittedEntry[] = []
 
   constructor(admission: Admission, tables: LogTables, waiting: WaitingRoom, forks: Set<string>) {
     this.admission = admission
@@ -52,6 +72,7 @@ export class AdmissionBatch {
       case "admitted": {
         const { outcome, entries, need } = judgement
         const [entry] = entries
+        this.#entries.push(...entries)
         if (entry) this.admitted.add(idKey(entry.incarnation))
         // Whoever sees how far it came brings the rest again, if there is no room for it here.
         if (need === undefined || !this.#wait(bytes, need)) this.#leave(bytes)
@@ -98,6 +119,11 @@ export class AdmissionBatch {
     }
     if (present === undefined || this.#arrived.has(span.hash)) this.#arrived.set(span.hash, span)
     return true
+  }
+
+  /** What it admits, in the order of arrival. */
+  entries(): readonly AdmittedEntry[] {
+    return this.#entries.toSorted((a, b) => a.arrival - b.arrival)
   }
 
   ops(): readonly LogOp[] {

@@ -29,6 +29,8 @@ export interface LogMergingOptions extends MergingOptions {
   tree(): IncarnationTree
   /** Signs what this device writes. */
   signer(): SigningKey
+  /** What lies on the disk in the place of what was appended is other spans now. */
+  rewritten(): void
   /** Runs while nothing is admitted; not at all while it is not known what a failed write left. */
   whenSure<T>(work: () => Promise<T>): Promise<T | undefined>
 }
@@ -56,9 +58,11 @@ export class LogMerging {
    * @throws {LogError} `LOG_SEAL`, `LOG_CHAIN`: what is stored is not what it says.
    * @throws Whatever the vault threw; nothing is lost by it, whether it was written or not.
    */
-  merge(): Promise<MergedSpan | undefined> {
-    const { tree, signer, whenSure } = this.#options
-    return whenSure(() => this.#own.merge(tree(), signer()))
+  async merge(): Promise<MergedSpan | undefined> {
+    const { tree, signer, rewritten, whenSure } = this.#options
+    const merged = await whenSure(() => this.#own.merge(tree(), signer()))
+    if (merged) rewritten()
+    return merged
   }
 
   /**
@@ -146,6 +150,7 @@ export class LogMerging {
       }
       this.#own.changed(idKey(span.header.incarnation))
       await this.#options.vault.write(ops)
+      this.#options.rewritten()
     }
   }
 

@@ -13,10 +13,11 @@
  */
 import type { Random } from "@fulcrum/crypto/random"
 import { Admission, type AdmitResult } from "./admission.ts"
-import { AdmissionBatch, type Told } from "./admission-batch.ts"
+import { AdmissionBatch, type Beside, type Told, type WriteBeside } from "./admission-batch.ts"
 import type { AdmittedEntry } from "./admitted-entry.ts"
 import type { Deflate } from "./deflate.ts"
 import type { BodyColumns } from "./entry-columns.ts"
+import { FreshSpans } from "./fresh-spans.ts"
 import type { EpochId, EpochKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
@@ -38,6 +39,7 @@ import { type VersionVector, vectorDigest } from "./vector.ts"
 import type { WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 
 export type { AdmitResult } from "./admission.ts"
+export type { Beside, WriteBeside } from "./admission-batch.ts"
 export type { AdmittedEntry } from "./admitted-entry.ts"
 export type { MergedSpan } from "./merging.ts"
 export type { NextWriter } from "./own-line.ts"
@@ -56,6 +58,11 @@ export interface ReplicaOptions {
   readonly deflate: Deflate
   /** How the bodies of entries are written together; absent: one after another. */
   readonly bodies?: BodyColumns
+}
+
+export interface AdmitOptions {
+  readonly extraOps?: readonly LogOp[]
+  readonly beside?: WriteBeside
 }
 
 export interface ForkProof {
@@ -77,6 +84,7 @@ export class Replica {
   readonly #tables: LogTables
   readonly #stored: StoredEntries
   readonly #opened: OpenedSpans
+  readonly #fresh = new FreshSpans()
   readonly #mutex = new Mutex()
   #tree: IncarnationTree
   #waiting: WaitingRoom
@@ -117,6 +125,7 @@ export class Replica {
       tree: () => this.#tree,
       // None is begun for this: its parent would be fixed before anything is written.
       signer: () => (this.#own ?? this.#drawLine()).signer,
+      rewritten: () => this.#fresh.clear(),
       whenSure: (work) =>
         this.#mutex.run(async () => (this.#uncertain.length > 0 ? undefined : work())),
     })
@@ -204,21 +213,19 @@ export class Replica {
   /**
    * Takes spans, in any order and however often. Durable when it resolves.
    *
-   * @param options - `extraOps` become durable with the last of the spans.
+   * @param options - `extraOps` become durable with the last of the spans; what `beside` gives of
+   * entries, with those.
    * @returns One result for each span, then one for each that waited and no longer does. Read in
    * this order, the admitted entries are in the order of arrival.
    * @throws Whatever the vault threw; then it is not known what landed, and the next call finds out.
    */
-  admit(
-    spans: readonly Uint8Array[],
-    options: { readonly extraOps?: readonly LogOp[] } = {},
-  ): Promise<AdmitResult[]> {
-    return this.#mutex.run(() => this.#admit(spans, [], options.extraOps ?? []))
+  admit(spans: readonly Uint8Array[], options: AdmitOptions = {}): Promise<AdmitResult[]> {
+    return this.#mutex.run(() => this.#admit(spans, [], options))
   }
 
   /** Tries all that waits again: after keys or writers have become known. */
   retryWaiting(): Promise<AdmitResult[]> {
-    return this.#mutex.run(() => this.#admit([], this.#waiting.all(), []))
+    return this.#mutex.run(() => this.#admit([], this.#waiting.all(), {}))
   }
 
   /**
@@ -235,6 +242,8 @@ export class Replica {
   ): Promise<SpansAfter> {
     const source = { tables: this.#tables, stored: this.#stored, tree: this.#tree }
     const { bytesMax, cut: when } = limit
+    const fresh = this.#fresh.after(vector, bytesMax)
+    if (fresh) return fresh
     const cut = when && ((bytes: Uint8Array, from: number) => this.merging.cut(bytes, from, when))
     return selectSpans({ ...source, cut }, vector, bytesMax)
   }
@@ -293,7 +302,13 @@ export class Replica {
       commit: () => {
         settle()
         if (made.length === 0) return
+        const before = this.vector
         prepared.enter(this.#tree)
+        this.#fresh.appended(
+          before,
+          this.vector,
+          made.map((span) => span.bytes),
+        )
         this.#committed?.push((tree) => prepared.enter(tree))
         own.commit(made, vector)
         this.#ownKey = own.key
@@ -306,12 +321,12 @@ export class Replica {
   async #admit(
     spans: readonly Uint8Array[],
     retried: readonly WaitingSpan[],
-    extraOps: readonly LogOp[],
+    options: AdmitOptions,
   ): Promise<AdmitResult[]> {
     if (this.#uncertain.length > 0) this.#untold.push(...(await this.#refresh()))
     const told: Told = { results: [], released: [], durable: 0 }
     try {
-      await this.#admitAll(spans, retried, extraOps, told)
+      await this.#admitAll(spans, retried, options, told)
       await this.merging.takeIn()
     } catch (error) {
       this.#untold.push(...told.results.slice(0, told.durable), ...told.released)
@@ -325,7 +340,7 @@ export class Replica {
   async #admitAll(
     spans: readonly Uint8Array[],
     retried: readonly WaitingSpan[],
-    extraOps: readonly LogOp[],
+    options: AdmitOptions,
     told: Told,
   ): Promise<void> {
     const again = this.#hasUnsorted ? this.#waiting.all() : retried
@@ -333,7 +348,8 @@ export class Replica {
     let batch = this.#beginBatch()
     for (const bytes of spans) {
       if (batch.admission.bytes >= WRITE_BYTES_MAX) {
-        told.released.push(...(await this.#finishBatch(batch, [])))
+        const { beside } = options
+        told.released.push(...(await this.#finishBatch(batch, beside ? { beside } : {})))
         told.durable = told.results.length
         batch = this.#beginBatch()
       }
@@ -345,7 +361,7 @@ export class Replica {
       const result = await batch.retry(span)
       if (result) late.push(result)
     }
-    late.push(...(await this.#finishBatch(batch, extraOps)))
+    late.push(...(await this.#finishBatch(batch, options)))
     told.released.push(...late)
     told.durable = told.results.length
   }
@@ -371,7 +387,7 @@ export class Replica {
   }
 
   /** Lets in what waited for this batch, makes all of it durable, then shows it. */
-  async #finishBatch(batch: AdmissionBatch, extraOps: readonly LogOp[]): Promise<AdmitResult[]> {
+  async #finishBatch(batch: AdmissionBatch, options: AdmitOptions): Promise<AdmitResult[]> {
     const { admission } = batch
     const released: AdmitResult[] = []
     const candidates = () => batch.candidates(this.#options.keyring)
@@ -381,8 +397,12 @@ export class Replica {
         if (result) released.push(result)
       }
     }
-    const ops = [...batch.ops(), ...extraOps]
+    const { extraOps = [] } = options
+    const entries = batch.entries()
+    let beside: Beside | undefined
     try {
+      if (entries.length > 0) beside = await options.beside?.(entries, this.#batchFrom)
+      const ops = [...batch.ops(), ...extraOps, ...(beside?.ops ?? [])]
       if (ops.length > 0) await this.#options.vault.write(ops)
     } catch (error) {
       this.#uncertain.push({ from: this.#batchFrom, to: this.#lastArrival + 1, isOwn: false })
@@ -391,6 +411,7 @@ export class Replica {
       this.#batch = undefined
     }
     admission.draft.apply()
+    beside?.written()
     this.merging.admitted(batch.admitted, admission.wider)
     this.#giveUpIfContinued(batch)
     return released
@@ -430,6 +451,7 @@ export class Replica {
       this.#committed = undefined
     }
     this.#opened.clear()
+    this.#fresh.clear()
     for (const enter of committed) enter(loaded.tree)
     this.#tree = loaded.tree
     this.#waiting = loaded.waiting
