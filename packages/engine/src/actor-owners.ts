@@ -13,11 +13,21 @@ import type { Table, VaultOp } from "@fulcrum/store/vault"
 export class ActorOwners {
   readonly #table: Table
   /** What the table holds, or will once what `begin` gave is written. */
-  readonly #known = new Map<string, Uint8Array | undefined>()
+  readonly #known: Map<string, Uint8Array | undefined>
+  readonly #begun = new Map<string, Uint8Array>()
 
-  /** @param table - `engine.actors`. For one batch: what is not written then is not remembered. */
-  constructor(table: Table) {
+  /**
+   * @param table - `engine.actors`. For one batch: what is not written then is not remembered.
+   * @param waiting - What is still to be written there.
+   */
+  constructor(table: Table, waiting: ReadonlyMap<string, Uint8Array> = new Map()) {
     this.#table = table
+    this.#known = new Map(waiting)
+  }
+
+  /** Those that this batch began. */
+  get begun(): ReadonlyMap<string, Uint8Array> {
+    return this.#begun
   }
 
   /** Notes an entry that begins an incarnation. @returns What keeps it. */
@@ -26,6 +36,7 @@ export class ActorOwners {
     const actor = bytesToHex(begin.actor)
     if ((await this.writerOf(actor)) !== undefined) return []
     this.#known.set(actor, writer)
+    this.#begun.set(actor, writer)
     return [this.#table.put(begin.actor, 0, writer)]
   }
 

@@ -23,6 +23,7 @@ import { deadline } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
 import { type PeerSpace, SYNC_PROTOCOL, SyncLink } from "./sync-link.ts"
 import { Underway } from "./underway.ts"
+import { withoutTransport } from "./whereabouts.ts"
 
 export interface DeviceLinksOptions {
   readonly self: Pick<DeviceSecrets, "id" | "writer">
@@ -50,15 +51,26 @@ export interface DeviceLinksOptions {
 
 interface LiveLink {
   readonly device: string
+  /** Where it was dialed from here; absent: it was not. */
+  readonly address: string | undefined
   readonly link: SyncLink
   readonly channel: Channel
   readonly isOurs: boolean
+}
+
+/** What is known of a connection that was dialed from here. */
+interface Dialed {
+  readonly address: string
+  /** To be called once it shows who answers, or that nobody does. */
+  known?(): void
 }
 
 export class DeviceLinks {
   readonly #options: DeviceLinksOptions
   readonly #live = new Set<LiveLink>()
   readonly #dialing = new Map<string, { readonly wake: Signal; readonly stop: AbortController }>()
+  /** Addresses at which somebody is being dialed and has not said who it is. */
+  readonly #asked = new Map<string, Promise<void>>()
   /** Dials that failed, by device. */
   readonly #failures = new Map<string, number>()
   readonly #changed = new Signal()
@@ -160,7 +172,7 @@ export class DeviceLinks {
     const dialing = deadline(this.#options.clock, this.#underway.signal)
     try {
       const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })
-      this.#run(channel).catch(() => undefined)
+      this.#run(channel, { address: withoutTransport(address) }).catch(() => undefined)
     } catch (error) {
       if (!(error instanceof NetError)) throw error
     } finally {
@@ -204,8 +216,7 @@ export class DeviceLinks {
       random,
       attempt: async (signal) => {
         if (this.isConnected(device.id)) return this.#untilGone(device.id, signal)
-        const channel = await this.#dial(host, device, signal)
-        const met = channel && (await this.#run(channel))
+        const met = await this.#dial(host, device, signal)
         if (met !== id) throw new NetError("NET_UNREACHABLE", "the device was not met")
       },
       failed: () => this.#failed(id),
@@ -221,22 +232,43 @@ export class DeviceLinks {
     while (this.isConnected(device) && !signal.aborted) await this.#changed.wait(signal)
   }
 
-  /** The first address that answers. @throws {NetError} of the last one that does not. */
-  async #dial(host: Host, device: MemberDevice, signal: AbortSignal): Promise<Channel | undefined> {
+  /**
+   * Meets whoever answers first, until the connection ends. Before the record is here several devices
+   * may be at one address, for all that is known: it is asked once.
+   *
+   * @returns The own device that was met. @throws {NetError} of the last address that does not answer.
+   */
+  async #dial(host: Host, device: MemberDevice, signal: AbortSignal): Promise<string | undefined> {
     let failure: unknown
-    for (const address of this.#options.addressesOf(device)) {
+    for (const address of this.#options.addressesOf(device).map(withoutTransport)) {
+      while (this.#asked.has(address)) await this.#asked.get(address)
+      if (signal.aborted || this.#isAnothers(address, bytesToHex(device.id))) continue
+      const answered = Promise.withResolvers<void>()
+      const known = () => {
+        if (this.#asked.get(address) === answered.promise) this.#asked.delete(address)
+        answered.resolve()
+      }
+      this.#asked.set(address, answered.promise)
       const dialing = deadline(this.#options.clock, signal)
       try {
-        const withoutId = address.replace(/\/p2p\/[^/]+$/, "")
-        return await host.dial(withoutId, SYNC_PROTOCOL, { signal: dialing.signal })
+        const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })
+        dialing.done()
+        const met = await this.#run(channel, { address, known })
+        if (met !== undefined) return met
       } catch (error) {
         failure = error
       } finally {
         dialing.done()
+        known()
       }
     }
     if (failure !== undefined) throw failure
     return undefined
+  }
+
+  /** Whether another device was met at an address, and is connected still. */
+  #isAnothers(address: string, device: string): boolean {
+    return [...this.#live].some((live) => live.address === address && live.device !== device)
   }
 
   /**
@@ -244,20 +276,24 @@ export class DeviceLinks {
    *
    * @returns The own device that was met.
    */
-  #run(channel: Channel): Promise<string | undefined> {
+  #run(channel: Channel, dialed?: Dialed): Promise<string | undefined> {
     return this.#underway.run(async (signal) => {
       const leave = () => channel.abort(new Error("closing"))
       if (signal.aborted) leave()
       signal.addEventListener("abort", leave, { once: true })
       try {
-        return await this.#speak(channel, signal)
+        return await this.#speak(channel, signal, dialed)
       } finally {
         signal.removeEventListener("abort", leave)
       }
     })
   }
 
-  async #speak(channel: Channel, signal: AbortSignal): Promise<string | undefined> {
+  async #speak(
+    channel: Channel,
+    signal: AbortSignal,
+    dialed: Dialed | undefined,
+  ): Promise<string | undefined> {
     const { self, meetingKey, clock } = this.#options
     const host = this.#host
     if (host === undefined || signal.aborted) return undefined
@@ -284,12 +320,14 @@ export class DeviceLinks {
       heads: () => this.#options.receipts().heads(),
       heard: (receipts) => this.#options.receipts().heard(device, receipts),
     })
-    const live: LiveLink = { device, link, channel, isOurs: channel.outbound }
+    const address = dialed?.address
+    const live: LiveLink = { device, address, link, channel, isOurs: channel.outbound }
     if (!this.#isWanted(live)) {
       await channel.close()
       return device
     }
     this.#live.add(live)
+    dialed?.known?.()
     this.#notify()
     try {
       await link.run(signal)

@@ -4,7 +4,9 @@
  * | table            | group       | order                       | value                     |
  * | ---------------- | ----------- | --------------------------- | ------------------------- |
  * | `engine.saved`   | document id | 0                           | the document's saved form |
- * | `engine.changes` | document id | arrival × 1024 + item index | one change                |
+ * | `engine.changes` | document id | arrival × 1024 + item index | changes, in order         |
+ *
+ * Changes that come in together are one record, by the place of the first.
  *
  * Both can be rebuilt from the log at any time. After {@link CHANGES_UNSAVED_MAX} changes a
  * document is saved and its changes are dropped from the table, so that loading stays quick; of
@@ -12,7 +14,8 @@
  *
  * @module
  */
-import { bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToUtf8, concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { splitChanges } from "@fulcrum/record/change-format"
 import { type DocumentId, type Documents, documentId } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { errorCode } from "./error-code.ts"
@@ -20,6 +23,16 @@ import { ITEMS_PER_ENTRY_MAX } from "./record-items.ts"
 
 /** Changes that a document may have beside its saved form; each costs a load about 10 µs. */
 export const CHANGES_UNSAVED_MAX = 512
+
+/** Bytes of changes in one record, unless one change has more. */
+const RECORD_BYTES_MAX: number = 64 * 1024
+
+/** A change, and where it stands: in which entry, as which of its items. */
+export interface PlacedChange {
+  readonly arrival: number
+  readonly index: number
+  readonly change: Uint8Array
+}
 
 export class DocumentCache {
   readonly #saved: Table
@@ -41,7 +54,7 @@ export class DocumentCache {
     }
     const group = utf8ToBytes(document)
     const changes: Uint8Array[] = []
-    for await (const { value } of this.#changes.list(group)) changes.push(value)
+    for await (const { value } of this.#changes.list(group)) changes.push(...splitChanges(value))
     // Read last: changes that are saved and dropped meanwhile are in it, and repetition is harmless.
     const saved = await this.#saved.get(group)
     // What earlier starts left counts too: a program that runs for one edit never saves otherwise.
@@ -49,10 +62,16 @@ export class DocumentCache {
     return saved === undefined ? changes : [saved, ...changes]
   }
 
-  putChange(document: DocumentId, arrival: number, index: number, change: Uint8Array): VaultOp {
-    this.#unsaved.set(document, (this.#unsaved.get(document) ?? 0) + 1)
+  /** What keeps changes that came together, in order. */
+  putChanges(document: DocumentId, changes: readonly PlacedChange[]): readonly VaultOp[] {
+    this.#unsaved.set(document, (this.#unsaved.get(document) ?? 0) + changes.length)
     this.#mayKeep(document)
-    return this.#changes.put(utf8ToBytes(document), arrival * ITEMS_PER_ENTRY_MAX + index, change)
+    const group = utf8ToBytes(document)
+    return inRecords(changes).map((together) => {
+      const { arrival = 0, index = 0 } = together[0] ?? {}
+      const value = concatBytes(together.map(({ change }) => change))
+      return this.#changes.put(group, arrival * ITEMS_PER_ENTRY_MAX + index, value)
+    })
   }
 
   /**
@@ -139,6 +158,20 @@ export class DocumentCache {
     if (this.#kept === "unknown") this.#kept = "many"
     else if (this.#kept !== "many") this.#kept.add(document)
   }
+}
+
+function inRecords(changes: readonly PlacedChange[]): readonly (readonly PlacedChange[])[] {
+  const records: PlacedChange[][] = []
+  let bytes = RECORD_BYTES_MAX
+  for (const one of changes) {
+    if (bytes + one.change.length > RECORD_BYTES_MAX) {
+      records.push([])
+      bytes = 0
+    }
+    records.at(-1)?.push(one)
+    bytes += one.change.length
+  }
+  return records
 }
 
 async function isNone(table: Table): Promise<boolean> {

@@ -7,34 +7,42 @@
 import type { AdmitResult, AdmittedEntry } from "@fulcrum/log/replica"
 import { type DocumentId, documentId } from "@fulcrum/record/documents"
 import type { VaultOp } from "@fulcrum/store/vault"
-import type { DocumentCache } from "./document-cache.ts"
+import type { DocumentCache, PlacedChange } from "./document-cache.ts"
 import type { ItemTable } from "./item-table.ts"
 import { type RecordItem, recordItems } from "./record-items.ts"
 import type { ReadEntry } from "./vetting.ts"
 
-export interface KeptEntry {
+export interface KeptEntries {
   readonly ops: readonly VaultOp[]
-  /** The entry's items that are no changes. */
+  /** Their items that are no changes. */
   readonly items: readonly RecordItem[]
 }
 
 /** @param saved - Documents whose changes need not be kept beside them. */
-export function keptEntry(
-  { entry, items }: ReadEntry,
+export function keptEntries(
+  entries: readonly ReadEntry[],
   tables: { readonly cache: DocumentCache; readonly items: ItemTable },
   saved: ReadonlySet<DocumentId> = new Set(),
-): KeptEntry {
+): KeptEntries {
   const ops: VaultOp[] = []
   const others: RecordItem[] = []
-  for (const [index, item] of items.entries()) {
-    if (item.kind !== "change") {
-      ops.push(tables.items.put(entry.arrival, index, item))
-      others.push(item)
-      continue
+  const changes = new Map<DocumentId, PlacedChange[]>()
+  for (const { entry, items } of entries) {
+    for (const [index, item] of items.entries()) {
+      if (item.kind !== "change") {
+        ops.push(tables.items.put(entry.arrival, index, item))
+        others.push(item)
+        continue
+      }
+      const document = documentId(item.value.document)
+      const placed = { arrival: entry.arrival, index, change: item.value.change }
+      const together = changes.get(document)
+      if (together === undefined) changes.set(document, [placed])
+      else together.push(placed)
     }
-    const document = documentId(item.value.document)
-    if (saved.has(document)) continue
-    ops.push(tables.cache.putChange(document, entry.arrival, index, item.value.change))
+  }
+  for (const [document, together] of changes) {
+    if (!saved.has(document)) ops.push(...tables.cache.putChanges(document, together))
   }
   return { ops, items: others }
 }

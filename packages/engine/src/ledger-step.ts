@@ -200,7 +200,6 @@ function noting(
     return work()
   }
   return {
-    warm: () => documents.warm(),
     edit: (input) => here(input.document, () => note(input.document, () => documents.edit(input))),
     apply: (input) => note(input.document, () => documents.apply(input)),
     applyMany: async (inputs) => {

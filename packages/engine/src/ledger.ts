@@ -4,39 +4,33 @@
  * Everything that changes the record goes through {@link Ledger.transact}: one step at a time,
  * gathered, staged in the logs of all spaces that it touches, and written in ONE flushed batch;
  * only then does it count. Everything that arrives goes through {@link Ledger.admit}. The logs are
- * the truth: the tables beside them are a cache up to the arrival number in `engine.applied`, which
- * is brought forward when the ledger opens.
+ * the truth: the tables beside them are a cache up to the arrival number in `engine.applied`
+ * (`absorption.ts`), which is brought forward when the ledger opens.
  *
  * | table               | group  | order                       | value                           |
  * | ------------------- | ------ | --------------------------- | ------------------------------- |
  * | `engine.membership` | empty  | arrival                     | a membership entry              |
  * | `engine.epochs`     | id     | 0                           | the epoch's key                 |
- * | `engine.actors`     | actor  | 0                           | who announced it first          |
- * | `engine.applied`    | empty  | 0                           | arrival applied last            |
  *
  * Source: DESIGN, "Layers" and "Record and shares".
  *
  * @module
  */
 
-import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
-import type { AdmitResult, AdmittedEntry, Replica } from "@fulcrum/log/replica"
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { AdmitResult, AdmittedEntry, Beside, Replica } from "@fulcrum/log/replica"
 import type { DocumentId, Documents, Reload } from "@fulcrum/record/documents"
-import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
-import { ActorOwners } from "./actor-owners.ts"
-import { admissionEvidence } from "./admission-evidence.ts"
+import type { Vault, VaultOp } from "@fulcrum/store/vault"
+import { type Absorbed, Absorption } from "./absorption.ts"
 import { DocumentCache } from "./document-cache.ts"
 import { errorCode } from "./error-code.ts"
-import { ItemTable } from "./item-table.ts"
-import { admittedEntries, keptEntry, readOwn } from "./kept-entries.ts"
+import { admittedEntries } from "./kept-entries.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
-import { Quarantine, STRANDED } from "./quarantine.ts"
 import type { RecordItem } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
 import { ShownDocuments } from "./shown-documents.ts"
 import { StepQueue } from "./step-queue.ts"
-import { changesByDocument, type ReadEntry, vetEntries } from "./vetting.ts"
 
 /** What changed, for whoever shows it. */
 export interface LedgerChange {
@@ -46,10 +40,9 @@ export interface LedgerChange {
   readonly local: boolean
 }
 
-const NOTHING = new Uint8Array(0)
-/** Entries applied with one write: bounds memory, also of the documents that they change. */
+/** Entries applied with one write, and their bytes, unless a single one has more: bounds memory. */
 const ABSORBED_MAX = 4096
-const arrivalSchema: Schema<number> = uint()
+const ABSORBED_BYTES_MAX: number = 4 * 1024 * 1024
 
 export class Ledger {
   readonly record: Replica
@@ -58,10 +51,7 @@ export class Ledger {
   readonly shown: ShownDocuments
   readonly #vault: Vault
   readonly #cache: DocumentCache
-  readonly #items: ItemTable
-  readonly #quarantine: Quarantine
-  readonly #actors: Table
-  readonly #appliedTable: Table
+  readonly #absorption: Absorption
   readonly #queue = new StepQueue({
     open: () => new OpenStep(this.record, this.documents, (one) => this.shown.isEarly(one)),
     mend: () => this.#mend(),
@@ -94,17 +84,17 @@ export class Ledger {
     this.membership = parts.membership
     this.documents = parts.documents
     this.#cache = parts.cache
-    this.#items = new ItemTable(parts.vault)
-    this.#quarantine = new Quarantine(parts.vault)
-    this.#actors = parts.vault.table("engine.actors")
-    this.#appliedTable = parts.vault.table("engine.applied")
+    this.#absorption = new Absorption(parts)
     this.shown = new ShownDocuments({
       ...parts,
       still: (work) => this.still(work),
       writing: (work) =>
         this.#queue.turn(async () => {
           await this.#mend()
-          await this.#sure(work)
+          await this.#sure(async () => {
+            await this.#payOwed()
+            await work()
+          })
         }),
       changed: (documents) => this.#tell({ documents, items: [], membership: false, local: false }),
     })
@@ -121,7 +111,7 @@ export class Ledger {
     const ledger = new Ledger({ ...parts, documents, cache })
     try {
       await ledger.#catchUp()
-      if (ledger.#quarantine.hasLost) await ledger.#rebuild([])
+      if (ledger.#absorption.quarantine.hasLost) await ledger.#rebuild([])
       await ledger.shown.dropCome()
       return ledger
     } catch (error) {
@@ -137,7 +127,7 @@ export class Ledger {
 
   /** Entries that are kept but not applied. */
   get quarantined(): number {
-    return this.#quarantine.count
+    return this.#absorption.quarantine.count
   }
 
   onChange(listener: (change: LedgerChange) => void): () => void {
@@ -185,6 +175,16 @@ export class Ledger {
     return this.#queue.turn(work)
   }
 
+  /** Whether something that is shown, and in the log, waits for a quiet moment to be kept beside it. */
+  get owes(): boolean {
+    return this.#absorption.owed.length > 0
+  }
+
+  /** Writes that. What fails is found out before the next write. */
+  settle(): Promise<void> {
+    return this.#queue.turn(() => this.#after(() => this.#payOwed()))
+  }
+
   /** Takes spans of the record space from a peer, a relay or a file. */
   admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     return this.#queue.turn(async () => {
@@ -200,21 +200,29 @@ export class Ledger {
 
   /** Name of the device that an Automerge actor stands for. */
   async deviceOfActor(actor: Uint8Array): Promise<string | undefined> {
-    const writer = await this.#actors.get(actor)
+    const writer = await this.#absorption.writerOf(bytesToHex(actor))
     return writer === undefined ? undefined : this.membership.deviceByWriter(writer)?.name
   }
 
   /** The spans of a share that the record carries. */
   carried(relationship: Uint8Array): AsyncIterable<readonly Uint8Array[]> {
-    return this.#items.carried(relationship)
+    return this.#absorption.items.carried(relationship)
   }
 
   async close(): Promise<void> {
-    await this.#queue.turn(async () => this.documents[Symbol.asyncDispose]())
+    await this.#queue.turn(async () => {
+      await this.#after(() => this.#payOwed())
+      await this.documents[Symbol.asyncDispose]()
+    })
   }
 
   async #admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
-    const results = await this.record.admit(spans)
+    const told: LedgerChange[] = []
+    const results = await this.record.admit(spans, {
+      beside: (entries, from) => this.#beside(entries, from, (change) => told.push(change)),
+    })
+    if (told.length > 0) await this.#compactDue()
+    for (const change of told) this.#tell(change)
     let admitted = admittedEntries(results)
     while (await this.#absorbAll(admitted)) {
       // New members and keys: what waited for them may come in now.
@@ -222,6 +230,7 @@ export class Ledger {
       results.push(...released)
       admitted = admittedEntries(released)
     }
+    if (this.shown.early > 0) await this.#payOwed()
     await this.shown.dropCome()
     return results
   }
@@ -249,6 +258,7 @@ export class Ledger {
     await this.documents.forgetAll()
     this.#state = new RecordState()
     this.#applied = 0
+    this.#absorption.forget()
     await this.#catchUp()
     await this.shown.dropCome()
     for (const mend of this.#menders) await mend()
@@ -274,12 +284,11 @@ export class Ledger {
     const items: RecordItem[] = []
     let applied = this.#applied
     try {
-      const actors = new ActorOwners(this.#actors)
-      for (const entry of own) ops.push(...(await actors.begin(entry)))
-      for (const entry of own) items.push(...this.#keep(readOwn(entry), ops))
-      ops.push(...this.membership.opsFor(own))
+      const absorbed = await this.#absorption.own(own)
+      ops.push(...absorbed.ops, ...this.membership.opsFor(own))
+      items.push(...absorbed.items)
       applied = own.at(-1)?.arrival ?? this.#applied
-      if (applied !== this.#applied) ops.push(this.#appliedOp(applied))
+      if (applied !== this.#applied) ops.push(this.#absorption.putApplied(applied))
     } catch (error) {
       staged.abandon()
       throw error
@@ -293,7 +302,7 @@ export class Ledger {
     staged.commit()
     this.#applied = applied
     const documents = new Set(steps.flatMap(({ documentsEdited }) => [...documentsEdited]))
-    this.documents.kept(documents)
+    this.#absorption.written(documents)
     for (const document of documents) this.#used.add(document)
     for (const item of items) this.#state.apply(item)
     const membership = this.membership.absorb(own) !== "same"
@@ -303,10 +312,9 @@ export class Ledger {
 
   /** Brings everything beside the log up to what the log has. */
   async #catchUp(): Promise<void> {
-    const stored = await this.#appliedTable.get(NOTHING)
-    if (stored !== undefined) this.#applied = decodeAs(arrivalSchema, stored, { bytesMax: 16 })
-    for await (const item of this.#items.all()) this.#state.apply(item)
-    await this.#quarantine.load()
+    this.#applied = (await this.#absorption.readApplied()) ?? this.#applied
+    for await (const item of this.#absorption.items.all()) this.#state.apply(item)
+    await this.#absorption.quarantine.load()
     await this.shown.load()
     await this.#absorbAfter(this.#applied)
   }
@@ -314,11 +322,11 @@ export class Ledger {
   /** @returns Whether membership changed. */
   async #absorbAll(entries: readonly AdmittedEntry[]): Promise<boolean> {
     let hasChanged = false
-    for (let at = 0; at < entries.length; at += ABSORBED_MAX) {
+    const pieces = [...inPieces(entries)]
+    for (const piece of pieces) {
       // Where everything was made anew meanwhile, the rest of these is in it.
-      const piece = entries.slice(at, at + ABSORBED_MAX)
       const left = piece.filter(({ arrival }) => arrival > this.#applied)
-      if (await this.#absorb(left)) hasChanged = true
+      if (await this.#absorb(left, { mayOwe: piece === pieces.at(-1) })) hasChanged = true
     }
     return hasChanged
   }
@@ -326,64 +334,99 @@ export class Ledger {
   /** Applies what the log has after an arrival, a bounded number of entries at a time. */
   async #absorbAfter(arrival: number): Promise<void> {
     let batch: AdmittedEntry[] = []
+    let bytes = 0
     for await (const entry of this.record.entriesAfter(arrival)) {
       batch.push(entry)
-      if (batch.length < ABSORBED_MAX) continue
+      bytes += entry.body.length
+      if (batch.length < ABSORBED_MAX && bytes < ABSORBED_BYTES_MAX) continue
       await this.#absorb(batch)
       batch = []
+      bytes = 0
     }
     await this.#absorb(batch)
   }
 
   /**
+   * What entries add up to, to be written with them. Those that say who belongs are applied once
+   * they are in the log, and so is what comes after something that is not applied yet.
+   */
+  async #beside(
+    entries: readonly AdmittedEntry[],
+    from: number,
+    applied: (change: LedgerChange) => void,
+  ): Promise<Beside | undefined> {
+    const isPlain = entries.every(
+      ({ kind, writer }) => kind !== "key" && this.membership.isMember(writer),
+    )
+    const isFew = [...inPieces(entries)].length === 1
+    if (from !== this.#applied + 1 || !isFew || !isPlain || this.#mustRebuild) return undefined
+    const absorbed = await this.#absorption.foreign(entries)
+    return {
+      ops: absorbed.ops,
+      written: () => {
+        this.#absorption.written(absorbed.documents)
+        applied(this.#take(absorbed, false))
+      },
+    }
+  }
+
+  /**
    * Applies entries that are in the log already, in the order of their arrival.
    *
+   * @param options - `mayOwe`: it may be shown, and be written at a quiet moment.
    * @returns Whether membership changed.
    */
-  async #absorb(entries: readonly AdmittedEntry[]): Promise<boolean> {
-    const last = entries.at(-1)
-    if (last === undefined) return false
-    const ops: VaultOp[] = []
+  async #absorb(
+    entries: readonly AdmittedEntry[],
+    options: { readonly mayOwe?: boolean } = {},
+  ): Promise<boolean> {
+    if (entries.length === 0) return false
     const changed = this.membership.absorb(entries)
-    ops.push(...this.membership.opsFor(entries))
+    const memberOps = this.membership.opsFor(entries)
     if (changed === "removed") this.#owesRebuild = true
-    if (!this.#isRebuilding && (this.#owesRebuild || this.#quarantine.hasStranded)) {
-      // What a removed device wrote counts or not by what all logs together show.
-      await this.#rebuild(ops)
+    if (!this.#isRebuilding && this.#mustRebuild) {
+      await this.#rebuild(memberOps)
       return changed !== "same"
     }
-    const evidence = await admissionEvidence(this.record, this.membership, entries)
-    const actors = new ActorOwners(this.#actors)
-    for (const entry of entries) ops.push(...(await actors.begin(entry)))
-    const { accepted, refused, documents } = await vetEntries(entries, {
-      documents: this.documents,
-      admits: (entry) => (this.membership.admits(entry, evidence) ? undefined : STRANDED),
-      writerOf: (actor) => actors.writerOf(actor),
-    })
-    for (const document of documents) this.#used.add(document)
-    for (const { entry, code } of refused) ops.push(this.#quarantine.put(entry.arrival, code))
-    const saved = await this.#cache.saveOutgrown(changesByDocument(accepted), this.documents)
-    ops.push(...saved.ops)
-    const items = accepted.flatMap((read) => this.#keep(read, ops, saved.documents))
-    ops.push(this.#appliedOp(last.arrival))
-    await this.#vault.write(ops)
-    this.#applied = last.arrival
-    this.documents.kept(documents)
-    for (const item of items) this.#state.apply(item)
+    const absorbed = await this.#absorption.foreign(entries)
+    if (options.mayOwe === true && this.#absorption.owe(absorbed)) {
+      // Keys open what is in the log.
+      if (memberOps.length > 0) await this.#vault.write(memberOps)
+    } else {
+      await this.#vault.write([...memberOps, ...absorbed.ops])
+      this.#absorption.written(absorbed.documents)
+    }
+    const change = this.#take(absorbed, changed !== "same")
     await this.#compactDue()
-    this.#tell({ documents, items, membership: changed !== "same", local: false })
+    this.#tell(change)
     return changed !== "same"
+  }
+
+  #take({ documents, items, applied }: Absorbed, membership: boolean): LedgerChange {
+    this.#applied = applied
+    for (const document of documents) this.#used.add(document)
+    for (const item of items) this.#state.apply(item)
+    return { documents, items, membership, local: false }
+  }
+
+  /** Writes what waits for the next write, if nothing has been written since. */
+  async #payOwed(): Promise<void> {
+    const { owed } = this.#absorption
+    if (owed.length === 0) return
+    await this.#vault.write(owed)
+    this.#absorption.written([])
+  }
+
+  /** What a removed device wrote counts or not by what all logs together show. */
+  get #mustRebuild(): boolean {
+    return this.#owesRebuild || this.#absorption.quarantine.hasStranded
   }
 
   /** Makes everything beside the log anew, from all of the log. */
   async #rebuild(ops: readonly VaultOp[]): Promise<void> {
-    const cleared = [...ops, this.#appliedOp(0)]
-    for (const table of [this.#cache, this.#quarantine, this.#items]) {
-      cleared.push(...(await table.clear()))
-    }
-    await this.#vault.write(cleared)
+    await this.#vault.write([...ops, ...(await this.#absorption.clear())])
     this.#state = new RecordState()
-    this.#quarantine.forget()
+    this.#absorption.quarantine.forget()
     // All: one that was only read since the program began holds what does not count any more too.
     await this.documents.forgetAll()
     this.#isRebuilding = true
@@ -393,17 +436,6 @@ export class Ledger {
     } finally {
       this.#isRebuilding = false
     }
-  }
-
-  /** @returns The entry's items that are no changes; what keeps all of them is pushed to `ops`. */
-  #keep(read: ReadEntry, ops: VaultOp[], saved?: ReadonlySet<DocumentId>): readonly RecordItem[] {
-    const kept = keptEntry(read, { cache: this.#cache, items: this.#items }, saved)
-    ops.push(...kept.ops)
-    return kept.items
-  }
-
-  #appliedOp(arrival: number): VaultOp {
-    return this.#appliedTable.put(NOTHING, 0, encodeAs(arrivalSchema, arrival))
   }
 
   /** After a step. */
@@ -434,4 +466,21 @@ export class Ledger {
   #tell(change: LedgerChange): void {
     for (const listener of this.#listeners) listener(change)
   }
+}
+
+/** In order, as many at a time as are applied with one write. */
+function* inPieces(entries: readonly AdmittedEntry[]): Generator<readonly AdmittedEntry[]> {
+  let piece: AdmittedEntry[] = []
+  let bytes = 0
+  for (const entry of entries) {
+    const isFull = piece.length >= ABSORBED_MAX || bytes + entry.body.length > ABSORBED_BYTES_MAX
+    if (piece.length > 0 && isFull) {
+      yield piece
+      piece = []
+      bytes = 0
+    }
+    piece.push(entry)
+    bytes += entry.body.length
+  }
+  if (piece.length > 0) yield piece
 }

@@ -120,6 +120,7 @@ export class PersonNetwork {
       replica: ledger.record,
       clock,
       merged: () => this.#links.refresh(),
+      settle: () => ledger.settle(),
     })
     ledger.onChange((change) => this.#onLedger(change))
   }
@@ -186,8 +187,6 @@ export class PersonNetwork {
   }
 
   async start(options: { readonly listen: readonly string[] }): Promise<readonly string[]> {
-    // What others send will need them, by when it is here.
-    this.#ledger.documents.warm()
     const host = await this.#ensureHost()
     this.#addresses = options.listen.length === 0 ? [] : await host.listen(options.listen)
     this.#devices.open(host)
@@ -298,7 +297,7 @@ export class PersonNetwork {
   #onLedger(change: LedgerChange): void {
     this.#devices.local(this.#spaces.record)
     this.#links.refresh()
-    if (change.local) this.#merging.poke()
+    if (change.local || this.#ledger.owes) this.#merging.poke()
     if (change.documents.size > 0) this.#options.tell("record")
     if (change.items.length > 0) this.#options.tell("board")
     if (change.membership) this.#options.tell("devices")

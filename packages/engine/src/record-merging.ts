@@ -1,7 +1,7 @@
 /**
  * Merging the record's log on this device, by itself: a moment after something was written, so that
  * no edit waits for it; and before it closes, since a device may write once at each start and be off
- * in between.
+ * in between. Before it merges, what the ledger left for a quiet moment is written.
  *
  * @module
  */
@@ -20,21 +20,27 @@ export class RecordMerging {
   readonly #replica: Replica
   readonly #clock: Clock
   readonly #merged: () => void
+  readonly #settle: () => Promise<void>
   readonly #underway = new Underway()
   #isDue = false
 
-  /** @param merged - Called after each merge: there is a span to bring. */
+  /**
+   * @param options - `merged` is called after each merge: there is a span to bring. `settle` writes what
+   * waits for a quiet moment.
+   */
   constructor(options: {
     readonly replica: Replica
     readonly clock: Clock
     readonly merged: () => void
+    readonly settle: () => Promise<void>
   }) {
     this.#replica = options.replica
     this.#clock = options.clock
     this.#merged = options.merged
+    this.#settle = options.settle
   }
 
-  /** Something was written here. */
+  /** Something was written here, or is to be. */
   poke(): void {
     if (this.#isDue || this.#underway.signal.aborted) return
     this.#isDue = true
@@ -52,6 +58,7 @@ export class RecordMerging {
   async #mergeSoon(signal: AbortSignal): Promise<void> {
     await this.#clock.sleep(QUIET_MS, signal).catch(() => undefined)
     this.#isDue = false
+    await this.#settle()
     await this.#mergeWhile(() => !signal.aborted)
   }
 

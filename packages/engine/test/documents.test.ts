@@ -217,7 +217,8 @@ describe("documents", () => {
         const edits = [{ op: "set", path: ["name", "full"], value: `${at}` }] as const
         const made = await documents.edit({ document: card, edits, actor: new Uint8Array(16) })
         if (made === undefined) throw new TypeError("an edit changed nothing")
-        await vault.write([cache.putChange(card, at, 0, made.change)])
+        const placed = { arrival: at, index: 0, change: made.change }
+        await vault.write(cache.putChanges(card, [placed]))
         documents.kept([card])
       }
       const ops = await cache.compact(card, documents)

@@ -190,3 +190,45 @@ test.each(Array.from({ length: SEEDS }, (_, at) => at + 1))(
     expect(await ailments(again)).toEqual([])
   },
 )
+
+describe("[P46] an edit of another device", () => {
+  test("is in the log, and in what is shown of it, by one write", async () => {
+    await using world = new PersonWorld()
+    const { phone } = await phoneOf(world)
+    const [address = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
+    const machine = world.machine("laptop")
+    const laptop = await world.pair(phone, machine, { at: address })
+    await laptop.start({ listen: [] })
+    await world.during(laptop.settle(5000))
+    await phone.set(NAME, "in step")
+    await world.until("in step", async () => (await laptop.get(NAME)) === "in step")
+    const before = machine.disk.flushes
+    await phone.set(NAME, "live")
+    await world.until("live", async () => (await laptop.get(NAME)) === "live")
+    expect(machine.disk.flushes - before).toBe(1)
+    machine.disk.crash()
+    await world.end(laptop)
+    const again = await world.reopen(machine)
+    expect(await again.get(NAME)).toBe("live")
+  })
+
+  test("that cannot be written is neither in the log nor shown, and comes again", async () => {
+    await using world = new PersonWorld()
+    const { phone } = await phoneOf(world)
+    const [address = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
+    const machine = world.machine("laptop")
+    const laptop = await world.pair(phone, machine, { at: address })
+    await laptop.start({ listen: [] })
+    await world.during(laptop.settle(5000))
+    for (const type of ["fail-before", "fail-after"] as const) {
+      const shown = await laptop.get(NAME)
+      machine.disk.fault = () => ({ type })
+      await phone.set(NAME, type)
+      await world.clock.advance(500)
+      if (type === "fail-before") expect(await laptop.get(NAME)).toBe(shown)
+      machine.disk.fault = undefined
+      await world.until(type, async () => (await laptop.get(NAME)) === type)
+    }
+    expect(await ailments(laptop)).toEqual([])
+  })
+})

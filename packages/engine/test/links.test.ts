@@ -1,7 +1,9 @@
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
+import { joinPerson } from "../src/join-person.ts"
 import { keepTrying } from "../src/keep-trying.ts"
+import { openPerson } from "../src/open-person.ts"
 import type { Person } from "../src/person.ts"
 import { Signal } from "../src/signal.ts"
 import { ADDRESS, ailments, loadDocuments, PersonWorld } from "./person-world.ts"
@@ -326,5 +328,50 @@ describe("closing", () => {
     await world.during(trying)
     expect(world.clock.sleeping).toBe(0)
     expect(wake.waiting).toBe(0)
+  })
+})
+
+describe("a new device", () => {
+  test("[P48] asks an address once, though any of several devices may be there", async () => {
+    await using world = new PersonWorld()
+    const phone = await world.create(world.machine("phone"))
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    for (const name of ["laptop", "desk"]) {
+      const other = await world.pair(phone, world.machine(name), { at })
+      await world.end(other)
+    }
+    const machine = world.machine("tablet")
+    // It has joined, and nothing of the record.
+    const shown = Promise.withResolvers<string>()
+    const { signal } = new AbortController()
+    const approve = async () => true
+    const added = phone.pair({ code: ({ code }) => shown.resolve(code), approve }, signal)
+    const code = await world.clock.during(shown.promise)
+    const guest = { ...(await world.options(machine)), name: "tablet", at, code, signal }
+    const joining = joinPerson({ ...guest, confirm: approve })
+    await world.end(world.keep(await world.clock.during(joining)))
+    added.catch(() => undefined)
+    await phone.set(NAME, "Ada Example")
+    const options = await world.options(machine)
+    const dials: string[] = []
+    const network: typeof options.network = {
+      async host(how) {
+        const host = await options.network.host(how)
+        return new Proxy(host, {
+          get(target, name) {
+            const value = Reflect.get(target, name)
+            if (typeof value !== "function") return value
+            return (...args: unknown[]) => {
+              if (name === "dial") dials.push(String(args[0]))
+              return Reflect.apply(value, target, args)
+            }
+          },
+        })
+      },
+    }
+    const tablet = world.keep(await openPerson({ ...options, network }))
+    await tablet.start({ listen: [] })
+    await world.until("the name", async () => (await nameOf(tablet)) === "Ada Example")
+    expect(dials).toEqual([at.replace(/\/p2p\/.*/, "")])
   })
 })

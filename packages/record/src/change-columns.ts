@@ -30,6 +30,7 @@ import { ByteReader, ByteWriter } from "./columns.ts"
 import { CHANGE_BYTES_MAX, CHANGE_OPS_MAX, CHANGE_PREDS_MAX } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
 import { keyToPath, REGISTER_LIMITS } from "./registers.ts"
+import { noteWritten } from "./written-lately.ts"
 
 const FLAG = {
   DOCUMENT: 1,
@@ -254,9 +255,10 @@ export class ChangeColumnsReader {
     const count = flag & FLAG.WRITES ? fields.uint(CHANGE_OPS_MAX) : 1
     const writes = this.#readWrites(document, count)
     const change = { actor, seq, startOp, deps, message, writes }
-    const { bytes, hash } = this.#writer.write(change)
-    known.note(document, change, hash)
-    return { document: document.name, change: bytes }
+    const written = this.#writer.write(change)
+    noteWritten(written)
+    known.note(document, change, written.hash)
+    return { document: document.name, change: written.bytes }
   }
 
   /** Nothing is left. @throws {RangeError} */

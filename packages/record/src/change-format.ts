@@ -82,6 +82,8 @@ export const TEXT = 6
 
 export const CHANGE_MAGIC = "856f4a83"
 const CHUNK_DOCUMENT = 0
+/** Magic, checksum and type. */
+const HEAD_BYTES = 9
 export const CHUNK_CHANGE = 1
 
 /** In the order in which they stand. */
@@ -127,6 +129,30 @@ export function actorOfChange(bytes: Uint8Array): string {
   } catch (cause) {
     if (cause instanceof RecordError) throw cause
     throw new RecordError("RECORD_CHANGE_REFUSED", "not a change of this format", { cause })
+  }
+}
+
+/** Changes that stand one after another. @throws {RecordError} `RECORD_CHANGE_REFUSED`. */
+export function splitChanges(bytes: Uint8Array): readonly Uint8Array[] {
+  const changes: Uint8Array[] = []
+  let rest = bytes
+  while (rest.length > 0) {
+    const length = chunkBytes(rest)
+    changes.push(rest.subarray(0, length))
+    rest = rest.subarray(length)
+  }
+  return changes
+}
+
+function chunkBytes(bytes: Uint8Array): number {
+  try {
+    const reader = new ByteReader(bytes)
+    reader.take(HEAD_BYTES)
+    const length = reader.uint(SAVED_BYTES_MAX)
+    reader.take(length)
+    return bytes.length - reader.left
+  } catch (cause) {
+    throw new RecordError("RECORD_CHANGE_REFUSED", "not changes of this format", { cause })
   }
 }
 

@@ -1,45 +1,23 @@
-/**
- * The documents themselves, answering one call at a time, in a worker or in line. Automerge is started
- * at the first call that needs it.
- *
- * @module
- */
-import { bytesToHex, utf8Length } from "@fulcrum/codec/bytes"
-import { equalJson, type JsonValue } from "@fulcrum/codec/json"
-import { type AutomergeEngine, type AutomergeHandle, startAutomerge } from "./automerge-wasm.ts"
-import { encodeCell } from "./cell.ts"
-import { ACTOR_BYTES, parseChange } from "./change-format.ts"
+import type { JsonValue } from "@fulcrum/codec/json"
+import type { AutomergeEngine, AutomergeHandle } from "./automerge-wasm.ts"
+import { parseChange } from "./change-format.ts"
 import { ChangeWriter, type Sha256 } from "./change-writer.ts"
-import {
-  type Cells,
-  conflicts,
-  isUnder,
-  nextCounter,
-  pathOf,
-  registersAround,
-  valuesOf,
-  writeCell,
-} from "./document-cells.ts"
-import {
-  type ApplyInput,
-  CHANGE_BYTES_MAX,
-  CHANGE_OPS_MAX,
-  type Conflict,
-  type CountedRegister,
-  type DocumentId,
-  EDITS_MAX,
-  type Edit,
-  type EditInput,
-  type EditResult,
-  type Heads,
-  type HistoryEntry,
-  MESSAGE_CHARS_MAX,
+import { conflicts, isUnder, registersAround, valuesOf } from "./document-cells.ts"
+import { editOpen } from "./document-edit.ts"
+import type {
+  ApplyInput,
+  Conflict,
+  CountedRegister,
+  DocumentId,
+  EditInput,
+  EditResult,
+  Heads,
+  HistoryEntry,
 } from "./documents.ts"
 import { applyChanges, type ForeignParts, loadSaved, restored } from "./foreign-changes.ts"
 import { OpenDocument } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
-import { assemble, pathToKey, planEdits } from "./registers.ts"
-import { LINE_OPS_MAX, type LineEdit } from "./straight-line.ts"
+import { assemble, pathToKey } from "./registers.ts"
 
 /** What can be asked of the host: name to argument and answer. */
 export interface HostCalls {
@@ -72,32 +50,14 @@ export type DocumentHost = {
   readonly [K in HostCall]: (input: HostCalls[K][0]) => Promise<HostCalls[K][1]>
 }
 
-/** Of a change at most, besides its operations: its head, and dependencies that are heads. */
-const CHANGE_FRAME_BYTES = 16_384
-/** Of an operation besides its texts. */
-const OPERATION_BYTES = 48
-/** With the actor that it names. */
-const PREDECESSOR_BYTES = 32
-
 export interface HostParts {
-  /** Automerge's WebAssembly, as it is published. */
-  readonly module: () => Uint8Array
-  /** Of its memory. */
-  readonly memoryBytesMax: number
   readonly sha256: Sha256
-  /** Automerge was loaded and started. */
-  readonly started?: () => void
+  /** Started at its first use. */
+  readonly automerge: () => Promise<AutomergeEngine>
 }
 
-export function openDocumentHost(parts: HostParts): DocumentHost {
-  const { module, memoryBytesMax, sha256, started } = parts
-  const writer = new ChangeWriter(sha256)
-  const automerge = async (): Promise<AutomergeEngine> => {
-    const engine = await startAutomerge(module, memoryBytesMax)
-    started?.()
-    return engine
-  }
-  const foreign: ForeignParts = { writer, automerge }
+export function openDocumentHost({ sha256, automerge }: HostParts): DocumentHost {
+  const foreign: ForeignParts = { writer: new ChangeWriter(sha256), automerge }
   const documents = new Map<DocumentId, OpenDocument>()
   const resting = new Resting()
   const open = (document: DocumentId) => documents.get(document) ?? OpenDocument.empty()
@@ -117,7 +77,7 @@ export function openDocumentHost(parts: HostParts): DocumentHost {
     put(document, await applyChanges(open(document), changes, foreign))
   return {
     edit: async (input) => {
-      const { next, result } = await edit(open(input.document), input, foreign)
+      const { next, result } = await editOpen(open(input.document), input, foreign)
       put(input.document, next)
       return result
     },
@@ -179,104 +139,6 @@ class Resting {
 /** Whether the instance may be broken after this: a trap, or no memory. */
 export function isFatal(error: unknown): boolean {
   return !(error instanceof RecordError)
-}
-
-async function edit(
-  before: OpenDocument,
-  { document, edits, actor: actorBytes, message = "" }: EditInput,
-  { automerge, writer }: ForeignParts,
-): Promise<{ readonly next: OpenDocument; readonly result: EditResult | undefined }> {
-  if (actorBytes.length !== ACTOR_BYTES) throw new RangeError("an actor is 16 bytes")
-  if (edits.length > EDITS_MAX || message.length > MESSAGE_CHARS_MAX) {
-    throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may hold")
-  }
-  const values = valuesOf(before.cells)
-  const writes = effective(before.cells, planEdits(document, values, edits), edits)
-  if (writes.length === 0) return { next: before, result: undefined }
-  if (writes.length > CHANGE_OPS_MAX) {
-    throw new RecordError("RECORD_EDIT_REFUSED", "more fields than one edit may write")
-  }
-  if (changeBytes(before.cells, writes, message) > CHANGE_BYTES_MAX) {
-    throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may write")
-  }
-  const one = { actor: bytesToHex(actorBytes), message, writes }
-  const { next, change } =
-    onLine(before, one, writer) ?? withAutomerge(before, one, await automerge())
-  return {
-    next,
-    result: {
-      change,
-      heads: next.heads,
-      overwrote: writes.map(([key]) => ({ path: pathOf(key), value: values.get(key) })),
-      wrote: writes.map(([key, value]) => ({ path: pathOf(key), value })),
-    },
-  }
-}
-
-interface Edited {
-  readonly next: OpenDocument
-  readonly change: Uint8Array
-}
-
-function onLine(before: OpenDocument, edit: LineEdit, writer: ChangeWriter): Edited | undefined {
-  const edited = before.line?.edited(edit, writer)
-  if (edited === undefined || edited.line.opCount > LINE_OPS_MAX) return undefined
-  return { next: before.extended([edited.change], edited.line), change: edited.change }
-}
-
-function withAutomerge(
-  before: OpenDocument,
-  { actor, message, writes }: LineEdit,
-  automerge: AutomergeEngine,
-): Edited {
-  const written = before.written(automerge)
-  const handle = written.actor === actor ? written.handle : written.handle.clone(actor)
-  const cells = new Map(before.cells)
-  for (const [key, value] of writes) {
-    const cell = { counter: nextCounter(cells, key), value }
-    cells.set(key, [cell])
-    writeCell(handle, key, cell)
-  }
-  handle.commit(message === "" ? null : message, 0)
-  const change = handle.getLastLocalChange()
-  if (change === null) throw new Error("a change was lost")
-  return { next: OpenDocument.of({ handle, actor }, cells), change }
-}
-
-/** The writes that change something, in order of keys. One that settles a conflict does. */
-function effective(
-  cells: Cells,
-  plan: ReadonlyMap<string, JsonValue | undefined>,
-  edits: readonly Edit[],
-): readonly (readonly [string, JsonValue | undefined])[] {
-  const writes = new Map(plan)
-  // What shows as unset is no part of the plan, and may have others beside it.
-  const unset = edits.flatMap(({ op, path }) => (op === "unset" ? [pathToKey(path)] : []))
-  for (const [key, [shown, ...others]] of unset.length > 0 ? cells : []) {
-    if (shown?.value !== undefined || others.length === 0 || writes.has(key)) continue
-    if (unset.some((above) => isUnder(key, above))) writes.set(key, undefined)
-  }
-  return [...writes]
-    .filter(([key, value]) => {
-      const [shown, ...others] = cells.get(key) ?? []
-      return others.length > 0 || !equalJson(shown?.value, value)
-    })
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-/** What their change takes at most: a longer one would be refused by whoever reads it. */
-function changeBytes(
-  cells: Cells,
-  writes: readonly (readonly [string, JsonValue | undefined])[],
-  message = "",
-): number {
-  let bytes = CHANGE_FRAME_BYTES + utf8Length(message)
-  for (const [key, value] of writes) {
-    const replaced = cells.get(key)?.length ?? 0
-    const text = encodeCell({ counter: nextCounter(cells, key), value })
-    bytes += OPERATION_BYTES + utf8Length(key) + utf8Length(text) + PREDECESSOR_BYTES * replaced
-  }
-  return bytes
 }
 
 function history(handle: AutomergeHandle, path: readonly string[]): readonly HistoryEntry[] {

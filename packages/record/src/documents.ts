@@ -105,8 +105,6 @@ export interface HistoryEntry {
 }
 
 export interface Documents extends AsyncDisposable {
-  /** Begins what the first call would wait for: documents will be used soon. */
-  warm(): void
   /**
    * Writes here. Tried once more if the worker dies.
    *

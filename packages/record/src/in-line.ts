@@ -9,11 +9,12 @@ import { sha256 } from "@fulcrum/crypto/hash"
 import { startAutomerge } from "./automerge-wasm.ts"
 import { isFatal, openDocumentHost } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
+import type { LoadedMax } from "./loaded-documents.ts"
 import { portableWasm } from "./portable-wasm.ts"
 import { RecordError } from "./record-error.ts"
-import { type HostLink, type LoadedMax, SerialDocuments } from "./serial-documents.ts"
+import { type HostLink, SerialDocuments } from "./serial-documents.ts"
 
-export type { LoadedMax } from "./serial-documents.ts"
+export type { LoadedMax } from "./loaded-documents.ts"
 
 /** Documents of every engine in one process share one WebAssembly memory. */
 const MEMORY_BYTES_MAX = 2 ** 31
@@ -26,16 +27,20 @@ export interface InLineOptions {
 }
 
 export async function openInLineDocuments(options: InLineOptions = {}): Promise<Documents> {
+  const { reload = async () => [], loadedMax } = options
+  return new SerialDocuments({ link: await openInLineHost(), reload, max: loadedMax, sha256 })
+}
+
+/** The host of those that are not near. */
+export async function openInLineHost(): Promise<HostLink> {
   // Here and not when it is needed: that takes real time, of which a simulation's clock knows nothing.
   await startAutomerge(portableWasm, MEMORY_BYTES_MAX)
   const host = openDocumentHost({
-    module: portableWasm,
-    memoryBytesMax: MEMORY_BYTES_MAX,
     sha256,
+    automerge: () => startAutomerge(portableWasm, MEMORY_BYTES_MAX),
   })
-  const link: HostLink = {
+  return {
     generation: 1,
-    warm: () => undefined,
     call: async (name, input) => {
       try {
         return await host[name](input)
@@ -46,5 +51,4 @@ export async function openInLineDocuments(options: InLineOptions = {}): Promise<
     },
     [Symbol.asyncDispose]: () => host.forgetAll(undefined),
   }
-  return new SerialDocuments(link, options.reload ?? (async () => []), options.loadedMax)
 }

@@ -64,6 +64,11 @@ export class OpenDocument {
     return new OpenDocument(state, all, this.#written, this.#writtenCount)
   }
 
+  /** All changes, of which it could be made again; `undefined`: they are no line. */
+  get changes(): readonly Uint8Array[] | undefined {
+    return this.#changes
+  }
+
   /** Whether Automerge's form is in memory and could be made again. */
   get canRest(): boolean {
     return this.#written !== undefined && this.#changes !== undefined

@@ -1,17 +1,20 @@
 /**
- * Documents over a host that may be lost: one call at a time, loading each document at its first
- * use, and again after the host was lost.
+ * Documents in two places: those that need no Automerge near, in this thread, the others in a host that
+ * may be lost. One call at a time, loading each document at its first use, and again after the host was
+ * lost. A document is in one place at a time; what is near and turns out to need Automerge goes to the
+ * host.
  *
  * What was written or taken is kept here too (`JOURNAL_CHANGES_MAX` newest of a document) until the
  * owner says that it is durable, since that comes only after it was answered: a host started anew
  * must not give out the same sequence number twice.
  *
- * The host has a bounded number of documents (`LoadedMax`): the longest unused make room, once all of
- * them is durable.
+ * A bounded number of documents is loaded (`LoadedMax`): the longest unused make room, once all of them
+ * is durable.
  *
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
+import type { Sha256 } from "./change-writer.ts"
 import type { HostCall, HostCalls } from "./document-host.ts"
 import type {
   ApplyInput,
@@ -25,6 +28,16 @@ import type {
   HistoryEntry,
   Reload,
 } from "./documents.ts"
+import { bytesOf, LoadedDocuments, type LoadedMax } from "./loaded-documents.ts"
+import {
+  DECLINED,
+  type Declined,
+  inFew,
+  isFew,
+  NEAR_AT_ONCE_MAX,
+  NEAR_BYTES_MAX,
+  NearDocuments,
+} from "./near-documents.ts"
 import { RecordError } from "./record-error.ts"
 
 /** In one call to the host, unless one document has more: some tenths of a second of work. */
@@ -35,13 +48,6 @@ export const CALLS_WAITING_MAX = 4096
 /** Changes of one document kept here; an owner is never further behind than that. */
 export const JOURNAL_CHANGES_MAX = 16_384
 
-/** What the host may have loaded. */
-export interface LoadedMax {
-  readonly documents: number
-  /** Of what they were loaded from. In the host it takes up to some twenty times as much. */
-  readonly bytes: number
-}
-
 /**
  * Measured on Automerge 3.5: a document of one change takes 40 kB, one of 10,000 (105 kB) 2 MB. Most
  * are in the host without Automerge's form, which takes a few kB.
@@ -50,63 +56,106 @@ export const LOADED_MAX: LoadedMax = { documents: 4096, bytes: 8 << 20 }
 
 /** Where the host is. */
 export interface HostLink extends AsyncDisposable {
-  /** Starts the host, if it has to be started. */
-  warm(): void
   /** Goes up with each start. */
   readonly generation: number
   /** @throws {RecordError} `RECORD_WORKER` if the host was lost; it is started again. */
   call<K extends HostCall>(name: K, input: HostCalls[K][0]): Promise<HostCalls[K][1]>
 }
 
+export interface SerialOptions {
+  readonly link: HostLink
+  readonly reload: Reload
+  readonly max?: LoadedMax | undefined
+  /** Absent: no document is near. */
+  readonly sha256?: Sha256
+  /** Lets this thread do something else, while many changes are taken near. */
+  readonly pause?: () => Promise<void>
+}
+
 export class SerialDocuments implements Documents {
   readonly #link: HostLink
   readonly #reload: Reload
   readonly #max: LoadedMax
-  /** What the host has, the longest unused first. */
-  readonly #loaded = new Map<DocumentId, Loaded>()
-  #loadedBytes = 0
+  readonly #near: NearDocuments | undefined
+  readonly #loaded = new LoadedDocuments()
   readonly #journals = new Map<DocumentId, Uint8Array[]>()
   /** Those that a call under way is about, beside the one that it loads. */
   readonly #inUse = new Set<DocumentId>()
   #last: Promise<void> = Promise.resolve()
+  readonly #pause: () => Promise<void>
+  /** Bytes of changes that were taken near since others had their turn. */
+  #sincePause = 0
   #waitingCount = 0
   #isClosed = false
 
-  constructor(link: HostLink, reload: Reload, max: LoadedMax = LOADED_MAX) {
+  constructor(options: SerialOptions) {
+    const { link, reload, max = LOADED_MAX, sha256, pause = async () => undefined } = options
+    this.#pause = pause
     this.#link = link
     this.#reload = reload
     this.#max = max
-  }
-
-  warm(): void {
-    if (!this.#isClosed) this.#link.warm()
+    this.#near = sha256 && new NearDocuments(sha256)
   }
 
   edit(input: EditInput): Promise<EditResult | undefined> {
     return this.#inTurn(async () => {
-      const result = await this.#twice(input.document, () => this.#link.call("edit", input))
-      if (result !== undefined) this.#keep(input.document, [result.change])
+      const { document } = input
+      const near = await this.#nearly(document, (near) => near.edit(input))
+      const result =
+        near === DECLINED ? await this.#twice(document, () => this.#link.call("edit", input)) : near
+      if (result !== undefined) this.#keep(document, [result.change])
       return result
     })
   }
 
   apply(input: ApplyInput): Promise<Heads> {
-    return this.#inTurn(async () => {
-      await this.#loadTwice(input.document)
-      const heads = await this.#link.call("apply", input)
-      this.#keep(input.document, input.changes)
-      return heads
-    })
+    return this.#inTurn(() => this.#apply(input))
   }
 
   applyMany(inputs: readonly ApplyInput[]): Promise<void> {
     return this.#inTurn(async () => {
+      const left: ApplyInput[] = []
+      for (const { document, changes } of inputs) {
+        const rest = await this.#applyNear(document, changes)
+        if (rest.length > 0) left.push({ document, changes: rest })
+      }
       try {
-        for (const together of inTurns(inputs)) await this.#applyTogether(together)
+        for (const together of inTurns(left)) await this.#applyTogether(together)
       } finally {
         this.#inUse.clear()
       }
     })
+  }
+
+  async #apply(input: ApplyInput): Promise<Heads> {
+    const { document, changes } = input
+    const near = isFew(changes)
+      ? await this.#nearly(document, (near) => near.apply(input))
+      : DECLINED
+    if (near === DECLINED) await this.#loadTwice(document)
+    const heads = near === DECLINED ? await this.#link.call("apply", input) : near
+    this.#keep(document, changes)
+    return heads
+  }
+
+  /** @returns Those that are left for the host. */
+  async #applyNear(
+    document: DocumentId,
+    changes: readonly Uint8Array[],
+  ): Promise<readonly Uint8Array[]> {
+    if (changes.length > NEAR_AT_ONCE_MAX) return changes
+    let taken = 0
+    for (const some of inFew(changes)) {
+      const near = await this.#nearly(document, (near) => near.apply({ document, changes: some }))
+      if (near === DECLINED) break
+      this.#keep(document, some)
+      taken += some.length
+      this.#sincePause += bytesOf(some)
+      if (this.#sincePause < NEAR_BYTES_MAX) continue
+      this.#sincePause = 0
+      await this.#pause()
+    }
+    return changes.slice(taken)
   }
 
   async #applyTogether(inputs: readonly ApplyInput[]): Promise<void> {
@@ -122,33 +171,35 @@ export class SerialDocuments implements Documents {
   }
 
   read(document: DocumentId): Promise<JsonValue | undefined> {
-    return this.#ask(document, () => this.#link.call("read", document))
+    return this.#ask(document, "read", document, (near) => near.read(document))
   }
 
   conflicts(document: DocumentId): Promise<readonly Conflict[]> {
-    return this.#ask(document, () => this.#link.call("conflicts", document))
+    return this.#ask(document, "conflicts", document, (near) => near.conflicts(document))
   }
 
   registers(document: DocumentId, path: readonly string[]): Promise<readonly CountedRegister[]> {
-    return this.#ask(document, () => this.#link.call("registers", { document, path }))
+    const place = { document, path }
+    return this.#ask(document, "registers", place, (near) => near.registers(document, path))
   }
 
   history(document: DocumentId, path: readonly string[] = []): Promise<readonly HistoryEntry[]> {
-    return this.#ask(document, () => this.#link.call("history", { document, path }))
+    return this.#ask(document, "history", { document, path })
   }
 
   save(document: DocumentId): Promise<Uint8Array> {
-    return this.#ask(document, () => this.#link.call("save", document))
+    return this.#ask(document, "save", document)
   }
 
   heads(document: DocumentId): Promise<readonly string[]> {
-    return this.#ask(document, () => this.#link.call("heads", document))
+    return this.#ask(document, "heads", document, (near) => near.heads(document))
   }
 
   load(document: DocumentId, bytes: Uint8Array): Promise<Heads> {
     return this.#inTurn(async () => {
       const heads = await this.#link.call("load", { document, bytes })
-      this.#use(document, { generation: this.#link.generation, bytes: bytes.length })
+      this.#near?.forget(document)
+      this.#loaded.use(document, { place: this.#link.generation, bytes: bytes.length })
       this.#journals.set(document, [bytes])
       return heads
     })
@@ -169,9 +220,10 @@ export class SerialDocuments implements Documents {
     this.#journals.clear()
     const forgetAll = async () => {
       this.#journals.clear()
+      const isElsewhere = this.#loaded.hasFar(this.#link.generation)
       this.#loaded.clear()
-      this.#loadedBytes = 0
-      await unlessLost(this.#link.call("forgetAll", undefined))
+      this.#near?.forgetAll()
+      if (isElsewhere) await unlessLost(this.#link.call("forgetAll", undefined))
     }
     return this.#inTurn(forgetAll, { isRefusable: false })
   }
@@ -187,8 +239,61 @@ export class SerialDocuments implements Documents {
     await this.#link[Symbol.asyncDispose]()
   }
 
-  #ask<T>(document: DocumentId, run: () => Promise<T>): Promise<T> {
-    return this.#inTurn(() => this.#twice(document, run))
+  /** @param near - How it is answered near; absent: it never is. */
+  #ask<K extends HostCall>(
+    document: DocumentId,
+    name: K,
+    input: HostCalls[K][0],
+    near?: (near: NearDocuments) => HostCalls[K][1],
+  ): Promise<HostCalls[K][1]> {
+    return this.#inTurn(async () => {
+      // What is elsewhere already answers there as quickly as it would be brought here.
+      const isElsewhere = this.#loaded.get(document)?.place === this.#link.generation
+      if (near && !isElsewhere) {
+        const answer = await this.#nearly(document, async (here) => near(here))
+        if (answer !== DECLINED) return answer
+      }
+      return this.#twice(document, () => this.#link.call(name, input))
+    })
+  }
+
+  /** Runs what needs a document near, if it can be there. */
+  async #nearly<T>(
+    document: DocumentId,
+    run: (near: NearDocuments) => Promise<T | Declined>,
+  ): Promise<T | Declined> {
+    const near = this.#near
+    if (near === undefined || !(await this.#loadNear(document, near))) return DECLINED
+    return run(near)
+  }
+
+  /** @returns Whether it is near now. */
+  async #loadNear(document: DocumentId, near: NearDocuments): Promise<boolean> {
+    const known = this.#loaded.get(document)
+    if (known?.place === "near") {
+      this.#loaded.use(document, known)
+      await this.#makeRoom(document)
+      return true
+    }
+    const isElsewhere = known?.place === this.#link.generation
+    if (isElsewhere && known?.isFar === true) return false
+    const pieces = await this.#pieces(document)
+    if (!(await near.restore(document, pieces))) {
+      if (isElsewhere) this.#loaded.use(document, { ...known, isFar: true })
+      else await this.#twice(document, async () => undefined)
+      return false
+    }
+    if (isElsewhere) await this.#unload(document)
+    this.#loaded.use(document, { place: "near", bytes: bytesOf(pieces) })
+    await this.#makeRoom(document)
+    return true
+  }
+
+  /** All that is kept of a document, durably and here. */
+  async #pieces(document: DocumentId): Promise<readonly Uint8Array[]> {
+    // Taken first: what becomes durable while the owner reads is forgotten here.
+    const journal = [...(this.#journals.get(document) ?? [])]
+    return [...(await this.#reload(document)), ...journal]
   }
 
   /** After every call before it. */
@@ -227,33 +332,33 @@ export class SerialDocuments implements Documents {
     await this.#twice(document, async () => undefined)
   }
 
+  /** Has it in the host. */
   async #load(document: DocumentId): Promise<void> {
     const { generation } = this.#link
     const known = this.#loaded.get(document)
-    if (known?.generation === generation) {
-      this.#use(document, known)
+    if (known?.place === generation) {
+      this.#loaded.use(document, known)
       await this.#makeRoom(document)
       return this.#requireLoaded(document)
     }
-    // Taken first: what becomes durable while the owner reads is forgotten here.
-    const journal = [...(this.#journals.get(document) ?? [])]
-    const pieces = [...(await this.#reload(document)), ...journal]
+    const near = known?.place === "near" ? this.#near : undefined
+    const pieces = near ? near.changes(document) : await this.#pieces(document)
     if (pieces.length > 0) await this.#link.call("restore", { document, pieces })
-    this.#use(document, { generation, bytes: bytesOf(pieces) })
+    near?.forget(document)
+    this.#loaded.use(document, { place: generation, bytes: bytesOf(pieces) })
     await this.#makeRoom(document)
     this.#requireLoaded(document)
   }
 
   /** The host may be lost while others make room: then the new one has nothing of it. */
   #requireLoaded(document: DocumentId): void {
-    if (this.#loaded.get(document)?.generation !== this.#link.generation) throw lost()
+    if (this.#loaded.get(document)?.place !== this.#link.generation) throw lost()
   }
 
   /** Until what is loaded is within its bounds, or what is left is in use or not durable yet. */
   async #makeRoom(inUse: DocumentId): Promise<void> {
-    for (const one of this.#loaded.keys()) {
-      const { documents, bytes } = this.#max
-      if (this.#loaded.size <= documents && this.#loadedBytes <= bytes) return
+    for (const one of this.#loaded.documents()) {
+      if (this.#loaded.isWithin(this.#max)) return
       const isFree = one !== inUse && !this.#inUse.has(one) && !this.#journals.has(one)
       if (isFree) await this.#unload(one)
     }
@@ -263,41 +368,19 @@ export class SerialDocuments implements Documents {
     const loaded = this.#loaded.get(document)
     if (loaded === undefined) return
     this.#loaded.delete(document)
-    this.#loadedBytes -= loaded.bytes
-    if (loaded.generation !== this.#link.generation) return
-    await unlessLost(this.#link.call("forget", document))
-  }
-
-  #use(document: DocumentId, loaded: Loaded): void {
-    this.#loadedBytes += loaded.bytes - (this.#loaded.get(document)?.bytes ?? 0)
-    this.#loaded.delete(document)
-    this.#loaded.set(document, loaded)
-  }
-
-  #grow(document: DocumentId, changes: readonly Uint8Array[]): void {
-    const loaded = this.#loaded.get(document)
-    if (loaded === undefined) return
-    this.#use(document, { ...loaded, bytes: loaded.bytes + bytesOf(changes) })
+    if (loaded.place === "near") this.#near?.forget(document)
+    else if (loaded.place === this.#link.generation) {
+      await unlessLost(this.#link.call("forget", document))
+    }
   }
 
   #keep(document: DocumentId, changes: readonly Uint8Array[]): void {
-    this.#grow(document, changes)
+    this.#loaded.grow(document, changes)
     const journal = this.#journals.get(document) ?? []
     journal.push(...changes.slice(-JOURNAL_CHANGES_MAX))
     journal.splice(0, journal.length - JOURNAL_CHANGES_MAX)
     this.#journals.set(document, journal)
   }
-}
-
-function bytesOf(pieces: readonly Uint8Array[]): number {
-  return pieces.reduce((sum, { length }) => sum + length, 0)
-}
-
-/** One document in the host. */
-interface Loaded {
-  /** In which it was loaded. */
-  readonly generation: number
-  readonly bytes: number
 }
 
 /** What was lost with its host needs not be forgotten there. */

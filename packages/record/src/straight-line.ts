@@ -16,6 +16,7 @@ import { type ParsedChange, parseChange } from "./change-format.ts"
 import type { ChangeWriter } from "./change-writer.ts"
 import { type Cells, pathOf } from "./document-cells.ts"
 import { RecordError } from "./record-error.ts"
+import { takeWritten } from "./written-lately.ts"
 
 /** A longer line is Automerge's: it holds it in less room, and is saved by then. */
 export const LINE_OPS_MAX = 8192
@@ -129,9 +130,9 @@ export class StraightLine {
         seq === (own?.seq ?? 0) + 1 &&
         writes.every(({ key, cell, preds }) => replaces(registers.get(key), cell, preds))
       if (!isNext) return undefined
-      const made = writer.write(change)
-      if (!equalBytes(made.bytes, bytes)) return undefined
-      head = bytesToHex(made.hash)
+      const hash = takeWritten(bytes) ?? hashOf(change, bytes, writer)
+      if (hash === undefined) return undefined
+      head = bytesToHex(hash)
       note(change, registers)
       ends.set(actor, { seq, hash: head })
       ops += writes.length
@@ -160,6 +161,16 @@ function parsed(bytes: Uint8Array): ParsedChange | undefined {
     if (error instanceof RecordError) return undefined
     throw error
   }
+}
+
+/** `undefined`: these bytes are not what is written of the change. */
+function hashOf(
+  change: ParsedChange,
+  bytes: Uint8Array,
+  writer: ChangeWriter,
+): Uint8Array | undefined {
+  const made = writer.write(change)
+  return equalBytes(made.bytes, bytes) ? made.hash : undefined
 }
 
 function replaces(standing: Standing | undefined, cell: Cell, preds: readonly string[]): boolean {

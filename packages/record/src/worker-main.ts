@@ -9,6 +9,7 @@ import { hash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { flushCompileCache } from "node:module"
 import { parentPort, workerData } from "node:worker_threads"
+import { startAutomerge } from "./automerge-wasm.ts"
 import {
   type DocumentHost,
   type HostCall,
@@ -22,10 +23,12 @@ import type { WorkerAnswer, WorkerRequest } from "./worker-threads.ts"
 const port = parentPort
 if (port === null) throw new Error("not a worker")
 const host = openDocumentHost({
-  module: readWasm,
-  memoryBytesMax: workerData.memoryBytesMax,
   sha256: (bytes) => hash("sha256", bytes, "buffer"),
-  started: keepCompiled,
+  automerge: async () => {
+    const engine = await startAutomerge(readWasm, workerData.memoryBytesMax)
+    keepCompiled()
+    return engine
+  },
 })
 let isKept = false
 

@@ -1,5 +1,6 @@
 /**
- * Documents in a thread of Node that can be killed: the adapter for programs.
+ * Documents in a thread of Node that can be killed, but those that need no Automerge: the adapter for
+ * programs.
  *
  * One call is in the thread at a time. A call past its time, a thread that ends, or one that
  * says that it broke: the thread is ended, the next call starts another, and only that call
@@ -7,11 +8,14 @@
  *
  * @module
  */
+import { hash } from "node:crypto"
+import { setImmediate } from "node:timers/promises"
 import { Worker } from "node:worker_threads"
 import type { HostCall, HostCalls } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
+import type { LoadedMax } from "./loaded-documents.ts"
 import { RecordError, type RecordErrorCode } from "./record-error.ts"
-import { type HostLink, type LoadedMax, SerialDocuments } from "./serial-documents.ts"
+import { type HostLink, SerialDocuments } from "./serial-documents.ts"
 
 export interface WorkerOptions {
   readonly reload: Reload
@@ -41,7 +45,8 @@ const HEAP_MIB_MAX = 256
 
 export function openWorkerDocuments(options: WorkerOptions): Documents {
   const { callMsMax = CALL_MS_MAX, memoryBytesMax = MEMORY_BYTES_MAX, reload, loadedMax } = options
-  return new SerialDocuments(new WorkerLink(callMsMax, memoryBytesMax), reload, loadedMax)
+  const link = new WorkerLink(callMsMax, memoryBytesMax)
+  return new SerialDocuments({ link, reload, max: loadedMax, sha256, pause: setImmediate })
 }
 
 class WorkerLink implements HostLink {
@@ -57,10 +62,6 @@ class WorkerLink implements HostLink {
 
   get generation(): number {
     return this.#generation
-  }
-
-  warm(): void {
-    this.#started()
   }
 
   async call<K extends HostCall>(name: K, input: HostCalls[K][0]): Promise<HostCalls[K][1]> {
@@ -103,6 +104,10 @@ class WorkerLink implements HostLink {
     this.#worker = undefined
     this.#generation++
   }
+}
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  return hash("sha256", bytes, "buffer")
 }
 
 function startWorker(memoryBytesMax: number): Worker {

@@ -9,8 +9,9 @@ import {
   type Reload,
 } from "../src/documents.ts"
 import { openInLineDocuments } from "../src/in-line.ts"
+import type { LoadedMax } from "../src/loaded-documents.ts"
 import { valueAt } from "../src/registers.ts"
-import { LOADED_MAX, type LoadedMax } from "../src/serial-documents.ts"
+import { LOADED_MAX } from "../src/serial-documents.ts"
 import { openWorkerDocuments } from "../src/worker-threads.ts"
 
 const card = documentId("card")

@@ -350,6 +350,6 @@ describe("a worker that is lost", () => {
 
   test("[D8] a call past its time fails", async () => {
     await using documents = openWorkerDocuments({ reload: async () => [], callMsMax: 1 })
-    await expect(documents.read(card)).rejects.toMatchObject({ code: "RECORD_WORKER" })
+    await expect(documents.history(card)).rejects.toMatchObject({ code: "RECORD_WORKER" })
   })
 })

@@ -1,6 +1,7 @@
 /** The host is lost while it makes room: whoever made room does not go on with one that has nothing. */
 import { createHash } from "node:crypto"
 import { expect, test } from "vitest"
+import { startAutomerge } from "../src/automerge-wasm.ts"
 import { parseChange } from "../src/change-format.ts"
 import { openDocumentHost } from "../src/document-host.ts"
 import { type DocumentId, documentId } from "../src/documents.ts"
@@ -15,8 +16,7 @@ const [one, other] = [documentId("relationships/1"), documentId("relationships/2
 async function aboutToLose() {
   const start = () =>
     openDocumentHost({
-      module: portableWasm,
-      memoryBytesMax: 2 ** 31,
+      automerge: () => startAutomerge(portableWasm, 2 ** 31),
       sha256: (bytes) => createHash("sha256").update(bytes).digest(),
     })
   let host = start()
@@ -26,7 +26,6 @@ async function aboutToLose() {
     get generation() {
       return generation
     },
-    warm: () => undefined,
     call: async (name, input) => {
       if (name !== "forget" || !loses) return host[name](input)
       loses = false
@@ -38,7 +37,7 @@ async function aboutToLose() {
   }
   const durable = new Map<DocumentId, readonly Uint8Array[]>()
   const reload = async (document: DocumentId) => durable.get(document) ?? []
-  const documents = new SerialDocuments(link, reload, { documents: 1, bytes: 1 << 20 })
+  const documents = new SerialDocuments({ link, reload, max: { documents: 1, bytes: 1 << 20 } })
   const write = async (document: DocumentId, value: string) => {
     const edits = [{ op: "set", path: ["name"], value }] as const
     const result = await documents.edit({ document, edits, actor })

@@ -9,6 +9,7 @@ import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { openReplica, type Replica } from "@fulcrum/log/replica"
 import type { DocumentId, Edit } from "@fulcrum/record/documents"
 import { openWorkerDocuments, type WorkerOptions } from "@fulcrum/record/worker-threads"
+import type { MemoryDisk } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { readDeviceState } from "../../src/device-state.ts"
 import { Ledger } from "../../src/ledger.ts"
@@ -42,6 +43,10 @@ export interface FellowDevices extends AsyncDisposable {
   readonly hostile: Fellow
   /** Closes the device under attack and opens it again from its disk. */
   reopen(): Promise<Home>
+  /** The same, but it has no time to close. */
+  crash(): Promise<Home>
+  /** What it has on its disk, and how that fails. */
+  readonly disk: MemoryDisk
 }
 
 export interface DeviceLimits extends Pick<WorkerOptions, "callMsMax" | "memoryBytesMax"> {
@@ -71,6 +76,13 @@ export async function fellowDevices(limits: DeviceLimits = {}): Promise<FellowDe
     hostile,
     async reopen() {
       await home[Symbol.asyncDispose]()
+      home = await openHome(world, phone, limits)
+      return home
+    },
+    disk: phone.disk,
+    async crash() {
+      phone.disk.crash()
+      await Promise.resolve(home[Symbol.asyncDispose]()).catch(() => undefined)
       home = await openHome(world, phone, limits)
       return home
     },
