@@ -23,6 +23,7 @@ import type { DocumentId, Documents, Reload } from "@fulcrum/record/documents"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
 import { type Absorbed, Absorption } from "./absorption.ts"
 import { DocumentCache } from "./document-cache.ts"
+import { inPieces, isOnePiece, readPieces } from "./entry-pieces.ts"
 import { errorCode } from "./error-code.ts"
 import { admittedEntries } from "./kept-entries.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
@@ -39,10 +40,6 @@ export interface LedgerChange {
   readonly membership: boolean
   readonly local: boolean
 }
-
-/** Entries applied with one write, and their bytes, unless a single one has more: bounds memory. */
-const ABSORBED_MAX = 4096
-const ABSORBED_BYTES_MAX: number = 4 * 1024 * 1024
 
 export class Ledger {
   readonly record: Replica
@@ -322,7 +319,7 @@ export class Ledger {
   /** @returns Whether membership changed. */
   async #absorbAll(entries: readonly AdmittedEntry[]): Promise<boolean> {
     let hasChanged = false
-    const pieces = [...inPieces(entries)]
+    const pieces = inPieces(entries)
     for (const piece of pieces) {
       // Where everything was made anew meanwhile, the rest of these is in it.
       const left = piece.filter(({ arrival }) => arrival > this.#applied)
@@ -333,17 +330,8 @@ export class Ledger {
 
   /** Applies what the log has after an arrival, a bounded number of entries at a time. */
   async #absorbAfter(arrival: number): Promise<void> {
-    let batch: AdmittedEntry[] = []
-    let bytes = 0
-    for await (const entry of this.record.entriesAfter(arrival)) {
-      batch.push(entry)
-      bytes += entry.body.length
-      if (batch.length < ABSORBED_MAX && bytes < ABSORBED_BYTES_MAX) continue
-      await this.#absorb(batch)
-      batch = []
-      bytes = 0
-    }
-    await this.#absorb(batch)
+    const entries = this.record.entriesAfter(arrival)
+    for await (const piece of readPieces(entries)) await this.#absorb(piece)
   }
 
   /**
@@ -358,8 +346,8 @@ export class Ledger {
     const isPlain = entries.every(
       ({ kind, writer }) => kind !== "key" && this.membership.isMember(writer),
     )
-    const isFew = [...inPieces(entries)].length === 1
-    if (from !== this.#applied + 1 || !isFew || !isPlain || this.#mustRebuild) return undefined
+    const isNext = from === this.#applied + 1 && isOnePiece(entries)
+    if (!isNext || !isPlain || this.#mustRebuild) return undefined
     const absorbed = await this.#absorption.foreign(entries)
     return {
       ops: absorbed.ops,
@@ -466,21 +454,4 @@ export class Ledger {
   #tell(change: LedgerChange): void {
     for (const listener of this.#listeners) listener(change)
   }
-}
-
-/** In order, as many at a time as are applied with one write. */
-function* inPieces(entries: readonly AdmittedEntry[]): Generator<readonly AdmittedEntry[]> {
-  let piece: AdmittedEntry[] = []
-  let bytes = 0
-  for (const entry of entries) {
-    const isFull = piece.length >= ABSORBED_MAX || bytes + entry.body.length > ABSORBED_BYTES_MAX
-    if (piece.length > 0 && isFull) {
-      yield piece
-      piece = []
-      bytes = 0
-    }
-    piece.push(entry)
-    bytes += entry.body.length
-  }
-  if (piece.length > 0) yield piece
 }

@@ -9,7 +9,7 @@ import type { ChainKey, SpaceTag } from "@fulcrum/log/ids"
 import type { Replica } from "@fulcrum/log/replica"
 import type { SpansAfter } from "@fulcrum/log/span-selection"
 import type { VersionVector } from "@fulcrum/log/vector"
-import type { Channel } from "@fulcrum/net/contract"
+import type { Channel, SendOptions } from "@fulcrum/net/contract"
 import { NetError } from "@fulcrum/net/contract"
 import {
   CHUNK_BYTES,
@@ -135,14 +135,16 @@ export class SyncLink {
   }
 
   #feed(event: SyncEvent<PeerSpace>): void {
-    for (const action of this.#session.step(event)) this.#carryOut(action)
+    // That something is on the disk here can wait for whoever shows it.
+    const mayWait = event.type === "admitted"
+    for (const action of this.#session.step(event)) this.#carryOut(action, { mayWait })
   }
 
-  #carryOut(action: SyncAction<PeerSpace>): void {
+  #carryOut(action: SyncAction<PeerSpace>, how: SendOptions): void {
     const { channel } = this.#options
     switch (action.type) {
       case "send":
-        channel.send(action.bytes).catch((error: unknown) => this.#broke(error))
+        channel.send(action.bytes, how).catch((error: unknown) => this.#broke(error))
         return
       case "read":
         this.#read(action.space, action.after, action.bytesMax)

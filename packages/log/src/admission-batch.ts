@@ -41,6 +41,11 @@ export type WriteBeside = (
   from: number,
 ) => Promise<Beside | undefined>
 
+export interface AdmitOptions {
+  readonly extraOps?: readonly LogOp[]
+  readonly beside?: WriteBeside
+}
+
 /** What one write will make durable of admitted, waiting and contradicting spans. */
 export class AdmissionBatch {
   readonly admission: Admission

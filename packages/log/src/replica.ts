@@ -11,12 +11,9 @@
  *
  * @module
  */
-import type { Random } from "@fulcrum/crypto/random"
 import { Admission, type AdmitResult } from "./admission.ts"
-import { AdmissionBatch, type Beside, type Told, type WriteBeside } from "./admission-batch.ts"
+import { AdmissionBatch, type AdmitOptions, type Beside, type Told } from "./admission-batch.ts"
 import type { AdmittedEntry } from "./admitted-entry.ts"
-import type { Deflate } from "./deflate.ts"
-import type { BodyColumns } from "./entry-columns.ts"
 import { FreshSpans } from "./fresh-spans.ts"
 import type { EpochId, EpochKey } from "./ids.ts"
 import type { IncarnationTree } from "./incarnation-tree.ts"
@@ -25,12 +22,11 @@ import { LogMerging } from "./log-merging.ts"
 import { LogSnapshots } from "./log-snapshots.ts"
 import { type LogState, loadState } from "./log-state.ts"
 import { LogTables } from "./log-tables.ts"
-import type { LogOp, LogVault } from "./log-vault.ts"
 import { Mutex } from "./mutex.ts"
 import { OPENED_BYTES_DEFAULT, OPENED_BYTES_MAX, OpenedSpans } from "./opened-spans.ts"
 import { type MadeSpan, type NextWriter, OwnLine } from "./own-line.ts"
 import { prepareAppend, type StagedAppend, type StagedKey } from "./prepared-append.ts"
-import type { CheckWriter, SpaceKeyring, WriterSource } from "./space-keyring.ts"
+import type { ReplicaOptions } from "./replica-options.ts"
 import { epochIdOf, followsDigest } from "./span.ts"
 import { type SpansAfter, selectSpans } from "./span-selection.ts"
 import { StoredEntries } from "./stored-entries.ts"
@@ -39,7 +35,7 @@ import { type VersionVector, vectorDigest } from "./vector.ts"
 import type { WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 
 export type { AdmitResult } from "./admission.ts"
-export type { Beside, WriteBeside } from "./admission-batch.ts"
+export type { Beside } from "./admission-batch.ts"
 export type { AdmittedEntry } from "./admitted-entry.ts"
 export type { MergedSpan } from "./merging.ts"
 export type { NextWriter } from "./own-line.ts"
@@ -47,23 +43,6 @@ export type { StagedAppend, StagedKey } from "./prepared-append.ts"
 
 /** Most bytes of spans that one write makes durable: a batch above it takes several. */
 const WRITE_BYTES_MAX: number = 8 * 1024 * 1024
-
-export interface ReplicaOptions {
-  readonly vault: LogVault
-  readonly keyring: SpaceKeyring
-  readonly writer: WriterSource
-  /** Who may write here; absent: whoever has the keys. */
-  readonly checkWriter?: CheckWriter
-  readonly random: Random
-  readonly deflate: Deflate
-  /** How the bodies of entries are written together; absent: one after another. */
-  readonly bodies?: BodyColumns
-}
-
-export interface AdmitOptions {
-  readonly extraOps?: readonly LogOp[]
-  readonly beside?: WriteBeside
-}
 
 export interface ForkProof {
   /** The span that contradicts ours, signed. */

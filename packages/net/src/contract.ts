@@ -85,6 +85,11 @@ export interface Host extends AsyncDisposable {
   close(): Promise<void>
 }
 
+export interface SendOptions {
+  /** Nobody waits for it: it may go out with whatever else is sent in this turn of the event loop. */
+  readonly mayWait?: boolean
+}
+
 export interface Channel {
   readonly localId: string
   readonly remoteId: string
@@ -101,7 +106,7 @@ export interface Channel {
    * `SEND_QUEUE_BYTES_MAX` is a `RangeError`.
    * @throws {NetError} `NET_MESSAGE_TOO_LARGE`, `NET_CLOSED`.
    */
-  send(message: Uint8Array): Promise<void>
+  send(message: Uint8Array, options?: SendOptions): Promise<void>
 
   /**
    * Whole messages, for a single consumer, read ahead within bounds. The caller owns the bytes.

@@ -11,7 +11,13 @@
 
 import { concatBytes } from "@fulcrum/codec/bytes"
 import type { Connection, Stream } from "@libp2p/interface"
-import { type Channel, MESSAGE_BYTES_MAX, NetError, SEND_QUEUE_BYTES_MAX } from "./contract.ts"
+import {
+  type Channel,
+  MESSAGE_BYTES_MAX,
+  NetError,
+  SEND_QUEUE_BYTES_MAX,
+  type SendOptions,
+} from "./contract.ts"
 import { FRAME_HEADER_BYTES, FrameReader, frameHeader } from "./frame.ts"
 import type { Holding } from "./libp2p-held.ts"
 
@@ -119,7 +125,7 @@ export class StreamChannel implements Channel, Holding {
     return this.#progressMs
   }
 
-  async send(message: Uint8Array): Promise<void> {
+  async send(message: Uint8Array, { mayWait = false }: SendOptions = {}): Promise<void> {
     if (message.length > MESSAGE_BYTES_MAX) {
       throw new NetError(
         "NET_MESSAGE_TOO_LARGE",
@@ -133,7 +139,7 @@ export class StreamChannel implements Channel, Holding {
     this.#queueBytes += message.length
     await new Promise<void>((resolve, reject) => {
       this.#queue.push({ message, copied: 0, resolve, reject })
-      this.#pump()
+      this.#pump(mayWait)
     })
   }
 
@@ -224,7 +230,8 @@ export class StreamChannel implements Channel, Holding {
 
   // ── writing ──
 
-  #pump(): void {
+  /** @param mayWait - What was queued last goes out at the end of this turn. */
+  #pump(mayWait = false): void {
     while (!this.#stream.writableNeedsDrain && !this.#hasStreamEnded) {
       const head = this.#queue[0]
       if (!head) break
@@ -245,7 +252,7 @@ export class StreamChannel implements Channel, Holding {
         this.#isGathering = false
         this.#flush()
       })
-      this.#flush()
+      if (!mayWait) this.#flush()
     }
     if (this.#queue.length === 0 && this.#batchBytes === 0) this.#onDrained()
   }

@@ -1,3 +1,9 @@
+/**
+ * The documents themselves, answering one call at a time, in a worker or in line. Automerge is started
+ * at the first call that needs it.
+ *
+ * @module
+ */
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { AutomergeEngine, AutomergeHandle } from "./automerge-wasm.ts"
 import { parseChange } from "./change-format.ts"

@@ -43,6 +43,9 @@ import { LogNames } from "./level-log-names.ts"
 /** What LevelDB may need to open and to take a write, besides the write: its log as a table. */
 const REOPEN_BYTES = 4 * 1024 * 1024
 
+/** Records that are read in this thread, as `get` does: more take longer than handing them over. */
+const READ_HERE_MAX = 8
+
 const PAGE_RECORDS = 1000
 const PAGE_BYTES = 256 * 1024
 
@@ -106,9 +109,10 @@ class LevelStore implements Store {
 
   async getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
     for (const key of keys) checkKey(key)
-    const [key, ...more] = keys
-    if (key !== undefined && more.length === 0) return [await this.get(key)]
-    const values = await this.#read((database) => database.getMany([...keys]))
+    const isFew = keys.length <= READ_HERE_MAX
+    const values = await this.#read(async (database) =>
+      isFew ? keys.map((key) => database.getSync(key)) : database.getMany([...keys]),
+    )
     return values.map((value: Uint8Array | undefined) =>
       value === undefined ? undefined : plain(value),
     )
