@@ -45,6 +45,8 @@ interface Owed {
 
 /** Operations that wait for a quiet moment, and the bytes of their values: memory, and a write. */
 const OWED_MAX = 8192
+/** Fewer are sealed in a few milliseconds. */
+const OWED_MIN = 64
 const OWED_BYTES_MAX: number = 8 * 1024 * 1024
 
 const NOTHING_OWED: Owed = { ops: [], documents: new Set(), actors: new Map() }
@@ -142,13 +144,14 @@ export class Absorption {
     const absorbed = { ops, items: kept.items, documents, applied }
     // A share's spans are read from there.
     const isRead = kept.items.some(({ kind }) => kind === "carried")
-    const isLarge = ops.length > OWED_MAX || bytesOf(ops) > OWED_BYTES_MAX
+    const isWorthIt = ops.length >= OWED_MIN && ops.length <= OWED_MAX
     const owed = {
       ops,
       documents: new Set([...this.#owed.documents, ...documents]),
       actors: new Map([...this.#owed.actors, ...actors.begun]),
     }
-    const waits = !isRead && !isLarge && saved.documents.size === 0
+    const isSmall = saved.documents.size === 0 && bytesOf(ops) <= OWED_BYTES_MAX
+    const waits = isWorthIt && isSmall && !isRead
     this.#mayWait = waits ? { absorbed, owed } : undefined
     return absorbed
   }
