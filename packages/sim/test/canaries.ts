@@ -221,9 +221,9 @@ export const CANARIES: readonly Canary[] = [
     scenario: "pair",
     seed: 2,
     patches: one(
-      "engine/src/ledger.ts",
-      "    const evidence = await admissionEvidence(this.record, this.membership, entries)\n    const actors",
-      "    await this.#vault.write([this.#appliedOp(last.arrival)])\n    const evidence = await admissionEvidence(this.record, this.membership, entries)\n    const actors",
+      "engine/src/absorption.ts",
+      "    const actors = this.#actors()\n    const ops",
+      "    await this.#parts.vault.write([this.putApplied(entries.at(-1)?.arrival ?? 0)])\n    const actors = this.#actors()\n    const ops",
     ),
   },
   {
@@ -496,5 +496,15 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 4028,
     patches: one("engine/src/mailbox-link.ts", "if (end >= next) return", "if (end >= 0) return"),
+  },
+  {
+    name: "what is kept beside the log is written before the log",
+    scenario: "pair",
+    seed: 11,
+    patches: one(
+      "log/src/replica.ts",
+      "      const ops = [...batch.ops(), ...extraOps, ...(beside?.ops ?? [])]\n",
+      "      if (beside) await this.#options.vault.write(beside.ops)\n      const ops = [...batch.ops(), ...extraOps]\n",
+    ),
   },
 ]
