@@ -39,17 +39,18 @@ export interface Absorbed {
 /** What is still to be written, as it was read from entries that are durable. */
 interface Owed {
   readonly ops: readonly VaultOp[]
-  readonly documents: ReadonlySet<DocumentId>
+  readonly changes: ReadonlyMap<DocumentId, readonly Uint8Array[]>
   readonly actors: ReadonlyMap<string, Uint8Array>
 }
 
 /** Operations that wait for a quiet moment, and the bytes of their values: memory, and a write. */
 const OWED_MAX = 8192
-/** Fewer are sealed in a few milliseconds. */
-const OWED_MIN = 64
 const OWED_BYTES_MAX: number = 8 * 1024 * 1024
 
-const NOTHING_OWED: Owed = { ops: [], documents: new Set(), actors: new Map() }
+const NOTHING_OWED: Owed = { ops: [], changes: new Map(), actors: new Map() }
+
+/** Fewer operations are sealed in a few milliseconds, and written at once. */
+export const OWED_MIN = 64
 
 export interface AbsorptionParts {
   readonly vault: Vault
@@ -57,6 +58,8 @@ export interface AbsorptionParts {
   readonly membership: Membership
   readonly documents: Documents
   readonly cache: DocumentCache
+  /** Absent: {@link OWED_MIN}. */
+  readonly owedMin?: number
 }
 
 export class Absorption {
@@ -84,12 +87,13 @@ export class Absorption {
   }
 
   /**
-   * Leaves what entries came to for the next write, if nobody reads it from the disk as long as the
-   * program runs: the documents have it, and the log. Whoever writes next writes it too.
+   * Leaves what entries came to for the next write, if nobody reads it from the disk meanwhile: the
+   * log has it, and whoever reloads a document is given its changes.
    */
   owe(absorbed: Absorbed): boolean {
     if (this.#mayWait?.absorbed !== absorbed) return false
-    this.#owed = this.#mayWait.owed
+    this.#set(this.#mayWait.owed)
+    this.#parts.documents.kept(absorbed.documents)
     return true
   }
 
@@ -100,13 +104,13 @@ export class Absorption {
 
   /** This was written, and with it what was owed. */
   written(documents: Iterable<DocumentId>): void {
-    this.#parts.documents.kept([...documents, ...this.#owed.documents])
-    this.#owed = NOTHING_OWED
+    this.#parts.documents.kept(documents)
+    this.#set(NOTHING_OWED)
   }
 
   /** What is owed will be read again from the log. */
   forget(): void {
-    this.#owed = NOTHING_OWED
+    this.#set(NOTHING_OWED)
   }
 
   async readApplied(): Promise<number | undefined> {
@@ -144,10 +148,11 @@ export class Absorption {
     const absorbed = { ops, items: kept.items, documents, applied }
     // A share's spans are read from there.
     const isRead = kept.items.some(({ kind }) => kind === "carried")
-    const isWorthIt = ops.length >= OWED_MIN && ops.length <= OWED_MAX
+    const { owedMin = OWED_MIN } = this.#parts
+    const isWorthIt = ops.length >= owedMin && ops.length <= OWED_MAX
     const owed = {
       ops,
-      documents: new Set([...this.#owed.documents, ...documents]),
+      changes: joined(this.#owed.changes, kept.changes),
       actors: new Map([...this.#owed.actors, ...actors.begun]),
     }
     const isSmall = saved.documents.size === 0 && bytesOf(ops) <= OWED_BYTES_MAX
@@ -166,9 +171,25 @@ export class Absorption {
     return ops
   }
 
+  #set(owed: Owed): void {
+    this.#owed = owed
+    this.#parts.cache.waits(owed.changes)
+  }
+
   #actors(): ActorOwners {
     return new ActorOwners(this.#actorTable, this.#owed.actors)
   }
+}
+
+function joined(
+  before: Owed["changes"],
+  after: Owed["changes"],
+): ReadonlyMap<DocumentId, readonly Uint8Array[]> {
+  const all = new Map(before)
+  for (const [document, changes] of after) {
+    all.set(document, [...(all.get(document) ?? []), ...changes])
+  }
+  return all
 }
 
 function bytesOf(ops: readonly VaultOp[]): number {

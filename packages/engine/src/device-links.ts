@@ -70,7 +70,7 @@ export class DeviceLinks {
   readonly #live = new Set<LiveLink>()
   readonly #dialing = new Map<string, { readonly wake: Signal; readonly stop: AbortController }>()
   /** Addresses at which somebody is being dialed and has not said who it is. */
-  readonly #asked = new Map<string, Promise<void>>()
+  readonly #asked = new Set<string>()
   /** Dials that failed, by device. */
   readonly #failures = new Map<string, number>()
   readonly #changed = new Signal()
@@ -240,15 +240,19 @@ export class DeviceLinks {
    */
   async #dial(host: Host, device: MemberDevice, signal: AbortSignal): Promise<string | undefined> {
     let failure: unknown
-    for (const address of this.#options.addressesOf(device).map(withoutTransport)) {
-      while (this.#asked.has(address)) await this.#asked.get(address)
+    const addresses = this.#options.addressesOf(device).map(withoutTransport)
+    const isAsked = (address: string) => Number(this.#asked.has(address))
+    for (const address of addresses.toSorted((a, b) => isAsked(a) - isAsked(b))) {
+      while (this.#asked.has(address) && !signal.aborted) await this.#changed.wait(signal)
       if (signal.aborted || this.#isAnothers(address, bytesToHex(device.id))) continue
-      const answered = Promise.withResolvers<void>()
+      let isKnown = false
       const known = () => {
-        if (this.#asked.get(address) === answered.promise) this.#asked.delete(address)
-        answered.resolve()
+        if (isKnown) return
+        isKnown = true
+        this.#asked.delete(address)
+        this.#changed.notify()
       }
-      this.#asked.set(address, answered.promise)
+      this.#asked.add(address)
       const dialing = deadline(this.#options.clock, signal)
       try {
         const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })

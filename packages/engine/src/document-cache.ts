@@ -38,6 +38,8 @@ export class DocumentCache {
   readonly #saved: Table
   readonly #changes: Table
   readonly #unsaved = new Map<DocumentId, number>()
+  /** What waits to be put here, by document, in order. */
+  #waiting: ReadonlyMap<DocumentId, readonly Uint8Array[]> = new Map()
   /** All that may be kept of, where there was nothing when it was first looked. */
   #kept: Set<DocumentId> | "unknown" | "many" = "unknown"
 
@@ -46,8 +48,22 @@ export class DocumentCache {
     this.#changes = vault.table("engine.changes")
   }
 
+  /**
+   * Changes that are in the log and wait to be put here, all of them: whoever reloads a document gets
+   * them too.
+   */
+  waits(changes: ReadonlyMap<DocumentId, readonly Uint8Array[]>): void {
+    this.#waiting = changes
+  }
+
   /** Saved form and changes in order: what the documents' worker reloads from. */
   async reload(document: DocumentId): Promise<readonly Uint8Array[]> {
+    // Taken first: what is put meanwhile is read below, and repetition is harmless.
+    const waiting = this.#waiting.get(document) ?? []
+    return [...(await this.#read(document)), ...waiting]
+  }
+
+  async #read(document: DocumentId): Promise<readonly Uint8Array[]> {
     if (await this.#isKnownEmpty(document)) {
       this.#unsaved.set(document, 0)
       return []
@@ -108,6 +124,7 @@ export class DocumentCache {
 
   /** Whether nothing of it is kept. */
   async isEmpty(document: DocumentId): Promise<boolean> {
+    if (this.#waiting.has(document)) return false
     const group = utf8ToBytes(document)
     for await (const _ of this.#changes.list(group, { limit: 1 })) return false
     return (await this.#saved.get(group)) === undefined

@@ -16,6 +16,8 @@ export interface KeptEntries {
   readonly ops: readonly VaultOp[]
   /** Their items that are no changes. */
   readonly items: readonly RecordItem[]
+  /** The changes that `ops` keep, in order. */
+  readonly changes: ReadonlyMap<DocumentId, readonly Uint8Array[]>
 }
 
 /** @param saved - Documents whose changes need not be kept beside them. */
@@ -41,10 +43,16 @@ export function keptEntries(
       else together.push(placed)
     }
   }
+  const kept = new Map<DocumentId, readonly Uint8Array[]>()
   for (const [document, together] of changes) {
-    if (!saved.has(document)) ops.push(...tables.cache.putChanges(document, together))
+    if (saved.has(document)) continue
+    ops.push(...tables.cache.putChanges(document, together))
+    kept.set(
+      document,
+      together.map(({ change }) => change),
+    )
   }
-  return { ops, items: others }
+  return { ops, items: others, changes: kept }
 }
 
 /** An entry of this device's own making. */

@@ -22,9 +22,9 @@ import type {
   EditResult,
   Heads,
 } from "./documents.ts"
-import { applyChanges, type ForeignParts, restored } from "./foreign-changes.ts"
+import { applyChanges, type ForeignParts } from "./foreign-changes.ts"
 import { bytesOf } from "./loaded-documents.ts"
-import type { OpenDocument } from "./open-document.ts"
+import { OpenDocument } from "./open-document.ts"
 import { assemble } from "./registers.ts"
 
 /** Edits in one call: some hundreds of registers take a few milliseconds. */
@@ -40,6 +40,9 @@ export const NEAR_AT_ONCE_MAX = 512
 /** What a document may be loaded from here. */
 const PIECES_MAX = 512
 const PIECES_BYTES_MAX: number = 64 * 1024
+
+/** Runs work here, and lets this thread do something else once much was done. */
+export type Breathe = <T>(work: () => Promise<T>) => Promise<T>
 
 export const DECLINED: unique symbol = Symbol("declined")
 export type Declined = typeof DECLINED
@@ -63,11 +66,20 @@ export class NearDocuments {
   }
 
   /** @returns Whether it is here now. */
-  async restore(document: DocumentId, pieces: readonly Uint8Array[]): Promise<boolean> {
+  async restore(
+    document: DocumentId,
+    pieces: readonly Uint8Array[],
+    breathe: Breathe = (work) => work(),
+  ): Promise<boolean> {
     const isMuch = pieces.length > PIECES_MAX || bytesOf(pieces) > PIECES_BYTES_MAX
     if (isMuch || pieces.some(isSavedForm)) return false
-    const one = await unlessDeclined(restored(pieces, this.#parts))
-    if (one === DECLINED) return false
+    let one = OpenDocument.empty()
+    for (const some of inFew(pieces)) {
+      const before = one
+      const next = await breathe(() => unlessDeclined(applyChanges(before, some, this.#parts)))
+      if (next === DECLINED) return false
+      one = next
+    }
     this.#open.set(document, one)
     return true
   }

@@ -30,12 +30,12 @@ import type {
 } from "./documents.ts"
 import { bytesOf, LoadedDocuments, type LoadedMax } from "./loaded-documents.ts"
 import {
+  type Breathe,
   DECLINED,
   type Declined,
   inFew,
   isFew,
   NEAR_AT_ONCE_MAX,
-  NEAR_BYTES_MAX,
   NearDocuments,
 } from "./near-documents.ts"
 import { RecordError } from "./record-error.ts"
@@ -68,8 +68,8 @@ export interface SerialOptions {
   readonly max?: LoadedMax | undefined
   /** Absent: no document is near. */
   readonly sha256?: Sha256
-  /** Lets this thread do something else, while many changes are taken near. */
-  readonly pause?: () => Promise<void>
+  /** Absent: what is near is done at once, however much it is. */
+  readonly breathe?: Breathe
 }
 
 export class SerialDocuments implements Documents {
@@ -82,15 +82,13 @@ export class SerialDocuments implements Documents {
   /** Those that a call under way is about, beside the one that it loads. */
   readonly #inUse = new Set<DocumentId>()
   #last: Promise<void> = Promise.resolve()
-  readonly #pause: () => Promise<void>
-  /** Bytes of changes that were taken near since others had their turn. */
-  #sincePause = 0
+  readonly #breathe: Breathe
   #waitingCount = 0
   #isClosed = false
 
   constructor(options: SerialOptions) {
-    const { link, reload, max = LOADED_MAX, sha256, pause = async () => undefined } = options
-    this.#pause = pause
+    const { link, reload, max = LOADED_MAX, sha256, breathe = (work) => work() } = options
+    this.#breathe = breathe
     this.#link = link
     this.#reload = reload
     this.#max = max
@@ -150,10 +148,6 @@ export class SerialDocuments implements Documents {
       if (near === DECLINED) break
       this.#keep(document, some)
       taken += some.length
-      this.#sincePause += bytesOf(some)
-      if (this.#sincePause < NEAR_BYTES_MAX) continue
-      this.#sincePause = 0
-      await this.#pause()
     }
     return changes.slice(taken)
   }
@@ -264,7 +258,7 @@ export class SerialDocuments implements Documents {
   ): Promise<T | Declined> {
     const near = this.#near
     if (near === undefined || !(await this.#loadNear(document, near))) return DECLINED
-    return run(near)
+    return this.#breathe(() => run(near))
   }
 
   /** @returns Whether it is near now. */
@@ -278,7 +272,7 @@ export class SerialDocuments implements Documents {
     const isElsewhere = known?.place === this.#link.generation
     if (isElsewhere && known?.isFar === true) return false
     const pieces = await this.#pieces(document)
-    if (!(await near.restore(document, pieces))) {
+    if (!(await near.restore(document, pieces, this.#breathe))) {
       if (isElsewhere) this.#loaded.use(document, { ...known, isFar: true })
       else await this.#twice(document, async () => undefined)
       return false

@@ -14,6 +14,7 @@ import { Worker } from "node:worker_threads"
 import type { HostCall, HostCalls } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
 import type { LoadedMax } from "./loaded-documents.ts"
+import type { Breathe } from "./near-documents.ts"
 import { RecordError, type RecordErrorCode } from "./record-error.ts"
 import { type HostLink, SerialDocuments } from "./serial-documents.ts"
 
@@ -46,7 +47,7 @@ const HEAP_MIB_MAX = 256
 export function openWorkerDocuments(options: WorkerOptions): Documents {
   const { callMsMax = CALL_MS_MAX, memoryBytesMax = MEMORY_BYTES_MAX, reload, loadedMax } = options
   const link = new WorkerLink(callMsMax, memoryBytesMax)
-  return new SerialDocuments({ link, reload, max: loadedMax, sha256, pause: setImmediate })
+  return new SerialDocuments({ link, reload, max: loadedMax, sha256, breathe: breather() })
 }
 
 class WorkerLink implements HostLink {
@@ -103,6 +104,25 @@ class WorkerLink implements HostLink {
     if (this.#worker !== worker) return
     this.#worker = undefined
     this.#generation++
+  }
+}
+
+/** Of work near, before others have their turn. */
+const BREATH_MS = 8
+
+function breather(): Breathe {
+  let workedMs = 0
+  return async (work) => {
+    const begun = performance.now()
+    try {
+      return await work()
+    } finally {
+      workedMs += performance.now() - begun
+      if (workedMs >= BREATH_MS) {
+        workedMs = 0
+        await setImmediate()
+      }
+    }
   }
 }
 
