@@ -58,8 +58,8 @@ export interface AbsorptionParts {
   readonly membership: Membership
   readonly documents: Documents
   readonly cache: DocumentCache
-  /** Absent: {@link OWED_MIN}. */
-  readonly owedMin?: number
+  /** Fewer operations are written at once: {@link OWED_MIN}. */
+  readonly owedMin: number
 }
 
 export class Absorption {
@@ -148,7 +148,7 @@ export class Absorption {
     const absorbed = { ops, items: kept.items, documents, applied }
     // A share's spans are read from there.
     const isRead = kept.items.some(({ kind }) => kind === "carried")
-    const { owedMin = OWED_MIN } = this.#parts
+    const { owedMin } = this.#parts
     const isWorthIt = ops.length >= owedMin && ops.length <= OWED_MAX
     const owed = {
       ops,

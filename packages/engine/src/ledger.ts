@@ -21,9 +21,9 @@ import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { AdmitResult, AdmittedEntry, Beside, Replica } from "@fulcrum/log/replica"
 import type { DocumentId, Documents, Reload } from "@fulcrum/record/documents"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
-import { type Absorbed, Absorption } from "./absorption.ts"
+import { type Absorbed, Absorption, OWED_MIN } from "./absorption.ts"
 import { DocumentCache } from "./document-cache.ts"
-import { inPieces, isOnePiece, readPieces } from "./entry-pieces.ts"
+import { inPieces, isOnePiece, PIECE_ENTRIES_MAX, readPieces } from "./entry-pieces.ts"
 import { errorCode } from "./error-code.ts"
 import { admittedEntries } from "./kept-entries.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
@@ -41,6 +41,14 @@ export interface LedgerChange {
   readonly local: boolean
 }
 
+/** For tests, to which little is much. */
+export interface LedgerBounds {
+  /** Entries applied with one write. */
+  readonly entriesMax: number
+  /** Operations that wait for a quiet moment. */
+  readonly owedMin: number
+}
+
 export class Ledger {
   readonly record: Replica
   readonly membership: Membership
@@ -49,6 +57,7 @@ export class Ledger {
   readonly #vault: Vault
   readonly #cache: DocumentCache
   readonly #absorption: Absorption
+  readonly #entriesMax: number
   readonly #queue = new StepQueue({
     open: () => new OpenStep(this.record, this.documents, (one) => this.shown.isEarly(one)),
     mend: () => this.#mend(),
@@ -75,13 +84,15 @@ export class Ledger {
     readonly membership: Membership
     readonly documents: Documents
     readonly cache: DocumentCache
+    readonly bounds?: LedgerBounds
   }) {
     this.#vault = parts.vault
     this.record = parts.record
     this.membership = parts.membership
     this.documents = parts.documents
     this.#cache = parts.cache
-    this.#absorption = new Absorption(parts)
+    this.#absorption = new Absorption({ ...parts, owedMin: parts.bounds?.owedMin ?? OWED_MIN })
+    this.#entriesMax = parts.bounds?.entriesMax ?? PIECE_ENTRIES_MAX
     this.shown = new ShownDocuments({
       ...parts,
       still: (work) => this.still(work),
@@ -102,6 +113,7 @@ export class Ledger {
     readonly record: Replica
     readonly membership: Membership
     readonly openDocuments: (reload: Reload) => Promise<Documents>
+    readonly bounds?: LedgerBounds
   }): Promise<Ledger> {
     const cache = new DocumentCache(parts.vault)
     const documents = await parts.openDocuments((document) => cache.reload(document))
@@ -319,7 +331,7 @@ export class Ledger {
   /** @returns Whether membership changed. */
   async #absorbAll(entries: readonly AdmittedEntry[]): Promise<boolean> {
     let hasChanged = false
-    const pieces = inPieces(entries)
+    const pieces = inPieces(entries, this.#entriesMax)
     for (const piece of pieces) {
       // Where everything was made anew meanwhile, the rest of these is in it.
       const left = piece.filter(({ arrival }) => arrival > this.#applied)
@@ -331,7 +343,7 @@ export class Ledger {
   /** Applies what the log has after an arrival, a bounded number of entries at a time. */
   async #absorbAfter(arrival: number): Promise<void> {
     const entries = this.record.entriesAfter(arrival)
-    for await (const piece of readPieces(entries)) await this.#absorb(piece)
+    for await (const piece of readPieces(entries, this.#entriesMax)) await this.#absorb(piece)
   }
 
   /**
@@ -346,7 +358,7 @@ export class Ledger {
     const isPlain = entries.every(
       ({ kind, writer }) => kind !== "key" && this.membership.isMember(writer),
     )
-    const isNext = from === this.#applied + 1 && isOnePiece(entries)
+    const isNext = from === this.#applied + 1 && isOnePiece(entries, this.#entriesMax)
     if (!isNext || !isPlain || this.#mustRebuild) return undefined
     const absorbed = await this.#absorption.foreign(entries)
     return {

@@ -3,6 +3,7 @@
  * write, and is nowhere else meanwhile.
  */
 import type { JsonValue } from "@fulcrum/codec/json"
+import { randomBelow, seededRandom } from "@fulcrum/crypto/random"
 import { type DocumentId, documentId } from "@fulcrum/record/documents"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { beforeAll, describe, expect, test } from "vitest"
@@ -122,4 +123,113 @@ describe("[P47] what waits for a quiet moment", () => {
       await expectAll(await devices.crash(), all)
     }
   })
+
+  test("changes nothing of what is read, whatever else is refused, given up, failing or cut off", async () => {
+    const runs = Number(process.env.FULCRUM_OWED_RUNS ?? 3)
+    const seen = { owed: 0, faults: 0, crashes: 0 }
+    for (let seed = 1; seed <= runs; seed++) await runRandomly(seed, seen)
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(runs)
+  }, 120_000)
 })
+
+/** A few documents, written by an honest device, a lying one and the one at home, whose disk fails. */
+async function runRandomly(
+  seed: number,
+  seen: { owed: number; faults: number; crashes: number },
+): Promise<void> {
+  const random = seededRandom(`owed ${seed}`)
+  const below = (count: number) => randomBelow(random, count)
+  const few = documents.slice(0, 4)
+  const some = () => few[below(few.length)] ?? own
+  const put = (key: string, value: string) => [{ op: "set" as const, path: [key], value }]
+  const bounds = { entriesMax: 5, owedMin: 1 }
+  await using devices = await fellowDevices({ seed: `owed ${seed}`, bounds })
+  await using workshop = await openInLineDocuments()
+  /** What must be read, by document and key. Of what failed nobody knows. */
+  const values = new Map<string, Map<string, string>>()
+  const note = (document: DocumentId, key: string, value?: string) => {
+    const known = values.get(document) ?? new Map<string, string>()
+    values.set(document, known)
+    if (value === undefined) known.delete(key)
+    else known.set(key, value)
+  }
+  let refused = 0
+  const check = async () => {
+    const { ledger } = devices.home
+    for (const [document, known] of values) {
+      const read = await ledger.documents.read(documentId(document))
+      expect(read).toMatchObject(Object.fromEntries(known))
+    }
+    expect(ledger.quarantined).toBe(refused)
+  }
+  const admit = async (step: number) => {
+    const { honest, hostile, home } = devices
+    const bodies: Uint8Array[] = []
+    for (let at = 0; at <= below(14); at++) {
+      const document = some()
+      const key = `h${below(6)}`
+      const edits = put(key, `${step}.${at}`)
+      const made = await workshop.edit({ document, edits, actor: honest.actor })
+      if (made === undefined) continue
+      bodies.push(changeBody(document, made.change))
+      note(document, key, `${step}.${at}`)
+    }
+    const spans = bodies.length > 0 ? [...(await honest.say(bodies))] : []
+    if (below(4) === 0) {
+      // What it follows is nowhere.
+      await using other = await openInLineDocuments()
+      const document = some()
+      await other.edit({ document, edits: put("x", "1"), actor: hostile.actor })
+      const bad = await other.edit({ document, edits: put("x", "2"), actor: hostile.actor })
+      const lie = await hostile.say([changeBody(document, bad?.change ?? new Uint8Array())])
+      spans.splice(below(spans.length + 1), 0, ...lie)
+      refused++
+    }
+    if (below(6) === 0) honest.startAnew()
+    await home.ledger.admit(spans).catch(async () => {
+      devices.disk.fault = undefined
+      await home.ledger.admit(spans)
+    })
+  }
+  const edit = async (step: number) => {
+    const [document, key] = [some(), `o${below(4)}`]
+    note(document, key)
+    await devices.home.edit(document, put(key, `${step}`)).then(
+      () => note(document, key, `${step}`),
+      () => undefined,
+    )
+  }
+  const giveUp = async () => {
+    const giving = devices.home.ledger.transact(async ({ documents: workshop, actor }) => {
+      await workshop.edit({ document: some(), edits: put("z", `${below(99)}`), actor })
+      throw new Error("given up")
+    })
+    await giving.catch(() => undefined)
+  }
+  for (let step = 0; step < 60; step++) {
+    if (below(6) === 0) {
+      const type = below(2) === 0 ? "fail-before" : "fail-after"
+      let after = below(3)
+      devices.disk.fault = () => {
+        if (after-- !== 0) return undefined
+        seen.faults++
+        return { type }
+      }
+    }
+    const what = below(10)
+    if (what < 5) await admit(step)
+    else if (what < 7) await edit(step)
+    else if (what === 7) await devices.home.ledger.settle()
+    else if (what === 8) await giveUp()
+    devices.disk.fault = undefined
+    if (what === 9) {
+      seen.crashes++
+      await devices.crash()
+    }
+    if (devices.home.ledger.owes) seen.owed++
+    await devices.home.ledger.mend()
+    await check()
+  }
+  await devices.crash()
+  await check()
+}

@@ -12,7 +12,7 @@ import { openWorkerDocuments, type WorkerOptions } from "@fulcrum/record/worker-
 import type { MemoryDisk } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { readDeviceState } from "../../src/device-state.ts"
-import { Ledger } from "../../src/ledger.ts"
+import { Ledger, type LedgerBounds } from "../../src/ledger.ts"
 import { Membership } from "../../src/membership.ts"
 import { type RecordItem, recordItems } from "../../src/record-items.ts"
 import { type Machine, PersonWorld } from "../person-world.ts"
@@ -51,6 +51,7 @@ export interface FellowDevices extends AsyncDisposable {
 
 export interface DeviceLimits extends Pick<WorkerOptions, "callMsMax" | "memoryBytesMax"> {
   readonly seed?: string
+  readonly bounds?: LedgerBounds
 }
 
 export async function fellowDevices(limits: DeviceLimits = {}): Promise<FellowDevices> {
@@ -124,7 +125,7 @@ async function openLog(
 
 async function openHome(world: PersonWorld, machine: Machine, limits: DeviceLimits): Promise<Home> {
   const { vault, membership, record } = await openLog(world, machine)
-  const { callMsMax, memoryBytesMax } = limits
+  const { callMsMax, memoryBytesMax, bounds: together } = limits
   const bounds = {
     ...(callMsMax === undefined ? {} : { callMsMax }),
     ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),
@@ -134,6 +135,7 @@ async function openHome(world: PersonWorld, machine: Machine, limits: DeviceLimi
     record,
     membership,
     openDocuments: async (reload) => openWorkerDocuments({ reload, ...bounds }),
+    ...(together && { bounds: together }),
   })
   return {
     ledger,
