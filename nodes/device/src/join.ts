@@ -46,7 +46,8 @@ export async function join(context: FolderContext): Promise<Outcome> {
   )
   try {
     const held = await settleHere(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
-    const { entries, documents, devices } = await person.status()
+    const { entries, documents, devices: all } = await person.status()
+    const devices = all.filter(({ state }) => state === "member")
     return {
       document: { device: person.device, words, entries, documents, held },
       text: lines(

@@ -57,7 +57,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["NET_TIMEOUT", "check the network and try again"],
   ["PAIR_CODE_USED", "run `fulcrum pair` on the other device again, for a new code"],
   ["PAIR_CODE_EXPIRED", "run `fulcrum pair` again, for a new code"],
-  ["PAIR_PEER_ABSENT", "check that the other device shows a code and can be reached"],
+  [
+    "PAIR_PEER_ABSENT",
+    "check that the other device shows just this code, its number too, and can be reached",
+  ],
   ["PAIR_VERSION", "update the older of the two devices"],
   ["PAIR_RELAY_FULL", "try again later, or give --at with the other device's address"],
   ["PAIR_REFUSED", "approve it on the other device, with a new code"],

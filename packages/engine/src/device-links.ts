@@ -61,8 +61,8 @@ interface LiveLink {
 /** What is known of a connection that was dialed from here. */
 interface Dialed {
   readonly address: string
-  /** To be called once it shows who answers, or that nobody does. */
-  known?(): void
+  /** To be called once it shows who answers. */
+  known?(device: string): void
 }
 
 export class DeviceLinks {
@@ -233,8 +233,8 @@ export class DeviceLinks {
   }
 
   /**
-   * Meets whoever answers first, until the connection ends. Before the record is here several devices
-   * may be at one address, for all that is known: it is asked once.
+   * Meets whoever answers first, until the connection ends, or until it shows that it is another. Before
+   * the record is here several devices may be at one address, for all that is known: it is asked once.
    *
    * @returns The own device that was met. @throws {NetError} of the last address that does not answer.
    */
@@ -245,8 +245,10 @@ export class DeviceLinks {
     for (const address of addresses.toSorted((a, b) => isAsked(a) - isAsked(b))) {
       while (this.#asked.has(address) && !signal.aborted) await this.#changed.wait(signal)
       if (signal.aborted || this.#isAnothers(address, bytesToHex(device.id))) continue
+      const another = Promise.withResolvers<string>()
       let isKnown = false
-      const known = () => {
+      const known = (met?: string) => {
+        if (met !== undefined && met !== bytesToHex(device.id)) another.resolve(met)
         if (isKnown) return
         isKnown = true
         this.#asked.delete(address)
@@ -257,7 +259,8 @@ export class DeviceLinks {
       try {
         const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })
         dialing.done()
-        const met = await this.#run(channel, { address, known })
+        const link = this.#run(channel, { address, known })
+        const met = await Promise.race([link, another.promise])
         if (met !== undefined) return met
       } catch (error) {
         failure = error
@@ -331,7 +334,7 @@ export class DeviceLinks {
       return device
     }
     this.#live.add(live)
-    dialed?.known?.()
+    dialed?.known?.(device)
     this.#notify()
     try {
       await link.run(signal)

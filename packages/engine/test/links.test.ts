@@ -374,4 +374,23 @@ describe("a new device", () => {
     await world.until("the name", async () => (await nameOf(tablet)) === "Ada Example")
     expect(dials).toEqual([at.replace(/\/p2p\/.*/, "")])
   })
+
+  test("[P48] that meets another in a device's place goes on looking for that", async () => {
+    await using world = new PersonWorld()
+    const phone = await world.create(world.machine("phone"))
+    const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+    const laptop = await world.pair(phone, world.machine("laptop"), { at })
+    const [there = ""] = await laptop.start({ listen: [LOOPBACK] })
+    await world.during(laptop.settle(5000))
+    const tablet = await world.pair(laptop, world.machine("tablet"), { at: there })
+    const begun = world.clock.now()
+    await tablet.start({ listen: [] })
+    await world.during(tablet.settle(30_000))
+    expect(world.clock.now() - begun).toBeLessThan(5000)
+    const isThere = async () => {
+      const rows = await tablet.devices()
+      return rows.filter(({ connected }) => connected).length === 2
+    }
+    await world.until("both are connected", isThere)
+  })
 })
