@@ -107,8 +107,8 @@ export const ADAPTERS: readonly AdapterRule[] = [
   },
   {
     path: "packages/record/src/worker-",
-    powers: ["node", "timer"],
-    why: "a worker and its thread",
+    powers: ["node", "clock", "timer"],
+    why: "a worker and its thread; what is done here is timed, to let others have their turn",
   },
   { path: "packages/record/src/web-worker", powers: ["timer"], why: "a worker" },
   { path: "packages/crypto/src/random.ts", powers: ["random"], why: "the system's randomness" },

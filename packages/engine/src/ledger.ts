@@ -18,7 +18,7 @@
  */
 
 import { bytesToHex } from "@fulcrum/codec/bytes"
-import type { AdmitResult, AdmittedEntry, Beside, Replica } from "@fulcrum/log/replica"
+import type { AdmitResult, AdmittedEntry, Beside, Replica, WriteBeside } from "@fulcrum/log/replica"
 import type { DocumentId, Documents, Reload } from "@fulcrum/record/documents"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
 import { type Absorbed, Absorption, OWED_MIN } from "./absorption.ts"
@@ -26,28 +26,13 @@ import { DocumentCache } from "./document-cache.ts"
 import { inPieces, isOnePiece, PIECE_ENTRIES_MAX, readPieces } from "./entry-pieces.ts"
 import { errorCode } from "./error-code.ts"
 import { admittedEntries } from "./kept-entries.ts"
+import type { LedgerBounds, LedgerChange } from "./ledger-change.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
 import type { RecordItem } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
 import { ShownDocuments } from "./shown-documents.ts"
 import { StepQueue } from "./step-queue.ts"
-
-/** What changed, for whoever shows it. */
-export interface LedgerChange {
-  readonly documents: ReadonlySet<DocumentId>
-  readonly items: readonly RecordItem[]
-  readonly membership: boolean
-  readonly local: boolean
-}
-
-/** For tests, to which little is much. */
-export interface LedgerBounds {
-  /** Entries applied with one write. */
-  readonly entriesMax: number
-  /** Operations that wait for a quiet moment. */
-  readonly owedMin: number
-}
 
 export class Ledger {
   readonly record: Replica
@@ -227,9 +212,8 @@ export class Ledger {
 
   async #admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     const told: LedgerChange[] = []
-    const results = await this.record.admit(spans, {
-      beside: (entries, from) => this.#beside(entries, from, (change) => told.push(change)),
-    })
+    const beside: WriteBeside = (...read) => this.#beside(...read, (change) => told.push(change))
+    const results = await this.record.admit(spans, { beside })
     if (told.length > 0) await this.#compactDue()
     for (const change of told) this.#tell(change)
     let admitted = admittedEntries(results)
@@ -391,7 +375,7 @@ export class Ledger {
     const absorbed = await this.#absorption.foreign(entries)
     if (options.mayOwe === true && this.#absorption.owe(absorbed)) {
       // Keys open what is in the log.
-      if (memberOps.length > 0) await this.#vault.write(memberOps)
+      await this.#vault.write(memberOps)
     } else {
       await this.#vault.write([...memberOps, ...absorbed.ops])
       this.#absorption.written(absorbed.documents)
@@ -411,9 +395,8 @@ export class Ledger {
 
   /** Writes what waits for the next write, if nothing has been written since. */
   async #payOwed(): Promise<void> {
-    const { owed } = this.#absorption
-    if (owed.length === 0) return
-    await this.#vault.write(owed)
+    if (!this.owes) return
+    await this.#vault.write(this.#absorption.owed)
     this.#absorption.written([])
   }
 

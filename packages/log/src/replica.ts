@@ -35,7 +35,7 @@ import { type VersionVector, vectorDigest } from "./vector.ts"
 import type { WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 
 export type { AdmitResult } from "./admission.ts"
-export type { Beside } from "./admission-batch.ts"
+export type { Beside, WriteBeside } from "./admission-batch.ts"
 export type { AdmittedEntry } from "./admitted-entry.ts"
 export type { MergedSpan } from "./merging.ts"
 export type { NextWriter } from "./own-line.ts"
