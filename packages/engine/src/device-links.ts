@@ -260,6 +260,8 @@ export class DeviceLinks {
         const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })
         dialing.done()
         const link = this.#run(channel, { address, known })
+        // It goes on by itself if another answers.
+        link.catch(() => undefined)
         const met = await Promise.race([link, another.promise])
         if (met !== undefined) return met
       } catch (error) {
