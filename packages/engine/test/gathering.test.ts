@@ -191,15 +191,21 @@ test.each(Array.from({ length: SEEDS }, (_, at) => at + 1))(
   },
 )
 
+/** Two devices in step, and the second one's machine. */
+async function twoOf(world: PersonWorld) {
+  const { phone } = await phoneOf(world)
+  const [address = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
+  const machine = world.machine("laptop")
+  const laptop = await world.pair(phone, machine, { at: address })
+  await laptop.start({ listen: [] })
+  await world.during(laptop.settle(5000))
+  return { phone, laptop, machine }
+}
+
 describe("[P46] an edit of another device", () => {
   test("is in the log, and in what is shown of it, by one write", async () => {
     await using world = new PersonWorld()
-    const { phone } = await phoneOf(world)
-    const [address = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
-    const machine = world.machine("laptop")
-    const laptop = await world.pair(phone, machine, { at: address })
-    await laptop.start({ listen: [] })
-    await world.during(laptop.settle(5000))
+    const { phone, laptop, machine } = await twoOf(world)
     await phone.set(NAME, "in step")
     await world.until("in step", async () => (await laptop.get(NAME)) === "in step")
     const before = machine.disk.flushes
@@ -214,12 +220,7 @@ describe("[P46] an edit of another device", () => {
 
   test("that cannot be written is neither in the log nor shown, and comes again", async () => {
     await using world = new PersonWorld()
-    const { phone } = await phoneOf(world)
-    const [address = ""] = await phone.start({ listen: ["/ip4/127.0.0.1/tcp/0"] })
-    const machine = world.machine("laptop")
-    const laptop = await world.pair(phone, machine, { at: address })
-    await laptop.start({ listen: [] })
-    await world.during(laptop.settle(5000))
+    const { phone, laptop, machine } = await twoOf(world)
     for (const type of ["fail-before", "fail-after"] as const) {
       const shown = await laptop.get(NAME)
       machine.disk.fault = () => ({ type })
