@@ -204,10 +204,8 @@ export class Ledger {
   }
 
   async close(): Promise<void> {
-    await this.#queue.turn(async () => {
-      await this.#after(() => this.#payOwed())
-      await this.documents[Symbol.asyncDispose]()
-    })
+    await this.settle()
+    await this.#queue.turn(async () => this.documents[Symbol.asyncDispose]())
   }
 
   async #admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
