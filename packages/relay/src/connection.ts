@@ -7,11 +7,9 @@
  *
  * @module
  */
-import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { contexts } from "@fulcrum/crypto/contexts"
-import { type PublicKey, verify } from "@fulcrum/crypto/ed25519"
-import { sha256 } from "@fulcrum/crypto/hash"
+import { verify } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { MailboxName } from "@fulcrum/log/ids"
 import { LogError } from "@fulcrum/log/log-error"
@@ -27,6 +25,7 @@ import type { RelayLimits } from "./limits.ts"
 import type { Mailboxes } from "./mailboxes.ts"
 import type { MeetingEnd, Meetings } from "./meetings.ts"
 import type { RelayMetrics } from "./metrics.ts"
+import { type Handle, OpenHandles } from "./open-handles.ts"
 import { createPace } from "./pace.ts"
 import {
   createClaim,
@@ -41,7 +40,9 @@ import {
   type RelayResult,
   removeClaim,
 } from "./protocol.ts"
-import { isRelayRefusal, RelayError, type RelayRefusal } from "./relay-error.ts"
+import { isRelayRefusal, RelayError } from "./relay-error.ts"
+import { malformed, RETRY_SECONDS, SUSPECT, tooOften } from "./suspect-refusals.ts"
+import { WatchPushes } from "./watch-pushes.ts"
 
 export interface ConnectionOptions {
   readonly channel: RelayChannel
@@ -52,32 +53,6 @@ export interface ConnectionOptions {
   readonly limits: RelayLimits
   readonly metrics: RelayMetrics
   readonly stop: AbortSignal
-}
-
-interface Handle {
-  readonly name: MailboxName
-  readonly right: MailboxRight
-  readonly holder: PublicKey
-  readonly notAfter: number
-  /** Ends the watch, if there is one. */
-  unwatch: (() => void) | undefined
-}
-
-/** Refusals that an honest client earns a few of at most. */
-const SUSPECT: ReadonlySet<RelayRefusal> = new Set<RelayRefusal>([
-  "RELAY_FORBIDDEN",
-  "RELAY_MALFORMED",
-  "RELAY_TOKEN_UNKNOWN",
-  "RELAY_TOKEN_SPENT",
-  "RELAY_WORK",
-  "RELAY_TOO_LARGE",
-])
-
-const RETRY_SECONDS: Partial<Record<RelayRefusal, number>> = {
-  RELAY_FULL: 300,
-  RELAY_QUOTA: 300,
-  RELAY_RATE: 60,
-  RELAY_STORE: 10,
 }
 
 /** Seconds between two looks at whether the other side still takes what is sent. */
@@ -97,15 +72,12 @@ class Connection {
   readonly #options: ConnectionOptions
   readonly #nonce: Uint8Array
   readonly #end = new AbortController()
-  readonly #handles = new Map<number, Handle>()
-  readonly #handleByCapability = new Map<string, number>()
+  readonly #handles = new OpenHandles()
   readonly #meetingEnd: MeetingEnd = { push: (push) => this.#push(push) }
-  readonly #dirty = new Set<number>()
+  readonly #pushes = new WatchPushes((handle) => this.#pushNext(handle))
   /** Since when each send under way has waited, in order. */
   readonly #sending = new Set<{ since: number }>()
-  #isPushing = false
   #reading: Promise<unknown> = Promise.resolve()
-  #nextHandle = 1
   #inFlight = 0
   #inFlightBytes = 0
   #room: (() => void) | undefined
@@ -154,8 +126,7 @@ class Connection {
   }
 
   release(): void {
-    for (const handle of this.#handles.values()) handle.unwatch?.()
-    this.#handles.clear()
+    this.#handles.closeAll()
     this.#options.meetings.leave(this.#meetingEnd)
   }
 
@@ -334,38 +305,24 @@ class Connection {
     const name = mailboxName(capability.mailbox)
     mailboxes.get(name)
     await mailboxes.touch(name)
-    const id = bytesToHex(sha256(encoded))
-    let handle = this.#handleByCapability.get(id)
+    let handle = this.#handles.find(encoded)
     if (handle === undefined) {
       if (this.#handles.size >= limits.handlesMax) throw tooOften("open mailboxes")
-      handle = this.#nextHandle++
       const { right, holder, notAfter } = capability
-      this.#handles.set(handle, { name, right, holder, notAfter, unwatch: undefined })
-      this.#handleByCapability.set(id, handle)
+      handle = this.#handles.add(encoded, { name, right, holder, notAfter })
     }
     const { sequenceId, next, root, head } = mailboxes.get(name)
     return { kind: "opened", value: { handle, sequenceId, next, root, head } }
   }
 
   #closeHandle(handle: number): RelayResult {
-    this.#handles.get(handle)?.unwatch?.()
-    this.#handles.delete(handle)
-    for (const [id, other] of this.#handleByCapability) {
-      if (other === handle) this.#handleByCapability.delete(id)
-    }
+    this.#handles.close(handle)
     return DONE
   }
 
   /** @throws {RelayError} `RELAY_FORBIDDEN`, `RELAY_CAPABILITY_EXPIRED`. */
   #opened(handle: number, right: MailboxRight): Handle {
-    const opened = this.#handles.get(handle)
-    if (opened?.right !== right) {
-      throw new RelayError("RELAY_FORBIDDEN", `no mailbox is open here to ${right}`)
-    }
-    if (this.#options.clock.now() > opened.notAfter * 1000) {
-      throw new RelayError("RELAY_CAPABILITY_EXPIRED", "the capability's end date is past")
-    }
-    return opened
+    return this.#handles.require(handle, right, this.#options.clock.now())
   }
 
   async #append({ handle, span }: RelayMethods["append"]): Promise<RelayResult> {
@@ -388,7 +345,9 @@ class Connection {
 
   #watchMailbox(handle: number): RelayResult {
     const opened = this.#opened(handle, "read")
-    opened.unwatch ??= this.#options.mailboxes.subscribe(opened.name, () => this.#markDirty(handle))
+    opened.unwatch ??= this.#options.mailboxes.subscribe(opened.name, () =>
+      this.#pushes.mark(handle),
+    )
     return DONE
   }
 
@@ -457,28 +416,11 @@ class Connection {
     if (++this.#meets > this.#options.limits.meetsPerConnectionMax) throw tooOften("meetings")
   }
 
-  /** Many appends between two pushes make one push: it says how far, not what. */
-  #markDirty(handle: number): void {
-    this.#dirty.add(handle)
-    if (this.#isPushing) return
-    this.#isPushing = true
-    void this.#pushDirty()
-  }
-
-  async #pushDirty(): Promise<void> {
-    try {
-      for (const handle of this.#dirty) {
-        this.#dirty.delete(handle)
-        const opened = this.#handles.get(handle)
-        if (opened === undefined) continue
-        const next = this.#options.mailboxes.next(opened.name)
-        await this.#push({ kind: "watched", value: { handle, next } })
-      }
-    } catch {
-      // The channel is gone, which its loop notices by itself.
-    } finally {
-      this.#isPushing = false
-    }
+  async #pushNext(handle: number): Promise<void> {
+    const opened = this.#handles.get(handle)
+    if (opened === undefined) return
+    const next = this.#options.mailboxes.next(opened.name)
+    await this.#push({ kind: "watched", value: { handle, next } })
   }
 
   #push(push: RelayPush): Promise<void> {
@@ -500,11 +442,3 @@ class Connection {
 }
 
 const DONE: RelayResult = { kind: "done", value: {} }
-
-function malformed(detail: string): RelayError {
-  return new RelayError("RELAY_MALFORMED", detail)
-}
-
-function tooOften(what: string): RelayError {
-  return new RelayError("RELAY_RATE", `too many ${what} on one connection`)
-}

@@ -13,6 +13,7 @@ import { mailboxName } from "@fulcrum/log/mailbox"
 import { readSpanHeader, type SpanHeader } from "@fulcrum/log/span"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import type { Draft } from "./commit-lane.ts"
+import { isCovering } from "./covering.ts"
 import type { Ledger } from "./ledger.ts"
 import type { RelayLimits } from "./limits.ts"
 import {
@@ -21,13 +22,9 @@ import {
   type IndexRow,
   indexSchema,
   type Mailbox,
-  type TOKEN_MAILBOX,
-  type TOKEN_MESSAGE,
-  TOKEN_REGISTERED,
-  tokenSchema,
 } from "./mailbox-records.ts"
 import type { CounterName } from "./metrics.ts"
-import { type CreateFields, firstRoot, nextRoot, tokenHash } from "./protocol.ts"
+import { type CreateFields, firstRoot, nextRoot } from "./protocol.ts"
 import { receiptFields, signReceipt } from "./receipt.ts"
 import { RelayError } from "./relay-error.ts"
 
@@ -364,123 +361,6 @@ export async function replaceCovered(
   for (const { position, row } of covered) removal.add(position, row)
   draft.state = removal.state()
   draft.after.push(() => context.count("items_replaced_total", covered.length))
-}
-
-/**
- * Whether each of the spans is by the merged one's writer, and lies on an unbroken line from the merged span's start to its end, with
- * its boundary hashes; what was merged before and what that covers may both be among them.
- */
-export function isCovering(merged: SpanHeader, covered: readonly SpanHeader[]): boolean {
-  const { start, end, chainBefore, chainEnd, space, kind } = merged
-  const isLike = covered.every(
-    (one) =>
-      one.kind === kind && equalBytes(one.space, space) && equalBytes(one.writer, merged.writer),
-  )
-  const begins = reached(
-    { at: start - 1, chain: chainBefore },
-    covered.toSorted((a, b) => a.start - b.start || a.end - b.end),
-    (one) => ({ at: one.start - 1, chain: one.chainBefore }),
-    (one) => ({ at: one.end, chain: one.chainEnd }),
-  )
-  const ends = reached(
-    { at: end, chain: chainEnd },
-    covered.toSorted((a, b) => b.end - a.end || b.start - a.start),
-    (one) => ({ at: one.end, chain: one.chainEnd }),
-    (one) => ({ at: one.start - 1, chain: one.chainBefore }),
-  )
-  const isThrough = (ends && holds(ends, { at: start - 1, chain: chainBefore })) ?? false
-  return isLike && begins !== undefined && isThrough
-}
-
-interface Boundary {
-  readonly at: number
-  readonly chain: Uint8Array
-}
-
-/** All boundaries on the way from one; `undefined`: a span does not begin, or end, at one of them. */
-function reached(
-  first: Boundary,
-  spans: readonly SpanHeader[],
-  near: (span: SpanHeader) => Boundary,
-  far: (span: SpanHeader) => Boundary,
-): ReadonlyMap<number, Uint8Array> | undefined {
-  const known = new Map([[first.at, first.chain]])
-  for (const span of spans) {
-    if (!holds(known, near(span))) return undefined
-    const { at, chain } = far(span)
-    if (known.has(at) && !holds(known, { at, chain })) return undefined
-    known.set(at, chain)
-  }
-  return known
-}
-
-function holds(known: ReadonlyMap<number, Uint8Array>, { at, chain }: Boundary): boolean {
-  const there = known.get(at)
-  return there !== undefined && equalBytes(there, chain)
-}
-
-/**
- * Registers tokens at a front door.
- *
- * @throws {RelayError} `RELAY_FORBIDDEN`, `RELAY_QUOTA`.
- */
-export async function registerTokens(
-  context: ChangeContext,
-  draft: MailboxDraft,
-  hashes: readonly Uint8Array[],
-): Promise<void> {
-  const { tables, limits } = context
-  const door = live(draft.state)
-  if (door.kind !== "door") throw new RelayError("RELAY_FORBIDDEN", "only front doors have tokens")
-  const name = mailboxName(door.key)
-  const fresh = new Map<string, VaultOp>()
-  for (const token of hashes) {
-    const group = concatBytes([name, token])
-    const id = `token ${bytesToHex(token)}`
-    if (draft.notes.has(id) || (await tables.tokens.get(group, TOKEN_REGISTERED))) continue
-    const registeredAt = context.nowSeconds()
-    const record = encodeRecord(tokenSchema, { version: 1, door: name, token, registeredAt })
-    fresh.set(id, tables.tokens.put(group, TOKEN_REGISTERED, record))
-  }
-  if (door.tokens + fresh.size > limits.tokensMax) {
-    throw new RelayError("RELAY_QUOTA", "the front door has as many tokens as it may")
-  }
-  for (const [id, op] of fresh) {
-    draft.notes.set(id, new Uint8Array(0))
-    draft.ops.push(op)
-  }
-  draft.state = { ...door, tokens: door.tokens + fresh.size }
-}
-
-/**
- * Binds a front door's token to one message, or to one mailbox; binding it to the same again
- * changes nothing.
- *
- * @throws {RelayError} `RELAY_TOKEN_UNKNOWN`, `RELAY_TOKEN_SPENT`.
- */
-export async function spendToken(
-  { tables }: ChangeContext,
-  draft: MailboxDraft,
-  input: {
-    readonly token: Uint8Array
-    readonly on: typeof TOKEN_MESSAGE | typeof TOKEN_MAILBOX
-    /** The message's hash, or the mailbox's name. */
-    readonly subject: Uint8Array
-  },
-): Promise<void> {
-  const door = live(draft.state)
-  const group = concatBytes([mailboxName(door.key), tokenHash(input.token)])
-  if (door.kind !== "door" || !(await tables.tokens.get(group, TOKEN_REGISTERED))) {
-    throw new RelayError("RELAY_TOKEN_UNKNOWN", "the front door never registered this token")
-  }
-  const id = `spent ${input.on} ${bytesToHex(group)}`
-  const bound = draft.notes.get(id) ?? (await tables.tokens.get(group, input.on))
-  if (bound !== undefined) {
-    if (equalBytes(bound, input.subject)) return
-    throw new RelayError("RELAY_TOKEN_SPENT", "the token was used before")
-  }
-  draft.notes.set(id, input.subject)
-  draft.ops.push(tables.tokens.put(group, input.on, input.subject))
 }
 
 /** An index row's item, if it is still held. */

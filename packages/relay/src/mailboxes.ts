@@ -20,6 +20,7 @@ import { spanHash } from "@fulcrum/log/span"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
 import { asRelayError } from "./as-relay-error.ts"
 import { type CommitLane, createCommitLane } from "./commit-lane.ts"
+import { registerTokens, spendToken } from "./door-tokens.ts"
 import { createLedger } from "./ledger.ts"
 import type { RelayLimits } from "./limits.ts"
 import {
@@ -30,10 +31,8 @@ import {
   forgetRemoved,
   live,
   type MailboxDraft,
-  registerTokens,
   removeDue,
   replaceCovered,
-  spendToken,
   tablesOf,
 } from "./mailbox-changes.ts"
 import { readPage } from "./mailbox-pages.ts"

@@ -41,7 +41,14 @@ import {
 import { Outbox } from "./outbox.ts"
 import { Patience } from "./patience.ts"
 import type { SyncAction, SyncEvent, SyncFailure } from "./session-events.ts"
-import { isLacking, KNOWN_ROWS_MAX, type SpaceState, type SyncSpace } from "./space-state.ts"
+import {
+  bytesOf,
+  type Chunk,
+  isLacking,
+  KNOWN_ROWS_MAX,
+  type SpaceState,
+  type SyncSpace,
+} from "./space-state.ts"
 
 export type { SyncAction, SyncEvent, SyncFailure } from "./session-events.ts"
 export type { SyncSpace } from "./space-state.ts"
@@ -67,13 +74,6 @@ export interface Session<S extends SyncSpace> {
 
 export function createSession<S extends SyncSpace>(options: SessionOptions<S>): Session<S> {
   return new SyncSession(options)
-}
-
-/** What one message carries of a space. */
-interface Chunk<S> {
-  readonly state: SpaceState<S>
-  readonly value: Spans
-  readonly size: number
 }
 
 class SyncSession<S extends SyncSpace> implements Session<S> {
@@ -445,8 +445,4 @@ class SyncSession<S extends SyncSpace> implements Session<S> {
     this.#outbox.flush()
     this.#actions.push({ type: "fail", code })
   }
-}
-
-function bytesOf(spans: readonly Uint8Array[]): number {
-  return spans.reduce((sum, { length }) => sum + length, 0)
 }

@@ -7,6 +7,7 @@ import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { ChainKey, SpaceTag } from "@fulcrum/log/ids"
 import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
 import { VECTOR_ROWS_MAX, type VersionVector } from "@fulcrum/log/vector"
+import type { Spans } from "./messages.ts"
 
 /** Most rows known of a peer: a whole vector, and as many that are not known to be old yet. */
 export const KNOWN_ROWS_MAX: number = 2 * VECTOR_ROWS_MAX
@@ -52,4 +53,15 @@ export function isLacking<S extends SyncSpace>({ space, sent }: SpaceState<S>): 
         !equalBytes(row.chain, chain),
     )
   })
+}
+
+/** What one message carries of a space. */
+export interface Chunk<S> {
+  readonly state: SpaceState<S>
+  readonly value: Spans
+  readonly size: number
+}
+
+export function bytesOf(spans: readonly Uint8Array[]): number {
+  return spans.reduce((sum, { length }) => sum + length, 0)
 }
