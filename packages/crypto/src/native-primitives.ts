@@ -19,6 +19,8 @@ const TAG_BYTES = 16
 const BLOCK_BYTES = 64
 const INNER_PAD = 0x36
 const OUTER_PAD = 0x5c
+/** Of more, a copy costs more than an Hmac object. */
+const COPIED_BYTES_MAX = 8 * 1024
 const CHACHA = "chacha20-poly1305"
 const CHACHA_OPTIONS = { authTagLength: TAG_BYTES } as const
 
@@ -94,6 +96,9 @@ export function nativePrimitives(): Primitives | undefined {
   return {
     sha256,
     hmacSha256(key, message) {
+      if (message.length > COPIED_BYTES_MAX) {
+        return plain(crypto.createHmac("sha256", key).update(message).digest())
+      }
       const short = key.length > BLOCK_BYTES ? sha256(key) : key
       const inner = sha256(padded(short, INNER_PAD, message))
       return sha256(padded(short, OUTER_PAD, inner))

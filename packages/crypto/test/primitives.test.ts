@@ -238,6 +238,20 @@ describe("native and JavaScript", () => {
         expect(nativeSet.hmacSha256(secret, data)).toEqual(noblePrimitives.hmacSha256(secret, data))
       }),
     )
+    // What is long goes another way.
+    for (const [secretBytes, length] of [
+      [32, 8192],
+      [32, 8193],
+      [64, 20_000],
+      [65, 20_000],
+      [0, 20_000],
+    ]) {
+      const secret = new Uint8Array(secretBytes ?? 0).fill(7)
+      const data = Uint8Array.from({ length: length ?? 0 }, (_, at) => at & 255)
+      const mac = nativeSet.hmacSha256(secret, data)
+      expect(mac).toEqual(noblePrimitives.hmacSha256(secret, data))
+      expect(mac.constructor).toBe(Uint8Array)
+    }
   })
 
   test("[K3] seal alike, and open or refuse the same", () => {

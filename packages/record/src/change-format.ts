@@ -104,12 +104,17 @@ const COLUMNS: readonly number[] = Object.values(CHANGE_COLUMNS)
 /**
  * Reads a change.
  *
+ * @param predsEach - Predecessors that its writes may have, on average. A few bytes can name tens of
+ * thousands of them, so whoever expects few says so and is spared reading more.
  * @throws {RecordError} `RECORD_CHANGE_REFUSED`, `RECORD_CHANGE_LIMIT`.
  */
-export function parseChange(bytes: Uint8Array): ParsedChange {
+export function parseChange(
+  bytes: Uint8Array,
+  { predsEach = CHANGE_PREDS_MAX }: { readonly predsEach?: number } = {},
+): ParsedChange {
   if (bytes.length > CHANGE_BYTES_MAX) throw limit("larger than a change may be")
   try {
-    return parse(bytes)
+    return parse(bytes, predsEach)
   } catch (cause) {
     if (cause instanceof RecordError) throw cause
     throw new RecordError("RECORD_CHANGE_REFUSED", "not a change of this format", { cause })
@@ -161,7 +166,7 @@ export function isSavedForm(bytes: Uint8Array): boolean {
   return bytes[8] === CHUNK_DOCUMENT
 }
 
-function parse(bytes: Uint8Array): ParsedChange {
+function parse(bytes: Uint8Array, predsEach: number): ParsedChange {
   const reader = openChunk(bytes, CHUNK_CHANGE)
   const deps = readMany(reader, DEPS_MAX, () => bytesToHex(reader.take(32)))
   const actor = readActor(reader)
@@ -173,7 +178,7 @@ function parse(bytes: Uint8Array): ParsedChange {
   const actors = [actor, ...readMany(reader, OTHER_ACTORS_MAX, () => readActor(reader))]
   const columns = readColumns(reader)
   reader.end()
-  const writes = readWrites(columns, actors)
+  const writes = readWrites(columns, actors, predsEach)
   if (startOp + writes.length > OP_COUNTER_MAX) throw refused("with an operation numbered too high")
   return { actor, seq, startOp, deps, message, writes }
 }
@@ -220,6 +225,7 @@ function readColumns(reader: ByteReader): ReadonlyMap<number, Uint8Array> {
 function readWrites(
   columns: ReadonlyMap<number, Uint8Array>,
   actors: readonly string[],
+  predsEach: number,
 ): readonly ChangeWrite[] {
   const column = (id: number): ByteReader => new ByteReader(columns.get(id) ?? new Uint8Array())
   const actions = readRuns(column(ACTION), CHANGE_OPS_MAX, (reader) => reader.uint(255))
@@ -239,7 +245,8 @@ function readWrites(
     readRuns(column(PRED_GROUP), count, (reader) => reader.uint()),
   )
   const predCount = groups.reduce((sum, size) => sum + size, 0)
-  if (predCount > CHANGE_PREDS_MAX) throw limit("more predecessors than a change may have")
+  if (predCount > Math.min(predsEach * count, CHANGE_PREDS_MAX))
+    throw limit("more predecessors than a change may have")
   const predActors = rows(
     predCount,
     readRuns(column(PRED_ACTOR), predCount, (reader) => reader.uint()),

@@ -108,7 +108,7 @@ function tried(
   changes: readonly Uint8Array[],
   automerge: AutomergeEngine,
 ): OpenDocument {
-  const parsed = changes.map(parseChange)
+  const parsed = changes.map((change) => parseChange(change))
   const ops = parsed.reduce((sum, change) => sum + change.writes.length, 0)
   const written = before.written(automerge)
   if (written.handle.stats().numOps + ops > DOCUMENT_OPS_MAX) {

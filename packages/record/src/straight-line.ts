@@ -20,6 +20,8 @@ import { takeWritten } from "./written-lately.ts"
 
 /** A longer line is Automerge's: it holds it in less room, and is saved by then. */
 export const LINE_OPS_MAX = 8192
+/** What a write replaces there: one value, or nothing. */
+const PREDS_EACH = 1
 
 /** One edit, by whom. */
 export interface LineEdit {
@@ -155,7 +157,7 @@ function note({ actor, startOp, writes }: ParsedChange, registers: Map<string, S
 
 function parsed(bytes: Uint8Array): ParsedChange | undefined {
   try {
-    return parseChange(bytes)
+    return parseChange(bytes, { predsEach: PREDS_EACH })
   } catch (error) {
     // Whoever judges it says what is wrong with it.
     if (error instanceof RecordError) return undefined

@@ -172,4 +172,19 @@ describe("a straight line", () => {
       expect([what, two.extended([bytes], writer)]).toEqual([what, undefined])
     }
   })
+
+  test("[D12] is not extended by more predecessors than writes, which are not even read", async () => {
+    const [only] = await changesOf([
+      { by: 1, edits: [{ op: "set", path: ["a"], value: 1 }], message: "", apart: false },
+    ])
+    if (only === undefined) throw new Error("none")
+    const honest = parseChange(only)
+    const preds = Array.from({ length: 60_000 }, (_, at) => `${at + 1}@${"01".repeat(16)}`)
+    const writes = honest.writes.map((write) => ({ ...write, preds }))
+    const { bytes } = writer.write({ ...honest, writes })
+    expect(bytes.length, "a run takes few bytes").toBeLessThan(200)
+    expect(parseChange(bytes).writes[0]?.preds).toHaveLength(60_000)
+    expect(() => parseChange(bytes, { predsEach: 1 })).toThrow("more predecessors")
+    expect(StraightLine.EMPTY.extended([bytes], writer)).toBeUndefined()
+  })
 })
