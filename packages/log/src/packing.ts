@@ -7,8 +7,9 @@
  * | packed  |  `length` | CBOR array `[packing, content's length, data]`                 |
  * | padding |      rest | zeros up to a length that `padding.ts` allows                  |
  *
- * Packing 0 is raw DEFLATE; 1 is the content as it is, for short content, where DEFLATE costs
- * time and padding hides whatever it saves. The content's length is stated, and never more than
+ * Packing 0 is raw DEFLATE; 1 is the content as it is: for short content, where DEFLATE costs
+ * time and padding hides whatever it saves, and for what is as good as random. Of long content a few
+ * samples tell that, for DEFLATE is slowest where it gains nothing. The content's length is stated, and never more than
  * that is inflated.
  *
  * @module
@@ -24,6 +25,13 @@ export const SPAN_INFLATED_MAX: number = 16 * 1024 * 1024
 
 /** Longest content, in bytes, that is not worth deflating. */
 const AS_IS_BYTES_MAX = 512
+
+/** Content from which samples are looked at first, and what these are. */
+const SAMPLED_BYTES_MIN = 8 * 1024
+const SAMPLES = 4
+const SAMPLE_BYTES = 1024
+/** Of all samples; of random ones not a byte is saved. */
+const SAVED_BYTES_MIN = 64
 
 const PREFIX_BYTES = 4
 const DEFLATED = 0 as const
@@ -43,7 +51,7 @@ const packedSchema: Schema<Packed> = struct({
 
 export function packContent(content: Uint8Array, deflate: Deflate): Uint8Array {
   if (content.length > SPAN_INFLATED_MAX) throw new RangeError("too much for one span")
-  const deflated = content.length > AS_IS_BYTES_MAX ? deflate.deflate(content) : undefined
+  const deflated = isWorth(content, deflate) ? deflate.deflate(content) : undefined
   const packed =
     deflated !== undefined && deflated.length < content.length
       ? encodeCbor([DEFLATED, content.length, deflated])
@@ -67,6 +75,17 @@ export function unpackContent(plaintext: Uint8Array, deflate: Deflate): Uint8Arr
   if (packed.packing === DEFLATED) return deflate.inflate(packed.data, packed.length)
   if (packed.data.length !== packed.length) throw malformed()
   return packed.data
+}
+
+function isWorth(content: Uint8Array, deflate: Deflate): boolean {
+  if (content.length < SAMPLED_BYTES_MIN) return content.length > AS_IS_BYTES_MAX
+  const samples = new Uint8Array(SAMPLES * SAMPLE_BYTES)
+  const apart = Math.floor((content.length - SAMPLE_BYTES) / (SAMPLES - 1))
+  for (let at = 0; at < SAMPLES; at++) {
+    const from = at * apart
+    samples.set(content.subarray(from, from + SAMPLE_BYTES), at * SAMPLE_BYTES)
+  }
+  return deflate.deflate(samples).length <= samples.length - SAVED_BYTES_MIN
 }
 
 function malformed(): LogError {
