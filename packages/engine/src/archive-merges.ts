@@ -62,6 +62,11 @@ type Place = Pick<Archived, "start" | "end" | "chainBefore" | "chainEnd"> & {
   readonly incarnation: Uint8Array
 }
 type Placed = Archived & { readonly position: number }
+/** A span, and those inside it. */
+interface Covering {
+  readonly one: Placed
+  readonly inside: readonly Placed[]
+}
 
 /** What may be refused without the connection being at fault. */
 const REFUSALS: readonly string[] = ["RELAY_FORBIDDEN", "RELAY_TOO_LARGE"]
@@ -76,6 +81,8 @@ export class ArchiveMerges {
   readonly #clock: Clock
   /** Whether there may be something of another device's to confirm. */
   #isDue = true
+  /** At least the last entry that lies there, by writer; `undefined`: not looked at yet. */
+  #ends: Map<string, number> | undefined
   /** When the relay is asked next to take this device's word alone, by the clock here. */
   #aloneMs = Number.NEGATIVE_INFINITY
 
@@ -98,6 +105,7 @@ export class ArchiveMerges {
     for await (const { order } of this.#table.list(this.#group)) {
       ops.push(this.#table.del(this.#group, order))
     }
+    this.#ends = undefined
     if (ops.length > 0) await this.#vault.write(ops)
   }
 
@@ -105,12 +113,14 @@ export class ArchiveMerges {
   async note(items: readonly StoredSpan[], isOurs: boolean): Promise<readonly VaultOp[]> {
     const ops: VaultOp[] = []
     const notedMs = Math.max(0, this.#clock.now())
+    if (items.length > 0) this.#ends ??= this.#endsOf(await this.#rows())
     for (const { span, receipt } of items) {
       const place = this.#placeOf(span)
       if (place === undefined) continue
       const isCompared =
         place.start < place.end && !isOurs && (await this.#replica.merging.keeps(span))
-      if (isCompared) this.#isDue = true
+      // What goes on where all that lies there ends covers nothing.
+      if (!this.#goesOn(place) && isCompared) this.#isDue = true
       const standing = isOurs ? OURS : isCompared ? COMPARED : SEEN
       const archived = encodeAs(archivedSchema, { ...place, standing, notedMs })
       ops.push(this.#table.put(this.#group, receipt.position, archived))
@@ -137,21 +147,23 @@ export class ArchiveMerges {
     if (!this.#isDue && !isAloneDue) return
     this.#isDue = false
     if (isAloneDue) this.#aloneMs = now + ASK_AGAIN_MS
-    let rows = await this.#rows()
-    let refused = 0
-    const writers = new Map(rows.map((row) => [row, this.#writerOf(row)]))
-    const merged = rows
-      .filter(({ start, end }) => start < end)
-      .filter(({ standing, notedMs }) => {
+    const rows = await this.#rows()
+    const byWriter = Map.groupBy(rows, (row) => this.#writerOf(row))
+    const merged = [...byWriter.values()]
+      .flatMap((all) => withInside(all))
+      .filter(({ one: { standing, notedMs } }) => {
         const isOld = isAloneDue && Math.abs(now - notedMs) >= ALONE_MS
         return standing === COMPARED || (isOld && standing === OURS)
       })
-      .toSorted((a, b) => a.end - a.start - (b.end - b.start))
-    for (const one of merged) {
-      const inside = rows.filter(
-        (other) => other !== one && isWithin(other, one) && writers.get(other) === writers.get(one),
+      .toSorted((a, b) => a.one.end - a.one.start - (b.one.end - b.one.start))
+    const gone = new Set<Placed>()
+    let refused = 0
+    for (const { one, inside } of merged) {
+      if (gone.has(one)) continue
+      const covered = onWholeLines(
+        one,
+        inside.filter((row) => !gone.has(row)),
       )
-      const covered = onWholeLines(one, inside)
       if (covered.length === 0 || covered.length > REPLACED_MAX) continue
       if (!(await this.#replace(append, one, covered))) {
         refused++
@@ -159,7 +171,7 @@ export class ArchiveMerges {
         continue
       }
       await this.#vault.write(covered.map(({ position }) => this.#table.del(this.#group, position)))
-      rows = rows.filter((row) => !covered.includes(row))
+      for (const row of covered) gone.add(row)
     }
   }
 
@@ -183,7 +195,24 @@ export class ArchiveMerges {
     return node && equalBytes(node.writer, header?.writer ?? NOBODY) ? header : undefined
   }
 
-  #writerOf({ incarnation }: Placed): string | undefined {
+  /** Whether it begins above everything of its writer that lies there; from now on it does, too. */
+  #goesOn(place: Place): boolean {
+    const writer = this.#writerOf(place)
+    const end = (writer === undefined ? undefined : this.#ends?.get(writer)) ?? 0
+    if (writer !== undefined) this.#ends?.set(writer, Math.max(end, place.end))
+    return place.start > end
+  }
+
+  #endsOf(rows: readonly Placed[]): Map<string, number> {
+    const ends = new Map<string, number>()
+    for (const row of rows) {
+      const writer = this.#writerOf(row)
+      if (writer !== undefined) ends.set(writer, Math.max(ends.get(writer) ?? 0, row.end))
+    }
+    return ends
+  }
+
+  #writerOf({ incarnation }: Place): string | undefined {
     const node = this.#replica.tree.byKey(bytesToHex(incarnation))
     return node && bytesToHex(node.writer)
   }
@@ -195,6 +224,21 @@ export class ArchiveMerges {
     }
     return rows
   }
+}
+
+/** Those of one writer's that have others inside them. */
+function withInside(rows: readonly Placed[]): readonly Covering[] {
+  const sorted = rows.toSorted((a, b) => a.start - b.start || a.end - b.end)
+  return sorted.flatMap((one, at) => {
+    if (one.start === one.end) return []
+    const inside: Placed[] = []
+    let from = at
+    while (from > 0 && sorted[from - 1]?.start === one.start) from--
+    for (let other = sorted[from]; other && other.start <= one.end; other = sorted[++from]) {
+      if (other !== one && isWithin(other, one)) inside.push(other)
+    }
+    return inside.length === 0 ? [] : [{ one, inside }]
+  })
 }
 
 /** Of two that have the same entries the later one is the wider. */
