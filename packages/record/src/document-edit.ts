@@ -9,7 +9,6 @@ import { equalJson, type JsonValue } from "@fulcrum/codec/json"
 import type { AutomergeEngine } from "./automerge-wasm.ts"
 import { encodeCell } from "./cell.ts"
 import { ACTOR_BYTES } from "./change-format.ts"
-import type { ChangeWriter } from "./change-writer.ts"
 import { type Cells, isUnder, nextCounter, pathOf, valuesOf, writeCell } from "./document-cells.ts"
 import {
   CHANGE_BYTES_MAX,
@@ -24,7 +23,7 @@ import type { ForeignParts } from "./foreign-changes.ts"
 import { OpenDocument } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
 import { pathToKey, planEdits } from "./registers.ts"
-import { LINE_OPS_MAX, type LineEdit } from "./straight-line.ts"
+import type { LineEdit } from "./straight-line.ts"
 
 /** Of a change at most, besides its operations: its head, and dependencies that are heads. */
 const CHANGE_FRAME_BYTES = 16_384
@@ -37,7 +36,7 @@ const PREDECESSOR_BYTES = 32
 export async function editOpen(
   before: OpenDocument,
   { document, edits, actor: actorBytes, message = "" }: EditInput,
-  { automerge, writer }: ForeignParts,
+  parts: ForeignParts,
 ): Promise<{ readonly next: OpenDocument; readonly result: EditResult | undefined }> {
   if (actorBytes.length !== ACTOR_BYTES) throw new RangeError("an actor is 16 bytes")
   if (edits.length > EDITS_MAX || message.length > MESSAGE_CHARS_MAX) {
@@ -54,7 +53,7 @@ export async function editOpen(
   }
   const one = { actor: bytesToHex(actorBytes), message, writes }
   const { next, change } =
-    onLine(before, one, writer) ?? withAutomerge(before, one, await automerge())
+    onLine(before, one, parts) ?? withAutomerge(before, one, await parts.automerge())
   return {
     next,
     result: {
@@ -71,9 +70,13 @@ interface Edited {
   readonly change: Uint8Array
 }
 
-function onLine(before: OpenDocument, edit: LineEdit, writer: ChangeWriter): Edited | undefined {
+function onLine(
+  before: OpenDocument,
+  edit: LineEdit,
+  { writer, fits }: ForeignParts,
+): Edited | undefined {
   const edited = before.line?.edited(edit, writer)
-  if (edited === undefined || edited.line.opCount > LINE_OPS_MAX) return undefined
+  if (edited === undefined || !fits(edited.line)) return undefined
   return { next: before.extended([edited.change], edited.line), change: edited.change }
 }
 

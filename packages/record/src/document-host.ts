@@ -20,10 +20,17 @@ import type {
   Heads,
   HistoryEntry,
 } from "./documents.ts"
-import { applyChanges, type ForeignParts, loadSaved, restored } from "./foreign-changes.ts"
+import {
+  applyChanges,
+  type ForeignParts,
+  followed,
+  loadSaved,
+  restored,
+} from "./foreign-changes.ts"
 import { OpenDocument } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
 import { assemble, pathToKey } from "./registers.ts"
+import type { StraightLine } from "./straight-line.ts"
 
 /** What can be asked of the host: name to argument and answer. */
 export interface HostCalls {
@@ -44,11 +51,16 @@ export interface HostCalls {
   load: [{ readonly document: DocumentId; readonly bytes: Uint8Array }, Heads]
   /** What the owner has: admitted before, so not tried again, but still read first. */
   restore: [{ readonly document: DocumentId; readonly pieces: readonly Uint8Array[] }, Heads]
+  /** What the owner took since it was restored here: as that. */
+  follow: [ApplyInput, Heads]
   heads: [DocumentId, readonly string[]]
   forget: [DocumentId, undefined]
   /** All of them. */
   forgetAll: [undefined, undefined]
 }
+
+/** A longer line is Automerge's: it holds it in less room, and is saved by then. */
+const LINE_OPS_MAX = 8192
 
 export type HostCall = keyof HostCalls
 
@@ -63,7 +75,8 @@ export interface HostParts {
 }
 
 export function openDocumentHost({ sha256, automerge }: HostParts): DocumentHost {
-  const foreign: ForeignParts = { writer: new ChangeWriter(sha256), automerge }
+  const fits = (line: StraightLine) => line.opCount <= LINE_OPS_MAX
+  const foreign: ForeignParts = { writer: new ChangeWriter(sha256), automerge, fits }
   const documents = new Map<DocumentId, OpenDocument>()
   const resting = new Resting()
   const open = (document: DocumentId) => documents.get(document) ?? OpenDocument.empty()
@@ -99,6 +112,8 @@ export function openDocumentHost({ sha256, automerge }: HostParts): DocumentHost
     save: async (document) => (await handleOf(document)).save(),
     load: async ({ document, bytes }) => put(document, await loadSaved(bytes, foreign)),
     restore: async ({ document, pieces }) => put(document, await restored(pieces, foreign)),
+    follow: async ({ document, changes }) =>
+      put(document, await followed(open(document), changes, foreign)),
     heads: async (document) => open(document).heads,
     forget: async (document) => {
       documents.get(document)?.free()

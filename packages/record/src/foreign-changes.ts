@@ -27,7 +27,7 @@ import {
 import { APPLY_BYTES_MAX, APPLY_CHANGES_MAX, DOCUMENT_OPS_MAX } from "./documents.ts"
 import { headsOf, NO_ACTOR, OpenDocument, type Written } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
-import { LINE_OPS_MAX } from "./straight-line.ts"
+import type { StraightLine } from "./straight-line.ts"
 
 /** Of more at once Automerge is quicker, which then saves them too. */
 const LINE_CHANGES_MAX = 512
@@ -36,6 +36,8 @@ type ChangeMeta = ReturnType<AutomergeHandle["getChangesMeta"]>[number]
 
 export interface ForeignParts {
   readonly writer: ChangeWriter
+  /** Whether a line is held as one: of a longer one Automerge has to be asked. */
+  readonly fits: (line: StraightLine) => boolean
   /** Started at its first use. */
   readonly automerge: () => Promise<AutomergeEngine>
 }
@@ -44,12 +46,12 @@ export interface ForeignParts {
 export async function applyChanges(
   before: OpenDocument,
   changes: readonly Uint8Array[],
-  { writer, automerge }: ForeignParts,
+  parts: ForeignParts,
 ): Promise<OpenDocument> {
   if (changes.length > APPLY_CHANGES_MAX) throw limit("more changes than one call may have")
   const bytes = changes.reduce((sum, change) => sum + change.length, 0)
   if (bytes > APPLY_BYTES_MAX) throw limit("more bytes than one call may have")
-  return extended(before, changes, writer) ?? tried(before, changes, await automerge())
+  return extended(before, changes, parts) ?? tried(before, changes, await parts.automerge())
 }
 
 /** @throws {RecordError} As `Documents.load`. */
@@ -78,28 +80,48 @@ export async function loadSaved(
 /** Of what was admitted before: read first, and not tried again. @throws {RecordError} */
 export async function restored(
   pieces: readonly Uint8Array[],
-  { writer, automerge }: ForeignParts,
+  parts: ForeignParts,
 ): Promise<OpenDocument> {
-  const line = extended(OpenDocument.empty(), pieces, writer)
+  const line = extended(OpenDocument.empty(), pieces, parts)
   if (line !== undefined) return line
   for (const piece of pieces) {
     if (isSavedForm(piece)) await inspectSavedForm(piece)
     else parseChange(piece)
   }
-  const handle = (await automerge()).empty(NO_ACTOR)
+  const handle = (await parts.automerge()).empty(NO_ACTOR)
   if (pieces.length > 0) refuseErrors(() => handle.loadIncremental(concatBytes(pieces)))
   checkComplete(handle)
   return OpenDocument.of({ handle, actor: NO_ACTOR }, readCells(handle))
 }
 
+/**
+ * With what was admitted since, elsewhere: read first, and not tried again. The document that it was is
+ * used no more.
+ *
+ * @throws {RecordError}
+ */
+export async function followed(
+  before: OpenDocument,
+  changes: readonly Uint8Array[],
+  parts: ForeignParts,
+): Promise<OpenDocument> {
+  const line = extended(before, changes, parts)
+  if (line !== undefined) return line
+  for (const change of changes) parseChange(change)
+  const { handle, actor } = before.written(await parts.automerge())
+  refuseErrors(() => handle.loadIncremental(concatBytes(changes)))
+  checkComplete(handle)
+  return OpenDocument.of({ handle, actor }, readCells(handle))
+}
+
 function extended(
   before: OpenDocument,
   changes: readonly Uint8Array[],
-  writer: ChangeWriter,
+  { writer, fits }: ForeignParts,
 ): OpenDocument | undefined {
   if (changes.length > LINE_CHANGES_MAX) return undefined
   const line = before.line?.extended(changes, writer)
-  if (line === undefined || line.opCount > LINE_OPS_MAX) return undefined
+  if (line === undefined || !fits(line)) return undefined
   return before.extended(changes, line)
 }
 

@@ -9,10 +9,11 @@ import { sha256 } from "@fulcrum/crypto/hash"
 import { startAutomerge } from "./automerge-wasm.ts"
 import { isFatal, openDocumentHost } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
+import type { HostLink } from "./host-link.ts"
 import type { LoadedMax } from "./loaded-documents.ts"
 import { portableWasm } from "./portable-wasm.ts"
 import { RecordError } from "./record-error.ts"
-import { type HostLink, SerialDocuments } from "./serial-documents.ts"
+import { SerialDocuments } from "./serial-documents.ts"
 
 export type { LoadedMax } from "./loaded-documents.ts"
 

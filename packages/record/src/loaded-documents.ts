@@ -49,10 +49,10 @@ export class LoadedDocuments {
     this.#loaded.set(document, loaded)
   }
 
-  grow(document: DocumentId, changes: readonly Uint8Array[]): void {
+  /** It takes so many bytes from now on. */
+  size(document: DocumentId, bytes: number): void {
     const loaded = this.#loaded.get(document)
-    if (loaded === undefined) return
-    this.use(document, { ...loaded, bytes: loaded.bytes + bytesOf(changes) })
+    if (loaded !== undefined) this.use(document, { ...loaded, bytes })
   }
 
   delete(document: DocumentId): void {

@@ -1,6 +1,6 @@
 /**
- * Documents in their owner's own thread: those that are a straight line of few changes, which need no
- * Automerge. What they are asked takes microseconds, where handing it to another thread and back takes
+ * Documents in their owner's own thread: those that are a straight line, which need no Automerge. Of each
+ * what stands in it is held, and where its line ends, not its changes. What they are asked takes microseconds, where handing it to another thread and back takes
  * a millisecond on a machine at rest.
  *
  * Whatever needs Automerge, or more time than this thread should be kept for, is declined with the
@@ -13,19 +13,21 @@ import { isSavedForm } from "./change-format.ts"
 import { ChangeWriter, type Sha256 } from "./change-writer.ts"
 import { conflicts, registersAround, valuesOf } from "./document-cells.ts"
 import { editOpen } from "./document-edit.ts"
-import type {
-  ApplyInput,
-  Conflict,
-  CountedRegister,
-  DocumentId,
-  EditInput,
-  EditResult,
-  Heads,
+import {
+  type ApplyInput,
+  type Conflict,
+  type CountedRegister,
+  DOCUMENT_OPS_MAX,
+  type DocumentId,
+  type EditInput,
+  type EditResult,
+  type Heads,
 } from "./documents.ts"
 import { applyChanges, type ForeignParts } from "./foreign-changes.ts"
 import { bytesOf } from "./loaded-documents.ts"
 import { OpenDocument } from "./open-document.ts"
 import { assemble } from "./registers.ts"
+import { StraightLine } from "./straight-line.ts"
 
 /** Edits in one call: some hundreds of registers take a few milliseconds. */
 const EDITS_MAX = 64
@@ -40,6 +42,8 @@ export const NEAR_AT_ONCE_MAX = 512
 /** What a document may be loaded from here. */
 const PIECES_MAX = 512
 const PIECES_BYTES_MAX: number = 64 * 1024
+/** Of one document: each edit copies what stands there. */
+const REGISTERS_MAX = 2048
 
 /** Runs work here, and lets this thread do something else once much was done. */
 export type Breathe = <T>(work: () => Promise<T>) => Promise<T>
@@ -56,13 +60,15 @@ export class NearDocuments {
   constructor(sha256: Sha256) {
     this.#parts = {
       writer: new ChangeWriter(sha256),
+      fits: ({ opCount, registerCount }) =>
+        opCount <= DOCUMENT_OPS_MAX && registerCount <= REGISTERS_MAX,
       automerge: () => Promise.reject(new NeedsAutomerge()),
     }
   }
 
-  /** All changes of a document that is here, of which it can be loaded elsewhere. */
-  changes(document: DocumentId): readonly Uint8Array[] {
-    return this.#of(document).changes ?? []
+  /** About how much memory a document that is here takes. */
+  bytes(document: DocumentId): number {
+    return this.#of(document).line?.bytes ?? 0
   }
 
   /** @returns Whether it is here now. */
@@ -73,7 +79,7 @@ export class NearDocuments {
   ): Promise<boolean> {
     const isMuch = pieces.length > PIECES_MAX || bytesOf(pieces) > PIECES_BYTES_MAX
     if (isMuch || pieces.some(isSavedForm)) return false
-    let one = OpenDocument.empty()
+    let one = OpenDocument.ofLine(StraightLine.EMPTY)
     for (const some of inFew(pieces)) {
       const before = one
       const next = await breathe(() => unlessDeclined(applyChanges(before, some, this.#parts)))

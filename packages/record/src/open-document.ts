@@ -24,7 +24,7 @@ export class OpenDocument {
   readonly heads: readonly string[]
   /** Absent: not every change follows the one before, or that is not known. */
   readonly line: StraightLine | undefined
-  /** All changes, as long as they are a line: of them Automerge's form can be made again. */
+  /** All changes of a line, of which Automerge's form can be made again; of others none. */
   readonly #changes: readonly Uint8Array[] | undefined
   #written: Written | undefined
   /** How many of `#changes` are in `#written`. */
@@ -33,6 +33,11 @@ export class OpenDocument {
   static empty(): OpenDocument {
     const line = StraightLine.EMPTY
     return new OpenDocument({ cells: line.cells, heads: line.heads, line }, [])
+  }
+
+  /** Of its line alone: its changes are elsewhere, and Automerge's form of it too. */
+  static ofLine(line: StraightLine): OpenDocument {
+    return new OpenDocument({ cells: line.cells, heads: line.heads, line }, undefined)
   }
 
   private constructor(
@@ -59,14 +64,10 @@ export class OpenDocument {
 
   /** The document with these changes, which make `line` of its line. This one is used no more. */
   extended(changes: readonly Uint8Array[], line: StraightLine): OpenDocument {
+    if (this.#changes === undefined) return OpenDocument.ofLine(line)
     const state = { cells: line.cells, heads: line.heads, line }
-    const all = [...(this.#changes ?? []), ...changes]
+    const all = [...this.#changes, ...changes]
     return new OpenDocument(state, all, this.#written, this.#writtenCount)
-  }
-
-  /** All changes, of which it could be made again; `undefined`: they are no line. */
-  get changes(): readonly Uint8Array[] | undefined {
-    return this.#changes
   }
 
   /** Whether Automerge's form is in memory and could be made again. */
@@ -84,6 +85,9 @@ export class OpenDocument {
 
   /** Automerge's form with all changes. Whoever writes there makes another document of it. */
   written(automerge: AutomergeEngine): Written {
+    if (this.#written === undefined && this.#changes === undefined) {
+      throw new TypeError("this document's changes are elsewhere")
+    }
     const written = this.#written ?? { handle: automerge.empty(NO_ACTOR), actor: NO_ACTOR }
     this.#written = written
     const left = this.#changes?.slice(this.#writtenCount) ?? []

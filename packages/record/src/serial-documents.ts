@@ -28,6 +28,8 @@ import type {
   HistoryEntry,
   Reload,
 } from "./documents.ts"
+import { Followers } from "./follower-documents.ts"
+import { type HostLink, lost, twiceIfLost, unlessLost } from "./host-link.ts"
 import { bytesOf, LoadedDocuments, type LoadedMax } from "./loaded-documents.ts"
 import {
   type Breathe,
@@ -54,14 +56,6 @@ export const JOURNAL_CHANGES_MAX = 16_384
  */
 export const LOADED_MAX: LoadedMax = { documents: 4096, bytes: 8 << 20 }
 
-/** Where the host is. */
-export interface HostLink extends AsyncDisposable {
-  /** Goes up with each start. */
-  readonly generation: number
-  /** @throws {RecordError} `RECORD_WORKER` if the host was lost; it is started again. */
-  call<K extends HostCall>(name: K, input: HostCalls[K][0]): Promise<HostCalls[K][1]>
-}
-
 export interface SerialOptions {
   readonly link: HostLink
   readonly reload: Reload
@@ -79,6 +73,7 @@ export class SerialDocuments implements Documents {
   readonly #near: NearDocuments | undefined
   readonly #loaded = new LoadedDocuments()
   readonly #journals = new Map<DocumentId, Uint8Array[]>()
+  readonly #followers: Followers
   /** Those that a call under way is about, beside the one that it loads. */
   readonly #inUse = new Set<DocumentId>()
   #last: Promise<void> = Promise.resolve()
@@ -93,6 +88,7 @@ export class SerialDocuments implements Documents {
     this.#reload = reload
     this.#max = max
     this.#near = sha256 && new NearDocuments(sha256)
+    this.#followers = new Followers(link, (document) => this.#pieces(document))
   }
 
   edit(input: EditInput): Promise<EditResult | undefined> {
@@ -101,7 +97,7 @@ export class SerialDocuments implements Documents {
       const near = await this.#nearly(document, (near) => near.edit(input))
       const result =
         near === DECLINED ? await this.#twice(document, () => this.#link.call("edit", input)) : near
-      if (result !== undefined) this.#keep(document, [result.change])
+      if (result !== undefined) await this.#keep(document, [result.change])
       return result
     })
   }
@@ -132,7 +128,7 @@ export class SerialDocuments implements Documents {
       : DECLINED
     if (near === DECLINED) await this.#loadTwice(document)
     const heads = near === DECLINED ? await this.#link.call("apply", input) : near
-    this.#keep(document, changes)
+    await this.#keep(document, changes)
     return heads
   }
 
@@ -146,7 +142,7 @@ export class SerialDocuments implements Documents {
     for (const some of inFew(changes)) {
       const near = await this.#nearly(document, (near) => near.apply({ document, changes: some }))
       if (near === DECLINED) break
-      this.#keep(document, some)
+      await this.#keep(document, some)
       taken += some.length
     }
     return changes.slice(taken)
@@ -160,7 +156,7 @@ export class SerialDocuments implements Documents {
     // Those that were loaded before the host was lost are not there.
     for (const { document } of inputs) this.#requireLoaded(document)
     await this.#link.call("applyMany", inputs)
-    for (const { document, changes } of inputs) this.#keep(document, changes)
+    for (const { document, changes } of inputs) await this.#keep(document, changes)
     this.#inUse.clear()
   }
 
@@ -193,6 +189,7 @@ export class SerialDocuments implements Documents {
     return this.#inTurn(async () => {
       const heads = await this.#link.call("load", { document, bytes })
       this.#near?.forget(document)
+      this.#followers.release(document)
       this.#loaded.use(document, { place: this.#link.generation, bytes: bytes.length })
       this.#journals.set(document, [bytes])
       return heads
@@ -214,8 +211,9 @@ export class SerialDocuments implements Documents {
     this.#journals.clear()
     const forgetAll = async () => {
       this.#journals.clear()
-      const isElsewhere = this.#loaded.hasFar(this.#link.generation)
+      const isElsewhere = this.#loaded.hasFar(this.#link.generation) || this.#followers.any
       this.#loaded.clear()
+      this.#followers.clear()
       this.#near?.forgetAll()
       if (isElsewhere) await unlessLost(this.#link.call("forgetAll", undefined))
     }
@@ -242,12 +240,22 @@ export class SerialDocuments implements Documents {
   ): Promise<HostCalls[K][1]> {
     return this.#inTurn(async () => {
       // What is elsewhere already answers there as quickly as it would be brought here.
-      const isElsewhere = this.#loaded.get(document)?.place === this.#link.generation
-      if (near && !isElsewhere) {
+      const place = this.#loaded.get(document)?.place
+      if (near && place !== this.#link.generation) {
         const answer = await this.#nearly(document, async (here) => near(here))
         if (answer !== DECLINED) return answer
       }
-      return this.#twice(document, () => this.#link.call(name, input))
+      const call = () => this.#link.call(name, input)
+      return place === "near" ? this.#aside(document, call) : this.#twice(document, call)
+    })
+  }
+
+  /** Runs what needs a document that is near in the host, too. */
+  #aside<T>(document: DocumentId, run: () => Promise<T>): Promise<T> {
+    return twiceIfLost(async () => {
+      await this.#followers.follow(document)
+      this.#weigh(document)
+      return run()
     })
   }
 
@@ -278,7 +286,7 @@ export class SerialDocuments implements Documents {
       return false
     }
     if (isElsewhere) await this.#unload(document)
-    this.#loaded.use(document, { place: "near", bytes: bytesOf(pieces) })
+    this.#loaded.use(document, { place: "near", bytes: near.bytes(document) })
     await this.#makeRoom(document)
     return true
   }
@@ -309,17 +317,11 @@ export class SerialDocuments implements Documents {
     }
   }
 
-  async #twice<T>(document: DocumentId, run: () => Promise<T>): Promise<T> {
-    const attempt = async (): Promise<T> => {
+  #twice<T>(document: DocumentId, run: () => Promise<T>): Promise<T> {
+    return twiceIfLost(async () => {
       await this.#load(document)
       return run()
-    }
-    try {
-      return await attempt()
-    } catch (error) {
-      if (!isLost(error)) throw error
-      return attempt()
-    }
+    })
   }
 
   async #loadTwice(document: DocumentId): Promise<void> {
@@ -335,11 +337,13 @@ export class SerialDocuments implements Documents {
       await this.#makeRoom(document)
       return this.#requireLoaded(document)
     }
-    const near = known?.place === "near" ? this.#near : undefined
-    const pieces = near ? near.changes(document) : await this.#pieces(document)
-    if (pieces.length > 0) await this.#link.call("restore", { document, pieces })
-    near?.forget(document)
-    this.#loaded.use(document, { place: generation, bytes: bytesOf(pieces) })
+    const isNear = known?.place === "near"
+    const bytes = await (isNear
+      ? this.#followers.follow(document)
+      : this.#followers.restore(document))
+    if (isNear) this.#near?.forget(document)
+    this.#followers.release(document)
+    this.#loaded.use(document, { place: generation, bytes })
     await this.#makeRoom(document)
     this.#requireLoaded(document)
   }
@@ -362,27 +366,32 @@ export class SerialDocuments implements Documents {
     const loaded = this.#loaded.get(document)
     if (loaded === undefined) return
     this.#loaded.delete(document)
-    if (loaded.place === "near") this.#near?.forget(document)
-    else if (loaded.place === this.#link.generation) {
+    if (loaded.place === "near") {
+      this.#near?.forget(document)
+      await this.#followers.forget(document)
+    } else if (loaded.place === this.#link.generation) {
       await unlessLost(this.#link.call("forget", document))
     }
   }
 
-  #keep(document: DocumentId, changes: readonly Uint8Array[]): void {
-    this.#loaded.grow(document, changes)
+  /** Notes what a document that is near takes, here and in the host. */
+  #weigh(document: DocumentId): void {
+    const here = this.#near?.bytes(document) ?? 0
+    this.#loaded.size(document, here + this.#followers.bytes(document))
+  }
+
+  async #keep(document: DocumentId, changes: readonly Uint8Array[]): Promise<void> {
     const journal = this.#journals.get(document) ?? []
     journal.push(...changes.slice(-JOURNAL_CHANGES_MAX))
     journal.splice(0, journal.length - JOURNAL_CHANGES_MAX)
     this.#journals.set(document, journal)
-  }
-}
-
-/** What was lost with its host needs not be forgotten there. */
-async function unlessLost(call: Promise<undefined>): Promise<void> {
-  try {
-    await call
-  } catch (error) {
-    if (!isLost(error)) throw error
+    const loaded = this.#loaded.get(document)
+    if (loaded?.place === "near") {
+      await this.#followers.outgrown(document, changes)
+      this.#weigh(document)
+    } else if (loaded) {
+      this.#loaded.size(document, loaded.bytes + bytesOf(changes))
+    }
   }
 }
 
@@ -402,12 +411,4 @@ function* inTurns(inputs: readonly ApplyInput[]): Generator<readonly ApplyInput[
     together.push(input)
   }
   if (together.length > 0) yield together
-}
-
-function lost(): RecordError {
-  return new RecordError("RECORD_WORKER", "the documents' worker had to be started again")
-}
-
-function isLost(error: unknown): boolean {
-  return error instanceof RecordError && error.code === "RECORD_WORKER"
 }

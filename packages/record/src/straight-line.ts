@@ -18,10 +18,10 @@ import { type Cells, pathOf } from "./document-cells.ts"
 import { RecordError } from "./record-error.ts"
 import { takeWritten } from "./written-lately.ts"
 
-/** A longer line is Automerge's: it holds it in less room, and is saved by then. */
-export const LINE_OPS_MAX = 8192
 /** What a write replaces there: one value, or nothing. */
 const PREDS_EACH = 1
+/** Of a register beside its key and its value. */
+const STANDING_BYTES = 200
 
 /** One edit, by whom. */
 export interface LineEdit {
@@ -35,6 +35,8 @@ export interface LineEdit {
 /** What stands in a register, and the operation that wrote it. */
 interface Standing {
   readonly op: string
+  /** About what it takes in memory. */
+  readonly bytes: number
   readonly cells: readonly [Cell]
 }
 
@@ -53,20 +55,23 @@ export class StraightLine {
   /** By actor, in hex. */
   readonly #ends: ReadonlyMap<string, OwnEnd>
   readonly #registers: ReadonlyMap<string, Standing>
+  readonly #bytes: number
 
   /** The line of a document to which nothing was written. */
-  static readonly EMPTY: StraightLine = new StraightLine(undefined, 0, new Map(), new Map())
+  static readonly EMPTY: StraightLine = new StraightLine(undefined, 0, new Map(), new Map(), 0)
 
   private constructor(
     head: string | undefined,
     ops: number,
     ends: ReadonlyMap<string, OwnEnd>,
     registers: ReadonlyMap<string, Standing>,
+    bytes: number,
   ) {
     this.#head = head
     this.#ops = ops
     this.#ends = ends
     this.#registers = registers
+    this.#bytes = bytes
   }
 
   get heads(): readonly string[] {
@@ -75,6 +80,15 @@ export class StraightLine {
 
   get opCount(): number {
     return this.#ops
+  }
+
+  get registerCount(): number {
+    return this.#registers.size
+  }
+
+  /** About what it takes in memory. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   get cells(): Cells {
@@ -105,9 +119,9 @@ export class StraightLine {
     const registers = new Map(this.#registers)
     const made = writer.write(change)
     const head = bytesToHex(made.hash)
-    note(change, registers)
+    const bytes = this.#bytes + note(change, registers)
     ends.set(actor, { seq: change.seq, hash: head })
-    const line = new StraightLine(head, this.#ops + writes.length, ends, registers)
+    const line = new StraightLine(head, this.#ops + writes.length, ends, registers, bytes)
     return { line, change: made.bytes }
   }
 
@@ -121,6 +135,7 @@ export class StraightLine {
     const registers = new Map(this.#registers)
     let head = this.#head
     let ops = this.#ops
+    let size = this.#bytes
     for (const bytes of changes) {
       const change = parsed(bytes)
       if (change === undefined) return undefined
@@ -135,11 +150,11 @@ export class StraightLine {
       const hash = takeWritten(bytes) ?? hashOf(change, bytes, writer)
       if (hash === undefined) return undefined
       head = bytesToHex(hash)
-      note(change, registers)
+      size += note(change, registers)
       ends.set(actor, { seq, hash: head })
       ops += writes.length
     }
-    return new StraightLine(head, ops, ends, registers)
+    return new StraightLine(head, ops, ends, registers, size)
   }
 }
 
@@ -149,10 +164,22 @@ function dependencies(head: string | undefined, own: OwnEnd | undefined): readon
   return own === undefined || own.hash === head ? [head] : [head, own.hash].toSorted()
 }
 
-function note({ actor, startOp, writes }: ParsedChange, registers: Map<string, Standing>): void {
+/** @returns How many bytes more they take. */
+function note({ actor, startOp, writes }: ParsedChange, registers: Map<string, Standing>): number {
+  let more = 0
   for (const [at, { key, cell }] of writes.entries()) {
-    registers.set(key, { op: `${startOp + at}@${actor}`, cells: [cell] })
+    const bytes = STANDING_BYTES + key.length + bytesOf(cell.value)
+    more += bytes - (registers.get(key)?.bytes ?? 0)
+    registers.set(key, { op: `${startOp + at}@${actor}`, bytes, cells: [cell] })
   }
+  return more
+}
+
+/** About what a value takes, looked at no longer than it takes to copy it. */
+function bytesOf(value: JsonValue | undefined): number {
+  if (typeof value === "string") return value.length
+  if (typeof value !== "object" || value === null) return 0
+  return Object.entries(value).reduce((sum, [key, one]) => sum + key.length + bytesOf(one) + 16, 0)
 }
 
 function parsed(bytes: Uint8Array): ParsedChange | undefined {

@@ -8,15 +8,17 @@
  *
  * @module
  */
-import { hash } from "node:crypto"
+
 import { setImmediate } from "node:timers/promises"
 import { Worker } from "node:worker_threads"
+import { sha256 } from "@fulcrum/crypto/hash"
 import type { HostCall, HostCalls } from "./document-host.ts"
 import type { Documents, Reload } from "./documents.ts"
+import type { HostLink } from "./host-link.ts"
 import type { LoadedMax } from "./loaded-documents.ts"
 import type { Breathe } from "./near-documents.ts"
 import { RecordError, type RecordErrorCode } from "./record-error.ts"
-import { type HostLink, SerialDocuments } from "./serial-documents.ts"
+import { SerialDocuments } from "./serial-documents.ts"
 
 export interface WorkerOptions {
   readonly reload: Reload
@@ -124,10 +126,6 @@ function breather(): Breathe {
       }
     }
   }
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return hash("sha256", bytes, "buffer")
 }
 
 function startWorker(memoryBytesMax: number): Worker {

@@ -5,9 +5,10 @@ import { startAutomerge } from "../src/automerge-wasm.ts"
 import { parseChange } from "../src/change-format.ts"
 import { openDocumentHost } from "../src/document-host.ts"
 import { type DocumentId, documentId } from "../src/documents.ts"
+import type { HostLink } from "../src/host-link.ts"
 import { portableWasm } from "../src/portable-wasm.ts"
 import { RecordError } from "../src/record-error.ts"
-import { type HostLink, SerialDocuments } from "../src/serial-documents.ts"
+import { SerialDocuments } from "../src/serial-documents.ts"
 
 const actor = new Uint8Array(16).fill(1)
 const [one, other] = [documentId("relationships/1"), documentId("relationships/2")]

@@ -4,11 +4,13 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import type { HostCall } from "../src/document-host.ts"
 import { type DocumentId, type Documents, documentId, type Edit } from "../src/documents.ts"
+import { FOLLOWED_MAX } from "../src/follower-documents.ts"
+import type { HostLink } from "../src/host-link.ts"
 import { openInLineDocuments, openInLineHost } from "../src/in-line.ts"
 import type { LoadedMax } from "../src/loaded-documents.ts"
 import { NEAR_BYTES_MAX, NEAR_CHANGES_MAX } from "../src/near-documents.ts"
 import { RecordError } from "../src/record-error.ts"
-import { type HostLink, SerialDocuments } from "../src/serial-documents.ts"
+import { SerialDocuments } from "../src/serial-documents.ts"
 
 const card = documentId("card")
 const names = [card, documentId("things"), documentId("relationships/1")]
@@ -68,7 +70,58 @@ test("[D14] an edit, a change of another device and what is read need no host, h
   // History is told by Automerge; then edits go on near.
   expect(await one.documents.history(card)).toHaveLength(100)
   await one.documents.edit({ document: card, edits: [set("again")], actor: actor(7) })
-  expect(one.calls).toEqual(["restore", "history", "forget"])
+  expect(one.calls).toEqual(["restore", "history"])
+  expect(await one.documents.history(card)).toHaveLength(101)
+  expect(one.calls).toEqual(["restore", "history", "follow", "history"])
+})
+
+test("[D14] a document that is saved now and then stays near, however long its history is", async () => {
+  const { documents, calls, keep, saved } = await opened({ near: true })
+  const edit = async (value: string) => {
+    const made = await documents.edit({ document: card, edits: [set(value)], actor: actor(1) })
+    keep(card, [made?.change ?? new Uint8Array()])
+  }
+  for (let at = 1; at <= 9000; at++) {
+    await edit(`${at}`)
+    if (at % 1000 === 0) await saved(card)
+  }
+  const first = ["restore", "save"]
+  expect(calls).toEqual([...first, ...Array.from({ length: 8 }, () => ["follow", "save"]).flat()])
+  expect(await documents.history(card)).toHaveLength(9000)
+  await using other = await openInLineDocuments()
+  await other.load(card, await documents.save(card))
+  expect(await other.read(card)).toEqual({ name: "9000" })
+  expect(await other.heads(card)).toEqual(await documents.heads(card))
+})
+
+test("[D14] what the host has beside a document that is near is given up when it lags far behind", async () => {
+  const { documents, calls, keep } = await opened({ near: true })
+  const edit = async (value: string) => {
+    const made = await documents.edit({ document: card, edits: [set(value)], actor: actor(1) })
+    keep(card, [made?.change ?? new Uint8Array()])
+  }
+  await edit("first")
+  await documents.history(card)
+  for (let at = 0; at < FOLLOWED_MAX; at++) await edit(`${at}`)
+  expect(calls).toEqual(["restore", "history"])
+  await edit("last")
+  expect(calls).toEqual(["restore", "history", "forget"])
+  expect(await documents.history(card)).toHaveLength(FOLLOWED_MAX + 2)
+  expect(calls.slice(3)).toEqual(["restore", "history"])
+})
+
+test("[D14] a document of very many fields is the host's", async () => {
+  const { documents, calls } = await opened({ near: true })
+  const edit = (from: number, count: number) =>
+    documents.edit({
+      document: card,
+      edits: Array.from({ length: count }, (_, at) => set("x", `field ${from + at}`)),
+      actor: actor(1),
+    })
+  for (let from = 0; from < 2048; from += 64) await edit(from, 64)
+  expect(calls).toEqual([])
+  await edit(2048, 1)
+  expect(calls).toEqual(["restore", "edit"])
 })
 
 test("[D14] changes made apart, many changes, and saved forms are the host's", async () => {
