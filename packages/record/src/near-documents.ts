@@ -42,8 +42,8 @@ export const NEAR_AT_ONCE_MAX = 512
 /** What a document may be loaded from here. */
 const PIECES_MAX = 512
 const PIECES_BYTES_MAX: number = 64 * 1024
-/** Of one document: each edit copies what stands there. */
-const REGISTERS_MAX = 2048
+/** Of one document: each edit looks at every key. */
+const REGISTERS_MAX = 8192
 
 /** Runs work here, and lets this thread do something else once much was done. */
 export type Breathe = <T>(work: () => Promise<T>) => Promise<T>
@@ -79,7 +79,7 @@ export class NearDocuments {
   ): Promise<boolean> {
     const isMuch = pieces.length > PIECES_MAX || bytesOf(pieces) > PIECES_BYTES_MAX
     if (isMuch || pieces.some(isSavedForm)) return false
-    let one = OpenDocument.ofLine(StraightLine.EMPTY)
+    let one = OpenDocument.ofLine(StraightLine.empty())
     for (const some of inFew(pieces)) {
       const before = one
       const next = await breathe(() => unlessDeclined(applyChanges(before, some, this.#parts)))

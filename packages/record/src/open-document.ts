@@ -18,40 +18,48 @@ export interface Written {
 /** No writer's: of a document that nothing was written to here. */
 export const NO_ACTOR: string = "00".repeat(ACTOR_BYTES)
 
+const NOTHING: Cells = new Map()
+
 export class OpenDocument {
-  readonly cells: Cells
   /** Sorted hex hashes. */
   readonly heads: readonly string[]
   /** Absent: not every change follows the one before, or that is not known. */
   readonly line: StraightLine | undefined
+  /** Of what is no line. */
+  readonly #cells: Cells
   /** All changes of a line, of which Automerge's form can be made again; of others none. */
-  readonly #changes: readonly Uint8Array[] | undefined
+  readonly #changes: Uint8Array[] | undefined
   #written: Written | undefined
   /** How many of `#changes` are in `#written`. */
   #writtenCount = 0
 
   static empty(): OpenDocument {
-    const line = StraightLine.EMPTY
-    return new OpenDocument({ cells: line.cells, heads: line.heads, line }, [])
+    const line = StraightLine.empty()
+    return new OpenDocument({ cells: NOTHING, heads: line.heads, line }, [])
   }
 
   /** Of its line alone: its changes are elsewhere, and Automerge's form of it too. */
   static ofLine(line: StraightLine): OpenDocument {
-    return new OpenDocument({ cells: line.cells, heads: line.heads, line }, undefined)
+    return new OpenDocument({ cells: NOTHING, heads: line.heads, line }, undefined)
   }
 
   private constructor(
     state: Pick<OpenDocument, "cells" | "heads" | "line">,
-    changes: readonly Uint8Array[] | undefined,
+    changes: Uint8Array[] | undefined,
     written?: Written,
     writtenCount = 0,
   ) {
-    this.cells = state.cells
+    this.#cells = state.cells
     this.heads = state.heads
     this.line = state.line
     this.#changes = changes
     this.#written = written
     this.#writtenCount = writtenCount
+  }
+
+  /** As they are now: they may be others once there is a change. */
+  get cells(): Cells {
+    return this.line?.cells ?? this.#cells
   }
 
   static of(written: Written, cells: Cells): OpenDocument {
@@ -65,9 +73,9 @@ export class OpenDocument {
   /** The document with these changes, which make `line` of its line. This one is used no more. */
   extended(changes: readonly Uint8Array[], line: StraightLine): OpenDocument {
     if (this.#changes === undefined) return OpenDocument.ofLine(line)
-    const state = { cells: line.cells, heads: line.heads, line }
-    const all = [...this.#changes, ...changes]
-    return new OpenDocument(state, all, this.#written, this.#writtenCount)
+    const state = { cells: NOTHING, heads: line.heads, line }
+    for (const change of changes) this.#changes.push(change)
+    return new OpenDocument(state, this.#changes, this.#written, this.#writtenCount)
   }
 
   /** Whether Automerge's form is in memory and could be made again. */

@@ -120,6 +120,12 @@ export function valueAt(
   return at
 }
 
+/** Registers to be looked up: one that is `undefined` is not there. */
+export interface RegisterView {
+  get(key: string): JsonValue | undefined
+  keys(): Iterable<string>
+}
+
 /**
  * Plans edits, applied one after the other.
  *
@@ -129,7 +135,7 @@ export function valueAt(
  */
 export function planEdits(
   document: DocumentId,
-  registers: Registers,
+  registers: RegisterView,
   edits: readonly Edit[],
 ): ReadonlyMap<string, JsonValue | undefined> {
   const plan = new Plan(document, registers)
@@ -143,11 +149,12 @@ export function planEdits(
 class Plan {
   readonly writes = new Map<string, JsonValue | undefined>()
   readonly #document: DocumentId
-  readonly #registers: Map<string, JsonValue>
+  /** As they were before. */
+  readonly #registers: RegisterView
 
-  constructor(document: DocumentId, registers: Registers) {
+  constructor(document: DocumentId, registers: RegisterView) {
     this.#document = document
-    this.#registers = new Map(registers)
+    this.#registers = registers
   }
 
   set(path: readonly string[], value: JsonValue): void {
@@ -189,7 +196,7 @@ class Plan {
   #wholeAbove(path: readonly string[]): number | undefined {
     for (let length = 1; length < path.length; length++) {
       const above = path.slice(0, length)
-      const held = this.#registers.get(pathToKey(above))
+      const held = this.#get(pathToKey(above))
       if (held !== undefined && isObject(held) && Object.keys(held).length > 0) return length
       if (isUnit(this.#document, above)) return length
     }
@@ -199,8 +206,9 @@ class Plan {
   #at(path: readonly string[]): JsonValue | undefined {
     const key = pathToKey(path)
     const under = new Map<string, JsonValue>()
-    for (const [other, value] of this.#registers) {
-      if (other === key || other.startsWith(`${key}/`)) under.set(other, value)
+    for (const other of [...this.#keysUnder(key), key]) {
+      const value = this.#get(other)
+      if (value !== undefined) under.set(other, value)
     }
     return valueAt(assemble(under), path)
   }
@@ -216,20 +224,29 @@ class Plan {
     }
     const key = pathToKey(path)
     checkRegister(value)
-    this.#registers.set(key, value)
     this.writes.set(key, value)
   }
 
   #remove(key: string): void {
-    if (!this.#registers.delete(key)) return
-    this.writes.set(key, undefined)
+    if (this.#get(key) !== undefined) this.writes.set(key, undefined)
   }
 
   #removeUnder(key: string): void {
-    for (const other of [...this.#registers.keys()]) {
-      if (other.startsWith(`${key}/`)) this.#remove(other)
-    }
+    for (const other of this.#keysUnder(key)) this.#remove(other)
     this.#remove(key)
+  }
+
+  #get(key: string): JsonValue | undefined {
+    return this.writes.has(key) ? this.writes.get(key) : this.#registers.get(key)
+  }
+
+  /** Each once; some may be unset. */
+  #keysUnder(key: string): readonly string[] {
+    const start = `${key}/`
+    const keys = new Set<string>()
+    for (const other of this.#registers.keys()) if (other.startsWith(start)) keys.add(other)
+    for (const other of this.writes.keys()) if (other.startsWith(start)) keys.add(other)
+    return [...keys]
   }
 }
 

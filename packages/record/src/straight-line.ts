@@ -32,10 +32,10 @@ export interface LineEdit {
   readonly writes: readonly (readonly [key: string, value: JsonValue | undefined])[]
 }
 
-/** What stands in a register, and the operation that wrote it. */
+/** The operation that wrote what stands in a register. */
 interface Standing {
   readonly op: string
-  /** About what it takes in memory. */
+  /** About what the register takes in memory. */
   readonly bytes: number
   readonly cells: readonly [Cell]
 }
@@ -47,82 +47,85 @@ interface OwnEnd {
   readonly hash: string
 }
 
-export class StraightLine {
+/** A line with more at its end, until it is taken: then the line that it was is used no more. */
+export interface LongerLine {
+  readonly opCount: number
+  readonly registerCount: number
+  take(): StraightLine
+}
+
+interface LineState {
   /** Hex hash of the last change; `undefined`: there is none. */
-  readonly #head: string | undefined
-  /** Operations there are. */
-  readonly #ops: number
+  readonly head: string | undefined
+  readonly opCount: number
   /** By actor, in hex. */
-  readonly #ends: ReadonlyMap<string, OwnEnd>
-  readonly #registers: ReadonlyMap<string, Standing>
-  readonly #bytes: number
+  readonly ends: Map<string, OwnEnd>
+  readonly cells: Map<string, readonly [Cell]>
+  readonly standings: Map<string, Standing>
+  readonly bytes: number
+}
+
+export class StraightLine {
+  /** Its maps are handed on to the line that it becomes: a copy would take longer than a change. */
+  readonly #state: LineState
 
   /** The line of a document to which nothing was written. */
-  static readonly EMPTY: StraightLine = new StraightLine(undefined, 0, new Map(), new Map(), 0)
+  static empty(): StraightLine {
+    const [ends, cells, standings] = [new Map(), new Map(), new Map()]
+    return new StraightLine({ head: undefined, opCount: 0, bytes: 0, ends, cells, standings })
+  }
 
-  private constructor(
-    head: string | undefined,
-    ops: number,
-    ends: ReadonlyMap<string, OwnEnd>,
-    registers: ReadonlyMap<string, Standing>,
-    bytes: number,
-  ) {
-    this.#head = head
-    this.#ops = ops
-    this.#ends = ends
-    this.#registers = registers
-    this.#bytes = bytes
+  private constructor(state: LineState) {
+    this.#state = state
   }
 
   get heads(): readonly string[] {
-    return this.#head === undefined ? [] : [this.#head]
+    const { head } = this.#state
+    return head === undefined ? [] : [head]
   }
 
   get opCount(): number {
-    return this.#ops
+    return this.#state.opCount
   }
 
   get registerCount(): number {
-    return this.#registers.size
+    return this.#state.cells.size
   }
 
   /** About what it takes in memory. */
   get bytes(): number {
-    return this.#bytes
+    return this.#state.bytes
   }
 
+  /** As they are now. */
   get cells(): Cells {
-    const cells = new Map<string, readonly Cell[]>()
-    for (const [key, standing] of this.#registers) cells.set(key, standing.cells)
-    return cells
+    return this.#state.cells
   }
 
   /** The change that Automerge makes of an edit at the end of the line, and the line with it. */
   edited(
     { actor, message, writes }: LineEdit,
     writer: ChangeWriter,
-  ): { readonly line: StraightLine; readonly change: Uint8Array } {
+  ): { readonly longer: LongerLine; readonly change: Uint8Array } {
+    const { head, opCount, ends, standings } = this.#state
+    const own = ends.get(actor)
     const change: ParsedChange = {
       actor,
-      seq: 1 + (this.#ends.get(actor)?.seq ?? 0),
-      startOp: 1 + this.#ops,
-      deps: dependencies(this.#head, this.#ends.get(actor)),
+      seq: 1 + (own?.seq ?? 0),
+      startOp: 1 + opCount,
+      deps: dependencies(head, own),
       message,
       writes: writes.map(([key, value]) => {
-        const before = this.#registers.get(key)
+        const before = standings.get(key)
         const counter = 1 + (before?.cells[0].counter ?? 0)
         const preds = before === undefined ? [] : [before.op]
         return { key, path: pathOf(key), cell: { counter, value }, preds }
       }),
     }
-    const ends = new Map(this.#ends)
-    const registers = new Map(this.#registers)
+    const end = new LineEnd(this.#state)
     const made = writer.write(change)
-    const head = bytesToHex(made.hash)
-    const bytes = this.#bytes + note(change, registers)
-    ends.set(actor, { seq: change.seq, hash: head })
-    const line = new StraightLine(head, this.#ops + writes.length, ends, registers, bytes)
-    return { line, change: made.bytes }
+    end.add(change, bytesToHex(made.hash))
+    return { longer: this.#longer(end), change: made.bytes }
   }
 
   /**
@@ -130,31 +133,80 @@ export class StraightLine {
    *
    * @returns `undefined` if one of them does not extend it.
    */
-  extended(changes: readonly Uint8Array[], writer: ChangeWriter): StraightLine | undefined {
-    const ends = new Map(this.#ends)
-    const registers = new Map(this.#registers)
-    let head = this.#head
-    let ops = this.#ops
-    let size = this.#bytes
+  extended(changes: readonly Uint8Array[], writer: ChangeWriter): LongerLine | undefined {
+    const end = new LineEnd(this.#state)
     for (const bytes of changes) {
       const change = parsed(bytes)
-      if (change === undefined) return undefined
-      const { actor, seq, startOp, deps, writes } = change
-      const own = ends.get(actor)
-      const isNext =
-        deps.join() === dependencies(head, own).join() &&
-        startOp === ops + 1 &&
-        seq === (own?.seq ?? 0) + 1 &&
-        writes.every(({ key, cell, preds }) => replaces(registers.get(key), cell, preds))
-      if (!isNext) return undefined
+      if (change === undefined || !end.isNext(change)) return undefined
       const hash = takeWritten(bytes) ?? hashOf(change, bytes, writer)
       if (hash === undefined) return undefined
-      head = bytesToHex(hash)
-      size += note(change, registers)
-      ends.set(actor, { seq, hash: head })
-      ops += writes.length
+      end.add(change, bytesToHex(hash))
     }
-    return new StraightLine(head, ops, ends, registers, size)
+    return this.#longer(end)
+  }
+
+  #longer(end: LineEnd): LongerLine {
+    const { opCount, registerCount } = end
+    return { opCount, registerCount, take: () => new StraightLine(end.enter()) }
+  }
+}
+
+/** What comes after the end of a line, beside the line. */
+class LineEnd {
+  readonly #line: LineState
+  readonly #ends = new Map<string, OwnEnd>()
+  readonly #standings = new Map<string, Standing>()
+  #head: string | undefined
+  #bytes: number
+  opCount: number
+  registerCount: number
+
+  constructor(line: LineState) {
+    this.#line = line
+    this.#head = line.head
+    this.#bytes = line.bytes
+    this.opCount = line.opCount
+    this.registerCount = line.cells.size
+  }
+
+  /** Whether it is a change that Automerge makes there. */
+  isNext({ actor, seq, startOp, deps, writes }: ParsedChange): boolean {
+    const own = this.#ends.get(actor) ?? this.#line.ends.get(actor)
+    return (
+      deps.join() === dependencies(this.#head, own).join() &&
+      startOp === this.opCount + 1 &&
+      seq === (own?.seq ?? 0) + 1 &&
+      writes.every(({ key, cell, preds }) => replaces(this.#at(key), cell, preds))
+    )
+  }
+
+  add({ actor, seq, startOp, writes }: ParsedChange, hash: string): void {
+    for (const [at, { key, cell }] of writes.entries()) {
+      const before = this.#at(key)
+      const bytes = STANDING_BYTES + key.length + bytesOf(cell.value)
+      if (before === undefined) this.registerCount++
+      this.#bytes += bytes - (before?.bytes ?? 0)
+      this.#standings.set(key, { op: `${startOp + at}@${actor}`, bytes, cells: [cell] })
+    }
+    this.#ends.set(actor, { seq, hash })
+    this.#head = hash
+    this.opCount += writes.length
+  }
+
+  /** Makes it part of the line. */
+  enter(): LineState {
+    const { ends, cells, standings } = this.#line
+    for (const [actor, end] of this.#ends) ends.set(actor, end)
+    for (const [key, standing] of this.#standings) {
+      standings.set(key, standing)
+      cells.set(key, standing.cells)
+    }
+    const { opCount } = this
+    return { head: this.#head, opCount, bytes: this.#bytes, ends, cells, standings }
+  }
+
+  #at(key: string): Standing | undefined {
+    return this.#standings.get(key) ?? this.#line.standings.get(key)
   }
 }
 
@@ -162,17 +214,6 @@ export class StraightLine {
 function dependencies(head: string | undefined, own: OwnEnd | undefined): readonly string[] {
   if (head === undefined) return []
   return own === undefined || own.hash === head ? [head] : [head, own.hash].toSorted()
-}
-
-/** @returns How many bytes more they take. */
-function note({ actor, startOp, writes }: ParsedChange, registers: Map<string, Standing>): number {
-  let more = 0
-  for (const [at, { key, cell }] of writes.entries()) {
-    const bytes = STANDING_BYTES + key.length + bytesOf(cell.value)
-    more += bytes - (registers.get(key)?.bytes ?? 0)
-    registers.set(key, { op: `${startOp + at}@${actor}`, bytes, cells: [cell] })
-  }
-  return more
 }
 
 /** About what a value takes, looked at no longer than it takes to copy it. */
