@@ -30,7 +30,7 @@ import { ByteReader, ByteWriter } from "./columns.ts"
 import { CHANGE_BYTES_MAX, CHANGE_OPS_MAX, CHANGE_PREDS_MAX } from "./documents.ts"
 import { RecordError } from "./record-error.ts"
 import { keyToPath, REGISTER_LIMITS } from "./registers.ts"
-import { noteWritten } from "./written-lately.ts"
+import { noteWritten, takeWritten } from "./written-lately.ts"
 
 const FLAG = {
   DOCUMENT: 1,
@@ -117,6 +117,8 @@ export class ChangeColumnsWriter {
   ): { readonly change: ParsedChange; readonly hash: Uint8Array } | undefined {
     try {
       const change = parseChange(bytes)
+      const known = takeWritten(bytes)
+      if (known !== undefined) return { change, hash: known }
       const written = this.#writer.write(change)
       return equalBytes(written.bytes, bytes) ? { change, hash: written.hash } : undefined
     } catch (error) {

@@ -16,7 +16,7 @@ import { type ParsedChange, parseChange } from "./change-format.ts"
 import type { ChangeWriter } from "./change-writer.ts"
 import { type Cells, pathOf } from "./document-cells.ts"
 import { RecordError } from "./record-error.ts"
-import { takeWritten } from "./written-lately.ts"
+import { noteWritten, takeWritten } from "./written-lately.ts"
 
 /** What a write replaces there: one value, or nothing. */
 const PREDS_EACH = 1
@@ -124,6 +124,8 @@ export class StraightLine {
     }
     const end = new LineEnd(this.#state)
     const made = writer.write(change)
+    // Its log will be merged soon.
+    noteWritten(made)
     end.add(change, bytesToHex(made.hash))
     return { longer: this.#longer(end), change: made.bytes }
   }
