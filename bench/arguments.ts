@@ -7,6 +7,7 @@ import { parseArgs } from "node:util"
 
 export interface BenchArguments {
   readonly compare: boolean
+  readonly relayed: boolean
   readonly counts: boolean
   readonly quick: boolean
   readonly updateBaseline: boolean
@@ -17,6 +18,7 @@ export interface BenchArguments {
 
 export const USAGE = `usage: npm run bench -- [--quick | --counts [--update-baseline]] [--profile FOLDER]
        npm run bench -- --compare
+       npm run bench -- --relayed [--profile FOLDER]
        npm run bench -- --history EDITS
        npm run bench -- --opening DOCUMENTS
 What each does is in bench/README.md.`
@@ -28,6 +30,7 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
     options: {
       help: { type: "boolean", default: false },
       compare: { type: "boolean", default: false },
+      relayed: { type: "boolean", default: false },
       counts: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       history: { type: "string" },
@@ -37,9 +40,9 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
     },
   })
   if (values.help) return undefined
-  const { compare, counts, quick, profile, history, opening } = values
+  const { compare, relayed, counts, quick, profile, history, opening } = values
   return {
-    ...{ compare, counts, quick, profile },
+    ...{ compare, relayed, counts, quick, profile },
     updateBaseline: values["update-baseline"],
     history: history === undefined ? undefined : countOf("history", history),
     opening: opening === undefined ? undefined : countOf("opening", opening),

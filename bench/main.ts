@@ -6,6 +6,7 @@
  * - `--counts`: counts every record and times none; writes no results.
  * - `--history EDITS`: only what a merged history of so many edits takes.
  * - `--compare`: only this engine beside others.
+ * - `--relayed`: only what goes through a relay.
  * - `--opening DOCUMENTS`: only how a device with so many documents opens; writes no results.
  * - `--update-baseline`: takes the counts as the new baseline.
  * - `--profile FOLDER`: writes a processor profile of each process there; writes no results.
@@ -36,12 +37,14 @@ import {
 } from "./later-sync-counts.ts"
 import { describeMachine } from "./machine.ts"
 import { formatOpening, runOpening } from "./opening.ts"
+import { formatRelayed, RELAYED, runRelayed } from "./relayed/relayed.ts"
 import { shapeName } from "./seeded-record.ts"
 
 const asked = readAsked()
 if (asked !== undefined) {
   const begun = performance.now()
   if (asked.compare) await compareAndKeep()
+  else if (asked.relayed) await relayAndKeep(asked)
   else if (asked.opening === undefined) await countAndTime(asked)
   else console.log(formatOpening(await runOpening(asked.opening, progress)))
   console.log(`took ${((performance.now() - begun) / 1000).toFixed(0)} s`)
@@ -148,6 +151,13 @@ async function compareAndKeep(): Promise<void> {
   const report = await runCompare(progress, (work) => console.log(`\n${formatWork(work)}\n`))
   await writeResults(COMPARE, { machine, ...report })
   await writeResult(`${COMPARE}.svg`, drawCompare(report))
+}
+
+async function relayAndKeep({ profile }: BenchArguments): Promise<void> {
+  const machine = await describeMachine()
+  const report = await runRelayed(progress, profile)
+  console.log(formatRelayed(report))
+  if (profile === undefined) await writeResults(RELAYED, { machine, ...report })
 }
 
 async function writeResults(name: string, results: object): Promise<void> {

@@ -120,8 +120,13 @@ export function* seededEdits(shape: RecordShape): Generator<SeededEdit> {
 }
 
 export function seededValues(shape: RecordShape): SeededValues {
+  return valuesAfter(seededEdits(shape))
+}
+
+/** Every document as it reads after these edits of an empty record. */
+export function valuesAfter(edits: Iterable<SeededEdit>): SeededValues {
   const values = new Map<DocumentId, { [key: string]: JsonValue }>()
-  for (const { document, path, value } of seededEdits(shape)) {
+  for (const { document, path, value } of edits) {
     const whole = values.get(document) ?? {}
     values.set(document, whole)
     const [first = "", second] = path

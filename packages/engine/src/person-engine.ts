@@ -115,6 +115,7 @@ export class PersonEngine implements Person {
       random,
       deflate,
       bodies: recordColumns,
+      clock,
     })
     const underway = new Underway()
     const { openDocuments } = options

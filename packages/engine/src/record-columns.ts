@@ -13,6 +13,7 @@ import { CodecError } from "@fulcrum/codec/codec-error"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { BodyColumns } from "@fulcrum/log/entry-columns"
 import { LogError } from "@fulcrum/log/log-error"
+import type { Sliced } from "@fulcrum/log/slices"
 import { ChangeColumnsReader, ChangeColumnsWriter } from "@fulcrum/record/change-columns"
 import { ByteReader, ByteWriter } from "@fulcrum/record/columns"
 import {
@@ -22,11 +23,15 @@ import {
   recordItems,
 } from "./record-items.ts"
 
+/** Bodies after which others may have their turn. */
+const SLICE_BODIES = 64
+
 export const recordColumns: BodyColumns = {
-  pack(bodies) {
+  *pack(bodies) {
     const shapes = new ByteWriter()
     const columns = new ChangeColumnsWriter(sha256)
-    for (const body of bodies) {
+    for (const [number, body] of bodies.entries()) {
+      if (number % SLICE_BODIES === 0) yield
       const changes = changesIn(body)
       const read = changes?.map(({ value }) => columns.read(value.change))
       const isKept = !columns.isFull && (read?.every((one) => one !== undefined) ?? false)
@@ -46,9 +51,9 @@ export const recordColumns: BodyColumns = {
     packed.bytes(columns.packed())
     return packed.written()
   },
-  unpack(packed, limits) {
+  *unpack(packed, limits) {
     try {
-      return unpack(packed, limits)
+      return yield* unpack(packed, limits)
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause
       throw new LogError("LOG_MALFORMED", "not a record's entries in columns", { cause })
@@ -56,16 +61,17 @@ export const recordColumns: BodyColumns = {
   },
 }
 
-function unpack(
+function* unpack(
   packed: Uint8Array,
   { count, bytesMax }: { readonly count: number; readonly bytesMax: number },
-): readonly Uint8Array[] {
+): Sliced<readonly Uint8Array[]> {
   const reader = new ByteReader(packed)
   const shapes = new ByteReader(reader.take(reader.uint()))
   const columns = new ChangeColumnsReader(reader.take(reader.left), sha256)
   const bodies: Uint8Array[] = []
   let bytes = 0
   while (bodies.length < count) {
+    if (bodies.length % SLICE_BODIES === 0) yield
     const body = readBody(shapes, columns)
     bytes += body.length
     if (bytes > bytesMax) throw new RangeError("more than a span may hold")

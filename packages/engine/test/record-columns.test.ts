@@ -4,11 +4,15 @@ import { randomBelow, type SeededRandom, seededRandom } from "@fulcrum/crypto/ra
 import { systemDeflate } from "@fulcrum/log/deflate"
 import { encodeEntry } from "@fulcrum/log/entry"
 import { encodeEntryColumns } from "@fulcrum/log/entry-columns"
+import { atOnce } from "@fulcrum/log/slices"
 import { type Documents, documentId, type Edit } from "@fulcrum/record/documents"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { expect, test } from "vitest"
 import { recordColumns } from "../src/record-columns.ts"
 import { recordItems } from "../src/record-items.ts"
+
+const unpack = (...args: Parameters<typeof recordColumns.unpack>) =>
+  atOnce(recordColumns.unpack(...args))
 
 const DOCUMENTS = ["card", "preferences"].map((name) => documentId(name))
 const LIMITS = { bytesMax: 16 * 1024 * 1024 }
@@ -72,12 +76,12 @@ test("[P38] whatever devices wrote comes out of the columns as it was", async ()
     const bodies = await history(seededRandom(`columns ${seed}`), 150)
     expect(bodies.length).toBeGreaterThan(120)
     for (const part of [bodies, bodies.slice(50), bodies.slice(60, 68), bodies.toReversed()]) {
-      const packed = recordColumns.pack(part)
+      const packed = atOnce(recordColumns.pack(part))
       if (packed === undefined) throw new TypeError("not packed")
-      expect(recordColumns.unpack(packed, { ...LIMITS, count: part.length })).toEqual(part)
+      expect(unpack(packed, { ...LIMITS, count: part.length })).toEqual(part)
     }
     // The changes themselves are made again, not kept whole.
-    const packed = recordColumns.pack(bodies)?.length ?? 0
+    const packed = atOnce(recordColumns.pack(bodies))?.length ?? 0
     expect(packed).toBeLessThan(concatBytes(bodies).length / 2)
   }
 })
@@ -92,25 +96,25 @@ test("[P38] bodies that are no items, or that another program wrote, are kept wh
     // An item of a kind that is not known here.
     hexToBytes("8182190fff00"),
   ]
-  const packed = recordColumns.pack(bodies)
+  const packed = atOnce(recordColumns.pack(bodies))
   if (packed === undefined) throw new TypeError("not packed")
-  expect(recordColumns.unpack(packed, { ...LIMITS, count: bodies.length })).toEqual(bodies)
+  expect(unpack(packed, { ...LIMITS, count: bodies.length })).toEqual(bodies)
 })
 
 test("[P38] what was cut, or says more than is allowed, is refused", async () => {
   const bodies = await history(seededRandom("cut"), 40)
-  const packed = recordColumns.pack(bodies)
+  const packed = atOnce(recordColumns.pack(bodies))
   if (packed === undefined) throw new TypeError("not packed")
   const { length: count } = bodies
   for (let length = 0; length < packed.length; length += 7) {
-    expect(() => recordColumns.unpack(packed.subarray(0, length), { ...LIMITS, count })).toThrow()
+    expect(() => unpack(packed.subarray(0, length), { ...LIMITS, count })).toThrow()
   }
   for (const limits of [
     { ...LIMITS, count: count - 1 },
     { ...LIMITS, count: count + 1 },
     { count, bytesMax: 1000 },
   ]) {
-    expect(() => recordColumns.unpack(packed, limits)).toThrow()
+    expect(() => unpack(packed, limits)).toThrow()
   }
 })
 
@@ -128,7 +132,7 @@ test("[P38] a history of one writer takes less, merged, than Automerge's own sav
     const item = { kind: "change", value: { document, change: made.change } } as const
     entries.push(encodeEntry({ kind: "payload", on: [], body: recordItems.encode([item]) }))
   }
-  const content = encodeEntryColumns(entries, recordColumns)
+  const content = atOnce(encodeEntryColumns(entries, recordColumns))
   if (content === undefined) throw new TypeError("no columns")
   const saved = await documents.save(document)
   expect(systemDeflate().deflate(content).length / saved.length).toBeLessThan(1.3)

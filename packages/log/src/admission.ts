@@ -16,7 +16,9 @@
  *
  * @module
  */
+
 import { compareBytes, equalBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
 import { type AdmittedEntry, admittedEntries, announcementOf } from "./admitted-entry.ts"
 import { type Begin, rootChain } from "./entry.ts"
 import { type ChainHash, type IncarnationId, idKey } from "./ids.ts"
@@ -27,9 +29,10 @@ import { addRun, type LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import type { OpenedSpan, OpenedSpans } from "./opened-spans.ts"
 import { type Segment, segmentsOf } from "./segments.ts"
+import { inSlices } from "./slices.ts"
 import type { CheckWriter } from "./space-keyring.ts"
 import { isSigned, readSpan, SPAN_KEY, SPAN_SNAPSHOT, type Span, type SpanHeader } from "./span.ts"
-import { openSpan, type SpanEntry } from "./span-entries.ts"
+import { openingSpan, type SpanEntry, type SpanSecrets } from "./span-entries.ts"
 import type { StoredEntries } from "./stored-entries.ts"
 import { epochOf, type LogSecrets, secretsFor } from "./stored-span.ts"
 import { type Head, TreeDraft } from "./tree-draft.ts"
@@ -81,6 +84,8 @@ export interface AdmissionOptions extends LogSecrets {
   readonly tables: LogTables
   readonly stored: StoredEntries
   readonly tree: IncarnationTree
+  /** Absent: a span is opened at once. */
+  readonly clock?: Clock | undefined
   /** Those of earlier batches too. */
   readonly opened: OpenedSpans
   readonly checkWriter: CheckWriter
@@ -142,7 +147,7 @@ export class Admission {
     }
   }
 
-  async #judge(span: Span): Promise<Judgement> {
+  async #judge(span: Span, openedBefore?: OpenedSpan): Promise<Judgement> {
     const { header } = span
     const { tag } = this.#options.keyring
     if (compareBytes(header.space, tag) !== 0) return refuse("LOG_SPACE")
@@ -157,8 +162,13 @@ export class Admission {
     if (head && header.start === head.sequence + 1 && !equalBytes(header.chainBefore, head.chain)) {
       return fork(header.incarnation)
     }
-    const opened = this.#open(span)
-    if (opened === undefined) return wait({ why: "epoch", key: idKey(epochOf(span)) })
+    const opened = openedBefore ?? this.#options.opened.find(span.bytes)
+    const secrets = opened ? undefined : secretsFor(span, this.#options)
+    if (opened === undefined) {
+      if (secrets === undefined) return wait({ why: "epoch", key: idKey(epochOf(span)) })
+      // Meanwhile others have their turn, and what was looked at may be otherwise.
+      return this.#judge(span, await this.#open(span, secrets))
+    }
     return this.#judgeWriter(opened) ?? this.#judgeOpened(opened)
   }
 
@@ -303,13 +313,8 @@ export class Admission {
     return this.#options.stored.chainAt(incarnation, sequence)
   }
 
-  /** `undefined`: its key is not known. */
-  #open(span: Verified<Span>): OpenedSpan | undefined {
-    const known = this.#options.opened.find(span.bytes)
-    if (known) return known
-    const secrets = secretsFor(span, this.#options)
-    if (secrets === undefined) return undefined
-    const entries = openSpan(span, secrets)
+  async #open(span: Verified<Span>, secrets: SpanSecrets): Promise<OpenedSpan> {
+    const entries = await inSlices(openingSpan(span, secrets), this.#options.clock)
     const opened = { span, entries, segments: segmentsOf(entries), isLetIn: false }
     this.#options.opened.keep(opened)
     return opened

@@ -28,12 +28,13 @@ import {
 import { decodeEntry, ENTRY_BODY_BYTES_MAX, type EntryKind, encodeEntry } from "./entry.ts"
 import { LogError } from "./log-error.ts"
 import { SPAN_INFLATED_MAX } from "./packing.ts"
+import type { Sliced } from "./slices.ts"
 import { type VectorRow, type VersionVector, vectorSchema } from "./vector.ts"
 
 /** How the layer above writes the bodies of many entries together. */
 export interface BodyColumns {
   /** @returns What `unpack` gives the very same bodies of; `undefined`: it is of no use here. */
-  pack(bodies: readonly Uint8Array[]): Uint8Array | undefined
+  pack(bodies: readonly Uint8Array[]): Sliced<Uint8Array | undefined>
   /**
    * @param limits - Bodies, exactly; their bytes, at most.
    * @throws {LogError} `LOG_MALFORMED`: not what `pack` writes.
@@ -42,7 +43,7 @@ export interface BodyColumns {
   unpack(
     packed: Uint8Array,
     limits: { readonly count: number; readonly bytesMax: number },
-  ): readonly Uint8Array[]
+  ): Sliced<readonly Uint8Array[]>
 }
 
 const COLUMNS_FORM = 1 as const
@@ -69,12 +70,13 @@ const COLUMNS_MARK = [0x84, COLUMNS_FORM] as const
 const NOTHING: readonly VectorRow[] = []
 
 /** @returns `undefined` if the layer above has no better form for these. */
-export function encodeEntryColumns(
+export function* encodeEntryColumns(
   encoded: readonly Uint8Array[],
   columns: BodyColumns,
-): Uint8Array | undefined {
+): Sliced<Uint8Array | undefined> {
   const entries = encoded.map(decodeEntry)
-  const bodies = columns.pack(entries.map(({ body }) => body))
+  yield
+  const bodies = yield* columns.pack(entries.map(({ body }) => body))
   if (bodies === undefined) return undefined
   const kinds: { kind: number; count: number }[] = []
   for (const entry of entries) {
@@ -97,11 +99,11 @@ export function isInColumns(content: Uint8Array): boolean {
  * @throws {LogError} `LOG_MALFORMED`.
  * @throws {CodecError}
  */
-export function decodeEntryColumns(
+export function* decodeEntryColumns(
   content: Uint8Array,
   count: number,
   columns: BodyColumns | undefined,
-): readonly Uint8Array[] {
+): Sliced<readonly Uint8Array[]> {
   const packed = decodeAs(columnsSchema, content, { bytesMax: SPAN_INFLATED_MAX })
   const kinds: EntryKind[] = []
   for (const run of packed.kinds) {
@@ -110,7 +112,7 @@ export function decodeEntryColumns(
   }
   if (columns === undefined || kinds.length !== count) throw malformed()
   const on = new Map(packed.on.map(({ index, rows }) => [index, rows]))
-  const bodies = columns.unpack(packed.bodies, { count, bytesMax: SPAN_INFLATED_MAX })
+  const bodies = yield* columns.unpack(packed.bodies, { count, bytesMax: SPAN_INFLATED_MAX })
   return bodies.map((body, index) => {
     if (body.length > ENTRY_BODY_BYTES_MAX) throw malformed()
     return encodeEntry({ kind: kinds[index] ?? "payload", on: on.get(index) ?? NOTHING, body })

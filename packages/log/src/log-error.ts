@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Sliced } from "./slices.ts"
 
 export type LogErrorCode =
   /** Not the bytes of a span, an entry, a capability or a binding. */
@@ -40,13 +41,29 @@ export class LogError extends Error {
   }
 }
 
+/** As {@link readAs}, in slices. */
+export function* readingAs<T>(
+  code: LogErrorCode,
+  message: string,
+  read: () => Sliced<T>,
+): Sliced<T> {
+  try {
+    return yield* read()
+  } catch (cause) {
+    throw asLogError(code, message, cause)
+  }
+}
+
 /** Runs `read`; what it throws for foreign bytes becomes a `LogError` with `code`. */
 export function readAs<T>(code: LogErrorCode, message: string, read: () => T): T {
   try {
     return read()
   } catch (cause) {
-    if (cause instanceof LogError) throw cause
-    if (cause instanceof Error && "code" in cause) throw new LogError(code, message, { cause })
-    throw cause
+    throw asLogError(code, message, cause)
   }
+}
+
+function asLogError(code: LogErrorCode, message: string, cause: unknown): unknown {
+  if (cause instanceof LogError || !(cause instanceof Error && "code" in cause)) return cause
+  return new LogError(code, message, { cause })
 }

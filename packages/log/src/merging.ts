@@ -6,6 +6,7 @@
  * @module
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
 import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import { nextChain } from "./entry.ts"
@@ -18,11 +19,14 @@ import type { PlacedRecord } from "./log-records.ts"
 import type { LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import { SPAN_INFLATED_MAX } from "./packing.ts"
+import { atOnce, inSlices, type Sliced } from "./slices.ts"
 import { isSigned, SPAN_ENTRIES, type Span, type SpanHeader, sealSpan } from "./span.ts"
 import {
   encodeSpanEntries,
   openEncodedEntries,
+  openingSpan,
   openSpan,
+  SLICE_ENTRIES,
   type SpanSecrets,
 } from "./span-entries.ts"
 import type { StoredEntries } from "./stored-entries.ts"
@@ -35,6 +39,8 @@ const MERGED_CONTENT_MAX: number = SPAN_INFLATED_MAX / 2
 export interface MergingOptions extends LogSecrets {
   readonly tables: LogTables
   readonly random: Random
+  /** Absent: all of a merge at once. */
+  readonly clock?: Clock | undefined
 }
 
 export interface MergedSpan {
@@ -73,20 +79,21 @@ export async function mergeSpans(
   const { signer, tree } = input
   const epoch = keyring.current
   if (epoch === undefined) return undefined
+  const { clock } = options
   const { first, records, encoded } = await gather(options, input.records)
   const last = records.at(-1)
   if (first === undefined || last === undefined || records.length < 2) return undefined
   const { start, chainBefore } = first
   const { incarnation, end, chainEnd } = last
-  const chain = chainAfter(keyring.chainKey, chainBefore, encoded)
+  const chain = await inSlices(chainAfter(keyring.chainKey, chainBefore, encoded), clock)
   if (!equalBytes(chain, chainEnd) || encoded.length !== end - start + 1) throw broken()
   const stretch = { incarnation, start, end, chainBefore, chainEnd, encoded }
   const secrets = { chainKey: keyring.chainKey, epochKey: epoch.key, deflate, bodies }
-  let bytes = seal(options, signer, epoch, stretch, bodies)
+  let bytes = await inSlices(seal(options, signer, epoch, stretch, bodies), clock)
   // What it takes the place of is deleted: it is opened first, as every reader will.
-  if (!opens(bytes, secrets)) {
-    bytes = seal(options, signer, epoch, stretch, undefined)
-    openSpan(readStored(bytes), secrets)
+  if (!(await inSlices(opens(bytes, secrets), clock))) {
+    bytes = await inSlices(seal(options, signer, epoch, stretch, undefined), clock)
+    await inSlices(openingSpan(readStored(bytes), secrets), clock)
   }
   const span = { bytes, incarnation, start, end }
   const covered = await recordsWithin(tables, tree, span)
@@ -118,7 +125,10 @@ async function gather(
     const { start } = span.header
     const next = first.start + encoded.length
     if (start > next) throw broken()
-    const all = openEncodedEntries(span, storedSecrets(span, options))
+    const all = await inSlices(
+      openEncodedEntries(span, storedSecrets(span, options)),
+      options.clock,
+    )
     const fresh = all.slice(next - start, record.end - start + 1)
     bytes += fresh.reduce((sum, { length }) => sum + length, 0)
     if (bytes > MERGED_CONTENT_MAX) break
@@ -128,9 +138,9 @@ async function gather(
   return { first, records: fitting, encoded }
 }
 
-function opens(sealed: Uint8Array, secrets: SpanSecrets): boolean {
+function* opens(sealed: Uint8Array, secrets: SpanSecrets): Sliced<boolean> {
   try {
-    openSpan(readStored(sealed), secrets)
+    yield* openingSpan(readStored(sealed), secrets)
     return true
   } catch (error) {
     if (!(error instanceof LogError)) throw error
@@ -172,21 +182,23 @@ export function cutSpan(
   if (!equalBytes(writer, signer.publicKey)) return undefined
   const secrets = secretsFor(span, options)
   if (secrets === undefined) return undefined
-  const all = openEncodedEntries(span, secrets)
+  const all = atOnce(openEncodedEntries(span, secrets))
   const before = all.slice(0, from - start)
-  const chainBefore = chainAfter(keyring.chainKey, span.header.chainBefore, before)
+  const chainBefore = atOnce(chainAfter(keyring.chainKey, span.header.chainBefore, before))
   const encoded = all.slice(before.length)
   const stretch = { incarnation, start: from, end, chainBefore, chainEnd, encoded }
-  return seal(options, signer, epoch, stretch, bodies)
+  return atOnce(seal(options, signer, epoch, stretch, bodies))
 }
 
-function seal(
+function* seal(
   { keyring, random, deflate }: Omit<MergingOptions, "tables">,
   signer: SigningKey,
   epoch: NonNullable<LogSecrets["keyring"]["current"]>,
   { encoded, ...place }: Stretch,
   bodies: BodyColumns | undefined,
-): Uint8Array {
+): Sliced<Uint8Array> {
+  const columns = bodies && (yield* encodeEntryColumns(encoded, bodies))
+  yield
   return sealSpan({
     ...place,
     kind: SPAN_ENTRIES,
@@ -194,18 +206,23 @@ function seal(
     signer,
     epoch: epoch.id,
     epochKey: epoch.key,
-    content: (bodies && encodeEntryColumns(encoded, bodies)) ?? encodeSpanEntries(encoded),
+    content: columns ?? encodeSpanEntries(encoded),
     random,
     deflate,
   })
 }
 
-function chainAfter(
+function* chainAfter(
   chainKey: ChainKey,
   chainBefore: ChainHash,
   encoded: readonly Uint8Array[],
-): ChainHash {
-  return encoded.reduce<ChainHash>((chain, entry) => nextChain(chainKey, chain, entry), chainBefore)
+): Sliced<ChainHash> {
+  let chain = chainBefore
+  for (const [at, entry] of encoded.entries()) {
+    chain = nextChain(chainKey, chain, entry)
+    if (at % SLICE_ENTRIES === 0) yield
+  }
+  return chain
 }
 
 /**
@@ -246,6 +263,7 @@ export async function takeInSpans(
     readonly tables: LogTables
     readonly stored: StoredEntries
     readonly tree: IncarnationTree
+    readonly clock?: Clock | undefined
   },
   span: Span,
 ): Promise<readonly LogOp[] | undefined> {
@@ -265,7 +283,8 @@ export async function takeInSpans(
   const ours = await stored.chainAt(incarnation, end)
   if (secrets === undefined || ours === undefined) return undefined
   try {
-    const theirs = openSpan(span, secrets)[end - start]?.chain
+    const opened = await inSlices(openingSpan(span, secrets), options.clock)
+    const theirs = opened[end - start]?.chain
     // Equal chain hashes there: all before it, back to its start, is the same.
     if (theirs === undefined || !equalBytes(ours, theirs)) return undefined
   } catch (error) {

@@ -17,8 +17,9 @@ import {
 } from "./entry.ts"
 import { type BodyColumns, decodeEntryColumns, isInColumns } from "./entry-columns.ts"
 import { type ChainHash, type ChainKey, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
-import { LogError, readAs } from "./log-error.ts"
+import { LogError, readingAs } from "./log-error.ts"
 import { SPAN_INFLATED_MAX } from "./packing.ts"
+import { atOnce, type Sliced } from "./slices.ts"
 import {
   malformed,
   openSpanContent,
@@ -57,6 +58,9 @@ const entriesSchema: Schema<readonly Uint8Array[]> = array(
   SPAN_ENTRIES_MAX,
 )
 
+/** Entries after which others may have their turn. */
+export const SLICE_ENTRIES = 64
+
 const EMPTY = new Uint8Array(0)
 
 export function encodeSpanEntries(entries: readonly Uint8Array[]): Uint8Array {
@@ -69,8 +73,16 @@ export function encodeSpanEntries(entries: readonly Uint8Array[]): Uint8Array {
  * @throws {LogError} `LOG_SEAL`, `LOG_MALFORMED`, `LOG_VERSION`, `LOG_CHAIN`.
  */
 export function openSpan(span: Verified<Span>, secrets: SpanSecrets): readonly SpanEntry[] {
+  return atOnce(openingSpan(span, secrets))
+}
+
+/** As {@link openSpan}, in slices. */
+export function* openingSpan(
+  span: Verified<Span>,
+  secrets: SpanSecrets,
+): Sliced<readonly SpanEntry[]> {
   const { header } = span
-  const encoded = openEncodedEntries(span, secrets)
+  const encoded = yield* openEncodedEntries(span, secrets)
   const placed = placeEntries(header, encoded.map(decodeEntry))
   const entries: SpanEntry[] = []
   let chainBefore = header.chainBefore
@@ -80,6 +92,7 @@ export function openSpan(span: Verified<Span>, secrets: SpanSecrets): readonly S
     const chain = nextChain(secrets.chainKey, chainBefore, encoded[i] ?? EMPTY)
     entries.push({ ...entry, chainBefore, chain })
     chainBefore = chain
+    if (i % SLICE_ENTRIES === 0) yield
   }
   if (!equalBytes(chainBefore, header.chainEnd)) throw unchained()
   if (!kindsFit(header.kind, entries)) throw malformed()
@@ -91,18 +104,19 @@ export function openSpan(span: Verified<Span>, secrets: SpanSecrets): readonly S
  *
  * @throws {LogError} `LOG_SEAL`, `LOG_MALFORMED`.
  */
-export function openEncodedEntries(
+export function* openEncodedEntries(
   span: Verified<Span>,
   secrets: ContentSecrets,
-): readonly Uint8Array[] {
+): Sliced<readonly Uint8Array[]> {
   const { start, end } = span.header
   const count = end - start + 1
   const content = openSpanContent(span, secrets)
-  const list = readAs("LOG_MALFORMED", "not a list of entries", () =>
-    isInColumns(content)
-      ? decodeEntryColumns(content, count, secrets.bodies)
-      : decodeAs(entriesSchema, content, { bytesMax: SPAN_INFLATED_MAX }),
-  )
+  yield
+  const list = yield* readingAs("LOG_MALFORMED", "not a list of entries", function* () {
+    return isInColumns(content)
+      ? yield* decodeEntryColumns(content, count, secrets.bodies)
+      : decodeAs(entriesSchema, content, { bytesMax: SPAN_INFLATED_MAX })
+  })
   if (list.length !== count) throw malformed()
   return list
 }

@@ -4,8 +4,9 @@ import { MemoryDisk } from "@fulcrum/store/memory"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { ENTRY_BODY_BYTES_MAX, encodeEntry, nextChain } from "../src/entry.ts"
-import { decodeEntryColumns, encodeEntryColumns } from "../src/entry-columns.ts"
+import { type BodyColumns, decodeEntryColumns, encodeEntryColumns } from "../src/entry-columns.ts"
 import { idKey } from "../src/ids.ts"
+import { atOnce } from "../src/slices.ts"
 import { readSpanHeader, SPAN_ENTRIES, SPAN_KEY, sealSpan, tierOf } from "../src/span.ts"
 import { encodeSpanEntries } from "../src/span-entries.ts"
 import {
@@ -441,10 +442,19 @@ function bytesOf(spans: readonly Uint8Array[]): number {
 
 test("[R24] a body in columns that is larger than an entry may be is refused with a code", () => {
   const large = new Uint8Array(ENTRY_BODY_BYTES_MAX + 1)
-  const columns = { pack: () => new Uint8Array(1), unpack: () => [large] }
+  const columns: BodyColumns = {
+    *pack() {
+      yield
+      return new Uint8Array(1)
+    },
+    *unpack() {
+      yield
+      return [large]
+    },
+  }
   const entry = encodeEntry({ kind: "payload", on: [], body: new Uint8Array(1) })
-  const content = encodeEntryColumns([entry], columns) ?? entry
-  expect(codeOf(() => decodeEntryColumns(content, 1, columns))).toBe("LOG_MALFORMED")
-  expect(codeOf(() => decodeEntryColumns(content, 2, columns))).toBe("LOG_MALFORMED")
-  expect(codeOf(() => decodeEntryColumns(content, 1, undefined))).toBe("LOG_MALFORMED")
+  const content = atOnce(encodeEntryColumns([entry], columns)) ?? entry
+  expect(codeOf(() => atOnce(decodeEntryColumns(content, 1, columns)))).toBe("LOG_MALFORMED")
+  expect(codeOf(() => atOnce(decodeEntryColumns(content, 2, columns)))).toBe("LOG_MALFORMED")
+  expect(codeOf(() => atOnce(decodeEntryColumns(content, 1, undefined)))).toBe("LOG_MALFORMED")
 })

@@ -6,6 +6,7 @@
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { LogError } from "@fulcrum/log/log-error"
+import { atOnce } from "@fulcrum/log/slices"
 import { documentId, type Edit } from "@fulcrum/record/documents"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { recordColumns } from "../../../packages/engine/src/record-columns.ts"
@@ -97,15 +98,15 @@ const columns: FuzzTarget = {
   name: "record-columns",
   form: "bytes",
   open: async () => {
-    const packed = recordColumns.pack(await bodies())
+    const packed = atOnce(recordColumns.pack(await bodies()))
     return {
       seeds: packed ? [packed] : [],
       errors: [CodecError, LogError],
       run(input) {
         const limits = { count: COLUMN_BODIES, bytesMax: 1024 * 1024 }
-        const read = recordColumns.unpack(input, limits)
-        const again = recordColumns.pack(read)
-        const same = again && recordColumns.unpack(again, limits)
+        const read = atOnce(recordColumns.unpack(input, limits))
+        const again = atOnce(recordColumns.pack(read))
+        const same = again && atOnce(recordColumns.unpack(again, limits))
         holds(
           same?.every((body, at) => equalBytes(body, read[at] ?? body.subarray(1))) ?? false,
           "what was packed comes out the same",

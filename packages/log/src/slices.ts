@@ -1,0 +1,34 @@
+/**
+ * Work in slices: what takes long is written as a generator that yields after each few of its parts, and
+ * is run at once, or with a turn for others whenever it has taken a while.
+ *
+ * @module
+ */
+import type { Clock } from "@fulcrum/crypto/clock"
+
+/** What it yields says nothing. */
+export type Sliced<T> = Generator<undefined, T, undefined>
+
+/** How long it keeps the thread to itself. */
+const SLICE_MS = 8
+
+export function atOnce<T>(work: Sliced<T>): T {
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+  }
+}
+
+/** @param clock - Absent: all of it at once. */
+export async function inSlices<T>(work: Sliced<T>, clock: Clock | undefined): Promise<T> {
+  if (clock === undefined) return atOnce(work)
+  let begun = clock.now()
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+    // The clock may be put back.
+    if (Math.abs(clock.now() - begun) < SLICE_MS) continue
+    await clock.sleep(0)
+    begun = clock.now()
+  }
+}
