@@ -9,7 +9,9 @@
  *
  * @module
  */
+
 import { decodeAs, encodeAs, type Schema, uint } from "@fulcrum/codec/schema"
+import type { Clock } from "@fulcrum/crypto/clock"
 import type { AdmittedEntry, Replica } from "@fulcrum/log/replica"
 import type { DocumentId, Documents } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
@@ -58,6 +60,7 @@ export interface AbsorptionParts {
   readonly membership: Membership
   readonly documents: Documents
   readonly cache: DocumentCache
+  readonly clock?: Clock
   /** Fewer operations are written at once: {@link OWED_MIN}. */
   readonly owedMin: number
 }
@@ -139,6 +142,7 @@ export class Absorption {
       documents: workshop,
       admits: (entry) => (membership.admits(entry, evidence) ? undefined : STRANDED),
       writerOf: (actor) => actors.writerOf(actor),
+      clock: this.#parts.clock,
     })
     for (const { entry, code } of refused) ops.push(this.quarantine.put(entry.arrival, code))
     const saved = await cache.saveOutgrown(changesByDocument(accepted), workshop)

@@ -3,7 +3,11 @@
  *
  * @module
  */
+import type { Clock } from "@fulcrum/crypto/clock"
+import type { Replica } from "@fulcrum/log/replica"
 import type { DocumentId } from "@fulcrum/record/documents"
+import type { Vault } from "@fulcrum/store/vault"
+import type { Membership } from "./membership.ts"
 import type { RecordItem } from "./record-items.ts"
 
 /** What changed, for whoever shows it. */
@@ -20,4 +24,14 @@ export interface LedgerBounds {
   readonly entriesMax: number
   /** Operations that wait for a quiet moment. */
   readonly owedMin: number
+}
+
+/** What a ledger is opened with. */
+export interface LedgerParts {
+  readonly vault: Vault
+  readonly record: Replica
+  readonly membership: Membership
+  /** By which others have their turn while many entries are read; absent: they have to wait. */
+  readonly clock?: Clock
+  readonly bounds?: LedgerBounds
 }

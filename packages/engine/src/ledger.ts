@@ -26,7 +26,7 @@ import { DocumentCache } from "./document-cache.ts"
 import { inPieces, isOnePiece, PIECE_ENTRIES_MAX, readPieces } from "./entry-pieces.ts"
 import { errorCode } from "./error-code.ts"
 import { admittedEntries } from "./kept-entries.ts"
-import type { LedgerBounds, LedgerChange } from "./ledger-change.ts"
+import type { LedgerChange, LedgerParts } from "./ledger-change.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
 import type { RecordItem } from "./record-items.ts"
@@ -63,14 +63,9 @@ export class Ledger {
   #isUnsure = false
   readonly #menders = new Set<() => Promise<void>>()
 
-  private constructor(parts: {
-    readonly vault: Vault
-    readonly record: Replica
-    readonly membership: Membership
-    readonly documents: Documents
-    readonly cache: DocumentCache
-    readonly bounds?: LedgerBounds
-  }) {
+  private constructor(
+    parts: LedgerParts & { readonly documents: Documents; readonly cache: DocumentCache },
+  ) {
     this.#vault = parts.vault
     this.record = parts.record
     this.membership = parts.membership
@@ -93,13 +88,9 @@ export class Ledger {
     })
   }
 
-  static async open(parts: {
-    readonly vault: Vault
-    readonly record: Replica
-    readonly membership: Membership
-    readonly openDocuments: (reload: Reload) => Promise<Documents>
-    readonly bounds?: LedgerBounds
-  }): Promise<Ledger> {
+  static async open(
+    parts: LedgerParts & { readonly openDocuments: (reload: Reload) => Promise<Documents> },
+  ): Promise<Ledger> {
     const cache = new DocumentCache(parts.vault)
     const documents = await parts.openDocuments((document) => cache.reload(document))
     const ledger = new Ledger({ ...parts, documents, cache })

@@ -119,7 +119,7 @@ export class PersonEngine implements Person {
     })
     const underway = new Underway()
     const { openDocuments } = options
-    const ledger = await Ledger.open({ vault, record, membership, openDocuments })
+    const ledger = await Ledger.open({ vault, record, membership, clock, openDocuments })
     try {
       const relationships = await Relationships.open({
         ledger,

@@ -11,7 +11,9 @@
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
+import type { Clock } from "@fulcrum/crypto/clock"
 import type { AdmittedEntry } from "@fulcrum/log/replica"
+import { pacing } from "@fulcrum/log/slices"
 import { actorOfChange } from "@fulcrum/record/change-format"
 import {
   APPLY_BYTES_MAX,
@@ -38,6 +40,8 @@ export interface VettingParts {
   readonly admits: (entry: AdmittedEntry) => string | undefined
   /** Key of the device that announced an Automerge actor, given in hex. */
   readonly writerOf: (actor: string) => Promise<Uint8Array | undefined>
+  /** Absent: others have no turn meanwhile. */
+  readonly clock?: Clock | undefined
 }
 
 export interface Vetted {
@@ -60,8 +64,10 @@ export async function vetEntries(
 ): Promise<Vetted> {
   const readable: ReadEntry[] = []
   const refused: { entry: AdmittedEntry; code: string }[] = []
+  const rest = pacing(parts.clock)
   for (const entry of entries) {
     if (entry.kind !== "payload") continue
+    await rest()
     const read = await readEntry(entry, parts)
     if ("code" in read) refused.push({ entry, code: read.code })
     else readable.push(read)

@@ -21,14 +21,24 @@ export function atOnce<T>(work: Sliced<T>): T {
 
 /** @param clock - Absent: all of it at once. */
 export async function inSlices<T>(work: Sliced<T>, clock: Clock | undefined): Promise<T> {
-  if (clock === undefined) return atOnce(work)
-  let begun = clock.now()
+  const rest = pacing(clock)
   for (;;) {
     const { done, value } = work.next()
     if (done) return value
+    const resting = rest()
+    if (resting !== undefined) await resting
+  }
+}
+
+/** @returns To be called after each part; gives what to wait for once it has taken a while. */
+export function pacing(clock: Clock | undefined): () => Promise<void> | undefined {
+  if (clock === undefined) return () => undefined
+  let begun = clock.now()
+  return () => {
     // The clock may be put back.
-    if (Math.abs(clock.now() - begun) < SLICE_MS) continue
-    await clock.sleep(0)
-    begun = clock.now()
+    if (Math.abs(clock.now() - begun) < SLICE_MS) return undefined
+    return clock.sleep(0).then(() => {
+      begun = clock.now()
+    })
   }
 }

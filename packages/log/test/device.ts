@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Clock } from "@fulcrum/crypto/clock"
 import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
 import { type SeededRandom, seededRandom } from "@fulcrum/crypto/random"
 import type { Store } from "@fulcrum/store"
@@ -40,6 +41,8 @@ export interface DeviceOptions {
   readonly signer?: SigningKey
   /** Absent: the system's. */
   readonly deflate?: Deflate
+  /** Absent: nothing goes in slices. */
+  readonly clock?: Clock
 }
 
 let opened = 0
@@ -76,6 +79,7 @@ export async function openDevice(
     random,
     deflate: options.deflate ?? deflate,
     ...(checkWriter && { checkWriter }),
+    ...(options.clock && { clock: options.clock }),
   })
   return { disk, random, keyring, vault, replica }
 }
