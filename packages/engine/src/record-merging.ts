@@ -13,23 +13,30 @@ import { Underway } from "./underway.ts"
 /** How long after a write. What is written meanwhile is merged with it. */
 const QUIET_MS = 250
 
+/** Writes in that time that make a load of them. */
+const LOAD_WRITES = 4
+
 /** Merges that closing waits for. */
 const CLOSING_MERGES_MAX = 8
 
+type Merged = { readonly merging: Pick<Replica["merging"], "merge"> }
+
 export class RecordMerging {
-  readonly #replica: Replica
+  readonly #replica: Merged
   readonly #clock: Clock
   readonly #merged: () => void
   readonly #settle: () => Promise<void>
   readonly #underway = new Underway()
   #isDue = false
+  /** Written since the merge that is due was put off. */
+  #pokes = 0
 
   /**
    * @param options - `merged` is called after each merge: there is a span to bring. `settle` writes what
    * waits for a quiet moment.
    */
   constructor(options: {
-    readonly replica: Replica
+    readonly replica: Merged
     readonly clock: Clock
     readonly merged: () => void
     readonly settle: () => Promise<void>
@@ -42,6 +49,7 @@ export class RecordMerging {
 
   /** Something was written here, or is to be. */
   poke(): void {
+    this.#pokes++
     if (this.#isDue || this.#underway.signal.aborted) return
     this.#isDue = true
     void this.#underway.run((signal) => this.#mergeSoon(signal))
@@ -58,14 +66,18 @@ export class RecordMerging {
   async #mergeSoon(signal: AbortSignal): Promise<void> {
     await this.#clock.sleep(QUIET_MS, signal).catch(() => undefined)
     this.#isDue = false
+    const underLoad = this.#pokes > LOAD_WRITES && !signal.aborted
+    this.#pokes = 0
+    // Else nothing would bring it to an end if no more is written.
+    if (underLoad) this.poke()
     await this.#settle()
-    await this.#mergeWhile(() => !signal.aborted)
+    await this.#mergeWhile(() => !signal.aborted, underLoad)
   }
 
-  async #mergeWhile(goesOn: () => boolean): Promise<void> {
+  async #mergeWhile(goesOn: () => boolean, underLoad = false): Promise<void> {
     try {
       while (goesOn()) {
-        if ((await this.#replica.merging.merge()) === undefined) return
+        if ((await this.#replica.merging.merge({ underLoad })) === undefined) return
         this.#merged()
       }
     } catch (error) {

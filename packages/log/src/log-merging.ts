@@ -16,6 +16,7 @@ import { cutSpan, endHere, type MergedSpan, type MergingOptions, takeInSpans } f
 import { OwnTiers } from "./own-tiers.ts"
 import { isSigned, readSpan, type Span, spanHash } from "./span.ts"
 import type { StoredEntries } from "./stored-entries.ts"
+import { dueMerge, dueUnderLoad } from "./tiers.ts"
 import type { VectorRow } from "./vector.ts"
 
 /** Hashes kept of spans that took nothing's place. */
@@ -54,13 +55,15 @@ export class LogMerging {
    * Merges what is due of this device's own logs, one merge at a time, each in one write. Appends go
    * on meanwhile.
    *
+   * @param options - `underLoad`: more is being written, so what would soon be merged again is left.
    * @returns What was merged; `undefined`: nothing is due, or nothing can be done now.
    * @throws {LogError} `LOG_SEAL`, `LOG_CHAIN`: what is stored is not what it says.
    * @throws Whatever the vault threw; nothing is lost by it, whether it was written or not.
    */
-  async merge(): Promise<MergedSpan | undefined> {
+  async merge(options: { readonly underLoad?: boolean } = {}): Promise<MergedSpan | undefined> {
     const { tree, signer, rewritten, whenSure } = this.#options
-    const merged = await whenSure(() => this.#own.merge(tree(), signer()))
+    const due = options.underLoad ? dueUnderLoad : dueMerge
+    const merged = await whenSure(() => this.#own.merge(tree(), signer(), due))
     if (merged) rewritten()
     return merged
   }

@@ -15,12 +15,21 @@ import { endOfLog, lastOfLog } from "./lines.ts"
 import type { PlacedRecord } from "./log-records.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
 import { type MergedSpan, type MergingOptions, mergeSpans } from "./merging.ts"
-import { dueMerge, LINE_SPANS_MAX, MERGED_BYTES_MAX, type TieredSpan } from "./tiers.ts"
+import {
+  type DueMerge,
+  dueMerge,
+  LINE_SPANS_MAX,
+  MERGED_BYTES_MAX,
+  type TieredSpan,
+} from "./tiers.ts"
 
 export interface OwnTiersOptions extends MergingOptions {
   readonly vault: LogVault
   readonly lastMerge: number
 }
+
+/** Which of the last spans of a log are to become one. */
+export type MergeRule = (line: readonly TieredSpan[]) => DueMerge | undefined
 
 export class OwnTiers {
   readonly #options: OwnTiersOptions
@@ -55,8 +64,15 @@ export class OwnTiers {
     this.#line = undefined
   }
 
-  /** @returns What was merged; `undefined`: nothing is due. */
-  async merge(tree: IncarnationTree, signer: SigningKey): Promise<MergedSpan | undefined> {
+  /**
+   * @param due - The rule to go by.
+   * @returns What was merged; `undefined`: nothing is due.
+   */
+  async merge(
+    tree: IncarnationTree,
+    signer: SigningKey,
+    due: MergeRule = dueMerge,
+  ): Promise<MergedSpan | undefined> {
     this.#toLookAt ??= new Set(ownKeys(tree, signer))
     for (const key of [...this.#toLookAt]) {
       const node = tree.byKey(key)
@@ -64,8 +80,9 @@ export class OwnTiers {
       if (node === undefined || !equalBytes(node.writer, signer.publicKey)) continue
       let isDone = false
       try {
-        const merged = await this.#mergeIn(tree, endOfLog(tree, node), signer)
-        isDone = merged === undefined
+        const merged = await this.#mergeIn(tree, endOfLog(tree, node), { signer, rule: due })
+        // By another rule there may be more to do.
+        isDone = merged === undefined && due === dueMerge
         if (merged) return merged
       } finally {
         if (!isDone) this.#toLookAt.add(key)
@@ -78,12 +95,12 @@ export class OwnTiers {
   async #mergeIn(
     tree: IncarnationTree,
     node: TreeNode,
-    signer: SigningKey,
+    { signer, rule }: { readonly signer: SigningKey; readonly rule: MergeRule },
   ): Promise<MergedSpan | undefined> {
     const { key } = node
     for (;;) {
       const line = this.#line?.key === key ? this.#line.records : await this.#read(tree, node)
-      const due = dueMerge(line.map((record) => this.#asTiered(record)))
+      const due = rule(line.map((record) => this.#asTiered(record)))
       if (due === undefined) return undefined
       const records = line.slice(due.from, due.to)
       // Read anew if this fails, or grows meanwhile.

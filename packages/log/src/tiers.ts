@@ -7,6 +7,8 @@
  * two that fit into one become one. Smaller spans that a larger one came after, when entries were
  * gathered under load, become one, so that no pattern of writing leaves many.
  *
+ * Under load ({@link dueUnderLoad}) it waits until two tiers can be done in one go.
+ *
  * So n entries lie in O(log n) spans and those that are full, and each is rewritten once a tier.
  *
  * Source: DESIGN, "How replication works"; O'Neil and others, The Log-Structured Merge-Tree, 1996.
@@ -31,6 +33,10 @@ export const LINE_SPANS_MAX = 128
 /** From here on two spans are merged as soon as they fit. */
 const TOP_TIER: number = tierOf(MERGED_ENTRIES_MAX / 2)
 
+/** The lowest tiers, whose spans wait under load; and how many may lie there in all. */
+const LOAD_TIERS = 2
+const LOAD_SPANS_MAX = 112
+
 /** What the rule needs to know of a span. */
 export type TieredSpan = Pick<PlacedRecord, "start" | "end" | "size" | "kind">
 
@@ -48,13 +54,27 @@ export function dueMerge(line: readonly TieredSpan[]): DueMerge | undefined {
   const stranded = strandedIn(line)
   if (stranded) return stranded
   for (let tier = 0; tier <= TOP_TIER; tier++) {
-    const due = dueAt(line, tier)
+    const due = dueAt(line, tier, FAN_OUT)
     if (due) return due
   }
   return undefined
 }
 
-function dueAt(line: readonly TieredSpan[], tier: number): DueMerge | undefined {
+/**
+ * While entries go on to come: of the lowest tiers so many at a time that two tiers are done in one go,
+ * and each entry is rewritten less often.
+ */
+export function dueUnderLoad(line: readonly TieredSpan[]): DueMerge | undefined {
+  if (line.length > LOAD_SPANS_MAX) return dueMerge(line)
+  for (let tier = 0; tier <= TOP_TIER; tier++) {
+    const due = dueAt(line, tier, tier < LOAD_TIERS ? FAN_OUT * FAN_OUT : FAN_OUT)
+    if (due) return due
+  }
+  return undefined
+}
+
+/** @param fanOut - How many of a tier become one, below the top. */
+function dueAt(line: readonly TieredSpan[], tier: number, fanOut: number): DueMerge | undefined {
   let count = 0
   let from: number | undefined
   let last: number | undefined
@@ -67,7 +87,7 @@ function dueAt(line: readonly TieredSpan[], tier: number): DueMerge | undefined 
     }
     if (last !== undefined) from = at
   }
-  if (from === undefined || last === undefined || count < (tier === TOP_TIER ? 2 : FAN_OUT)) {
+  if (from === undefined || last === undefined || count < (tier === TOP_TIER ? 2 : fanOut)) {
     return undefined
   }
   return fitting(line, from, last + 1)

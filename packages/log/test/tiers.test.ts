@@ -11,6 +11,7 @@ import { readSpanHeader, SPAN_ENTRIES, SPAN_KEY, sealSpan, tierOf } from "../src
 import { encodeSpanEntries } from "../src/span-entries.ts"
 import {
   dueMerge,
+  dueUnderLoad,
   FAN_OUT,
   MERGED_BYTES_MAX,
   MERGED_ENTRIES_MAX,
@@ -36,13 +37,17 @@ class ModelLine {
   entries = 0
   rewritten = 0
 
-  add(count: number, bytesEach: number, isKey: boolean): void {
+  add(count: number, bytesEach: number, isKey: boolean, rule = dueMerge): void {
     const start = this.entries + 1
     this.entries += count
     const kind = isKey ? SPAN_KEY : SPAN_ENTRIES
     this.spans.push({ start, end: this.entries, size: count * bytesEach, kind })
+    this.merge(rule)
+  }
+
+  merge(rule = dueMerge): void {
     for (;;) {
-      const due = dueMerge(this.spans)
+      const due = rule(this.spans)
       if (due === undefined) return
       const merged = this.spans.slice(due.from, due.to)
       const [first, last] = [merged[0], merged.at(-1)]
@@ -68,6 +73,22 @@ test("[L18] 100,000 entries written one by one lie in at most 48 spans at every 
   }
   expect(most).toBeLessThanOrEqual(48)
   expect(line.rewritten / line.entries).toBeLessThanOrEqual(5)
+})
+
+test("[L18] under load each entry is rewritten at most three times; then the spans are as few as ever", () => {
+  for (const each of [1, 5, 40, 64, 100]) {
+    const line = new ModelLine()
+    let most = 0
+    for (let at = 0; at < 100_000 / each; at++) {
+      line.add(each, 60, false, dueUnderLoad)
+      if (at % 1000 === 999) line.merge()
+      most = Math.max(most, line.spans.length)
+    }
+    expect([each, most]).toEqual([each, Math.min(most, 48 + FAN_OUT * FAN_OUT)])
+    expect(Math.round((10 * line.rewritten) / line.entries) / 10).toBeLessThanOrEqual(3)
+    line.merge()
+    expect(line.spans.length).toBeLessThanOrEqual(48)
+  }
 })
 
 test("[L18] no pattern of writing leaves many spans, nor is anything rewritten often", () => {
