@@ -34,7 +34,7 @@ export const LINE_SPANS_MAX = 128
 const TOP_TIER: number = tierOf(MERGED_ENTRIES_MAX / 2)
 
 /** The lowest tiers, whose spans wait under load; and how many may lie there in all. */
-const LOAD_TIERS = 2
+const LOAD_TIERS = 3
 const LOAD_SPANS_MAX = 112
 
 /** What the rule needs to know of a span. */

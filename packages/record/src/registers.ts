@@ -63,8 +63,23 @@ export function pathToKey(path: readonly string[]): string {
   return key
 }
 
+/** Keys whose paths are remembered: the same ones come again and again. */
+const PATHS_MAX = 4096
+const PATH_CHARS_MAX = 256
+const paths = new Map<string, readonly string[]>()
+
 /** Undoes `pathToKey`; `undefined` for what it never makes. */
 export function keyToPath(key: string): readonly string[] | undefined {
+  const known = paths.get(key)
+  if (known !== undefined) return known
+  const path = readPath(key)
+  if (path === undefined || key.length > PATH_CHARS_MAX) return path
+  if (paths.size >= PATHS_MAX) paths.clear()
+  paths.set(key, path)
+  return path
+}
+
+function readPath(key: string): readonly string[] | undefined {
   if (!key.startsWith("/") || utf8Length(key) > KEY_BYTES_MAX) return undefined
   const path = key.slice(1).split("/").map(unescapeSegment)
   const isCanonical = path.map((segment) => `/${escapeSegment(segment)}`).join("") === key
