@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
 
+/** Disposing of it throws if it fails, or has to be killed. */
 export interface Child extends AsyncDisposable {
   readonly pid: number
   /** @throws If the process ends without another line, or gives none for `LINE_MS_MAX`. */
@@ -35,8 +36,8 @@ export function startChild({ script, argument, profileFolder }: ChildOptions): C
   const path = join(import.meta.dirname, script)
   const args = ["--disable-warning=ExperimentalWarning", "--expose-gc", ...profile, path, argument]
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] })
-  const ended = new Promise<void>((resolve) => {
-    child.once("close", () => resolve())
+  const ended = new Promise<number | null>((resolve) => {
+    child.once("close", (code) => resolve(code))
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
@@ -52,7 +53,7 @@ export function startChild({ script, argument, profileFolder }: ChildOptions): C
     async [Symbol.asyncDispose]() {
       child.stdin.end()
       await inTime(END_MS_MAX, ended, () => child.kill("SIGKILL"))
-      await ended
+      if ((await ended) !== 0) throw new Error(`${script} failed as it ended, see above`)
     },
   }
 }

@@ -155,7 +155,7 @@ async function compareAndKeep(): Promise<void> {
 
 async function relayAndKeep({ profile }: BenchArguments): Promise<void> {
   const machine = await describeMachine()
-  const report = await runRelayed(progress, profile)
+  const report = await runRelayed({ progress, profileFolder: profile })
   console.log(formatRelayed(report))
   if (profile === undefined) await writeResults(RELAYED, { machine, ...report })
 }

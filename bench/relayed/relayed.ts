@@ -49,15 +49,24 @@ export interface RelayedReport {
   readonly rows: readonly RelayedRow[]
 }
 
-export async function runRelayed(
-  progress: (what: string) => void,
-  profileFolder?: string,
-): Promise<RelayedReport> {
+/** How it is run. */
+export interface RelayedOptions {
+  progress(what: string): void
+  /** Where to write a processor profile of each process; absent: nowhere. */
+  readonly profileFolder?: string | undefined
+  /** Absent: {@link ROUNDS}. */
+  readonly rounds?: number
+  /** Entries in one round; absent: as many as each load has. */
+  readonly entries?: number
+}
+
+export async function runRelayed(options: RelayedOptions): Promise<RelayedReport> {
   const rows: RelayedRow[] = []
   for (const load of LOADS) {
     const folder = await mkdtemp(join(tmpdir(), "fulcrum-relayed-"))
     try {
-      rows.push(await runLoad(load, folder, { progress, profileFolder }))
+      const { entries = load.entries } = options
+      rows.push(await runLoad({ ...load, entries }, folder, options))
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
@@ -68,21 +77,21 @@ export async function runRelayed(
 async function runLoad(
   { name, script, entries }: Load,
   folder: string,
-  { progress, profileFolder }: { progress(what: string): void; profileFolder?: string | undefined },
+  { progress, profileFolder, rounds: roundCount = ROUNDS }: RelayedOptions,
 ): Promise<RelayedRow> {
   const start = (path: string, argument: string) =>
     startChild({ script: path, argument, profileFolder })
   await using relaying = start("relayed/relay-process.ts", join(folder, "relay"))
   const relay = text(fieldsOf(await relaying.line()), "address")
-  const task = { folder, relay, entries: entries * (ROUNDS + 1), told: "" }
+  const task = { folder, relay, entries: entries * (roundCount + 1), told: "" }
   await using writer = start(script, writeTask({ ...task, isWriter: true }))
   const told = text(fieldsOf(await writer.line()), "told")
   await using reader = start(script, writeTask({ ...task, told, isWriter: false }))
   await reader.line()
   const foreign = startForeignTime([relaying.pid, writer.pid, reader.pid, process.pid])
   const rounds: { written: number; carried: number; alone: number }[] = []
-  for (let round = 0; round <= ROUNDS; round++) {
-    progress(`${name}, round ${round} of ${ROUNDS}`)
+  for (let round = 0; round <= roundCount; round++) {
+    progress(`${name}, round ${round} of ${roundCount}`)
     reader.send(`until ${entries * (round + 1)}`)
     writer.send(`write ${entries}`)
     const { beganMs, writtenMs, alonePerSecond } = readWritten(await writer.line())
