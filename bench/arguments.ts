@@ -13,6 +13,7 @@ export interface BenchArguments {
   readonly updateBaseline: boolean
   readonly history: number | undefined
   readonly opening: number | undefined
+  readonly idle: number | undefined
   readonly profile: string | undefined
 }
 
@@ -21,6 +22,7 @@ export const USAGE = `usage: npm run bench -- [--quick | --counts [--update-base
        npm run bench -- --relayed [--profile FOLDER]
        npm run bench -- --history EDITS
        npm run bench -- --opening DOCUMENTS
+       npm run bench -- --idle DEVICES
 What each does is in bench/README.md.`
 
 /** @returns `undefined`: it was asked how to use it. @throws {TypeError} It cannot be used so. */
@@ -35,17 +37,19 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
       quick: { type: "boolean", default: false },
       history: { type: "string" },
       opening: { type: "string" },
+      idle: { type: "string" },
       "update-baseline": { type: "boolean", default: false },
       profile: { type: "string" },
     },
   })
   if (values.help) return undefined
-  const { compare, relayed, counts, quick, profile, history, opening } = values
+  const { compare, relayed, counts, quick, profile, history, opening, idle } = values
   return {
     ...{ compare, relayed, counts, quick, profile },
     updateBaseline: values["update-baseline"],
     history: history === undefined ? undefined : countOf("history", history),
     opening: opening === undefined ? undefined : countOf("opening", opening),
+    idle: idle === undefined ? undefined : countOf("idle", idle),
   }
 }
 

@@ -21,6 +21,8 @@ export interface Child extends AsyncDisposable {
 export interface ChildOptions {
   readonly script: string
   readonly argument: string
+  /** Further ones for Node. */
+  readonly flags?: readonly string[]
   /** Where to write a processor profile of it; absent: nowhere. */
   readonly profileFolder?: string | undefined
 }
@@ -30,11 +32,19 @@ const LINE_MS_MAX = 180_000
 /** How long it may take to end in good order. */
 const END_MS_MAX = 10_000
 
-export function startChild({ script, argument, profileFolder }: ChildOptions): Child {
+export function startChild(options: ChildOptions): Child {
+  const { script, argument, profileFolder, flags = [] } = options
   const profile =
     profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`]
   const path = join(import.meta.dirname, script)
-  const args = ["--disable-warning=ExperimentalWarning", "--expose-gc", ...profile, path, argument]
+  const args = [
+    "--disable-warning=ExperimentalWarning",
+    "--expose-gc",
+    ...flags,
+    ...profile,
+    path,
+    argument,
+  ]
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] })
   const ended = new Promise<number | null>((resolve) => {
     child.once("close", (code) => resolve(code))

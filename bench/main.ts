@@ -8,6 +8,8 @@
  * - `--compare`: only this engine beside others.
  * - `--relayed`: only what goes through a relay.
  * - `--opening DOCUMENTS`: only how a device with so many documents opens; writes no results.
+ * - `--idle DEVICES`: only what so many devices take at a relay that have nothing to do; writes no
+ *   results.
  * - `--update-baseline`: takes the counts as the new baseline.
  * - `--profile FOLDER`: writes a processor profile of each process there; writes no results.
  *
@@ -37,6 +39,7 @@ import {
 } from "./later-sync-counts.ts"
 import { describeMachine } from "./machine.ts"
 import { formatOpening, runOpening } from "./opening.ts"
+import { formatIdle, runIdle } from "./relayed/idle.ts"
 import { formatRelayed, RELAYED, runRelayed } from "./relayed/relayed.ts"
 import { shapeName } from "./seeded-record.ts"
 
@@ -45,6 +48,7 @@ if (asked !== undefined) {
   const begun = performance.now()
   if (asked.compare) await compareAndKeep()
   else if (asked.relayed) await relayAndKeep(asked)
+  else if (asked.idle !== undefined) console.log(formatIdle(await runIdle(asked.idle, progress)))
   else if (asked.opening === undefined) await countAndTime(asked)
   else console.log(formatOpening(await runOpening(asked.opening, progress)))
   console.log(`took ${((performance.now() - begun) / 1000).toFixed(0)} s`)

@@ -1,10 +1,11 @@
 /**
- * What the relayed bench measures gets there: small edits and opaque entries, through a relay, of which
- * each process checks all that it has as it ends.
+ * What the benches with a relay measure happens: small edits and opaque entries get through it, of
+ * which each process checks all that it has as it ends, and idle devices connect.
  *
  * @module
  */
 import { expect, test } from "vitest"
+import { formatIdle, runIdle } from "../bench/relayed/idle.ts"
 import { formatRelayed, runRelayed } from "../bench/relayed/relayed.ts"
 
 test("entries go through a relay to a second device, and are the ones that were written", async () => {
@@ -24,3 +25,14 @@ test("entries go through a relay to a second device, and are the ones that were 
   }
   expect(formatRelayed(report).split("\n")).toHaveLength(3)
 }, 90_000)
+
+test("idle devices connect to a relay, half of them at a time, and take memory there", async () => {
+  const progress: string[] = []
+  const report = await runIdle(7, (what) => progress.push(what))
+  expect(progress).toEqual(["4 devices connect", "4 more"])
+  expect(report.devices).toBe(8)
+  // One device's share is lost in the noise.
+  expect(report.bareBytes).toBeGreaterThan(32 << 20)
+  expect(report.residentBytesEach.every(Number.isFinite)).toBe(true)
+  expect(formatIdle(report).split("\n")).toHaveLength(4)
+}, 60_000)

@@ -16,6 +16,9 @@ import { readWritten, writeTask } from "./carrier.ts"
 
 export const RELAYED = "relayed"
 
+/** As the relay's launcher has them. */
+export const RELAY_FLAGS: readonly string[] = ["--max-semi-space-size=2"]
+
 /** After one that nobody counts, in which everything is met for the first time. */
 const ROUNDS = 6
 
@@ -79,9 +82,9 @@ async function runLoad(
   folder: string,
   { progress, profileFolder, rounds: roundCount = ROUNDS }: RelayedOptions,
 ): Promise<RelayedRow> {
-  const start = (path: string, argument: string) =>
-    startChild({ script: path, argument, profileFolder })
-  await using relaying = start("relayed/relay-process.ts", join(folder, "relay"))
+  const start = (path: string, argument: string, flags: readonly string[] = []) =>
+    startChild({ script: path, argument, profileFolder, flags })
+  await using relaying = start("relayed/relay-process.ts", join(folder, "relay"), RELAY_FLAGS)
   const relay = text(fieldsOf(await relaying.line()), "address")
   const task = { folder, relay, entries: entries * (roundCount + 1), told: "" }
   await using writer = start(script, writeTask({ ...task, isWriter: true }))
