@@ -171,6 +171,25 @@ describe("a folder in use", () => {
     expect(await laptop.get()).toEqual(record)
   })
 
+  test.runIf(process.platform === "linux")(
+    "by a daemon that is starting: a command waits for it",
+    async () => {
+      const starting = laptop.daemon.up()
+      const names = Array.from({ length: 8 }, (_, at) => `during the start ${at}`)
+      const sets = await Promise.all(
+        names.map((name, at) => laptop.run(["set", `card/notes/${at}/note`, name])),
+      )
+      await starting
+      for (const { status, stderr } of sets)
+        expect({ status, stderr }).toEqual({ status: 0, stderr: "" })
+      const read = JSON.stringify(await laptop.get())
+      for (const name of names) expect(read).toContain(name)
+      await laptop.run(["unset", "card/notes"])
+      await laptop.daemon.down()
+      expect(await laptop.get()).toEqual(record)
+    },
+  )
+
   test("by another relay or vendor node", async () => {
     isFailure(await run("fulcrum-relay", "relay", "up"), /^STORE_LOCKED$/)
     const company = await world.company("forum")

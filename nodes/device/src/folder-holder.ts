@@ -9,22 +9,30 @@ import { CATALOG } from "./catalog.ts"
 
 const LOCKS = "/proc/locks"
 
-/**
- * @returns The command and its process, such as `fulcrum pair (process 4711)`, without what was
- * given to it; `undefined` where the system does not tell.
- */
-export async function folderHolder(storeFolder: string): Promise<string | undefined> {
+export interface FolderHolder {
+  readonly pid: number
+  /** Such as `pair`, without what was given to it; `undefined`: another program's. */
+  readonly command: string | undefined
+}
+
+/** @returns `undefined` where nobody has it, or the system does not tell. */
+export async function folderHolder(storeFolder: string): Promise<FolderHolder | undefined> {
   try {
     const { ino } = await stat(join(storeFolder, "LOCK"))
     const locks = await readFile(LOCKS, "utf8")
     const pid = pidIn(locks, ino)
     if (pid === undefined) return undefined
     const command = commandIn((await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0"))
-    return command === undefined ? `process ${pid}` : `\`fulcrum ${command}\` (process ${pid})`
+    return { pid, command }
   } catch {
     // No such system, or the program has just ended.
     return undefined
   }
+}
+
+/** As a person is told: `fulcrum pair (process 4711)`. */
+export function describeHolder({ pid, command }: FolderHolder): string {
+  return command === undefined ? `process ${pid}` : `\`fulcrum ${command}\` (process ${pid})`
 }
 
 /** The command among a process's words; what was given to it and its options is not told. */

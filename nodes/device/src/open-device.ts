@@ -7,7 +7,7 @@ import type { Person } from "@fulcrum/engine/person"
 import type { Store } from "@fulcrum/store"
 import { createDeviceKey, type KeyKeepers, readDeviceKey } from "./device-key.ts"
 import { type SettingsKeeper, settingsKeeper } from "./device-settings.ts"
-import { folderHolder } from "./folder-holder.ts"
+import { describeHolder, type FolderHolder, folderHolder } from "./folder-holder.ts"
 import { type Home, makeHome, requireKey, unmakeHome } from "./home.ts"
 import { codeOf, ProgramError } from "./program-error.ts"
 import type { CreateRequest, JoinRequest, RecordMaker, RecordParts } from "./record-maker.ts"
@@ -141,10 +141,10 @@ async function lockStore({ home, clock, openStore }: DeviceParts): Promise<Store
   }
 }
 
-function inUse(holder: string | undefined, cause: unknown): ProgramError {
+function inUse(holder: FolderHolder | undefined, cause: unknown): ProgramError {
   return new ProgramError(
     "STORE_LOCKED",
-    `this folder is in use by ${holder ?? "another command"}`,
+    `this folder is in use by ${holder ? describeHolder(holder) : "another command"}`,
     "wait for it or end it, then try again",
     { cause },
   )

@@ -15,6 +15,7 @@ import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "./comma
 import { DaemonClient } from "./daemon-client.ts"
 import { findDaemon } from "./daemon-file.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
+import { folderHolder } from "./folder-holder.ts"
 import { findHome } from "./home.ts"
 import {
   codeOf,
@@ -40,6 +41,9 @@ export interface CommandLine {
 type Run = FolderContext & { readonly command: CatalogCommand; readonly rawArgs: JsonValue }
 
 const AWAKE_MS = 3_600_000
+/** How long a daemon may take to start. */
+const DAEMON_START_MS = 15_000
+const DAEMON_RETRY_MS = 100
 /** Past this the process ends, whatever still hangs. */
 const GOODBYE_MS = 1_500
 
@@ -96,19 +100,41 @@ async function run(context: Run): Promise<Outcome | undefined> {
 }
 
 async function runOnRecord(context: Run): Promise<Outcome | undefined> {
-  const daemon = await findDaemon(context.home)
-  if (daemon !== undefined) {
-    const client = new DaemonClient(daemon, systemRandom())
-    try {
-      if (await client.isThere()) {
-        const { command, rawArgs, io, signal } = context
-        return await client.call({ command: apiName(command), args: rawArgs, io, signal })
-      }
-    } finally {
-      client.close()
-    }
+  const client = await reachDaemon(context)
+  if (client !== undefined) return await runThere(client, context)
+  try {
+    return await runHere(context)
+  } catch (error) {
+    if (codeOf(error) !== "STORE_LOCKED") throw error
+    // It may have begun to start meanwhile.
+    const late = await reachDaemon(context)
+    if (late === undefined) throw error
+    return await runThere(late, context)
   }
-  return await runHere(context)
+}
+
+/** @returns `undefined`: there is none. One that is starting is waited for. */
+async function reachDaemon({ home, signal }: Run): Promise<DaemonClient | undefined> {
+  const clock = systemClock()
+  const deadline = clock.now() + DAEMON_START_MS
+  for (;;) {
+    const daemon = await findDaemon(home)
+    const client = daemon && new DaemonClient(daemon, systemRandom())
+    if (await client?.isThere()) return client
+    client?.close()
+    const isStarting = (await folderHolder(home.storeFolder))?.command === "up"
+    if (!isStarting || clock.now() >= deadline) return undefined
+    await clock.sleep(DAEMON_RETRY_MS, signal)
+  }
+}
+
+async function runThere(client: DaemonClient, context: Run): Promise<Outcome | undefined> {
+  const { command, rawArgs, io, signal } = context
+  try {
+    return await client.call({ command: apiName(command), args: rawArgs, io, signal })
+  } finally {
+    client.close()
+  }
 }
 
 async function runHere(context: Run): Promise<Outcome | undefined> {

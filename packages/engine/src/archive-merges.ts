@@ -62,10 +62,11 @@ type Place = Pick<Archived, "start" | "end" | "chainBefore" | "chainEnd"> & {
   readonly incarnation: Uint8Array
 }
 type Placed = Archived & { readonly position: number }
-/** A span, and those inside it. */
-interface Covering {
+/** A span among all of its writer's, by where they begin. */
+interface InLine {
   readonly one: Placed
-  readonly inside: readonly Placed[]
+  readonly line: readonly Placed[]
+  readonly at: number
 }
 
 /** What may be refused without the connection being at fault. */
@@ -150,20 +151,18 @@ export class ArchiveMerges {
     const rows = await this.#rows()
     const byWriter = Map.groupBy(rows, (row) => this.#writerOf(row))
     const merged = [...byWriter.values()]
-      .flatMap((all) => withInside(all))
-      .filter(({ one: { standing, notedMs } }) => {
+      .flatMap(linesOf)
+      .filter(({ one: { start, end, standing, notedMs } }) => {
         const isOld = isAloneDue && Math.abs(now - notedMs) >= ALONE_MS
-        return standing === COMPARED || (isOld && standing === OURS)
+        return start < end && (standing === COMPARED || (isOld && standing === OURS))
       })
       .toSorted((a, b) => a.one.end - a.one.start - (b.one.end - b.one.start))
     const gone = new Set<Placed>()
     let refused = 0
-    for (const { one, inside } of merged) {
+    for (const { one, line, at } of merged) {
       if (gone.has(one)) continue
-      const covered = onWholeLines(
-        one,
-        inside.filter((row) => !gone.has(row)),
-      )
+      const inside = insideOf(one, line, at).filter((row) => !gone.has(row))
+      const covered = inside.length === 0 ? [] : onWholeLines(one, inside)
       if (covered.length === 0 || covered.length > REPLACED_MAX) continue
       if (!(await this.#replace(append, one, covered))) {
         refused++
@@ -226,19 +225,21 @@ export class ArchiveMerges {
   }
 }
 
-/** Those of one writer's that have others inside them. */
-function withInside(rows: readonly Placed[]): readonly Covering[] {
-  const sorted = rows.toSorted((a, b) => a.start - b.start || a.end - b.end)
-  return sorted.flatMap((one, at) => {
-    if (one.start === one.end) return []
-    const inside: Placed[] = []
-    let from = at
-    while (from > 0 && sorted[from - 1]?.start === one.start) from--
-    for (let other = sorted[from]; other && other.start <= one.end; other = sorted[++from]) {
-      if (other !== one && isWithin(other, one)) inside.push(other)
-    }
-    return inside.length === 0 ? [] : [{ one, inside }]
-  })
+/** Of one writer's. */
+function linesOf(rows: readonly Placed[]): readonly InLine[] {
+  const line = rows.toSorted((a, b) => a.start - b.start || a.end - b.end)
+  return line.map((one, at) => ({ one, line, at }))
+}
+
+/** @param at - Where it is in the line. */
+function insideOf(one: Placed, line: readonly Placed[], at: number): readonly Placed[] {
+  const inside: Placed[] = []
+  let from = at
+  while (from > 0 && line[from - 1]?.start === one.start) from--
+  for (let other = line[from]; other && other.start <= one.end; other = line[++from]) {
+    if (other !== one && isWithin(other, one)) inside.push(other)
+  }
+  return inside
 }
 
 /** Of two that have the same entries the later one is the wider. */

@@ -26,8 +26,12 @@ export const SPAN_INFLATED_MAX: number = 16 * 1024 * 1024
 /** Longest content, in bytes, that is not worth deflating. */
 const AS_IS_BYTES_MAX = 512
 
-/** Content from which samples are looked at first, and what these are. */
+/**
+ * Content of which samples are looked at first, and what these are. Larger content is always deflated:
+ * where they mislead, it might fit into no span.
+ */
 const SAMPLED_BYTES_MIN = 8 * 1024
+const SAMPLED_BYTES_MAX = 512 * 1024
 const SAMPLES = 4
 const SAMPLE_BYTES = 1024
 /** Of all samples; of random ones not a byte is saved. */
@@ -78,7 +82,8 @@ export function unpackContent(plaintext: Uint8Array, deflate: Deflate): Uint8Arr
 }
 
 function isWorth(content: Uint8Array, deflate: Deflate): boolean {
-  if (content.length < SAMPLED_BYTES_MIN) return content.length > AS_IS_BYTES_MAX
+  const isSampled = content.length >= SAMPLED_BYTES_MIN && content.length <= SAMPLED_BYTES_MAX
+  if (!isSampled) return content.length > AS_IS_BYTES_MAX
   const samples = new Uint8Array(SAMPLES * SAMPLE_BYTES)
   const apart = Math.floor((content.length - SAMPLE_BYTES) / (SAMPLES - 1))
   for (let at = 0; at < SAMPLES; at++) {

@@ -42,12 +42,23 @@ describe("[L25] content", () => {
     expect(deflatedOf(noise(8191))).toEqual([8191])
     expect(deflatedOf(words(8192))).toEqual([4096, 8192])
     expect(deflatedOf(words(300_001))).toEqual([4096, 300_001])
+    expect(deflatedOf(noise(512 * 1024 + 1))).toEqual([512 * 1024 + 1])
   })
 
   test("that is as good as random costs its samples only", () => {
-    for (const length of [8192, 8193, 26_000, 1_000_003]) {
+    for (const length of [8192, 8193, 26_000, 512 * 1024]) {
       expect(deflatedOf(noise(length))).toEqual([4096])
     }
+  })
+
+  test("that is large is deflated whatever samples would say", () => {
+    const length = 1024 * 1024
+    const content = words(length)
+    const apart = Math.floor((length - 1024) / 3)
+    for (let at = 0; at < 4; at++) content.set(noise(1024), at * apart)
+    const { deflate, asked } = counting()
+    expect(packContent(content, deflate).length).toBeLessThan(length / 2)
+    expect(asked()).toEqual([length])
   })
 
   test("of which a quarter can be deflated is", () => {

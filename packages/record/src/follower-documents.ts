@@ -17,8 +17,8 @@ interface Follower {
   readonly generation: number
   /** What it was made of. */
   readonly bytes: number
-  /** What it lacks. */
-  readonly left: readonly Uint8Array[]
+  /** What it lacks; `unknown`: it cannot be brought up, only made anew. */
+  readonly left: readonly Uint8Array[] | "unknown"
 }
 
 export class Followers {
@@ -45,11 +45,10 @@ export class Followers {
   async follow(document: DocumentId): Promise<number> {
     const { generation } = this.#link
     const known = this.#followers.get(document)
-    this.#followers.delete(document)
-    const bytes =
-      known?.generation === generation && (await this.#tell(document, known.left))
-        ? known.bytes
-        : await this.restore(document)
+    // Whatever becomes of it, the host may have something of it from now on.
+    this.#followers.set(document, { generation, bytes: known?.bytes ?? 0, left: "unknown" })
+    const isTold = known?.generation === generation && (await this.#tell(document, known.left))
+    const bytes = isTold ? known.bytes : await this.restore(document)
     this.#followers.set(document, { generation, bytes, left: [] })
     return bytes
   }
@@ -58,13 +57,14 @@ export class Followers {
   async restore(document: DocumentId): Promise<number> {
     const pieces = await this.#pieces(document)
     if (pieces.length > 0) await this.#link.call("restore", { document, pieces })
+    else await this.forget(document)
     return bytesOf(pieces)
   }
 
   /** What is near took these. */
   async outgrown(document: DocumentId, changes: readonly Uint8Array[]): Promise<void> {
     const follower = this.#followers.get(document)
-    if (follower === undefined) return
+    if (follower === undefined || follower.left === "unknown") return
     const left = [...follower.left, ...changes]
     const bytes = follower.bytes + bytesOf(changes)
     this.#followers.set(document, { ...follower, bytes, left })
@@ -90,7 +90,8 @@ export class Followers {
   }
 
   /** @returns Whether the host could take them. */
-  async #tell(document: DocumentId, changes: readonly Uint8Array[]): Promise<boolean> {
+  async #tell(document: DocumentId, changes: Follower["left"]): Promise<boolean> {
+    if (changes === "unknown") return false
     if (changes.length === 0) return true
     try {
       await this.#link.call("follow", { document, changes })

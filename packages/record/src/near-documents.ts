@@ -42,8 +42,8 @@ export const NEAR_AT_ONCE_MAX = 512
 /** What a document may be loaded from here. */
 const PIECES_MAX = 512
 const PIECES_BYTES_MAX: number = 64 * 1024
-/** Of one document: each edit looks at every key. */
-const REGISTERS_MAX = 8192
+/** Of what stands in one document: it is read in one go, some 50 ms of them. */
+const LINE_BYTES_MAX: number = 512 * 1024
 
 /** Runs work here, and lets this thread do something else once much was done. */
 export type Breathe = <T>(work: () => Promise<T>) => Promise<T>
@@ -60,8 +60,7 @@ export class NearDocuments {
   constructor(sha256: Sha256) {
     this.#parts = {
       writer: new ChangeWriter(sha256),
-      fits: ({ opCount, registerCount }) =>
-        opCount <= DOCUMENT_OPS_MAX && registerCount <= REGISTERS_MAX,
+      fits: ({ opCount, bytes }) => opCount <= DOCUMENT_OPS_MAX && bytes <= LINE_BYTES_MAX,
       automerge: () => Promise.reject(new NeedsAutomerge()),
     }
   }

@@ -50,7 +50,8 @@ interface OwnEnd {
 /** A line with more at its end, until it is taken: then the line that it was is used no more. */
 export interface LongerLine {
   readonly opCount: number
-  readonly registerCount: number
+  /** About what it takes in memory. */
+  readonly bytes: number
   take(): StraightLine
 }
 
@@ -86,10 +87,6 @@ export class StraightLine {
 
   get opCount(): number {
     return this.#state.opCount
-  }
-
-  get registerCount(): number {
-    return this.#state.cells.size
   }
 
   /** About what it takes in memory. */
@@ -148,8 +145,8 @@ export class StraightLine {
   }
 
   #longer(end: LineEnd): LongerLine {
-    const { opCount, registerCount } = end
-    return { opCount, registerCount, take: () => new StraightLine(end.enter()) }
+    const { opCount, bytes } = end
+    return { opCount, bytes, take: () => new StraightLine(end.enter()) }
   }
 }
 
@@ -159,16 +156,14 @@ class LineEnd {
   readonly #ends = new Map<string, OwnEnd>()
   readonly #standings = new Map<string, Standing>()
   #head: string | undefined
-  #bytes: number
+  bytes: number
   opCount: number
-  registerCount: number
 
   constructor(line: LineState) {
     this.#line = line
     this.#head = line.head
-    this.#bytes = line.bytes
+    this.bytes = line.bytes
     this.opCount = line.opCount
-    this.registerCount = line.cells.size
   }
 
   /** Whether it is a change that Automerge makes there. */
@@ -186,8 +181,7 @@ class LineEnd {
     for (const [at, { key, cell }] of writes.entries()) {
       const before = this.#at(key)
       const bytes = STANDING_BYTES + key.length + bytesOf(cell.value)
-      if (before === undefined) this.registerCount++
-      this.#bytes += bytes - (before?.bytes ?? 0)
+      this.bytes += bytes - (before?.bytes ?? 0)
       this.#standings.set(key, { op: `${startOp + at}@${actor}`, bytes, cells: [cell] })
     }
     this.#ends.set(actor, { seq, hash })
@@ -203,8 +197,8 @@ class LineEnd {
       standings.set(key, standing)
       cells.set(key, standing.cells)
     }
-    const { opCount } = this
-    return { head: this.#head, opCount, bytes: this.#bytes, ends, cells, standings }
+    const { opCount, bytes } = this
+    return { head: this.#head, opCount, bytes, ends, cells, standings }
   }
 
   #at(key: string): Standing | undefined {

@@ -110,18 +110,65 @@ test("[D14] what the host has beside a document that is near is given up when it
   expect(calls.slice(3)).toEqual(["restore", "history"])
 })
 
-test("[D14] a document of very many fields is the host's", async () => {
+test("[D14] a document in which very much stands is the host's", async () => {
   const { documents, calls } = await opened({ near: true })
-  const edit = (from: number, count: number) =>
+  const edit = (from: number, value: string) =>
     documents.edit({
       document: card,
-      edits: Array.from({ length: count }, (_, at) => set("x", `field ${from + at}`)),
+      edits: Array.from({ length: 64 }, (_, at) => set(value, `field ${from + at}`)),
       actor: actor(1),
     })
-  for (let from = 0; from < 8192; from += 64) await edit(from, 64)
+  for (let from = 0; from < 2048; from += 64) await edit(from, "x")
   expect(calls).toEqual([])
-  await edit(8192, 1)
-  expect(calls).toEqual(["restore", "edit"])
+  for (let from = 2048; from < 3072; from += 64) await edit(from, "x")
+  expect(calls.slice(0, 2)).toEqual(["restore", "edit"])
+
+  const few = await opened({ near: true })
+  await few.documents.edit({ document: card, edits: [set("x".repeat(60_000))], actor: actor(1) })
+  expect(few.calls).toEqual([])
+  const large = Array.from({ length: 9 }, (_, at) => set("x".repeat(60_000), `field ${at}`))
+  await few.documents.edit({ document: card, edits: large, actor: actor(1) })
+  expect(few.calls).toEqual(["restore", "edit"])
+})
+
+test("[D14] what the host could not take of a document that is near is made anew, or forgotten with it", async () => {
+  const faults = { refuses: false, loses: false }
+  const disk = new Map<DocumentId, Uint8Array[]>()
+  const host = await openInLineHost()
+  const link: HostLink = {
+    generation: 1,
+    call: async (name, input) => {
+      if (name === "follow" && faults.refuses) throw new RecordError("RECORD_CHANGE_REFUSED", "no")
+      return host.call(name, input)
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+  const reload = async (document: DocumentId) => {
+    if (faults.loses) throw new Error("the disk failed")
+    return disk.get(document) ?? []
+  }
+  const documents = new SerialDocuments({ link, reload, sha256 })
+  const edit = (value: string) =>
+    documents.edit({ document: card, edits: [set(value)], actor: actor(1) })
+  await edit("first")
+  await documents.history(card)
+  await edit("second")
+  faults.refuses = true
+  expect(await documents.history(card)).toHaveLength(2)
+  await edit("third")
+  faults.loses = true
+  await expect(documents.history(card)).rejects.toThrow("the disk failed")
+  faults.refuses = false
+  faults.loses = false
+  expect(await documents.history(card)).toHaveLength(3)
+  await edit("fourth")
+  faults.refuses = true
+  faults.loses = true
+  await expect(documents.history(card)).rejects.toThrow("the disk failed")
+  await documents.forget(card)
+  faults.loses = false
+  expect(await documents.read(card)).toBeUndefined()
+  expect(await documents.history(card)).toEqual([])
 })
 
 test("[D14] changes made apart, many changes, and saved forms are the host's", async () => {
