@@ -9,6 +9,7 @@ import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:net"
 import { join as joinPath } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { folderHolder } from "../../nodes/device/src/folder-holder.ts"
 import type { Imported, Relationship, Status } from "../harness/answers.ts"
 import type { Device } from "../harness/device.ts"
 import { joinArgs, pairDevices, shownBy } from "../harness/pairing.ts"
@@ -175,16 +176,21 @@ describe("a folder in use", () => {
     "by a daemon that is starting: a command waits for it",
     async () => {
       const starting = laptop.daemon.up()
+      const store = joinPath(laptop.folder, "store")
+      await until(async () => (await folderHolder(store))?.command === "up", {
+        what: "the daemon has the folder",
+        everyMs: 2,
+      })
       const names = Array.from({ length: 8 }, (_, at) => `during the start ${at}`)
       const sets = await Promise.all(
-        names.map((name, at) => laptop.run(["set", `card/notes/${at}/note`, name])),
+        names.map((name, at) => laptop.run(["set", `card/notes/start-${at}/note`, name])),
       )
       await starting
       for (const { status, stderr } of sets)
         expect({ status, stderr }).toEqual({ status: 0, stderr: "" })
       const read = JSON.stringify(await laptop.get())
       for (const name of names) expect(read).toContain(name)
-      await laptop.run(["unset", "card/notes"])
+      for (const at of names.keys()) await laptop.run(["unset", `card/notes/start-${at}`])
       await laptop.daemon.down()
       expect(await laptop.get()).toEqual(record)
     },
