@@ -13,7 +13,7 @@ import { CodecError } from "@fulcrum/codec/codec-error"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { BodyColumns } from "@fulcrum/log/entry-columns"
 import { LogError } from "@fulcrum/log/log-error"
-import type { Sliced } from "@fulcrum/log/slices"
+import { SLICE_PARTS, type Sliced } from "@fulcrum/log/slices"
 import { ChangeColumnsReader, ChangeColumnsWriter } from "@fulcrum/record/change-columns"
 import { ByteReader, ByteWriter } from "@fulcrum/record/columns"
 import {
@@ -23,15 +23,12 @@ import {
   recordItems,
 } from "./record-items.ts"
 
-/** Bodies after which others may have their turn. */
-const SLICE_BODIES = 64
-
 export const recordColumns: BodyColumns = {
   *pack(bodies) {
     const shapes = new ByteWriter()
     const columns = new ChangeColumnsWriter(sha256)
     for (const [number, body] of bodies.entries()) {
-      if (number % SLICE_BODIES === 0) yield
+      if (number % SLICE_PARTS === 0) yield
       const changes = changesIn(body)
       const read = changes?.map(({ value }) => columns.read(value.change))
       const isKept = !columns.isFull && (read?.every((one) => one !== undefined) ?? false)
@@ -71,7 +68,7 @@ function* unpack(
   const bodies: Uint8Array[] = []
   let bytes = 0
   while (bodies.length < count) {
-    if (bodies.length % SLICE_BODIES === 0) yield
+    if (bodies.length % SLICE_PARTS === 0) yield
     const body = readBody(shapes, columns)
     bytes += body.length
     if (bytes > bytesMax) throw new RangeError("more than a span may hold")

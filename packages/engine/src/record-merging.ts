@@ -19,6 +19,7 @@ const LOAD_WRITES = 4
 /** Merges that closing waits for. */
 const CLOSING_MERGES_MAX = 8
 
+/** What it needs of a replica. */
 type Merged = { readonly merging: Pick<Replica["merging"], "merge"> }
 
 export class RecordMerging {

@@ -19,14 +19,13 @@ import type { PlacedRecord } from "./log-records.ts"
 import type { LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import { SPAN_INFLATED_MAX } from "./packing.ts"
-import { atOnce, inSlices, type Sliced } from "./slices.ts"
+import { atOnce, inSlices, SLICE_PARTS, type Sliced } from "./slices.ts"
 import { isSigned, SPAN_ENTRIES, type Span, type SpanHeader, sealSpan } from "./span.ts"
 import {
   encodeSpanEntries,
   openEncodedEntries,
   openingSpan,
   openSpan,
-  SLICE_ENTRIES,
   type SpanSecrets,
 } from "./span-entries.ts"
 import type { StoredEntries } from "./stored-entries.ts"
@@ -220,7 +219,7 @@ function* chainAfter(
   let chain = chainBefore
   for (const [at, entry] of encoded.entries()) {
     chain = nextChain(chainKey, chain, entry)
-    if (at % SLICE_ENTRIES === 0) yield
+    if (at % SLICE_PARTS === 0) yield
   }
   return chain
 }

@@ -16,10 +16,10 @@ import type { PlacedRecord } from "./log-records.ts"
 import type { LogOp, LogVault } from "./log-vault.ts"
 import { type MergedSpan, type MergingOptions, mergeSpans } from "./merging.ts"
 import {
-  type DueMerge,
   dueMerge,
   LINE_SPANS_MAX,
   MERGED_BYTES_MAX,
+  type MergeRule,
   type TieredSpan,
 } from "./tiers.ts"
 
@@ -27,9 +27,6 @@ export interface OwnTiersOptions extends MergingOptions {
   readonly vault: LogVault
   readonly lastMerge: number
 }
-
-/** Which of the last spans of a log are to become one. */
-export type MergeRule = (line: readonly TieredSpan[]) => DueMerge | undefined
 
 export class OwnTiers {
   readonly #options: OwnTiersOptions

@@ -9,8 +9,8 @@
  *
  * Packing 0 is raw DEFLATE; 1 is the content as it is: for short content, where DEFLATE costs
  * time and padding hides whatever it saves, and for what is as good as random. Of long content a few
- * samples tell that, for DEFLATE is slowest where it gains nothing. The content's length is stated, and never more than
- * that is inflated.
+ * samples tell that, for DEFLATE is slowest where it gains nothing. The content's length is stated,
+ * and never more than that is inflated.
  *
  * @module
  */

@@ -9,6 +9,9 @@ import type { Clock } from "@fulcrum/crypto/clock"
 /** What it yields says nothing. */
 export type Sliced<T> = Generator<undefined, T, undefined>
 
+/** Parts, such as entries, after which it yields. */
+export const SLICE_PARTS = 64
+
 /** How long it keeps the thread to itself. */
 const SLICE_MS = 8
 

@@ -19,7 +19,7 @@ import { type BodyColumns, decodeEntryColumns, isInColumns } from "./entry-colum
 import { type ChainHash, type ChainKey, type EpochKey, type IncarnationId, idKey } from "./ids.ts"
 import { LogError, readingAs } from "./log-error.ts"
 import { SPAN_INFLATED_MAX } from "./packing.ts"
-import { atOnce, type Sliced } from "./slices.ts"
+import { atOnce, SLICE_PARTS, type Sliced } from "./slices.ts"
 import {
   malformed,
   openSpanContent,
@@ -58,9 +58,6 @@ const entriesSchema: Schema<readonly Uint8Array[]> = array(
   SPAN_ENTRIES_MAX,
 )
 
-/** Entries after which others may have their turn. */
-export const SLICE_ENTRIES = 64
-
 const EMPTY = new Uint8Array(0)
 
 export function encodeSpanEntries(entries: readonly Uint8Array[]): Uint8Array {
@@ -92,7 +89,7 @@ export function* openingSpan(
     const chain = nextChain(secrets.chainKey, chainBefore, encoded[i] ?? EMPTY)
     entries.push({ ...entry, chainBefore, chain })
     chainBefore = chain
-    if (i % SLICE_ENTRIES === 0) yield
+    if (i % SLICE_PARTS === 0) yield
   }
   if (!equalBytes(chainBefore, header.chainEnd)) throw unchained()
   if (!kindsFit(header.kind, entries)) throw malformed()

@@ -46,6 +46,9 @@ export interface DueMerge {
   readonly to: number
 }
 
+/** Which of the last spans of one log, the oldest first, are to become one now. */
+export type MergeRule = (line: readonly TieredSpan[]) => DueMerge | undefined
+
 /**
  * @param line - The last spans of one log, the oldest first.
  * @returns Which of them are to become one now; there may be more to do after that.
