@@ -37,6 +37,8 @@ export interface BenchDeviceOptions {
   readonly random: Random
   /** Seals the vault; changes no size. */
   readonly vaultRandom: Random
+  /** What is in the entries is nobody's record. */
+  readonly isOpaque?: boolean
 }
 
 /** What the log has admitted of each document, to make it of. */
@@ -60,7 +62,7 @@ export async function openBenchDevice(options: BenchDeviceOptions): Promise<Benc
     writer: { begin: () => ({ key: generateSigningKey(random), certificate: new Uint8Array() }) },
     random,
     deflate: systemDeflate(),
-    bodies: recordColumns,
+    ...(options.isOpaque !== true && { bodies: recordColumns }),
   })
   return { vault, replica }
 }

@@ -90,7 +90,10 @@ export function shapeSeed({ edits, documents }: RecordShape): SeededRandom {
 }
 
 export function spaceKeysOf(shape: RecordShape): SpaceKeys {
-  const random = shapeSeed(shape).fork("keys")
+  return spaceKeysFrom(shapeSeed(shape).fork("keys"))
+}
+
+export function spaceKeysFrom(random: SeededRandom): SpaceKeys {
   return {
     tag: spaceTagSchema.decode(random.bytes(32)),
     chainKey: chainKeySchema.decode(random.bytes(32)),

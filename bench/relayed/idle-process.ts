@@ -11,13 +11,13 @@ import { createInterface } from "node:readline"
 import { systemClock } from "@fulcrum/crypto/clock"
 import { generateSigningKey } from "@fulcrum/crypto/ed25519"
 import { systemRandom } from "@fulcrum/crypto/random"
-import { capabilityEnd, signCapability } from "@fulcrum/log/mailbox"
 import type { Host } from "@fulcrum/net/contract"
 import { libp2pNetwork } from "@fulcrum/net/libp2p"
 import { connectRelay } from "@fulcrum/relay/client"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { fieldsOf, text } from "../json-fields.ts"
 import { say } from "./carrier.ts"
+import { capabilityOf } from "./mailbox-access.ts"
 
 /** Devices that connect at a time. */
 const TOGETHER = 4
@@ -49,13 +49,7 @@ async function connect(): Promise<Host> {
   const key = generateSigningKey(random)
   const holder = generateSigningKey(random)
   await client.create({ key, kind: "archive" })
-  const capability = signCapability({
-    mailboxKey: key,
-    right: "read",
-    holder: holder.publicKey,
-    notAfter: capabilityEnd(clock.now()),
-    serial: random.bytes(16),
-  })
+  const capability = capabilityOf({ mailboxKey: key, holder, right: "read", clock, random })
   const mailbox = await client.open({ capability, mailbox: key.publicKey, holder })
   await mailbox.watch(() => undefined)
   return host

@@ -11,23 +11,16 @@ import { equalBytes } from "@fulcrum/codec/bytes"
 import { systemClock } from "@fulcrum/crypto/clock"
 import { generateSigningKey } from "@fulcrum/crypto/ed25519"
 import { seededRandom, systemRandom } from "@fulcrum/crypto/random"
-import { systemDeflate } from "@fulcrum/log/deflate"
-import {
-  chainKeySchema,
-  epochIdSchema,
-  epochKeySchema,
-  idKey,
-  spaceTagSchema,
-} from "@fulcrum/log/ids"
-import { capabilityEnd, signCapability } from "@fulcrum/log/mailbox"
-import { openReplica, type Replica } from "@fulcrum/log/replica"
+import type { Replica } from "@fulcrum/log/replica"
 import { libp2pNetwork } from "@fulcrum/net/libp2p"
 import { openLevelStore } from "@fulcrum/store/level"
-import { openVault } from "@fulcrum/store/vault"
 import { MailboxLink } from "../../packages/engine/src/mailbox-link.ts"
 import { visitRelay } from "../../packages/engine/src/relay-visit.ts"
 import { Signal } from "../../packages/engine/src/signal.ts"
+import { openBenchDevice } from "../bench-device.ts"
+import { spaceKeysFrom } from "../seeded-record.ts"
 import { type Carrier, type CarrierTask, readTask, say, serveCarrier } from "./carrier.ts"
+import { capabilityOf } from "./mailbox-access.ts"
 
 const ENTRY_BYTES = 200
 /** Entries written together, as an engine does under load. */
@@ -42,27 +35,11 @@ async function open({ folder, relay, isWriter }: CarrierTask): Promise<Carrier> 
   const shared = seededRandom("relayed opaque entries")
   const [random, clock] = [systemRandom(), systemClock()]
   const store = await openLevelStore({ folder: join(folder, isWriter ? "writer" : "reader") })
-  const vault = await openVault({ store, key: random.bytes(32), random })
-  const tag = spaceTagSchema.decode(shared.bytes(32))
-  const chainKey = chainKeySchema.decode(shared.bytes(32))
-  const epoch = {
-    id: epochIdSchema.decode(shared.bytes(32)),
-    key: epochKeySchema.decode(shared.bytes(32)),
-  }
   const mailboxKey = generateSigningKey(shared)
   const holder = generateSigningKey(random)
-  const replica = await openReplica({
-    vault,
-    keyring: {
-      tag,
-      chainKey,
-      current: epoch,
-      epochKey: (id) => (idKey(id) === idKey(epoch.id) ? epoch.key : undefined),
-    },
-    writer: { begin: () => ({ key: generateSigningKey(random), certificate: new Uint8Array() }) },
-    random,
-    deflate: systemDeflate(),
-  })
+  const keys = spaceKeysFrom(shared)
+  const device = { store, keys, random, vaultRandom: random, isOpaque: true }
+  const { vault, replica } = await openBenchDevice(device)
   const seen = new Signal()
   let admitted = 0
   const link = new MailboxLink({
@@ -70,14 +47,7 @@ async function open({ folder, relay, isWriter }: CarrierTask): Promise<Carrier> 
     access: {
       mailbox: mailboxKey.publicKey,
       holder,
-      capability: (right) =>
-        signCapability({
-          mailboxKey,
-          right,
-          holder: holder.publicKey,
-          notAfter: capabilityEnd(clock.now()),
-          serial: random.bytes(16),
-        }),
+      capability: (right) => capabilityOf({ mailboxKey, holder, right, clock, random }),
       create: { key: mailboxKey, kind: "archive" },
     },
     space: {
