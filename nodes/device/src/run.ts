@@ -41,7 +41,7 @@ export interface CommandLine {
 type Run = FolderContext & { readonly command: CatalogCommand; readonly rawArgs: JsonValue }
 
 const AWAKE_MS = 3_600_000
-/** How long a daemon may take to start. */
+/** How long a daemon may take to start, or to end. */
 const DAEMON_START_MS = 15_000
 const DAEMON_RETRY_MS = 100
 /** Past this the process ends, whatever still hangs. */
@@ -100,30 +100,34 @@ async function run(context: Run): Promise<Outcome | undefined> {
 }
 
 async function runOnRecord(context: Run): Promise<Outcome | undefined> {
-  const client = await reachDaemon(context)
+  const deadline = systemClock().now() + DAEMON_START_MS
+  const client = await reachDaemon(context, deadline)
   if (client !== undefined) return await runThere(client, context)
   try {
     return await runHere(context)
   } catch (error) {
     if (codeOf(error) !== "STORE_LOCKED") throw error
     // It may have begun to start meanwhile.
-    const late = await reachDaemon(context)
+    const late = await reachDaemon(context, deadline)
     if (late === undefined) throw error
     return await runThere(late, context)
   }
 }
 
 /** @returns `undefined`: there is none. One that is starting is waited for. */
-async function reachDaemon({ home, signal }: Run): Promise<DaemonClient | undefined> {
+async function reachDaemon(
+  { home, io, signal }: Run,
+  deadline: number,
+): Promise<DaemonClient | undefined> {
   const clock = systemClock()
-  const deadline = clock.now() + DAEMON_START_MS
-  for (;;) {
+  for (let looks = 1; ; looks++) {
     const daemon = await findDaemon(home)
     const client = daemon && new DaemonClient(daemon, systemRandom())
     if (await client?.isThere()) return client
     client?.close()
     const isStarting = (await folderHolder(home.storeFolder))?.command === "up"
     if (!isStarting || clock.now() >= deadline) return undefined
+    if (looks === 1) io.progress("Waiting for `fulcrum up`")
     await clock.sleep(DAEMON_RETRY_MS, signal)
   }
 }
