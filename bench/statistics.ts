@@ -11,6 +11,18 @@ export interface Summary {
   readonly count: number
 }
 
+/**
+ * The least of the values that at least `percent` of all do not exceed (nearest rank).
+ *
+ * @throws {RangeError} There are no values.
+ */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const value = sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)]
+  if (value === undefined) throw new RangeError("no values")
+  return value
+}
+
 /** @throws {RangeError} There is nothing to summarise. */
 export function summarise(values: readonly number[]): Summary {
   const sorted = values.toSorted((a, b) => a - b)

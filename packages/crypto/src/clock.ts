@@ -25,6 +25,8 @@ export function systemClock(): Clock {
     now: () => Date.now(),
     async sleep(ms, signal) {
       signal?.throwIfAborted()
+      // A turn for others, which a timer gives a millisecond late.
+      if (ms <= 0) return nextTurn()
       let left = ms
       do {
         await sleepOnce(Math.min(left, TIMER_MS_MAX), signal)
@@ -32,6 +34,13 @@ export function systemClock(): Clock {
       } while (left > 0)
     },
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve)
+    else setTimeout(resolve, 0)
+  })
 }
 
 function sleepOnce(ms: number, signal: AbortSignal | undefined): Promise<void> {

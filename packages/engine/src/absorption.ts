@@ -21,6 +21,7 @@ import type { DocumentCache } from "./document-cache.ts"
 import { ItemTable } from "./item-table.ts"
 import { keptEntries, readOwn } from "./kept-entries.ts"
 import type { Membership } from "./membership.ts"
+import { Owed, type Owing } from "./owed.ts"
 import { Quarantine, STRANDED } from "./quarantine.ts"
 import type { RecordItem } from "./record-items.ts"
 import { changesByDocument, vetEntries } from "./vetting.ts"
@@ -30,29 +31,27 @@ const arrivalSchema: Schema<number> = uint()
 
 /** What entries came to, before it is written. */
 export interface Absorbed {
+  /** What is written with them. */
   readonly ops: readonly VaultOp[]
   /** Those that are no changes of documents. */
   readonly items: readonly RecordItem[]
   readonly documents: ReadonlySet<DocumentId>
-  /** Arrival of the last entry. */
-  readonly applied: number
+  /** Arrival of the last entry; absent: there is none. */
+  readonly applied?: number
+  /** What waits until they are durable, and for a quiet moment then. */
+  readonly owing?: Owing
 }
 
-/** What is still to be written, as it was read from entries that are durable. */
-interface Owed {
-  readonly ops: readonly VaultOp[]
-  readonly changes: ReadonlyMap<DocumentId, readonly Uint8Array[]>
-  readonly actors: ReadonlyMap<string, Uint8Array>
+/** What entries came to, before it is known whether it waits. */
+interface Came extends Omit<Absorbed, "owing">, Owing {
+  readonly mayWait: boolean
 }
 
-/** Operations that wait for a quiet moment, and the bytes of their values: memory, and a write. */
-const OWED_MAX = 8192
-const OWED_BYTES_MAX: number = 8 * 1024 * 1024
-
-const NOTHING_OWED: Owed = { ops: [], changes: new Map(), actors: new Map() }
-
-/** Fewer operations are sealed in a few milliseconds, and written at once. */
+/** Fewer operations are sealed in a few milliseconds, and written at once if nothing waits. */
 export const OWED_MIN = 64
+
+/** Are sealed in a millisecond or two: nothing that comes in notices. */
+export const OWED_PART = 64
 
 export interface AbsorptionParts {
   readonly vault: Vault
@@ -63,6 +62,8 @@ export interface AbsorptionParts {
   readonly clock?: Clock
   /** Fewer operations are written at once: {@link OWED_MIN}. */
   readonly owedMin: number
+  /** As many are written at a time: {@link OWED_PART}. */
+  readonly owedPart: number
 }
 
 export class Absorption {
@@ -71,9 +72,7 @@ export class Absorption {
   readonly #parts: AbsorptionParts
   readonly #actorTable: Table
   readonly #appliedTable: Table
-  #owed: Owed = NOTHING_OWED
-  /** What the last call of `foreign` came to, if it may wait. */
-  #mayWait: { readonly absorbed: Absorbed; readonly owed: Owed } | undefined
+  readonly #owed = new Owed()
 
   constructor(parts: AbsorptionParts) {
     const { vault } = parts
@@ -89,31 +88,32 @@ export class Absorption {
     return this.#actors().writerOf(actor)
   }
 
-  /**
-   * Leaves what entries came to for the next write, if nobody reads it from the disk meanwhile: the
-   * log has it, and whoever reloads a document is given its changes.
-   */
-  owe(absorbed: Absorbed): boolean {
-    if (this.#mayWait?.absorbed !== absorbed) return false
-    this.#set(this.#mayWait.owed)
-    this.#parts.documents.kept(absorbed.documents)
-    return true
+  /** Whether something waits for a quiet moment. */
+  get owes(): boolean {
+    return this.#owed.ops.length > 0
   }
 
-  /** What is owed. */
-  get owed(): readonly VaultOp[] {
-    return this.#owed.ops
-  }
-
-  /** This was written, and with it what was owed. */
-  written(documents: Iterable<DocumentId>): void {
+  /** These entries are durable, and with them what is written with them. */
+  written({ documents, owing }: Absorbed): void {
+    if (owing) this.#owed.add(owing)
+    else this.#owed.clear()
+    this.#wait()
     this.#parts.documents.kept(documents)
-    this.#set(NOTHING_OWED)
+  }
+
+  /** Writes what waits: all of it, or a part. */
+  async pay(amount: "all" | "part"): Promise<void> {
+    const part = amount === "all" ? this.#owed.ops : this.#owed.part(this.#parts.owedPart)
+    if (part.length === 0) return
+    await this.#parts.vault.write(part)
+    this.#owed.paid(part)
+    this.#wait()
   }
 
   /** What is owed will be read again from the log. */
   forget(): void {
-    this.#set(NOTHING_OWED)
+    this.#owed.clear()
+    this.#wait()
   }
 
   async readApplied(): Promise<number | undefined> {
@@ -126,18 +126,35 @@ export class Absorption {
   }
 
   /** Of entries of this device's own, which the documents have. */
-  async own(entries: readonly AdmittedEntry[]): Promise<Pick<Absorbed, "ops" | "items">> {
-    const begun = await begin(entries, this.#actors())
+  async own(entries: readonly AdmittedEntry[]): Promise<Absorbed> {
+    const actors = this.#actors()
+    const begun = await begin(entries, actors)
     const kept = keptEntries(entries.map(readOwn), { ...this.#parts, items: this.items })
-    return { ops: [...this.owed, ...begun, ...kept.ops], items: kept.items }
+    const applied = entries.at(-1)?.arrival
+    const until = applied === undefined ? [] : [this.putApplied(applied)]
+    return this.#absorbed({
+      ...kept,
+      ops: [...begun, ...kept.ops, ...until],
+      documents: new Set(kept.changes.keys()),
+      ...(applied !== undefined && { applied }),
+      actors: actors.begun,
+      mayWait: this.owes,
+    })
   }
 
-  /** Of entries from elsewhere, in the order of their arrival: has the documents take them. */
-  async foreign(entries: readonly AdmittedEntry[]): Promise<Absorbed> {
+  /**
+   * Of entries from elsewhere, in the order of their arrival: has the documents take them.
+   *
+   * @param options - `mayBegin`: they may wait though nothing else does, if they are many.
+   */
+  async foreign(
+    entries: readonly AdmittedEntry[],
+    { mayBegin }: { readonly mayBegin: boolean },
+  ): Promise<Absorbed> {
     const { record, membership, documents: workshop, cache } = this.#parts
     const evidence = await admissionEvidence(record, membership, entries)
     const actors = this.#actors()
-    const ops = [...this.owed, ...(await begin(entries, actors))]
+    const ops = [...(await begin(entries, actors))]
     const { accepted, refused, documents } = await vetEntries(entries, {
       documents: workshop,
       admits: (entry) => (membership.admits(entry, evidence) ? undefined : STRANDED),
@@ -149,20 +166,22 @@ export class Absorption {
     const kept = keptEntries(accepted, { cache, items: this.items }, saved.documents)
     const applied = entries.at(-1)?.arrival ?? 0
     ops.push(...saved.ops, ...kept.ops, this.putApplied(applied))
-    const absorbed = { ops, items: kept.items, documents, applied }
+    const begins = mayBegin && ops.length >= this.#parts.owedMin
+    return this.#absorbed({
+      ...kept,
+      ...{ ops, documents, applied },
+      actors: actors.begun,
+      mayWait: (this.owes || begins) && saved.documents.size === 0,
+    })
+  }
+
+  #absorbed({ ops, changes, actors, mayWait, ...came }: Came): Absorbed {
     // A share's spans are read from there.
-    const isRead = kept.items.some(({ kind }) => kind === "carried")
-    const { owedMin } = this.#parts
-    const isWorthIt = ops.length >= owedMin && ops.length <= OWED_MAX
-    const owed = {
-      ops,
-      changes: joined(this.#owed.changes, kept.changes),
-      actors: new Map([...this.#owed.actors, ...actors.begun]),
+    const isRead = came.items.some(({ kind }) => kind === "carried")
+    if (mayWait && !isRead && this.#owed.hasRoomFor(ops)) {
+      return { ...came, ops: [], owing: { ops, changes, actors } }
     }
-    const isSmall = saved.documents.size === 0 && bytesOf(ops) <= OWED_BYTES_MAX
-    const waits = isWorthIt && isSmall && !isRead
-    this.#mayWait = waits ? { absorbed, owed } : undefined
-    return absorbed
+    return { ...came, ops: [...this.#owed.ops, ...ops] }
   }
 
   /** What empties the tables, to make them anew from the log. */
@@ -175,29 +194,13 @@ export class Absorption {
     return ops
   }
 
-  #set(owed: Owed): void {
-    this.#owed = owed
-    this.#parts.cache.waits(owed.changes)
+  #wait(): void {
+    this.#parts.cache.waits(this.#owed.changes)
   }
 
   #actors(): ActorOwners {
     return new ActorOwners(this.#actorTable, this.#owed.actors)
   }
-}
-
-function joined(
-  before: Owed["changes"],
-  after: Owed["changes"],
-): ReadonlyMap<DocumentId, readonly Uint8Array[]> {
-  const all = new Map(before)
-  for (const [document, changes] of after) {
-    all.set(document, [...(all.get(document) ?? []), ...changes])
-  }
-  return all
-}
-
-function bytesOf(ops: readonly VaultOp[]): number {
-  return ops.reduce((sum, op) => sum + (op.type === "put" ? op.value.length : 0), 0)
 }
 
 async function begin(

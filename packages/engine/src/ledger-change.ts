@@ -24,6 +24,8 @@ export interface LedgerBounds {
   readonly entriesMax: number
   /** Operations that wait for a quiet moment. */
   readonly owedMin: number
+  /** Operations of what is owed that are written at a time. */
+  readonly owedPart: number
 }
 
 /** What a ledger is opened with. */
@@ -33,5 +35,5 @@ export interface LedgerParts {
   readonly membership: Membership
   /** By which others have their turn while many entries are read; absent: they have to wait. */
   readonly clock?: Clock
-  readonly bounds?: LedgerBounds
+  readonly bounds?: Partial<LedgerBounds>
 }

@@ -21,7 +21,7 @@ import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { AdmitResult, AdmittedEntry, Beside, Replica, WriteBeside } from "@fulcrum/log/replica"
 import type { DocumentId, Documents, Reload } from "@fulcrum/record/documents"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
-import { type Absorbed, Absorption, OWED_MIN } from "./absorption.ts"
+import { type Absorbed, Absorption, OWED_MIN, OWED_PART } from "./absorption.ts"
 import { DocumentCache } from "./document-cache.ts"
 import { inPieces, isOnePiece, PIECE_ENTRIES_MAX, readPieces } from "./entry-pieces.ts"
 import { errorCode } from "./error-code.ts"
@@ -29,7 +29,6 @@ import { admittedEntries } from "./kept-entries.ts"
 import type { LedgerChange, LedgerParts } from "./ledger-change.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
-import type { RecordItem } from "./record-items.ts"
 import { RecordState } from "./record-state.ts"
 import { ShownDocuments } from "./shown-documents.ts"
 import { StepQueue } from "./step-queue.ts"
@@ -71,7 +70,8 @@ export class Ledger {
     this.membership = parts.membership
     this.documents = parts.documents
     this.#cache = parts.cache
-    this.#absorption = new Absorption({ ...parts, owedMin: parts.bounds?.owedMin ?? OWED_MIN })
+    const { owedMin = OWED_MIN, owedPart = OWED_PART } = parts.bounds ?? {}
+    this.#absorption = new Absorption({ ...parts, owedMin, owedPart })
     this.#entriesMax = parts.bounds?.entriesMax ?? PIECE_ENTRIES_MAX
     this.shown = new ShownDocuments({
       ...parts,
@@ -80,7 +80,7 @@ export class Ledger {
         this.#queue.turn(async () => {
           await this.#mend()
           await this.#sure(async () => {
-            await this.#payOwed()
+            await this.#absorption.pay("all")
             await work()
           })
         }),
@@ -162,12 +162,18 @@ export class Ledger {
 
   /** Whether something that is shown, and in the log, waits for a quiet moment to be kept beside it. */
   get owes(): boolean {
-    return this.#absorption.owed.length > 0
+    return this.#absorption.owes
   }
 
   /** Writes that. What fails is found out before the next write. */
   settle(): Promise<void> {
-    return this.#queue.turn(() => this.#after(() => this.#payOwed()))
+    return this.#queue.turn(() => this.#after(() => this.#absorption.pay("all")))
+  }
+
+  /** Writes some of it, as {@link settle} does, so that nobody waits long. @returns Whether more waits. */
+  async settleSome(): Promise<boolean> {
+    await this.#queue.turn(() => this.#after(() => this.#absorption.pay("part")))
+    return this.owes && !this.#isUnsure
   }
 
   /** Takes spans of the record space from a peer, a relay or a file. */
@@ -212,7 +218,7 @@ export class Ledger {
       results.push(...released)
       admitted = admittedEntries(released)
     }
-    if (this.shown.early > 0) await this.#payOwed()
+    if (this.shown.early > 0) await this.#absorption.pay("all")
     await this.shown.dropCome()
     return results
   }
@@ -263,14 +269,10 @@ export class Ledger {
     const own = staged.recordEntries
     const ops = [...staged.ops]
     if (ops.length === 0) return
-    const items: RecordItem[] = []
-    let applied = this.#applied
+    let absorbed: Absorbed
     try {
-      const absorbed = await this.#absorption.own(own)
+      absorbed = await this.#absorption.own(own)
       ops.push(...absorbed.ops, ...this.membership.opsFor(own))
-      items.push(...absorbed.items)
-      applied = own.at(-1)?.arrival ?? this.#applied
-      if (applied !== this.#applied) ops.push(this.#absorption.putApplied(applied))
     } catch (error) {
       staged.abandon()
       throw error
@@ -282,14 +284,11 @@ export class Ledger {
       throw error
     }
     staged.commit()
-    this.#applied = applied
     const documents = new Set(steps.flatMap(({ documentsEdited }) => [...documentsEdited]))
-    this.#absorption.written(documents)
-    for (const document of documents) this.#used.add(document)
-    for (const item of items) this.#state.apply(item)
     const membership = this.membership.absorb(own) !== "same"
+    const change = this.#take({ ...absorbed, documents }, { membership, local: true })
     for (const step of steps) step.finish()
-    this.#tell({ documents, items, membership, local: true })
+    this.#tell(change)
   }
 
   /** Brings everything beside the log up to what the log has. */
@@ -333,13 +332,10 @@ export class Ledger {
     )
     const isNext = from === this.#applied + 1 && isOnePiece(entries, this.#entriesMax)
     if (!isNext || !isPlain || this.#mustRebuild) return undefined
-    const absorbed = await this.#absorption.foreign(entries)
+    const absorbed = await this.#absorption.foreign(entries, { mayBegin: false })
     return {
       ops: absorbed.ops,
-      written: () => {
-        this.#absorption.written(absorbed.documents)
-        applied(this.#take(absorbed, false))
-      },
+      written: () => applied(this.#take(absorbed, { membership: false, local: false })),
     }
   }
 
@@ -361,32 +357,26 @@ export class Ledger {
       await this.#rebuild(memberOps)
       return changed !== "same"
     }
-    const absorbed = await this.#absorption.foreign(entries)
-    if (options.mayOwe === true && this.#absorption.owe(absorbed)) {
-      // Keys open what is in the log.
-      await this.#vault.write(memberOps)
-    } else {
-      await this.#vault.write([...memberOps, ...absorbed.ops])
-      this.#absorption.written(absorbed.documents)
-    }
-    const change = this.#take(absorbed, changed !== "same")
+    const absorbed = await this.#absorption.foreign(entries, { mayBegin: options.mayOwe === true })
+    // Keys are never owed: they open what is in the log.
+    await this.#vault.write([...memberOps, ...absorbed.ops])
+    const change = this.#take(absorbed, { membership: changed !== "same", local: false })
     await this.#compactDue()
     this.#tell(change)
     return changed !== "same"
   }
 
-  #take({ documents, items, applied }: Absorbed, membership: boolean): LedgerChange {
+  /** These entries are durable. */
+  #take(
+    absorbed: Absorbed,
+    how: { readonly membership: boolean; readonly local: boolean },
+  ): LedgerChange {
+    const { documents, items, applied = this.#applied } = absorbed
+    this.#absorption.written(absorbed)
     this.#applied = applied
     for (const document of documents) this.#used.add(document)
     for (const item of items) this.#state.apply(item)
-    return { documents, items, membership, local: false }
-  }
-
-  /** Writes what waits for the next write, if nothing has been written since. */
-  async #payOwed(): Promise<void> {
-    if (!this.owes) return
-    await this.#vault.write(this.#absorption.owed)
-    this.#absorption.written([])
+    return { documents, items, ...how }
   }
 
   /** What a removed device wrote counts or not by what all logs together show. */

@@ -121,7 +121,7 @@ export class PersonNetwork {
       replica: ledger.record,
       clock,
       merged: () => this.#links.refresh(),
-      settle: () => ledger.settle(),
+      settleSome: () => ledger.settleSome(),
     })
     ledger.onChange((change) => this.#onLedger(change))
   }

@@ -16,6 +16,9 @@ const QUIET_MS = 250
 /** Writes in that time that make a load of them. */
 const LOAD_WRITES = 4
 
+/** Between two parts of what was left: whatever else is under way has it. */
+const PART_PAUSE_MS = 4
+
 /** Merges that closing waits for. */
 const CLOSING_MERGES_MAX = 8
 
@@ -26,26 +29,26 @@ export class RecordMerging {
   readonly #replica: Merged
   readonly #clock: Clock
   readonly #merged: () => void
-  readonly #settle: () => Promise<void>
+  readonly #settleSome: () => Promise<boolean>
   readonly #underway = new Underway()
   #isDue = false
   /** Written since the merge that is due was put off. */
   #pokes = 0
 
   /**
-   * @param options - `merged` is called after each merge: there is a span to bring. `settle` writes what
-   * waits for a quiet moment.
+   * @param options - `merged` is called after each merge: there is a span to bring. `settleSome` writes
+   * a part of what waits for a quiet moment, and tells whether more does.
    */
   constructor(options: {
     readonly replica: Merged
     readonly clock: Clock
     readonly merged: () => void
-    readonly settle: () => Promise<void>
+    readonly settleSome: () => Promise<boolean>
   }) {
     this.#replica = options.replica
     this.#clock = options.clock
     this.#merged = options.merged
-    this.#settle = options.settle
+    this.#settleSome = options.settleSome
   }
 
   /** Something was written here, or is to be. */
@@ -71,7 +74,9 @@ export class RecordMerging {
     this.#pokes = 0
     // Else nothing would bring it to an end if no more is written.
     if (underLoad) this.poke()
-    await this.#settle()
+    while (!signal.aborted && (await this.#settleSome())) {
+      await this.#clock.sleep(PART_PAUSE_MS, signal).catch(() => undefined)
+    }
     await this.#mergeWhile(() => !signal.aborted, underLoad)
   }
 

@@ -22,7 +22,7 @@ function heldClock() {
   return { clock, goOn, sleeping: () => sleeps.length }
 }
 
-function merging() {
+function merging({ parts = 1 } = {}) {
   const { clock, goOn, sleeping } = heldClock()
   const asked: boolean[] = []
   const replica = {
@@ -33,13 +33,35 @@ function merging() {
       },
     },
   }
-  const settle = async () => undefined
-  const one = new RecordMerging({ replica, clock, settle, merged: () => undefined })
+  let left = parts
+  const settleSome = async () => --left > 0
+  const one = new RecordMerging({ replica, clock, settleSome, merged: () => undefined })
   const write = (times: number) => {
     for (let at = 0; at < times; at++) one.poke()
   }
-  return { one, write, goOn, sleeping, asked }
+  return { one, write, goOn, sleeping, asked, left: () => left }
 }
+
+test("[P47] what waits is written a part at a time, with a pause after each but the last, and merged then", async () => {
+  const { one, write, goOn, sleeping, asked, left } = merging({ parts: 3 })
+  write(1)
+  await goOn()
+  for (const rest of [2, 1]) {
+    expect([left(), sleeping(), asked]).toEqual([rest, 1, []])
+    await goOn()
+  }
+  expect([left(), sleeping(), asked]).toEqual([0, 0, [false]])
+  await one.close()
+})
+
+test("[P47] closing does not wait for the parts that are left", async () => {
+  const { one, write, goOn, sleeping, left } = merging({ parts: 100 })
+  write(1)
+  await goOn()
+  expect(sleeping()).toBe(1)
+  await one.close()
+  expect(left()).toBe(99)
+})
 
 test("[P49] what is written now and then is merged a moment after, once", async () => {
   const { one, write, goOn, sleeping, asked } = merging()

@@ -12,8 +12,11 @@ export type Sliced<T> = Generator<undefined, T, undefined>
 /** Parts, such as entries, after which it yields. */
 export const SLICE_PARTS = 64
 
-/** How long it keeps the thread to itself. */
-const SLICE_MS = 8
+/**
+ * How long it keeps the thread to itself. A message from the network takes some five turns of the
+ * loop until it is answered, and waits for a slice at each of them.
+ */
+const SLICE_MS = 2
 
 export function atOnce<T>(work: Sliced<T>): T {
   for (;;) {

@@ -110,7 +110,7 @@ class WorkerLink implements HostLink {
 }
 
 /** Of work near, before others have their turn. */
-const BREATH_MS = 8
+const BREATH_MS = 2
 
 function breather(): Breathe {
   let workedMs = 0

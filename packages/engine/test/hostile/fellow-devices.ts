@@ -52,7 +52,7 @@ export interface FellowDevices extends AsyncDisposable {
 
 export interface DeviceLimits extends Pick<WorkerOptions, "callMsMax" | "memoryBytesMax"> {
   readonly seed?: string
-  readonly bounds?: LedgerBounds
+  readonly bounds?: Partial<LedgerBounds>
 }
 
 export async function fellowDevices(limits: DeviceLimits = {}): Promise<FellowDevices> {
