@@ -109,7 +109,7 @@ async function makeOne(path: string): Promise<boolean> {
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
+export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(absent))?.isDirectory() === true
 }
 

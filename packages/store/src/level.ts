@@ -39,6 +39,7 @@ import {
 } from "./level-folder.ts"
 import { lockFolder } from "./level-folder-lock.ts"
 import { LogNames } from "./level-log-names.ts"
+import { finishRebuilding } from "./level-rebuilt.ts"
 
 /** What LevelDB may need to open and to take a write, besides the write: its log as a table. */
 const REOPEN_BYTES = 4 * 1024 * 1024
@@ -66,6 +67,7 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Store>
   const { folder, damaged = "refuse" } = options
   let lock: AsyncDisposable | undefined
   try {
+    await finishRebuilding(folder)
     await makeFolder(folder)
     lock = await lockFolder(folder)
     const database = await openChecked(folder).catch(async (error: unknown) => {
