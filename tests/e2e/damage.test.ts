@@ -72,6 +72,15 @@ describe(`[E3] damage, seed ${SEED}`, { timeout: 120_000 + ROUNDS * 300_000 }, (
     await damageEach("laptop", () => heldBy("fulcrum", "laptop", [["get"]]))
   })
 
+  test("to a device's store is mended: it is made anew, and has the rest back from its relay", async () => {
+    await world.relay.up()
+    try {
+      await damageAndRepairEach()
+    } finally {
+      await world.relay.down()
+    }
+  })
+
   test("to a company's folder is found, or changes nothing", async () => {
     await damageEach("shop", () => heldBy("fulcrum-vendor", "shop", [["disclosures"]]))
   })
@@ -104,6 +113,55 @@ async function heldBy(
     answers.push(finished.stdout)
   }
   return { held: answers.join() }
+}
+
+/** Damages each file of the laptop's store in one way after another, until it is refused for it. */
+async function damageAndRepairEach(): Promise<void> {
+  const folder = world.stage.home("laptop")
+  const saved = join(await mkdtemp(join(world.stage.folder, "saved-")), "laptop")
+  await cp(folder, saved, { recursive: true, preserveTimestamps: true })
+  const look = () => heldBy("fulcrum", "laptop", [["get"]])
+  const right = await look()
+  const random = seeded(SEED)
+  let repaired = 0
+  for (const file of await filesOf(saved)) {
+    if (!file.startsWith("store/")) continue
+    for (const [kind, damage] of DAMAGES) {
+      await restore(saved, folder)
+      await writeFile(
+        join(folder, file),
+        damage(new Uint8Array(await readFile(join(folder, file))), random),
+      )
+      if ("held" in (await look())) continue
+      const label = `${file}, ${kind}`
+      const answer = await inLaptop<RepairAnswer>("doctor", "--repair")
+      expect([label, answer.repaired]).toEqual([label, true])
+      await inLaptop("sync", "--wait", "30")
+      expect([label, await look()]).toEqual([label, right])
+      const { checks } = await inLaptop<{ checks: readonly { check: string; ok: boolean }[] }>(
+        "doctor",
+      )
+      expect([label, checks.filter(({ ok }) => !ok)]).toEqual([label, []])
+      expect(await inLaptop<RepairAnswer>("doctor", "--repair")).toEqual({ repaired: false })
+      expect(await readdir(answer.kept)).toContain(file.replace("store/", ""))
+      repaired++
+      break
+    }
+  }
+  await restore(saved, folder)
+  expect(repaired).toBeGreaterThan(1)
+}
+
+interface RepairAnswer {
+  readonly repaired: boolean
+  readonly kept: string
+}
+
+async function inLaptop<T>(...words: readonly string[]): Promise<T> {
+  const finished = await world.stage.run("fulcrum", "laptop", [...words, "--json", "--no-mdns"])
+  if (finished.status !== 0)
+    throw new Error(`${words.join(" ")}: ${finished.stdout}${finished.stderr}`)
+  return JSON.parse(finished.stdout)
 }
 
 async function damageEach(home: string, look: () => Promise<Outcome>): Promise<void> {

@@ -255,9 +255,16 @@ export const CATALOG: readonly CatalogCommand[] = [
   }),
   notYet("log", "Show the audit log.", "fulcrum log"),
   record("doctor", "Check the folder, the record and the network.", {
-    parameters: [],
+    parameters: [
+      option(
+        "flag",
+        "repair",
+        "--repair",
+        "make a damaged folder anew from what can be read of it",
+      ),
+    ],
     isForAwaited: true,
-    examples: ["fulcrum doctor"],
+    examples: ["fulcrum doctor", "fulcrum doctor --repair"],
     load: async () => (await import("./commands/doctor.ts")).doctor,
   }),
   notYet("recover", "Recover the record from the 24 words.", "fulcrum recover --relay ADDR"),

@@ -8,6 +8,14 @@ import type { RecordMaker } from "./record-maker.ts"
 
 export const engineRecords: RecordMaker = {
   open: (parts) => openPerson(parts),
+  async isWhole(parts) {
+    const { isVaultWhole } = await import("@fulcrum/engine/repair-person")
+    return await isVaultWhole(parts)
+  },
+  async repair(parts) {
+    const { repairPerson } = await import("@fulcrum/engine/repair-person")
+    return await repairPerson(parts)
+  },
   create: (parts, request) => createPerson({ ...parts, ...request }),
   async join(parts, request) {
     const { joinPerson } = await import("@fulcrum/engine/join-person")

@@ -5,6 +5,7 @@
  * | ----------------- | --------------------------------------------------------------- |
  * | `device.key`      | the key of all the rest, sealed; see `device-key.ts`             |
  * | `store/`          | the record: sealed tables                                       |
+ * | `spare.sealed`    | this device's keys again, should the store be damaged           |
  * | `settings.sealed` | this device's own settings; see `device-settings.ts`            |
  * | `daemon.json`     | while `fulcrum up` runs: where, and this start's token          |
  *
@@ -20,6 +21,7 @@ export interface Home {
   readonly folder: string
   readonly storeFolder: string
   readonly keyFile: string
+  readonly spareFile: string
   readonly settingsFile: string
   readonly daemonFile: string
 }
@@ -38,7 +40,10 @@ export interface NewHome {
 }
 
 const OWNER_ONLY = 0o700
-const NAMES = { key: "device.key", others: ["store", "settings.sealed", "daemon.json"] }
+const NAMES = {
+  key: "device.key",
+  others: ["store", "spare.sealed", "settings.sealed", "daemon.json"],
+}
 
 /** @param chosen - What `--home` says. Nothing is made yet. */
 export function findHome(chosen: string | undefined, here: Surroundings = thisMachine()): Home {
@@ -47,6 +52,7 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
     folder,
     storeFolder: join(folder, "store"),
     keyFile: join(folder, "device.key"),
+    spareFile: join(folder, "spare.sealed"),
     settingsFile: join(folder, "settings.sealed"),
     daemonFile: join(folder, "daemon.json"),
   }
@@ -83,7 +89,7 @@ export async function makeHome({ folder }: Home): Promise<NewHome | undefined> {
 
 /** Takes away what came to nothing, with the folders that were made for it. */
 export async function unmakeHome(home: Home, { made }: NewHome): Promise<void> {
-  await removeStore(home.storeFolder, [home.keyFile])
+  await removeStore(home.storeFolder, [home.keyFile, home.spareFile])
   if (made === undefined) return
   // What others have put there meanwhile stays: only empty ones go.
   for (let at = home.folder; at.length >= made.length; at = dirname(at)) await rmdir(at)

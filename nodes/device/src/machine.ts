@@ -32,6 +32,10 @@ export function machineParts(options: {
     ...(mdns && { discovery: lazyDiscovery() }),
     openDocuments: openWorkerThread,
     openStore: (folder) => openLevelStore({ folder }),
+    async rebuildStore(folder, rebuild) {
+      const { rebuildStore } = await import("@fulcrum/store/level-rebuilding")
+      return await rebuildStore(folder, rebuild)
+    },
     random,
     clock: systemClock(),
     deflate: systemDeflate(),

@@ -4,19 +4,32 @@
  * @module
  */
 import type { Person } from "@fulcrum/engine/person"
+import type { SpareFile } from "@fulcrum/engine/spare"
 import type { Store } from "@fulcrum/store"
 import { createDeviceKey, type KeyKeepers, readDeviceKey } from "./device-key.ts"
 import { type SettingsKeeper, settingsKeeper } from "./device-settings.ts"
 import { describeHolder, type FolderHolder, folderHolder } from "./folder-holder.ts"
 import { type Home, makeHome, requireKey, unmakeHome } from "./home.ts"
+import { readPrivateFile, writePrivateFile } from "./private-file.ts"
 import { codeOf, ProgramError } from "./program-error.ts"
-import type { CreateRequest, JoinRequest, RecordMaker, RecordParts } from "./record-maker.ts"
+import type {
+  CreateRequest,
+  JoinRequest,
+  RecordMaker,
+  RecordParts,
+  RepairReport,
+} from "./record-maker.ts"
 
-export interface DeviceParts extends Omit<RecordParts, "store" | "vaultKey"> {
+export interface DeviceParts extends Omit<RecordParts, "store" | "vaultKey" | "spare"> {
   readonly home: Home
   readonly keepers: KeyKeepers
   readonly records: RecordMaker
   openStore(folder: string): Promise<Store>
+  /** Makes a damaged store anew and keeps the damaged one. */
+  rebuildStore<T>(
+    folder: string,
+    rebuild: (damaged: Store, into: Store) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly kept: string }>
 }
 
 export interface OpenDevice {
@@ -33,17 +46,50 @@ const LOCK_RETRY_MS = 100
  * @throws What store, vault and engine say.
  */
 export async function openDevice(parts: DeviceParts): Promise<OpenDevice> {
-  const key = await readDeviceKey(parts.home.keyFile, parts.keepers)
-  if (key === undefined) {
-    await requireKey(parts.home)
-    throw new ProgramError(
-      "RECORD_ABSENT",
-      "there is no record in this folder yet",
-      "begin with `fulcrum init`, or `fulcrum join CODE` on a second device",
-    )
-  }
+  const key = await requireDeviceKey(parts)
   const store = await lockStore(parts)
   return await withStore(parts, store, key, (record) => parts.records.open(record))
+}
+
+/**
+ * Makes the folder's store anew from what can be read of it.
+ *
+ * @returns What became of it, and where the damaged files are; `undefined`: nothing is damaged.
+ * @throws {ProgramError} as {@link openDevice}. @throws What store, vault and engine say.
+ */
+export async function repairDevice(
+  parts: DeviceParts,
+): Promise<{ readonly result: RepairReport; readonly kept: string } | undefined> {
+  const { home, records, openDocuments, random, clock, deflate, zone } = parts
+  const vaultKey = await requireDeviceKey(parts)
+  if (await isWhole(parts, vaultKey)) return undefined
+  return await parts.rebuildStore(home.storeFolder, (damaged, into) =>
+    records.repair({
+      ...{ damaged, into, vaultKey, openDocuments, random, clock, deflate, zone },
+      spare: spareFile(home),
+    }),
+  )
+}
+
+async function isWhole(parts: DeviceParts, vaultKey: Uint8Array): Promise<boolean> {
+  try {
+    const store = await lockStore(parts)
+    return await parts.records.isWhole({ store, vaultKey, random: parts.random })
+  } catch (error) {
+    if (codeOf(error) === "STORE_CORRUPT") return false
+    throw error
+  }
+}
+
+async function requireDeviceKey({ home, keepers }: DeviceParts): Promise<Uint8Array> {
+  const key = await readDeviceKey(home.keyFile, keepers)
+  if (key !== undefined) return key
+  await requireKey(home)
+  throw new ProgramError(
+    "RECORD_ABSENT",
+    "there is no record in this folder yet",
+    "begin with `fulcrum init`, or `fulcrum join CODE` on a second device",
+  )
 }
 
 /** Makes the folder and its key where there are none, and begins a record in it. */
@@ -113,7 +159,8 @@ async function withStore(
   use: (record: RecordParts) => Promise<Person>,
 ): Promise<OpenDevice> {
   const { home, network, discovery, openDocuments, random, clock, deflate, zone } = parts
-  const adapters = { network, openDocuments, random, clock, deflate, zone }
+  const spare = spareFile(home)
+  const adapters = { network, openDocuments, random, clock, deflate, zone, spare }
   try {
     const person = await use({
       ...adapters,
@@ -125,6 +172,13 @@ async function withStore(
   } catch (error) {
     await store.close()
     throw error
+  }
+}
+
+function spareFile({ spareFile: path }: Home): SpareFile {
+  return {
+    read: () => readPrivateFile(path),
+    write: (sealed) => writePrivateFile(path, sealed),
   }
 }
 

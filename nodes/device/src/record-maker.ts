@@ -7,11 +7,15 @@
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Person } from "@fulcrum/engine/person"
+import type { RepairReport } from "@fulcrum/engine/repair-person"
+import type { SpareFile } from "@fulcrum/engine/spare"
 import type { Deflate } from "@fulcrum/log/deflate"
 import type { Network } from "@fulcrum/net"
 import type { Discovery } from "@fulcrum/net/discovery"
 import type { Documents, Reload } from "@fulcrum/record/documents"
 import type { Store } from "@fulcrum/store"
+
+export type { RepairReport }
 
 /** Everything that a record touches the world with. The store belongs to the record once open. */
 export interface RecordParts {
@@ -25,6 +29,8 @@ export interface RecordParts {
   readonly deflate: Deflate
   /** IANA name of the person's time zone. */
   readonly zone: string
+  /** Where the device's keys lie again, should the store be damaged. */
+  readonly spare: SpareFile
 }
 
 export interface CreateRequest {
@@ -44,7 +50,17 @@ export interface JoinRequest {
   readonly signal: AbortSignal
 }
 
+/** What can be had of a damaged store, and an empty one. */
+export interface RepairParts extends Omit<RecordParts, "store" | "network" | "discovery"> {
+  readonly damaged: Store
+  readonly into: Store
+}
+
 export interface RecordMaker {
+  /** Whether every record opens and none is missing; closes the store. */
+  isWhole(parts: Pick<RecordParts, "store" | "vaultKey" | "random">): Promise<boolean>
+  /** @throws `REPAIR_KEYS_LOST`, and what store and vault say. */
+  repair(parts: RepairParts): Promise<RepairReport>
   /** @throws `RECORD_ABSENT`, and what store and vault say. */
   open(parts: RecordParts): Promise<Person>
   /** @throws `RECORD_EXISTS` */

@@ -93,6 +93,7 @@ async function run(context: Run): Promise<Outcome | undefined> {
     case "up":
       return await (await import("./up.ts")).up(context)
     case "doctor":
+      if (context.args.flag("repair")) return await (await import("./repair.ts")).repair(context)
       return await (await import("./commands/doctor.ts")).orFailure(() => runOnRecord(context))
     default:
       return await runOnRecord(context)

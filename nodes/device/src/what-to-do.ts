@@ -7,11 +7,15 @@
 
 export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["STORE_LOCKED", "end the `fulcrum up` or other command that uses it, or wait for it"],
-  ["STORE_CORRUPT", "run `fulcrum doctor`; keep a copy of the folder, and pair it anew"],
+  ["STORE_CORRUPT", "run `fulcrum doctor --repair`, then `fulcrum sync`"],
   ["STORE_FULL", "make room on the disk; nothing that was kept is lost"],
   ["STORE_BUSY", "wait a moment and try again"],
   ["STORE_IO", "check the disk and the folder's permissions"],
-  ["VAULT_DAMAGED", "run `fulcrum doctor`; keep a copy of the folder, and pair it anew"],
+  ["VAULT_DAMAGED", "run `fulcrum doctor --repair`, then `fulcrum sync`"],
+  [
+    "REPAIR_KEYS_LOST",
+    "run `fulcrum pair` on another of your devices and `fulcrum join CODE --home NEW-FOLDER` here",
+  ],
   ["VAULT_KEY_WRONG", "put back the `device.key` that belongs to this folder"],
   ["KEY_WRONG", "try again with the passphrase given at init or join"],
   ["RECORD_ABSENT", "begin with `fulcrum init`, or `fulcrum join CODE` on a second device"],

@@ -5,9 +5,15 @@ import { seededRandom } from "@fulcrum/crypto/random"
 import { portableDeflate } from "@fulcrum/log/deflate"
 import { type Store, StoreError } from "@fulcrum/store"
 import { openMemoryStore } from "@fulcrum/store/memory"
-import { afterEach, beforeEach, expect, test } from "vitest"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { findHome } from "../src/home.ts"
-import { createDevice, type DeviceParts, joinDevice, openDevice } from "../src/open-device.ts"
+import {
+  createDevice,
+  type DeviceParts,
+  joinDevice,
+  openDevice,
+  repairDevice,
+} from "../src/open-device.ts"
 import { CodedError, MemoryPerson } from "./memory-person.ts"
 
 let folder: string
@@ -21,6 +27,17 @@ beforeEach(async () => {
   stores = { opened: 0, closed: 0 }
 })
 afterEach(() => rm(folder, { recursive: true }))
+
+const RECORDS: DeviceParts["records"] = {
+  async isWhole({ store }) {
+    await store.close()
+    return true
+  },
+  repair: async () => Promise.reject(new TypeError("nothing is damaged here")),
+  open: async () => new MemoryPerson(),
+  create: async () => ({ person: new MemoryPerson(), words: ["apple"] }),
+  join: async () => new MemoryPerson(),
+}
 
 function parts(changes: Partial<DeviceParts> = {}): DeviceParts {
   const random = seededRandom("open device")
@@ -38,17 +55,14 @@ function parts(changes: Partial<DeviceParts> = {}): DeviceParts {
     network: { host: async () => Promise.reject(new TypeError("no network here")) },
     openDocuments: async () => Promise.reject(new TypeError("no documents here")),
     openStore: countedStore,
+    rebuildStore: async () => Promise.reject(new TypeError("nothing is damaged here")),
     keepers: {
       random,
       note: () => undefined,
       keychain: { keep: async () => false, find: async () => undefined },
       passphrase: { isFile: false, read: async () => undefined },
     },
-    records: {
-      open: async () => new MemoryPerson(),
-      create: async () => ({ person: new MemoryPerson(), words: ["apple"] }),
-      join: async () => new MemoryPerson(),
-    },
+    records: RECORDS,
     ...changes,
   }
 }
@@ -175,4 +189,40 @@ test("a folder in use is waited for a little, then told", async () => {
   attempts = 0
   const freed = async (): Promise<Store> => (attempts++ < 3 ? await locked() : await countedStore())
   await openDevice(parts({ openStore: freed }))
+})
+
+describe("a repair", () => {
+  const report = { damage: [], entries: 3, missing: 0 }
+  const rebuilding: Partial<DeviceParts> = {
+    async rebuildStore(_, rebuild) {
+      const result = await rebuild(await openMemoryStore(), await openMemoryStore())
+      return { result, kept: "kept" }
+    },
+    records: { ...RECORDS, repair: async () => report },
+  }
+
+  test("changes nothing where nothing is damaged, or where there is no record", async () => {
+    await expect(repairDevice(parts())).rejects.toMatchObject({ code: "RECORD_ABSENT" })
+    await createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: true })
+    expect(await repairDevice(parts())).toBeUndefined()
+  })
+
+  test("is made of a store that does not open, and of one whose records do not", async () => {
+    await createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: true })
+    const corrupt = async () => Promise.reject(new StoreError("STORE_CORRUPT", "damaged"))
+    expect(await repairDevice(parts({ ...rebuilding, openStore: corrupt }))).toEqual({
+      result: report,
+      kept: "kept",
+    })
+    const records = { ...RECORDS, isWhole: async () => false, repair: async () => report }
+    expect(await repairDevice(parts({ ...rebuilding, records }))).toMatchObject({ kept: "kept" })
+  })
+
+  test("is not made of a folder in use", async () => {
+    await createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: true })
+    const openStore = async () => Promise.reject(new StoreError("STORE_LOCKED", "in use"))
+    await expect(repairDevice(parts({ ...rebuilding, openStore }))).rejects.toMatchObject({
+      code: "STORE_LOCKED",
+    })
+  })
 })

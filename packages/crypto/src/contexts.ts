@@ -175,6 +175,8 @@ export const contexts = {
   deviceKey: "fulcrum/v1/device-key",
   /** Seals what a device remembers for itself alone. */
   deviceSettings: "fulcrum/v1/device-settings",
+  /** Seals what a device needs to be made anew, beside its vault. */
+  deviceSpare: "fulcrum/v1/device-spare",
   /** A running daemon's proof to a command that it is the one that wrote the token. */
   daemonHello: "fulcrum/v1/daemon-hello",
   /** Derives a relay's transport key from its key file. */

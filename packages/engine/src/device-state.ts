@@ -23,7 +23,7 @@ export interface DeviceState {
   readonly genesis: Uint8Array
 }
 
-const state: Schema<DeviceState> = struct({
+export const deviceStateSchema: Schema<DeviceState> = struct({
   id: bytes(16),
   name: text(64),
   writerSeed: bytes(32),
@@ -41,11 +41,11 @@ const REMOVED = 1
 
 export async function readDeviceState(vault: Vault): Promise<DeviceState | undefined> {
   const stored = await vault.table(TABLE).get(GROUP)
-  return stored === undefined ? undefined : decodeAs(state, stored, { bytesMax: 1024 })
+  return stored === undefined ? undefined : decodeAs(deviceStateSchema, stored, { bytesMax: 1024 })
 }
 
 export function putDeviceState(vault: Vault, value: DeviceState): VaultOp {
-  return vault.table(TABLE).put(GROUP, 0, encodeAs(state, value))
+  return vault.table(TABLE).put(GROUP, 0, encodeAs(deviceStateSchema, value))
 }
 
 /** Marks this device as removed, by the word of a member. */

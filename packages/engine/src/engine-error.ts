@@ -41,6 +41,8 @@ export type EngineErrorCode =
   | "MOVE_UNKNOWN"
   | "RELAY_ADDRESS_INVALID"
   | "RELAY_UNKNOWN"
+  /** The keys by which a device belongs are among what is damaged. */
+  | "REPAIR_KEYS_LOST"
   /** Built later; listed in the README. */
   | "NOT_YET"
 

@@ -9,6 +9,7 @@
 import { type DeviceCertificate, deviceCertificateSchema } from "@fulcrum/access/device"
 import { array, bytes, decodeAs, encodeAs, type Schema, struct, text } from "@fulcrum/codec/schema"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
+import type { RecordState } from "./record-state.ts"
 
 export interface Hints {
   readonly members: readonly DeviceCertificate[]
@@ -16,10 +17,14 @@ export interface Hints {
   readonly mailboxes: readonly { readonly relays: readonly string[]; readonly seed: Uint8Array }[]
 }
 
-const schema: Schema<Hints> = struct({
-  members: array(deviceCertificateSchema, 64),
-  addresses: array(text(512), 16),
-  mailboxes: array(struct({ relays: array(text(512), 16), seed: bytes(32) }), 16),
+const MEMBERS_MAX = 64
+/** Addresses, and mailboxes. */
+const PLACES_MAX = 16
+
+export const hintsSchema: Schema<Hints> = struct({
+  members: array(deviceCertificateSchema, MEMBERS_MAX),
+  addresses: array(text(512), PLACES_MAX),
+  mailboxes: array(struct({ relays: array(text(512), 16), seed: bytes(32) }), PLACES_MAX),
 })
 
 const NOTHING = new Uint8Array(0)
@@ -27,7 +32,7 @@ const NOTHING = new Uint8Array(0)
 export async function readHints(vault: Vault): Promise<Hints> {
   const stored = await vault.table("engine.hints").get(NOTHING)
   if (stored === undefined) return { members: [], addresses: [], mailboxes: [] }
-  return decodeAs(schema, stored, { bytesMax: 256 * 1024 })
+  return decodeAs(hintsSchema, stored, { bytesMax: 256 * 1024 })
 }
 
 export function putHints(vault: Vault, { members, addresses, mailboxes }: Hints): VaultOp {
@@ -36,5 +41,24 @@ export function putHints(vault: Vault, { members, addresses, mailboxes }: Hints)
     addresses,
     mailboxes: mailboxes.map(({ relays, seed }) => ({ relays, seed })),
   }
-  return vault.table("engine.hints").put(NOTHING, 0, encodeAs(schema, hints))
+  return vault.table("engine.hints").put(NOTHING, 0, encodeAs(hintsSchema, hints))
+}
+
+/** What a record says, and `before` it where it says nothing; the newest, as many as there may be. */
+export function hintsOf(
+  certificates: readonly DeviceCertificate[],
+  { addresses, relays }: Pick<RecordState, "addresses" | "relays">,
+  before: Hints,
+): Hints {
+  const places = relays.map(({ address, mailboxSeed }) => ({
+    relays: [address],
+    seed: mailboxSeed,
+  }))
+  return {
+    members: (certificates.length > 0 ? certificates : before.members).slice(-MEMBERS_MAX),
+    addresses: [...new Set([...before.addresses, ...[...addresses.values()].flat()])].slice(
+      -PLACES_MAX,
+    ),
+    mailboxes: (places.length > 0 ? places : before.mailboxes).slice(-PLACES_MAX),
+  }
 }

@@ -26,6 +26,7 @@ import { EngineError } from "./engine-error.ts"
 import type { Person } from "./person.ts"
 import { PersonEngine } from "./person-engine.ts"
 import { requireRelayAddress } from "./relay-address.ts"
+import type { SpareFile } from "./spare.ts"
 
 export interface PersonOptions {
   readonly store: Store
@@ -40,6 +41,8 @@ export interface PersonOptions {
   readonly deflate: Deflate
   /** IANA name of the person's time zone. */
   readonly zone: string
+  /** Where it keeps what it can be made anew from; absent: nowhere. */
+  readonly spare?: SpareFile | undefined
 }
 
 export interface NewPerson {

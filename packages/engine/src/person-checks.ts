@@ -3,10 +3,12 @@
  *
  * @module
  */
+import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
 import type { Vault } from "@fulcrum/store/vault"
 import type { Ledger } from "./ledger.ts"
 import type { RelayRow } from "./person.ts"
 import { type ContradictedMailbox, countContradictedMailboxes } from "./relay-contradictions.ts"
+import { missingAfterRepair } from "./repair-notes.ts"
 
 export interface Check {
   readonly check: string
@@ -26,7 +28,7 @@ export interface PersonParts {
 }
 
 export async function checkPerson(parts: PersonParts): Promise<readonly Check[]> {
-  const { ledger, isRemoved, alarms } = parts
+  const { ledger, vault, isRemoved, alarms } = parts
   const { record, quarantined, shown } = ledger
   const copies = record.tree.branchings().length
   return [
@@ -46,6 +48,7 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     none("snapshots", shown.wrong, "documents were shown otherwise than their history gave"),
     none("quarantine", quarantined, "entries not applied"),
     none("waiting", record.waitingCount, "spans wait"),
+    ...(await checkRepair(vault, record.tree)),
   ]
 }
 
@@ -70,6 +73,13 @@ async function checkRelays({
     ),
     ...(before > 0 ? [{ check: "relays before", ok: true, detail: keptText(before) }] : []),
   ]
+}
+
+/** Only where something was repaired. */
+async function checkRepair(vault: Vault, tree: IncarnationTree): Promise<readonly Check[]> {
+  const missing = await missingAfterRepair(vault, tree)
+  if (missing === undefined) return []
+  return [none("repair", missing, "entries that could not be read have not come back")]
 }
 
 function eachOrNone(check: string, none: string, faults: readonly string[]): readonly Check[] {

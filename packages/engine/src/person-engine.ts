@@ -1,7 +1,5 @@
-import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, compareBytes, equalBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
-import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
-import { openReplica } from "@fulcrum/log/replica"
 import { documentId } from "@fulcrum/record/documents"
 import { AGREEMENTS } from "@fulcrum/relations/agreements"
 import type { Vault } from "@fulcrum/store/vault"
@@ -9,13 +7,14 @@ import { Connecting } from "./connecting.ts"
 import { type DeviceState, wasRemoved } from "./device-state.ts"
 import { Editing } from "./editing.ts"
 import { EngineError, invitationUsed, notYet } from "./engine-error.ts"
-import { type Hints, readHints } from "./hints.ts"
-import { Ledger } from "./ledger.ts"
+import { type Hints, hintsOf, readHints } from "./hints.ts"
+import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
-import { Membership } from "./membership.ts"
+import type { Membership } from "./membership.ts"
 import { changeMembership } from "./membership-writes.ts"
 import { Moves } from "./moves.ts"
 import type { PersonOptions } from "./open-person.ts"
+import { openOwnRecord } from "./own-record.ts"
 import type {
   BoardView,
   ConnectPreview,
@@ -38,13 +37,13 @@ import type {
 } from "./person.ts"
 import { type Check, checkPerson } from "./person-checks.ts"
 import { PersonNetwork } from "./person-network.ts"
-import { recordColumns } from "./record-columns.ts"
 import { addedSeed } from "./record-mailboxes.ts"
 import { RelationshipViews } from "./relationship-views.ts"
-import { Relationships } from "./relationships.ts"
+import type { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
 import { fetchPinned } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
+import { SpareKeeper } from "./spare.ts"
 import { Underway } from "./underway.ts"
 import { UndoLog } from "./undo-log.ts"
 
@@ -71,6 +70,7 @@ export class PersonEngine implements Person {
   readonly #moves: Moves
   readonly #views: RelationshipViews
   readonly #network: PersonNetwork
+  readonly #spare: SpareKeeper | undefined
   readonly #listeners = new Set<(event: PersonEvent) => void>()
   readonly #changed = new Signal()
   readonly #underway: Underway
@@ -94,6 +94,11 @@ export class PersonEngine implements Person {
       fetchPinned: (relays, door) => fetchPinned({ network, clock, signal }, relays, door),
       recoveryKey: () => recoveryKeyOf(ledger.membership),
     })
+    this.#spare = spareOf(options, parts)
+    ledger.onChange(({ membership, items }) => {
+      const isDue = membership || items.some(({ kind }) => SPARED.has(kind))
+      if (isDue) void parts.underway.run(async () => this.#spare?.keep())
+    })
     this.#views = new RelationshipViews(relationships, this.#moves)
     this.#network = new PersonNetwork({
       ...options,
@@ -104,31 +109,10 @@ export class PersonEngine implements Person {
   }
 
   static async open(options: PersonEngineOptions): Promise<PersonEngine> {
-    const { vault, device, random, clock, deflate } = options
-    const membership = await Membership.open(vault, device)
-    const writer = signingKeyFromSeed(device.writerSeed)
-    const record = await openReplica({
-      vault,
-      keyring: membership,
-      writer: { begin: () => ({ key: writer, certificate: new Uint8Array() }) },
-      checkWriter: membership.checkWriter,
-      random,
-      deflate,
-      bodies: recordColumns,
-      clock,
-    })
+    const { vault } = options
     const underway = new Underway()
-    const { openDocuments } = options
-    const ledger = await Ledger.open({ vault, record, membership, clock, openDocuments })
+    const { ledger, relationships } = await openOwnRecord(options)
     try {
-      const relationships = await Relationships.open({
-        ledger,
-        vault,
-        random,
-        clock,
-        deflate,
-        isMember: () => !membership.isRemoved(device.id),
-      })
       const engine = new PersonEngine(options, {
         underway,
         ledger,
@@ -137,6 +121,7 @@ export class PersonEngine implements Person {
         wasRemoved: await wasRemoved(vault),
       })
       await engine.#network.begin()
+      await engine.#spare?.keep()
       return engine
     } catch (error) {
       await ledger.close()
@@ -429,4 +414,20 @@ function recoveryKeyOf({ view }: Membership): Uint8Array {
   const { recovery } = view
   if (recovery === undefined) throw new TypeError("a record without a recovery key")
   return recovery.wrap
+}
+
+/** Kinds of items after which the spare may be another. */
+const SPARED: ReadonlySet<string> = new Set(["recordRelay", "addresses"])
+
+function spareOf(
+  { spare: file, vaultKey, random, device }: PersonEngineOptions,
+  { ledger, hints }: Parts,
+): SpareKeeper | undefined {
+  if (file === undefined) return undefined
+  const make = () => {
+    const { membership, state } = ledger
+    const epochs = membership.epochs.toSorted((a, b) => compareBytes(a.id, b.id))
+    return { device, epochs, hints: hintsOf(membership.certificates, state, hints) }
+  }
+  return new SpareKeeper({ file, vaultKey, random, make })
 }

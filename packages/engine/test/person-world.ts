@@ -20,6 +20,7 @@ import { joinPerson } from "../src/join-person.ts"
 import { createPerson, openPerson, type PersonOptions } from "../src/open-person.ts"
 import { createVendor } from "../src/open-vendor.ts"
 import type { Person } from "../src/person.ts"
+import type { SpareFile } from "../src/spare.ts"
 import type { Vendor } from "../src/vendor.ts"
 import { type TestClock, testClock } from "./vendor-clock.ts"
 
@@ -69,7 +70,7 @@ export class PersonWorld implements AsyncDisposable {
     return { name, vaultKey: this.random.fork(`key of ${name}`).bytes(32), disk }
   }
 
-  async options(machine: Machine): Promise<PersonOptions> {
+  async options(machine: Machine, spare?: SpareFile): Promise<PersonOptions> {
     return {
       store: await openMemoryStore({ disk: machine.disk }),
       vaultKey: machine.vaultKey,
@@ -79,17 +80,22 @@ export class PersonWorld implements AsyncDisposable {
       clock: this.clock,
       deflate: systemDeflate(),
       zone: "Europe/Berlin",
+      spare,
     }
   }
 
-  async create(machine: Machine, relays: readonly string[] = []): Promise<Person> {
-    const options = await this.options(machine)
+  async create(
+    machine: Machine,
+    relays: readonly string[] = [],
+    spare?: SpareFile,
+  ): Promise<Person> {
+    const options = await this.options(machine, spare)
     const made = createPerson({ ...options, name: machine.name, relays })
     return this.keep((await made).person)
   }
 
-  async reopen(machine: Machine): Promise<Person> {
-    return this.keep(await openPerson(await this.options(machine)))
+  async reopen(machine: Machine, spare?: SpareFile): Promise<Person> {
+    return this.keep(await openPerson(await this.options(machine, spare)))
   }
 
   /** Closes what a crash, or the test, has left behind. */
@@ -108,6 +114,7 @@ export class PersonWorld implements AsyncDisposable {
     host: Person,
     machine: Machine,
     where: { readonly at?: string; readonly relay?: string },
+    spare?: SpareFile,
   ): Promise<Person> {
     const shown = Promise.withResolvers<string>()
     const { signal } = new AbortController()
@@ -116,7 +123,7 @@ export class PersonWorld implements AsyncDisposable {
     added.catch(shown.reject)
     const code = await this.clock.during(shown.promise)
     const joining = joinPerson({
-      ...(await this.options(machine)),
+      ...(await this.options(machine, spare)),
       ...where,
       name: machine.name,
       code,

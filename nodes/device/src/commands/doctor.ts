@@ -9,17 +9,15 @@ import { failureOf } from "../program-error.ts"
 import { table, tone } from "../text.ts"
 import { TODO_BY_CODE } from "../what-to-do.ts"
 
-/** Other commands send to this one for these. */
-const DAMAGE: ReadonlySet<string> = new Set(["STORE_CORRUPT", "VAULT_DAMAGED"])
-const DAMAGE_TODO =
-  "change nothing in the folder, keep a copy of it, and run `fulcrum pair` on another of your devices " +
-  "and `fulcrum join CODE --home NEW-FOLDER` here"
-
 const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
   ["membership", TODO_BY_CODE.get("DEVICE_REMOVED")],
   [
     "relays",
     "once, it may have been put back from a backup; remove it and add it again, or another (`fulcrum relay`)",
+  ],
+  [
+    "repair",
+    "run `fulcrum sync`, or `fulcrum up` here and on your other devices; what none of them has is lost",
   ],
   ["relays reached", "see `fulcrum status`; if it is gone for good: `fulcrum relay remove ADDR`"],
 ])
@@ -49,8 +47,7 @@ export async function orFailure(
   } catch (error) {
     const { code, message, todo } = failureOf(error)
     if (code === "INTERNAL" || code === "INTERRUPTED") throw error
-    const help = DAMAGE.has(code) ? DAMAGE_TODO : todo
-    return outcomeOf([{ check: "folder", ok: false, detail: `${message} (${code}): ${help}` }])
+    return outcomeOf([{ check: "folder", ok: false, detail: `${message} (${code}): ${todo}` }])
   }
 }
 
