@@ -1,5 +1,5 @@
 /**
- * Where the tests are: `unit` is quick and runs with every save, `e2e` starts real programs, and
+ * Where the tests are: `unit` is quick and runs with every save, `e2e` starts real programs and a browser, and
  * `timed` measures time, alone, once the others have ended.
  *
  * `npx vitest run packages/codec` runs one package, `npx vitest run --project e2e` the long ones.
@@ -24,7 +24,7 @@ const config: ViteUserConfig = defineConfig({
             "nodes/*/test/**/*.test.ts",
             "tests/**/*.test.ts",
           ],
-          exclude: ["tests/e2e/**", "**/*.timed.test.ts", "**/node_modules/**"],
+          exclude: ["tests/{e2e,browser}/**", "**/*.timed.test.ts", "**/node_modules/**"],
           testTimeout: 90_000,
           hookTimeout: 90_000,
         },
@@ -33,7 +33,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "e2e",
-          include: ["tests/e2e/**/*.test.ts"],
+          include: ["tests/{e2e,browser}/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

@@ -72,7 +72,7 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
 /** Public subpaths that only programs and `sim` may choose; all others see the contract. */
 export const ADAPTER_SUBPATHS: Readonly<Record<string, readonly string[]>> = {
   crypto: ["remembering"],
-  store: ["data-folder", "level", "memory", "postgres"],
+  store: ["browser", "data-folder", "level", "level-rebuilding", "memory", "postgres"],
   net: ["libp2p", "mdns", "memory", "memory-discovery"],
   record: ["in-line", "web-worker", "worker-threads"],
 }
@@ -80,6 +80,7 @@ export const ADAPTER_SUBPATHS: Readonly<Record<string, readonly string[]>> = {
 /** A library that stays within its owner's adapter. */
 export const CONFINED_LIBRARIES: Readonly<Record<string, string>> = {
   level: "packages/store/src/level",
+  "browser-level": "packages/store/src/browser",
   pg: "packages/store/src/postgres",
   libp2p: "packages/net/src/libp2p",
 }
