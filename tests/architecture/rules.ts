@@ -47,7 +47,8 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
   crypto: { mayImport: ["codec"], owns: ["@noble/*", "hpke"] },
   store: {
     mayImport: ["codec", "crypto"],
-    owns: ["level", "memory-level", "browser-level", "pg"],
+    // `browser-level` needs `events`, which Node has built in.
+    owns: ["level", "memory-level", "browser-level", "events", "pg"],
   },
   net: {
     mayImport: ["codec", "crypto"],
