@@ -12,6 +12,9 @@ import { ProgramError } from "./program-error.ts"
 /** Longer ones are somebody's mistake, such as the wrong file. */
 export const PASSPHRASE_CHARS_MAX = 1024
 
+/** The least that a person may choose. Source: NIST SP 800-63B (revision 3), 5.1.1.1. */
+export const PASSPHRASE_CHARS_MIN = 8
+
 const ATTEMPTS = 3
 
 /** A terminal's two ends; what is asked goes to standard error. */
@@ -30,14 +33,18 @@ export function passphraseSource(options: {
   return {
     isFile: file !== undefined,
     async read(purpose) {
-      if (file !== undefined) return await readPassphraseFile(file, note)
+      if (file !== undefined) return await readPassphraseFile(file, purpose, note)
       if (terminal === undefined) return undefined
       return purpose === "new" ? await askTwice(terminal) : await ask(terminal, "Passphrase: ")
     },
   }
 }
 
-async function readPassphraseFile(path: string, note: (text: string) => void): Promise<string> {
+async function readPassphraseFile(
+  path: string,
+  purpose: "new" | "known",
+  note: (text: string) => void,
+): Promise<string> {
   if (await isExposed(path)) {
     note(`Others on this machine may read the passphrase's file: chmod 600 ${path}`)
   }
@@ -47,6 +54,13 @@ async function readPassphraseFile(path: string, note: (text: string) => void): P
       "PASSPHRASE_FILE_INVALID",
       "the passphrase file's first line is empty or too long",
       "put the passphrase on its first line",
+    )
+  }
+  if (purpose === "new" && passphrase.length < PASSPHRASE_CHARS_MIN) {
+    throw new ProgramError(
+      "PASSPHRASE_FILE_INVALID",
+      `the passphrase has fewer than ${PASSPHRASE_CHARS_MIN} characters`,
+      "choose a longer one: some words that only you would put together",
     )
   }
   return passphrase
@@ -61,7 +75,8 @@ async function isExposed(path: string): Promise<boolean> {
 async function askTwice(terminal: Terminal): Promise<string> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const passphrase = await ask(terminal, "Choose a passphrase for this device: ")
-    if (passphrase === "") terminal.write("An empty one protects nothing.\n")
+    if (passphrase.length < PASSPHRASE_CHARS_MIN)
+      terminal.write(`Too short: at least ${PASSPHRASE_CHARS_MIN} characters, better some words.\n`)
     else if (passphrase === (await ask(terminal, "Once more: "))) return passphrase
     else terminal.write("Those two differ.\n")
   }

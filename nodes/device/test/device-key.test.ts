@@ -138,6 +138,10 @@ test("a passphrase is a file's first line", async () => {
   expect(await source.read("known")).toBe("blue moon")
   await writeFile(file, "\n")
   await expect(source.read("new")).rejects.toMatchObject({ code: "PASSPHRASE_FILE_INVALID" })
+  // A short one can be known from before; none is chosen.
+  await writeFile(file, "seven77")
+  expect(await source.read("known")).toBe("seven77")
+  await expect(source.read("new")).rejects.toMatchObject({ code: "PASSPHRASE_FILE_INVALID" })
   expect(await passphraseSource({ file: undefined, terminal: undefined, note }).read("new")).toBe(
     undefined,
   )

@@ -19,6 +19,8 @@ export type Entry = { [name: string]: JsonValue }
 export class CardBuilder {
   readonly card: { [name: string]: JsonValue } = {}
   readonly warnings: Set<string> = new Set()
+  /** By section, how many were left out. */
+  readonly #leftOut = new Map<string, number>()
   readonly kept: JsonValue[] = []
   readonly #labelsByGroup = new Map<string, string>()
   readonly #countriesByGroup = new Map<string, string>()
@@ -68,12 +70,25 @@ export class CardBuilder {
   put(section: string, id: string | undefined, otherwise: string, entry: JsonValue): void {
     const entries: Section = { ...this.object(section) }
     if (Object.keys(entries).length >= ENTRIES_MAX) {
-      this.warnings.add(`${section}: more entries than can be kept`)
+      this.#leaveOut(section)
       return
     }
     const isUsable = id !== undefined && /^[A-Za-z0-9_-]{1,255}$/.test(id) && isName(id)
     addEntry(entries, isUsable ? id : otherwise, entry)
     this.card[section] = entries
+  }
+
+  /** What to tell the person. */
+  get told(): readonly string[] {
+    const leftOut = [...this.#leftOut].map(
+      ([section, count]) =>
+        `${section}: ${count} of ${count + ENTRIES_MAX} were left out, ${ENTRIES_MAX} can be kept`,
+    )
+    return [...leftOut, ...this.warnings]
+  }
+
+  #leaveOut(section: string): void {
+    this.#leftOut.set(section, (this.#leftOut.get(section) ?? 0) + 1)
   }
 
   /** The object at a top-level name; empty if there is none. */
@@ -85,7 +100,7 @@ export class CardBuilder {
   /** Keeps a property as it was. */
   keep(property: Property): void {
     if (this.kept.length >= ENTRIES_MAX) {
-      this.warnings.add("more properties than can be kept")
+      this.#leaveOut("properties kept as they were")
       return
     }
     const params: { [name: string]: JsonValue } = {}

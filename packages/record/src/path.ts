@@ -91,6 +91,9 @@ export function editsForSet(
   const node = nodeAt(at.document, at.path, known)
   if (node === undefined) throw unknown(undefined)
   const value = parseValue(typed)
+  if (value === typed && BROKEN_JSON.test(typed)) {
+    throw invalid(at, 'text, or whole JSON; to keep this as text put it in quotes, as "{\\"a\\"…"')
+  }
   if (typeof value === "string" && node.kind === "object" && node.main !== undefined) {
     const { field, clears } = node.main
     const below = [...at.path, field]
@@ -104,6 +107,9 @@ export function editsForSet(
   checkValue(at, meant, known)
   return [{ op: "set", path: at.path, value: meant }]
 }
+
+/** What nobody writes but for JSON. */
+const BROKEN_JSON = /^\s*(\{\s*"|\[\s*["{[])/
 
 /** JSON if it parses as an object, an array or a quoted string, else the text as it is. */
 export function parseValue(typed: string): JsonValue {
@@ -234,7 +240,7 @@ function nearestPath(segments: readonly string[], known: KnownPaths): string | u
   return path.join("/")
 }
 
-/** By edit distance; a common beginning counts for nearness. */
+/** By edit distance; of what differs in more than half of its letters none is near. */
 function nearestName(typed: string, names: readonly string[]): string | undefined {
   const wanted = typed.slice(0, NAME_CHARS_MAX)
   const other = OTHER_NAMES.get(wanted.toLowerCase())
@@ -243,7 +249,7 @@ function nearestName(typed: string, names: readonly string[]): string | undefine
   let bestDistance = Number.POSITIVE_INFINITY
   for (const name of names) {
     const distance = editDistance(wanted.toLowerCase(), name.toLowerCase())
-    if (distance < bestDistance) {
+    if (distance < bestDistance && distance <= Math.max(wanted.length, name.length) / 2) {
       best = name
       bestDistance = distance
     }

@@ -149,7 +149,7 @@ function importLines({ properties, isCutShort }: CardLines): ImportedCard {
   const { card, kept } = builder
   nameInFull(card)
   if (kept.length > 0) card.vCardProps = boundKept(kept, builder)
-  const warnings = [...builder.warnings]
+  const warnings = [...builder.told]
   if (Object.keys(card).length === 0) {
     throw new RecordError("VCARD_INVALID", "the card is empty")
   }

@@ -35,6 +35,12 @@ describe("paths", () => {
     )
   })
 
+  test.each(["nope", "zzzzzz/name"])("[P2] %s is unknown, and nothing is near to it", (typed) => {
+    expect(() => parsePath(typed)).toThrow(
+      expect.objectContaining({ code: "PATH_UNKNOWN", message: "no such path" }),
+    )
+  })
+
   test.each(["", "/card", "card//x", "card/~2", "card/keywords/__proto__", "card/".repeat(300)])(
     "%j is refused",
     (typed) => {
@@ -97,6 +103,9 @@ describe("values", () => {
     ["card/addresses/home/components", '[{"kind":3}]', "card/addresses/home/components/0/kind"],
     ["payments/visa/note", "4111 1111 1111 1111", "payments/visa/note"],
     ["payments/visa", '{"lastFour":"4111111111111111"}', "payments/visa/lastFour"],
+    ["card/name", '{"full":', "card/name"],
+    ["card/notes/1", '["a", "b"', "card/notes/1"],
+    ["preferences/x", '[{"a":1}', "preferences/x"],
   ])("[P5] %s=%s is invalid, and says where", (path, value, at) => {
     expect(() => edits(path, value)).toThrow(
       expect.objectContaining({ code: "VALUE_INVALID", path: at }),

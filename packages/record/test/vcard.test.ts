@@ -184,6 +184,14 @@ describe("vCard in", () => {
     expect(card?.warnings).toEqual([expect.stringMatching(/cut short.*END:VCARD/)])
   })
 
+  test("of more entries than can be kept it is said how many were left out", () => {
+    const phones = Array.from({ length: 250 }, (_, at) => `TEL:+49 30 ${1000 + at}`)
+    const text = ["BEGIN:VCARD", "VERSION:4.0", "FN:Ada", ...phones, "END:VCARD", ""].join("\r\n")
+    const [card] = readCards(utf8ToBytes(text))
+    expect(Object.keys(Object(card?.card.phones))).toHaveLength(100)
+    expect(card?.warnings).toEqual(["phones: 150 of 250 were left out, 100 can be kept"])
+  })
+
   test("what is too large is left out with a warning, or refused", () => {
     const photo = `PHOTO;ENCODING=b;TYPE=JPEG:${"A".repeat(200_000)}`
     const [card] = read(`BEGIN:VCARD\nFN:A\n${photo}\nEND:VCARD`)
