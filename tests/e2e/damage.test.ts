@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { ShownRelationship } from "../harness/answers.ts"
@@ -67,7 +67,7 @@ afterAll(() => world[Symbol.asyncDispose]())
 /** The text of what a program holds, or how it failed. */
 type Outcome = { readonly held: string } | { readonly failed: Finished }
 
-describe(`[E3] damage, seed ${SEED}`, { timeout: 120_000 + ROUNDS * 300_000 }, () => {
+describe(`[E3] damage, seed ${SEED}`, { timeout: 240_000 + ROUNDS * 300_000 }, () => {
   test("to a device's folder is found, or changes nothing", async () => {
     await damageEach("laptop", () => heldBy("fulcrum", "laptop", [["get"]]))
   })
@@ -138,18 +138,34 @@ async function damageAndRepairEach(): Promise<void> {
       expect([label, answer.repaired]).toEqual([label, true])
       await inLaptop("sync", "--wait", "30")
       expect([label, await look()]).toEqual([label, right])
+      repaired++
+      if (repaired > 1) break
       const { checks } = await inLaptop<{ checks: readonly { check: string; ok: boolean }[] }>(
         "doctor",
       )
       expect([label, checks.filter(({ ok }) => !ok)]).toEqual([label, []])
       expect(await inLaptop<RepairAnswer>("doctor", "--repair")).toEqual({ repaired: false })
       expect(await readdir(answer.kept)).toContain(file.replace("store/", ""))
-      repaired++
       break
     }
   }
   await restore(saved, folder)
   expect(repaired).toBeGreaterThan(1)
+  // All of it gone: nothing new is begun in its place, and it comes back by its spare keys.
+  for (const leaves of ["an empty folder", "nothing"]) {
+    await restore(saved, folder)
+    await rm(join(folder, "store"), { recursive: true })
+    if (leaves === "an empty folder") await mkdir(join(folder, "store"))
+    for (const words of [["get"], ["init", "--no-passphrase"], ["doctor"]]) {
+      const { stdout, stderr } = await world.stage.run("fulcrum", "laptop", [...words, "--json"])
+      expect([leaves, stdout + stderr]).toEqual([leaves, expect.stringContaining("STORE_LOST")])
+    }
+    const answer = await inLaptop<RepairAnswer>("doctor", "--repair")
+    expect(answer).toMatchObject({ repaired: true, entries: 0, missing: null })
+    await inLaptop("sync", "--wait", "30")
+    expect([leaves, await look()]).toEqual([leaves, right])
+  }
+  await restore(saved, folder)
 }
 
 interface RepairAnswer {

@@ -173,7 +173,7 @@ export const CATALOG: readonly CatalogCommand[] = [
     load: async () => (await import("./commands/devices.ts")).devices,
   }),
   record("devices revoke", "Remove a device: it reads nothing that is written from now on.", {
-    parameters: [operand("text", "name", "<name>", "the device's name"), YES, WAIT],
+    parameters: [operand("text", "name", "<name>", "the device's name, or its id"), YES, WAIT],
     examples: ['fulcrum devices revoke "old phone"'],
     load: async () => (await import("./commands/devices.ts")).revoke,
   }),

@@ -14,7 +14,13 @@
 import { access, chmod, rmdir } from "node:fs/promises"
 import { homedir } from "node:os"
 import { dirname, join, resolve } from "node:path"
-import { holdsRecords, lookAtFolder, makeFolder, removeStore } from "@fulcrum/store/data-folder"
+import {
+  holdsRecords,
+  isBeingRebuilt,
+  lookAtFolder,
+  makeFolder,
+  removeStore,
+} from "@fulcrum/store/data-folder"
 import { codeOf, ProgramError } from "./program-error.ts"
 
 export interface Home {
@@ -103,16 +109,42 @@ export async function unmakeHome(home: Home, { made }: NewHome): Promise<void> {
  */
 export async function requireKey({ storeFolder, keyFile }: Home): Promise<void> {
   if (!(await holdsRecords(storeFolder))) return
+  if (await isThere(keyFile)) return
+  throw new ProgramError(
+    "KEY_MISSING",
+    "there is a record in this folder, but not its device.key",
+    "put the key file back; without it, join from another device with --home NEW-FOLDER",
+  )
+}
+
+/**
+ * Spare keys without a store: there was a record here, and its files are gone. Nothing new may be begun
+ * in their place.
+ *
+ * @throws {ProgramError} `STORE_LOST`
+ */
+export async function requireStore(home: Home): Promise<void> {
+  if (!(await isStoreLost(home))) return
+  throw new ProgramError(
+    "STORE_LOST",
+    "there was a record in this folder, and its store is gone; its spare keys are still here",
+    "run `fulcrum doctor --repair`, then `fulcrum sync`; or choose another folder with --home",
+  )
+}
+
+export async function isStoreLost({ storeFolder, spareFile }: Home): Promise<boolean> {
+  if ((await holdsRecords(storeFolder)) || !(await isThere(spareFile))) return false
+  // It is made anew, or will be put in its place by whoever opens it.
+  return !(await isBeingRebuilt(storeFolder))
+}
+
+async function isThere(path: string): Promise<boolean> {
   try {
-    await access(keyFile)
-  } catch (cause) {
-    if (codeOf(cause) !== "ENOENT") throw cause
-    throw new ProgramError(
-      "KEY_MISSING",
-      "there is a record in this folder, but not its device.key",
-      "put the key file back; without it, join from another device with --home NEW-FOLDER",
-      { cause },
-    )
+    await access(path)
+    return true
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error
+    return false
   }
 }
 

@@ -106,7 +106,11 @@ async function checkWords(io: Terminal, words: readonly string[]): Promise<void>
   for (let asked = 0; asked < WORDS_ASKED; asked++) {
     const at = randomBelow(random, words.length)
     for (let attempt = 1; ; attempt++) {
-      const typed = await io.ask({ text: `Word ${at + 1}:`, kind: "text", default: "" })
+      const typed = await io.ask({
+        text: `To see that you have them, word ${at + 1}:`,
+        kind: "text",
+        default: "",
+      })
       if (typed.trim().toLowerCase() === words[at]) break
       if (attempt === ATTEMPTS) {
         io.note("That is another word. Please compare what you wrote with the list above.")

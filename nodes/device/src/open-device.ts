@@ -9,7 +9,7 @@ import type { Store } from "@fulcrum/store"
 import { createDeviceKey, type KeyKeepers, readDeviceKey } from "./device-key.ts"
 import { type SettingsKeeper, settingsKeeper } from "./device-settings.ts"
 import { describeHolder, type FolderHolder, folderHolder } from "./folder-holder.ts"
-import { type Home, makeHome, requireKey, unmakeHome } from "./home.ts"
+import { type Home, isStoreLost, makeHome, requireKey, requireStore, unmakeHome } from "./home.ts"
 import { readPrivateFile, writePrivateFile } from "./private-file.ts"
 import { codeOf, ProgramError } from "./program-error.ts"
 import type {
@@ -47,6 +47,7 @@ const LOCK_RETRY_MS = 100
  */
 export async function openDevice(parts: DeviceParts): Promise<OpenDevice> {
   const key = await requireDeviceKey(parts)
+  await requireStore(parts.home)
   const store = await lockStore(parts)
   return await withStore(parts, store, key, (record) => parts.records.open(record))
 }
@@ -72,11 +73,13 @@ export async function repairDevice(
 }
 
 async function isWhole(parts: DeviceParts, vaultKey: Uint8Array): Promise<boolean> {
+  if (await isStoreLost(parts.home)) return false
   try {
     const store = await lockStore(parts)
     return await parts.records.isWhole({ store, vaultKey, random: parts.random })
   } catch (error) {
-    if (codeOf(error) === "STORE_CORRUPT") return false
+    // LevelDB also calls it a failing disk when it cannot make sense of a file.
+    if (codeOf(error) === "STORE_CORRUPT" || codeOf(error) === "STORE_IO") return false
     throw error
   }
 }
@@ -135,6 +138,7 @@ async function beginDevice(
 ): Promise<OpenDevice> {
   const { home, keepers } = parts
   await requireKey(home)
+  await requireStore(home)
   const fresh = await makeHome(home)
   // The lock first: of two that begin at once only one draws a key.
   const store = await lockStore(parts)

@@ -8,6 +8,7 @@ import type { Outcome } from "./command.ts"
 import type { FolderContext } from "./folder-command.ts"
 import { machineParts } from "./machine.ts"
 import { repairDevice } from "./open-device.ts"
+import type { RepairReport } from "./record-maker.ts"
 import { lines } from "./text.ts"
 
 export async function repair({ home, io, mdns }: FolderContext): Promise<Outcome> {
@@ -20,19 +21,27 @@ export async function repair({ home, io, mdns }: FolderContext): Promise<Outcome
     }
   }
   const { result, kept } = repaired
-  const { entries, missing, damage } = result
+  const { entries, missing = null, damage, others } = result
   const tables = [...new Set(damage.flatMap(({ table }) => (table === undefined ? [] : [table])))]
   return {
-    document: { repaired: true, entries, missing, tables, kept },
+    document: { repaired: true, entries, missing, others, tables, kept },
     text: lines(
       `The record was made anew from what could be read: ${count(entries)}.`,
-      missing === 0
-        ? "Nothing is missing, as far as can be told. Run `fulcrum sync` to be sure."
-        : `Missing: ${count(missing)}. Run \`fulcrum sync\`: your other devices and relays have them. ` +
-            "`fulcrum doctor` says whether they have come back.",
+      missingText(result),
       `The damaged files are kept in ${kept}; delete them when you miss nothing.`,
     ),
   }
+}
+
+function missingText({ missing, others }: RepairReport): string {
+  if (missing === 0)
+    return "Nothing is missing, as far as can be told. Run `fulcrum sync` to be sure."
+  const what =
+    missing === undefined ? "What is missing cannot be told." : `Missing: ${count(missing)}.`
+  return others === 0
+    ? `${what} No other device and no relay of yours is known that could have it.`
+    : `${what} Run \`fulcrum sync\`: your other devices and relays may have it; ` +
+        "`fulcrum doctor` counts what has not come back."
 }
 
 function count(entries: number): string {

@@ -13,6 +13,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["STORE_IO", "check the disk and the folder's permissions"],
   ["VAULT_DAMAGED", "run `fulcrum doctor --repair`, then `fulcrum sync`"],
   [
+    "REPAIR_RECORD_LOST",
+    "put back a copy of the folder, or begin anew: `fulcrum init --home NEW-FOLDER`; nothing was changed here",
+  ],
+  [
     "REPAIR_KEYS_LOST",
     "run `fulcrum pair` on another of your devices and `fulcrum join CODE --home NEW-FOLDER` here",
   ],
@@ -34,6 +38,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["VENDOR_UNKNOWN", "see `fulcrum relationships` for the names"],
   ["VENDOR_AMBIGUOUS", "give the relationship's id from `fulcrum relationships`"],
   ["DEVICE_UNKNOWN", "see `fulcrum devices` for the names"],
+  ["DEVICE_AMBIGUOUS", "give the id that `fulcrum devices` shows beside the name"],
   ["DEVICE_IS_THIS", "run it on another of your devices"],
   [
     "DEVICE_REMOVED",

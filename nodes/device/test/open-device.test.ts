@@ -192,7 +192,7 @@ test("a folder in use is waited for a little, then told", async () => {
 })
 
 describe("a repair", () => {
-  const report = { damage: [], entries: 3, missing: 0 }
+  const report = { damage: [], entries: 3, missing: 0, others: 1 }
   const rebuilding: Partial<DeviceParts> = {
     async rebuildStore(_, rebuild) {
       const result = await rebuild(await openMemoryStore(), await openMemoryStore())

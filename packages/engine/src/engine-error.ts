@@ -20,8 +20,9 @@ export type EngineErrorCode =
   /** Several relationships, or none, go by that name. */
   | "VENDOR_UNKNOWN"
   | "VENDOR_AMBIGUOUS"
-  /** Several devices, or none, go by that name. */
+  /** No device goes by that name, or several do. */
   | "DEVICE_UNKNOWN"
+  | "DEVICE_AMBIGUOUS"
   | "DEVICE_IS_THIS"
   /** This device was removed from the record. */
   | "DEVICE_REMOVED"
@@ -43,6 +44,8 @@ export type EngineErrorCode =
   | "RELAY_UNKNOWN"
   /** The keys by which a device belongs are among what is damaged. */
   | "REPAIR_KEYS_LOST"
+  /** Nothing of the record can be read, and nobody else is known to have it. */
+  | "REPAIR_RECORD_LOST"
   /** Built later; listed in the README. */
   | "NOT_YET"
 

@@ -27,11 +27,13 @@ export const hintsSchema: Schema<Hints> = struct({
   mailboxes: array(struct({ relays: array(text(512), 16), seed: bytes(32) }), PLACES_MAX),
 })
 
+export const NO_HINTS: Hints = { members: [], addresses: [], mailboxes: [] }
+
 const NOTHING = new Uint8Array(0)
 
 export async function readHints(vault: Vault): Promise<Hints> {
   const stored = await vault.table("engine.hints").get(NOTHING)
-  if (stored === undefined) return { members: [], addresses: [], mailboxes: [] }
+  if (stored === undefined) return NO_HINTS
   return decodeAs(hintsSchema, stored, { bytesMax: 256 * 1024 })
 }
 

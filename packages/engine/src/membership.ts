@@ -101,6 +101,9 @@ export class Membership implements SpaceKeyring {
   readonly #keys = new Map<string, EpochSecret>()
   /** Keys found in wraps; right only once the span that they open is admitted. */
   readonly #found = new Map<string, EpochKey>()
+  /** Epochs, in hex, that this device heard of before a repair: until they are here it is behind. */
+  readonly #awaited = new Set<string>()
+  readonly #awaitedTable: Table
   #view: MembershipView
 
   private constructor(vault: Vault, device: DeviceState) {
@@ -111,6 +114,7 @@ export class Membership implements SpaceKeyring {
     this.#wrapKey = wrapKeyFromSecret(device.wrapSecret)
     this.#table = vault.table("engine.membership")
     this.#epochTable = vault.table("engine.epochs")
+    this.#awaitedTable = vault.table("engine.awaited")
     this.#view = reduceMembership([], this.#genesis)
   }
 
@@ -125,6 +129,7 @@ export class Membership implements SpaceKeyring {
     for await (const { group, value } of this.#epochTable.groups()) {
       this.#learn({ id: epochIdSchema.decode(group), key: epochKeySchema.decode(value) })
     }
+    for await (const { group } of this.#awaitedTable.groups()) this.#awaited.add(bytesToHex(group))
     for await (const { value } of this.#table.list(NOTHING)) {
       this.#take(decodeAs(storedSchema, value, { bytesMax: 4 * 1024 * 1024 }))
     }
@@ -140,6 +145,8 @@ export class Membership implements SpaceKeyring {
    * in had then. Before that it knows some of the record at most, and writes nothing for its person.
    */
   get hasJoined(): boolean {
+    const isBehind = [...this.#awaited].some((epoch) => !this.#entries.has(epoch))
+    if (isBehind) return false
     return (
       this.current !== undefined && (this.#isDevice(this.#device) || this.isRemoved(this.#device))
     )
@@ -153,6 +160,13 @@ export class Membership implements SpaceKeyring {
   /** All epochs that this device has a key of: what a newcomer is given. */
   get epochs(): readonly EpochSecret[] {
     return [...this.#keys.values()]
+  }
+
+  /** What notes the epochs that it has keys of and no entry: see `repair-person.ts`. */
+  putAwaited(): readonly VaultOp[] {
+    return this.epochs
+      .filter(({ id }) => !this.#entries.has(bytesToHex(id)))
+      .map(({ id }) => this.#awaitedTable.put(id, 0, NOTHING))
   }
 
   /** The keys of what the next key entry follows. */
@@ -268,12 +282,13 @@ export class Membership implements SpaceKeyring {
     return !devices.some((one) => goesBy(one, wanted)) && removed.some((one) => goesBy(one, wanted))
   }
 
-  /** @throws {EngineError} `DEVICE_UNKNOWN`. */
+  /** @throws {EngineError} `DEVICE_UNKNOWN`, `DEVICE_AMBIGUOUS`. */
   deviceNamed(wanted: string): MembershipView["devices"][number] {
     const found = this.#view.devices.filter((one) => goesBy(one, wanted))
     const [only] = found
-    if (only === undefined || found.length > 1) {
-      throw new EngineError("DEVICE_UNKNOWN", "no device, or several, of that name")
+    if (only === undefined) throw new EngineError("DEVICE_UNKNOWN", "no device of that name")
+    if (found.length > 1) {
+      throw new EngineError("DEVICE_AMBIGUOUS", `${found.length} devices go by that name`)
     }
     return only
   }

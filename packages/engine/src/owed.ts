@@ -15,6 +15,9 @@ import type { VaultOp } from "@fulcrum/store/vault"
 const OPS_MAX = 8192
 const BYTES_MAX: number = 8 * 1024 * 1024
 
+/** Operations that are taken while some always wait: after these all is written at once. */
+const TAKEN_MAX: number = 2 * OPS_MAX
+
 /** Of what is written at once, unless one operation has more. */
 const PART_BYTES_MAX: number = 512 * 1024
 
@@ -29,6 +32,8 @@ export interface Owing {
 export class Owed {
   #ops: VaultOp[] = []
   #bytes = 0
+  /** Operations since nothing waited: the changes of all of them are still here. */
+  #taken = 0
   readonly #changes = new Map<DocumentId, Uint8Array[]>()
   readonly #actors = new Map<string, Uint8Array>()
 
@@ -46,11 +51,13 @@ export class Owed {
   }
 
   hasRoomFor(ops: readonly VaultOp[]): boolean {
+    if (this.#taken + ops.length > TAKEN_MAX) return false
     return this.#ops.length + ops.length <= OPS_MAX && this.#bytes + bytesOf(ops) <= BYTES_MAX
   }
 
   add({ ops, changes, actors }: Owing): void {
     for (const op of ops) this.#ops.push(op)
+    this.#taken += ops.length
     this.#bytes += bytesOf(ops)
     for (const [document, some] of changes) {
       const all = this.#changes.get(document)
@@ -81,6 +88,7 @@ export class Owed {
   clear(): void {
     this.#ops = []
     this.#bytes = 0
+    this.#taken = 0
     this.#changes.clear()
     this.#actors.clear()
   }

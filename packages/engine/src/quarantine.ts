@@ -29,20 +29,20 @@ export class Quarantine {
   readonly #table: Table
   /** How often a worker was lost over each entry, by its arrival. */
   readonly #lost = new Map<number, number>()
-  #count = 0
-  #stranded = 0
+  /** Why each of them is kept out, by its arrival. */
+  readonly #codes = new Map<number, string>()
 
   constructor(vault: Vault) {
     this.#table = vault.table("engine.quarantine")
   }
 
   get count(): number {
-    return this.#count
+    return this.#codes.size
   }
 
   /** Whether what comes later may yet admit some. */
   get hasStranded(): boolean {
-    return this.#stranded > 0
+    return this.#codes.values().some((code) => code === STRANDED)
   }
 
   /** Whether some are worth another try. */
@@ -54,14 +54,14 @@ export class Quarantine {
     this.forget()
     for await (const { order, value } of this.#table.list(NOTHING)) {
       const [code = "", times = "1"] = bytesToUtf8(value).split(" ")
-      this.#note(code)
+      this.#codes.set(order, code)
       if (code === LOST) this.#lost.set(order, Number(times))
     }
   }
 
   /** What keeps an entry out. */
   put(arrival: number, code: string): VaultOp {
-    this.#note(code)
+    this.#codes.set(arrival, code)
     const times = code === LOST ? (this.#lost.get(arrival) ?? 0) + 1 : 1
     if (code === LOST) this.#lost.set(arrival, times)
     return this.#table.put(NOTHING, arrival, utf8ToBytes(times > 1 ? `${code} ${times}` : code))
@@ -78,12 +78,6 @@ export class Quarantine {
 
   /** It is empty, or will be read again; how often a worker was lost stays known. */
   forget(): void {
-    this.#count = 0
-    this.#stranded = 0
-  }
-
-  #note(code: string): void {
-    this.#count++
-    if (code === STRANDED) this.#stranded++
+    this.#codes.clear()
   }
 }

@@ -17,11 +17,11 @@ import type { VaultDamage } from "@fulcrum/store/vault-error"
 import { type DeviceState, putDeviceState, readDeviceState } from "./device-state.ts"
 import { EngineError } from "./engine-error.ts"
 import { errorCode } from "./error-code.ts"
-import { type Hints, hintsOf, putHints, readHints } from "./hints.ts"
+import { type Hints, hintsOf, NO_HINTS, putHints, readHints } from "./hints.ts"
 import { ItemTable } from "./item-table.ts"
 import { Membership } from "./membership.ts"
 import type { PersonOptions } from "./open-person.ts"
-import { openOwnRecord } from "./own-record.ts"
+import { type OwnRecord, openOwnRecord } from "./own-record.ts"
 import { RecordState } from "./record-state.ts"
 import { missingAfterRepair, repairNotes } from "./repair-notes.ts"
 import { readSpare } from "./spare.ts"
@@ -38,8 +38,10 @@ export interface RepairReport {
   readonly damage: readonly VaultDamage[]
   /** Entries of the record that are here. */
   readonly entries: number
-  /** Entries of the record that were here, as far as that can be told, and are not. */
-  readonly missing: number
+  /** Entries of the record that were here and are not; `undefined`: that cannot be told. */
+  readonly missing: number | undefined
+  /** Other devices and relays of the record that are known: who may have them. */
+  readonly others: number
 }
 
 /**
@@ -55,6 +57,9 @@ const OWN_TABLES = [
   "engine.undo",
   "engine.repair",
 ] as const
+
+/** They say how far lines went. */
+const LINE_TABLES = ["log.tree", "log.spans"]
 
 const lengthOf = ({ length }: Uint8Array): number => length
 
@@ -81,43 +86,53 @@ export async function isVaultWhole(options: {
 /**
  * Makes the record anew in `into`, and closes both stores.
  *
- * @throws {EngineError} `REPAIR_KEYS_LOST`: the device's own keys are among what is damaged.
+ * @throws {EngineError} `REPAIR_KEYS_LOST`: the device's own keys are among what is damaged;
+ * `REPAIR_RECORD_LOST`: nothing of the record can be read, and no other device or relay is known.
  * @throws {VaultError} `VAULT_KEY_WRONG`. @throws {StoreError}
  */
 export async function repairPerson(options: RepairOptions): Promise<RepairReport> {
   const { vaultKey, random } = options
   const open = (store: Store) => openVault({ store, key: vaultKey, random, verify: "repair" })
-  await using damaged = await open(options.damaged)
-  await using vault = await open(options.into)
   const spare = options.spare && (await readSpare(options.spare, vaultKey))
-  const device = (await readDeviceState(damaged)) ?? spare?.device
+  await using damaged = await open(options.damaged).catch((error: unknown) => {
+    // The key is right, by the spare: the store is another's, or nothing of it is left.
+    if (spare === undefined || errorCode(error) !== "VAULT_KEY_WRONG") throw error
+    return undefined
+  })
+  await using vault = await open(options.into)
+  const device = (damaged && (await readDeviceState(damaged))) ?? spare?.device
   if (device === undefined) {
     throw new EngineError("REPAIR_KEYS_LOST", "this device's own keys are among what is damaged")
   }
+  const hints = await salvageHints(damaged, device, spare?.hints)
   const epochs = vault.table("engine.epochs")
   await vault.write([
     putDeviceState(vault, device),
-    putHints(vault, await salvageHints(damaged, device, spare?.hints)),
+    putHints(vault, hints),
     ...(spare?.epochs ?? []).map(({ id, key }) => epochs.put(id, 0, key)),
   ])
-  for (const table of OWN_TABLES) await copyTable(damaged, vault, table)
+  if (damaged) for (const table of OWN_TABLES) await copyTable(damaged, vault, table)
   const { ledger, relationships } = await openOwnRecord({ ...options, vault, device })
   try {
     const { record, membership } = ledger
-    for await (const spans of inBatches(salvageSpans(damaged, membership.tag), lengthOf)) {
-      await ledger.admit(spans)
-    }
-    await relationships.openNew()
-    for (const { space, secrets } of relationships.all) {
-      const tag = spaceTagSchema.decode(secrets.item.spaceTag)
-      for await (const spans of inBatches(salvageSpans(damaged, tag), lengthOf))
-        await space.admit(spans)
-    }
-    for await (const ends of inBatches(salvageEnds(damaged, membership.tag))) {
-      await vault.write(repairNotes(vault, ends))
-    }
+    if (damaged) await salvageLogs(damaged, vault, { ledger, relationships })
     const missing = await missingAfterRepair(vault, record.tree)
-    return { damage: damaged.damage, entries: entriesOf(record.tree), missing: missing ?? 0 }
+    const damage: readonly VaultDamage[] = damaged?.damage ?? [{ what: "foreign" }]
+    const others = hints.mailboxes.length + hints.members.length - 1
+    if (!membership.hasJoined && others <= 0) {
+      throw new EngineError(
+        "REPAIR_RECORD_LOST",
+        "nothing of the record can be read, and nobody else has it",
+      )
+    }
+    // Where it knows keys of epochs that its logs do not, it was told of more than it has.
+    if (others > 0) await vault.write(membership.putAwaited())
+    return {
+      damage,
+      entries: entriesOf(record.tree),
+      missing: isCertain(damage) ? missing : undefined,
+      others: Math.max(0, others),
+    }
   } finally {
     await ledger.close()
   }
@@ -128,14 +143,38 @@ export async function repairPerson(options: RepairOptions): Promise<RepairReport
  * entries of the record the device is as one that has just joined.
  */
 async function salvageHints(
-  damaged: Vault,
+  damaged: Vault | undefined,
   device: DeviceState,
   before: Hints | undefined,
 ): Promise<Hints> {
+  if (damaged === undefined) return before ?? NO_HINTS
   const { certificates } = await Membership.open(damaged, device)
   const state = new RecordState()
   for await (const item of new ItemTable(damaged).all()) state.apply(item)
-  return hintsOf(certificates, state, before ?? (await readHints(damaged)))
+  const hints = hintsOf(certificates, state, before ?? (await readHints(damaged)))
+  // The spare was written when membership last changed; what can be read may be from before.
+  return before && before.members.length > 0 ? { ...hints, members: before.members } : hints
+}
+
+async function salvageLogs(
+  damaged: Vault,
+  vault: Vault,
+  { ledger, relationships }: OwnRecord,
+): Promise<void> {
+  const { tag } = ledger.membership
+  for await (const spans of inBatches(salvageSpans(damaged, tag), lengthOf)) {
+    await ledger.admit(spans)
+  }
+  await relationships.openNew()
+  for (const { space, secrets } of relationships.all) {
+    const shareTag = spaceTagSchema.decode(secrets.item.spaceTag)
+    for await (const spans of inBatches(salvageSpans(damaged, shareTag), lengthOf)) {
+      await space.admit(spans)
+    }
+  }
+  for await (const ends of inBatches(salvageEnds(damaged, tag))) {
+    await vault.write(repairNotes(vault, ends))
+  }
 }
 
 async function copyTable(from: Vault, into: Vault, name: string): Promise<void> {
@@ -161,6 +200,13 @@ async function* inBatches<T>(
     bytes = 0
   }
   if (batch.length > 0) yield batch
+}
+
+/** Whether how far the lines went can be read: none of the tables that say it lacks anything. */
+function isCertain(damage: readonly VaultDamage[]): boolean {
+  return damage.every(
+    ({ table, what }) => table !== undefined && what !== "root" && !LINE_TABLES.includes(table),
+  )
 }
 
 function entriesOf(tree: IncarnationTree): number {

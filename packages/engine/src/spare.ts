@@ -50,7 +50,12 @@ const EMPTY = new Uint8Array(0)
 
 /** @returns `undefined`: there is none, or it does not open. */
 export async function readSpare(file: SpareFile, vaultKey: Uint8Array): Promise<Spare | undefined> {
-  const plaintext = open(await file.read(), keyOf(vaultKey))
+  const sealed = await file.read().catch((error: unknown) => {
+    // What cannot be read is as if it were not there: the store may have all that it says.
+    if (errorCode(error) === undefined) throw error
+    return undefined
+  })
+  const plaintext = open(sealed, keyOf(vaultKey))
   return plaintext && decode(plaintext)
 }
 

@@ -9,7 +9,7 @@ import {
   type Membership as MembershipView,
   provisionalMembership,
 } from "@fulcrum/access/membership"
-import { bytesToHex } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { Hints } from "./hints.ts"
 import type { Ledger } from "./ledger.ts"
 import type { RecordRelayItem } from "./record-items.ts"
@@ -38,13 +38,21 @@ export class Whereabouts {
   }
 
   get relays(): readonly RecordRelayItem[] {
-    const { state } = this.#ledger
-    if (state.relays.length > 0) return state.relays
-    return this.#hints.mailboxes.flatMap(({ relays, seed: mailboxSeed }) =>
+    const { state, membership } = this.#ledger
+    const known = state.relays
+    if (known.length > 0 && membership.hasJoined) return known
+    const hinted = this.#hints.mailboxes.flatMap(({ relays, seed: mailboxSeed }) =>
       relays
         .filter((address) => !state.hasLeft(address, mailboxSeed))
         .map((address) => ({ address, mailboxSeed, removed: false })),
     )
+    const isKnown = (one: RecordRelayItem) =>
+      known.some(
+        ({ address, mailboxSeed }) =>
+          address === one.address && equalBytes(mailboxSeed, one.mailboxSeed),
+      )
+    // A record that has not come this far may have moved since.
+    return [...known, ...hinted.filter((one) => !isKnown(one))]
   }
 }
 

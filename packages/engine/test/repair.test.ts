@@ -131,7 +131,7 @@ describe("[P50] [E3] [R22] a device with a damaged disk", () => {
         seen.keysLost++
         continue
       }
-      if (mended.report.missing > 0) seen.missing++
+      if ((mended.report.missing ?? 0) > 0) seen.missing++
       else seen.whole++
       // Nobody is there: what it shows is from the past, and it says what is missing.
       await relay.stop()
@@ -140,7 +140,7 @@ describe("[P50] [E3] [R22] a device with a damaged disk", () => {
       for (const [said] of shown.matchAll(/by the (?:phone|laptop) \d+/g))
         expect(Number(said.split(" ").at(-1))).toBeLessThan(EDITS)
       const told = await ailments(alone)
-      expect(told.some((line) => line.startsWith("repair:"))).toBe(mended.report.missing > 0)
+      expect(told.some((line) => line.startsWith("repair:"))).toBe((mended.report.missing ?? 0) > 0)
       await world.end(alone)
       await relay.start()
       const again = await world.reopen(mended)
@@ -211,6 +211,42 @@ describe("[P50] [E3] [R22] a device with a damaged disk", () => {
     }
   })
 
+  test("that has lost another's removal writes nothing before it has heard of it again", async () => {
+    await using world = new PersonWorld("removal")
+    const { relay, machine, laptop } = await town(world)
+    await world.end(laptop)
+    const spare = new Spare()
+    const before = await world.reopen(machine, spare)
+    await before.start(LISTEN)
+    const { devices } = await before.status()
+    await before.revokeDevice(devices.find(({ isThis }) => !isThis)?.id ?? "")
+    await world.during(before.settle(5000))
+    await world.end(before)
+    await inVault(machine, async (vault) => {
+      let last: { group: Uint8Array; order: number } = { group: new Uint8Array(), order: 0 }
+      for await (const { group, order } of vault.table("engine.membership").groups())
+        if (order > last.order) last = { group, order }
+      const ops = [vault.table("engine.membership").del(last.group, last.order)]
+      for await (const { group, order } of vault.table("log.arrival").groups())
+        if (order >= last.order) ops.push(vault.table("log.arrival").del(group, order))
+      await vault.write(ops)
+    })
+    const mended = await repaired(world, machine, spare)
+    await relay.stop()
+    const again = await world.reopen(mended, spare)
+    expect(again.isAwaited).toBe(true)
+    expect((await again.status()).devices.map(({ name }) => name)).toEqual(["phone"])
+    await relay.start()
+    await again.start(LISTEN)
+    await world.during(again.settle(5000))
+    await world.until("the removal", () => !again.isAwaited)
+    const members = (await again.status()).devices.filter(({ state }) => state === "member")
+    expect(members.map(({ name }) => name)).toEqual(["phone"])
+    await again.set(NAME, "Ada, alone")
+    await world.during(again.settle(5000))
+    expect(await ailments(again)).toEqual([])
+  })
+
   test("whose own keys are lost is told so, and no store is begun", async () => {
     await using world = new PersonWorld("keys")
     const { machine } = await town(world)
@@ -221,7 +257,7 @@ describe("[P50] [E3] [R22] a device with a damaged disk", () => {
   })
 
   test("of which nothing at all is left has everything again by its spare keys", async () => {
-    await using world = new PersonWorld("spare")
+    await using world = new PersonWorld("gone")
     const relay = await world.relay()
     const spares = [new Spare(), new Spare()] as const
     const machines = [world.machine("phone"), world.machine("laptop")] as const

@@ -90,6 +90,9 @@ export function editsForSet(
 ): readonly Edit[] {
   const node = nodeAt(at.document, at.path, known)
   if (node === undefined) throw unknown(undefined)
+  if (typed.trim() === "" && at.document === "card") {
+    throw invalid(at, "something; to take away what is there use `fulcrum unset`")
+  }
   const value = parseValue(typed)
   if (value === typed && BROKEN_JSON.test(typed)) {
     throw invalid(at, 'text, or whole JSON; to keep this as text put it in quotes, as "{\\"a\\"…"')

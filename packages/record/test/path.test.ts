@@ -103,6 +103,7 @@ describe("values", () => {
     ["card/addresses/home/components", '[{"kind":3}]', "card/addresses/home/components/0/kind"],
     ["payments/visa/note", "4111 1111 1111 1111", "payments/visa/note"],
     ["payments/visa", '{"lastFour":"4111111111111111"}', "payments/visa/lastFour"],
+    ["card/phones/home/number", " ", "card/phones/home/number"],
     ["card/name", '{"full":', "card/name"],
     ["card/notes/1", '["a", "b"', "card/notes/1"],
     ["preferences/x", '[{"a":1}', "preferences/x"],

@@ -51,6 +51,16 @@ export async function holdsRecords(folder: string): Promise<boolean> {
   return false
 }
 
+/** Whether a new store lies beside a folder, as `level-rebuilt.ts` makes it. */
+export async function isBeingRebuilt(folder: string): Promise<boolean> {
+  return await isFolder(draftsOf(folder).rebuilt)
+}
+
+/** Where a store is made anew, and what it is made from. */
+export function draftsOf(folder: string): { readonly salvage: string; readonly rebuilt: string } {
+  return { salvage: `${folder}.salvage.new`, rebuilt: `${folder}.rebuilt.new` }
+}
+
 /**
  * Takes away a store that nobody has open, and first the files that belong to it: under its lock, so
  * that whoever waits for it finds neither.

@@ -12,12 +12,18 @@
 import { createHash } from "node:crypto"
 import { realpath, stat } from "node:fs/promises"
 import { createServer, type Server } from "node:net"
+import { basename, dirname, join, resolve } from "node:path"
 import { StoreError } from "./contract.ts"
 
 /** @throws {StoreError} `STORE_LOCKED` */
 export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   const name = await lockName(folder)
-  if (name === undefined) return { [Symbol.asyncDispose]: async () => undefined }
+  return name === undefined ? UNLOCKED : await lockAt(name)
+}
+
+const UNLOCKED: AsyncDisposable = { [Symbol.asyncDispose]: async () => undefined }
+
+async function lockAt(name: string): Promise<AsyncDisposable> {
   const server = createServer((socket) => socket.destroy())
   await listen(server, name)
   // Who only has a folder open is not kept running by that.
@@ -25,12 +31,27 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => close(server) }
 }
 
+/**
+ * The name that a folder has, or will have: while a store is made anew there is none for a moment, and
+ * nobody is to make an empty one then.
+ *
+ * @throws {StoreError} `STORE_LOCKED`
+ */
+export async function lockPlace(folder: string): Promise<AsyncDisposable> {
+  const path = resolve(folder)
+  const parent = await realpath(dirname(path)).catch(() => dirname(path))
+  const name = abstractName(`fulcrum store place ${join(parent, basename(path))}`)
+  return name === undefined ? UNLOCKED : await lockAt(name)
+}
+
 /** The same for every path to the folder. */
 async function lockName(folder: string): Promise<string | undefined> {
   const { dev, ino } = await stat(folder)
-  const hash = createHash("sha256")
-    .update(`fulcrum store ${await realpath(folder)} ${dev} ${ino}`)
-    .digest("hex")
+  return abstractName(`fulcrum store ${await realpath(folder)} ${dev} ${ino}`)
+}
+
+function abstractName(what: string): string | undefined {
+  const hash = createHash("sha256").update(what).digest("hex")
   if (process.platform === "linux") return `\0fulcrum-store-${hash.slice(0, 32)}`
   if (process.platform === "win32") return `\\\\.\\pipe\\fulcrum-store-${hash.slice(0, 32)}`
   return undefined

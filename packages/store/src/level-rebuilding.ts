@@ -5,11 +5,16 @@
  * @module
  */
 import { cp, rename, rm } from "node:fs/promises"
-import type { Store } from "./contract.ts"
+import { dirname } from "node:path"
+import { type Store, StoreError } from "./contract.ts"
 import { openLevelStore } from "./level.ts"
-import { isFolder } from "./level-data-folder.ts"
-import { lockFolder } from "./level-folder-lock.ts"
-import { draftsOf, finishRebuilding, freeName } from "./level-rebuilt.ts"
+import { draftsOf, isFolder, makeFolder, syncFolder } from "./level-data-folder.ts"
+import { isFull } from "./level-folder.ts"
+import { lockFolder, lockPlace } from "./level-folder-lock.ts"
+import { finishRebuilding, freeName, lockRebuilding } from "./level-rebuilt.ts"
+
+/** LevelDB's lock and its notes to its authors, and what only takes up room. */
+const UNREAD = /[/\\](LOCK|LOG|LOG\.old|RESERVE)$/
 
 export interface Rebuilt<T> {
   readonly result: T
@@ -18,40 +23,58 @@ export interface Rebuilt<T> {
 }
 
 /**
- * @param rebuild - Makes the new store from what can be had of the damaged one, and closes both. If it
- * throws, everything is as it was.
+ * @param rebuild - Makes the new store from what can be had of the damaged one. If it throws, everything
+ * is as it was; what only shows to be damaged when it is read makes it run again, on files written anew.
  * @throws {StoreError} `STORE_LOCKED`, `STORE_CORRUPT`: nothing can be had; `STORE_FULL`, `STORE_IO`.
  */
 export async function rebuildStore<T>(
   folder: string,
   rebuild: (damaged: Store, into: Store) => Promise<T>,
 ): Promise<Rebuilt<T>> {
+  await using _place = await lockPlace(folder)
   await finishRebuilding(folder)
-  await using _ = await lockFolder(folder)
-  const { salvage, rebuilt } = draftsOf(folder)
+  await using _rebuilding = await lockRebuilding(folder)
+  await makeFolder(folder)
+  await using _store = await lockFolder(folder)
   const kept = await freeName(folder)
-  await removeAll(salvage, rebuilt)
+  const { salvage, rebuilt } = draftsOf(folder)
   try {
-    await cp(folder, salvage, { recursive: true, preserveTimestamps: true })
-    const result = await inDrafts({ salvage, rebuilt }, rebuild)
+    const result = await inDrafts(folder, "open", rebuild).catch((error: unknown) => {
+      if (!showsDamage(error)) throw error
+      return inDrafts(folder, "rewrite", rebuild)
+    })
     await rename(folder, kept)
-    await finishRebuilding(folder)
+    // Where this fails the next opening does it.
+    await rename(rebuilt, folder)
+    await syncFolder(dirname(folder))
     return { result, kept }
+  } catch (error) {
+    throw isFull(error) ? new StoreError("STORE_FULL", "the disk is full", { cause: error }) : error
   } finally {
     await removeAll(salvage).catch(() => undefined)
-    // Where the store is away this is it.
     if (await isFolder(folder)) await removeAll(rebuilt).catch(() => undefined)
   }
 }
 
 async function inDrafts<T>(
-  { salvage, rebuilt }: ReturnType<typeof draftsOf>,
+  folder: string,
+  damaged: "open" | "rewrite",
   rebuild: (damaged: Store, into: Store) => Promise<T>,
 ): Promise<T> {
+  const { salvage, rebuilt } = draftsOf(folder)
+  await removeAll(salvage, rebuilt)
+  await cp(folder, salvage, { recursive: true, filter: (path) => !UNREAD.test(path) })
   await using opened = new AsyncDisposableStack()
-  const damaged = opened.use(await openLevelStore({ folder: salvage, damaged: "open" }))
+  const from = opened.use(await openLevelStore({ folder: salvage, damaged }))
   const into = opened.use(await openLevelStore({ folder: rebuilt }))
-  return await rebuild(damaged, into)
+  return await rebuild(from, into)
+}
+
+/** What LevelDB finds wrong only when it reads, or what it cannot make sense of. */
+function showsDamage(error: unknown): boolean {
+  return (
+    error instanceof StoreError && (error.code === "STORE_CORRUPT" || error.code === "STORE_IO")
+  )
 }
 
 async function removeAll(...folders: readonly string[]): Promise<void> {

@@ -1,35 +1,63 @@
 /**
  * Names beside a store's folder while it is made anew. The new store is made there, whole, and takes
- * the damaged one's place with two renames. Whoever opens the store and finds the first of these done
- * does the second: nobody makes a store of that name otherwise while there is none.
+ * the damaged one's place with two renames, under a lock on its name. Whoever opens the store and
+ * finds the first of these done does the second.
  *
  * | name                 | what                                                  |
  * | -------------------- | ----------------------------------------------------- |
  * | `NAME`               | the store                                             |
  * | `NAME.salvage.new`   | copy of the damaged one, opened as far as it goes     |
  * | `NAME.rebuilt.new`   | the new one, until it is whole                        |
+ * | `NAME.guard.new`     | a lock, while that goes on                            |
  * | `NAME.damaged-1`, …  | what was there before, as it was found                |
  *
  * @module
  */
-import { rename } from "node:fs/promises"
+import { rename, rm } from "node:fs/promises"
 import { dirname } from "node:path"
+import { Level } from "level"
 import { StoreError } from "./contract.ts"
-import { isFolder, syncFolder } from "./level-data-folder.ts"
+import { draftsOf, isFolder, syncFolder } from "./level-data-folder.ts"
 
 /** Damaged stores that are kept beside each other. */
 const KEPT_MAX = 100
 
-/** Puts a store that was made anew in its place, if that was cut off. */
+/**
+ * Puts a store that was made anew in its place, if that was cut off, and takes away what else was left.
+ *
+ * @throws {StoreError} `STORE_LOCKED`: it is being made anew.
+ */
 export async function finishRebuilding(folder: string): Promise<void> {
-  const { rebuilt } = draftsOf(folder)
-  if ((await isFolder(folder)) || !(await isFolder(rebuilt))) return
-  await rename(rebuilt, folder)
-  await syncFolder(dirname(folder))
+  const { salvage, rebuilt } = draftsOf(folder)
+  const hasDrafts = (await isFolder(salvage)) || (await isFolder(rebuilt))
+  if (!hasDrafts) return
+  await using _ = await lockRebuilding(folder)
+  if (!(await isFolder(folder)) && (await isFolder(rebuilt))) {
+    await rename(rebuilt, folder)
+    await syncFolder(dirname(folder))
+  }
+  for (const draft of [salvage, rebuilt]) await rm(draft, { recursive: true, force: true })
 }
 
-export function draftsOf(folder: string): { readonly salvage: string; readonly rebuilt: string } {
-  return { salvage: `${folder}.salvage.new`, rebuilt: `${folder}.rebuilt.new` }
+/**
+ * For whoever makes a store anew: by LevelDB's own lock, which holds on every platform and between
+ * containers that share a folder.
+ *
+ * @throws {StoreError} `STORE_LOCKED`
+ */
+export async function lockRebuilding(folder: string): Promise<AsyncDisposable> {
+  const guard = new Level(`${folder}.guard.new`)
+  try {
+    await guard.open()
+  } catch (cause) {
+    throw new StoreError("STORE_LOCKED", "this folder is being made anew", { cause })
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      await guard.close()
+      await rm(guard.location, { recursive: true, force: true })
+    },
+  }
 }
 
 /** Where the damaged store is kept. */

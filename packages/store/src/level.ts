@@ -37,7 +37,7 @@ import {
   settleFolder,
   writeNote,
 } from "./level-folder.ts"
-import { lockFolder } from "./level-folder-lock.ts"
+import { lockFolder, lockPlace } from "./level-folder-lock.ts"
 import { LogNames } from "./level-log-names.ts"
 import { finishRebuilding } from "./level-rebuilt.ts"
 
@@ -55,9 +55,9 @@ export interface LevelStoreOptions {
   /**
    * What to do about damage that shows before anything is read: refuse (the default), or open
    * what can be had, written anew, which may be older, wrong or have holes. Then open the vault with `repair` and
-   * fetch again from a peer.
+   * fetch again from a peer. `rewrite`: as if damage had shown, for what only shows when it is read.
    */
-  readonly damaged?: "refuse" | "open"
+  readonly damaged?: "refuse" | "open" | "rewrite"
 }
 
 type Database = Level<Uint8Array, Uint8Array>
@@ -67,19 +67,27 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Store>
   const { folder, damaged = "refuse" } = options
   let lock: AsyncDisposable | undefined
   try {
-    await finishRebuilding(folder)
-    await makeFolder(folder)
-    lock = await lockFolder(folder)
-    const database = await openChecked(folder).catch(async (error: unknown) => {
-      if (damaged === "refuse" || !isCorruption(error)) throw error
-      return await openRepaired(folder)
-    })
+    lock = await lockStore(folder)
+    const database =
+      damaged === "rewrite"
+        ? await openRepaired(folder)
+        : await openChecked(folder).catch(async (error: unknown) => {
+            if (damaged === "refuse" || !isCorruption(error)) throw error
+            return await openRepaired(folder)
+          })
     await layReserve(folder)
     return new LevelStore(folder, database, lock)
   } catch (error) {
     await lock?.[Symbol.asyncDispose]()
     throw toStoreError(error)
   }
+}
+
+async function lockStore(folder: string): Promise<AsyncDisposable> {
+  await using _ = await lockPlace(folder)
+  await finishRebuilding(folder)
+  await makeFolder(folder)
+  return await lockFolder(folder)
 }
 
 class LevelStore implements Store {

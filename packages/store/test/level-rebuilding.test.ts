@@ -29,6 +29,19 @@ async function read(at: string): Promise<string> {
   return textOf(await store.get(KEY))
 }
 
+/** With so many tables: each opening makes one of the log. */
+async function fill(at: string, tables: number): Promise<void> {
+  for (let table = 0; table <= tables; table++) {
+    await using store = await openLevelStore({ folder: at })
+    const key = utf8ToBytes(`${at} ${table}`)
+    await store.write([{ type: "put", key, value: new Uint8Array(1000) }])
+  }
+}
+
+async function tablesOf(at: string): Promise<readonly string[]> {
+  return (await readdir(at)).filter((name) => name.endsWith(".ldb")).toSorted()
+}
+
 function textOf(value: Uint8Array | undefined): string {
   return value === undefined ? "nothing" : new TextDecoder().decode(value)
 }
@@ -77,10 +90,14 @@ describe("[S12] [E3] a store made anew", () => {
   test("is put in its place by whoever opens the store next, if that was cut off", async () => {
     await write(`${folder}.rebuilt.new`, "whole")
     await mkdir(`${folder}.salvage.new`)
+    // Where the store is there, what an attempt has left is of no use.
     expect(await read(folder)).toBe("before")
+    expect(await readdir(home)).toEqual(["store"])
+    await write(`${folder}.rebuilt.new`, "whole")
+    await mkdir(`${folder}.salvage.new`)
     await rename(folder, `${folder}.damaged-1`)
     expect(await read(folder)).toBe("whole")
-    // What an attempt that was cut off earlier has left is made anew.
+    expect((await readdir(home)).toSorted()).toEqual(["store", "store.damaged-1"])
     await cp(folder, `${folder}.rebuilt.new`, { recursive: true })
     expect(await rebuildStore(folder, rebuild)).toMatchObject({ kept: `${folder}.damaged-2` })
     expect(await read(folder)).toBe("whole, anew")
@@ -90,6 +107,59 @@ describe("[S12] [E3] a store made anew", () => {
       "store.damaged-1",
       "store.damaged-2",
     ])
+  })
+
+  test("takes in what is left of a store of which a file is another's, though its checksums fit", async () => {
+    const other = join(home, "other")
+    await fill(folder, 3)
+    await fill(other, 2)
+    const [first = ""] = await tablesOf(folder)
+    const [foreign = ""] = await tablesOf(other)
+    await cp(join(other, foreign), join(folder, first))
+    const count = async (store: Store): Promise<number> => {
+      let records = 0
+      for await (const _ of store.list({ gte: Uint8Array.of(0), lt: Uint8Array.of(255) })) records++
+      return records
+    }
+    const { result } = await rebuildStore(folder, async (damaged) => count(damaged))
+    expect(result).toBeGreaterThan(1)
+  })
+
+  test("is whole, whoever opens the store again and again meanwhile", async () => {
+    let isOver = false
+    const opening = async () => {
+      while (!isOver) {
+        const store = await openLevelStore({ folder }).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: "STORE_LOCKED" })
+          return undefined
+        })
+        await store?.close()
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    }
+    const openers = [opening(), opening(), opening()]
+    let rebuilt = 0
+    while (rebuilt < 8) {
+      const made = await rebuildStore(folder, rebuild).catch((error: unknown) => {
+        expect(error).toMatchObject({ code: "STORE_LOCKED" })
+        return undefined
+      })
+      if (made !== undefined) rebuilt++
+      else await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    isOver = true
+    await Promise.all(openers)
+    expect(await read(folder)).toBe(`before${", anew".repeat(8)}`)
+  })
+
+  test("is made by one at a time", async () => {
+    const all = await Promise.allSettled([1, 2, 3].map(() => rebuildStore(folder, rebuild)))
+    const made = all.filter(({ status }) => status === "fulfilled")
+    expect(made.length).toBeGreaterThan(0)
+    for (const one of all) {
+      if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "STORE_LOCKED" })
+    }
+    expect(await read(folder)).toBe(`before${", anew".repeat(made.length)}`)
   })
 
   test("is not made of one that is in use", async () => {

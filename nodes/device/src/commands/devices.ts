@@ -28,9 +28,16 @@ export async function revoke({ person, args, io, settle }: CommandContext): Prom
   }
 }
 
+/** Two may have one name: one that was joined anew, and the one that it was before. */
+const ID_CHARS = 8
+
 export function deviceTable(rows: readonly DeviceRow[]): string {
+  const isTwice = (name: string) => rows.filter((one) => one.name === name).length > 1
+  const shown = rows.map((row) =>
+    isTwice(row.name) ? { ...row, name: `${row.name} (${row.id.slice(0, ID_CHARS)})` } : row,
+  )
   return table(
-    rows.map(({ name, isThis, state, connected, hasEverything }) => [
+    shown.map(({ name, isThis, state, connected, hasEverything }) => [
       isThis ? tone("strong", name) : name,
       state === "removed" ? tone("bad", "removed") : presence({ isThis, connected }),
       state === "removed" || isThis ? "" : standing({ connected, hasEverything }),
