@@ -82,6 +82,17 @@ test("a process that ends by itself between two seeds is not passed over", async
   expect(await run(30)).toMatchObject({ hash: "30" })
 })
 
+test("a process that has come to take much memory is replaced, and no seed fails by it", async () => {
+  using worker = new SeedWorker({ seedMsMax: 20_000, program: PROGRAM })
+  const run = async (seed: number) =>
+    (await worker.run({ scenario: "bare", seed, plan: {}, trace: false })).hash
+  const first = await run(1001)
+  expect(await run(2000)).toBe(first)
+  const second = await run(1001)
+  expect(second).not.toBe(first)
+  expect(await run(1002)).toBe(second)
+})
+
 test("what a process noted before it hung or died is kept", async () => {
   using worker = new SeedWorker({ seedMsMax: 3_000, program: PROGRAM })
   const run = (seed: number) => worker.run({ scenario: "bare", seed, plan: {}, trace: true })

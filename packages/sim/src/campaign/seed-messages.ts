@@ -31,6 +31,8 @@ export interface SeedEnd {
   readonly virtualMs?: number
   /** Lines of the trace of a run that ended well, or that were wanted. */
   readonly lines?: number
+  /** What the process that ran it takes now. */
+  readonly memoryBytes?: number
 }
 
 export interface SeedReport extends SeedEnd {

@@ -16,7 +16,7 @@ const say = (message: SeedMessage) => process.send?.(message)
 endWithParent()
 rememberSignatures()
 process.on("message", (request: SeedRequest) => {
-  void run(request).then(say)
+  void run(request).then((end) => say({ ...end, memoryBytes: process.memoryUsage.rss() }))
 })
 
 async function run({ scenario, seed, plan, trace }: SeedRequest): Promise<SeedEnd> {

@@ -15,6 +15,12 @@ import {
 
 const PROCESS = fileURLToPath(new URL("./seed-process.ts", import.meta.url))
 
+/**
+ * A process that takes more is replaced. What a simulated crash cuts off waits for ever, and Node keeps
+ * each signal made of others as long as somebody waits for it: some 3 MB a seed of `basic` stay.
+ */
+const MEMORY_BYTES_MAX: number = 1536 * 1024 * 1024
+
 export interface SeedWorkerOptions {
   /** Longest that one seed may take, in real time. */
   readonly seedMsMax: number
@@ -73,7 +79,8 @@ export class SeedWorker implements Disposable {
     child.off("message", heard)
     this.#lastSeed = request.seed
     const { code } = report.failure ?? {}
-    if (code === "SIM_HUNG" || code === "SIM_DIED") this.end()
+    const isLarge = (report.memoryBytes ?? 0) > MEMORY_BYTES_MAX
+    if (code === "SIM_HUNG" || code === "SIM_DIED" || isLarge) this.end()
     return report
   }
 

@@ -26,5 +26,5 @@ function end(seed: number): void {
 function endOf(seed: number): SeedEnd {
   if (seed % 10 === 3) return { failure: { code: "SIM_LOST", message: "lost" } }
   const hash = seed >= 1000 ? `${process.pid}` : `${seed}`
-  return { hash, virtualMs: 1, lines: 2 }
+  return { hash, virtualMs: 1, lines: 2, memoryBytes: seed === 2000 ? 2 ** 31 : 2 ** 20 }
 }
