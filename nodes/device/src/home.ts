@@ -5,6 +5,7 @@
  * | ----------------- | --------------------------------------------------------------- |
  * | `device.key`      | the key of all the rest, sealed; see `device-key.ts`             |
  * | `store/`          | the record: sealed tables                                       |
+ * | `store.damaged-1` | a store as it was before it was made anew (`doctor --repair`)    |
  * | `spare.sealed`    | this device's keys again, should the store be damaged           |
  * | `settings.sealed` | this device's own settings; see `device-settings.ts`            |
  * | `daemon.json`     | while `fulcrum up` runs: where, and this start's token          |

@@ -7,6 +7,7 @@
  * | ------------------- | -------- | ------- | --------------------------------------------- |
  * | `engine.membership` | empty    | arrival | canonical CBOR of {@link StoredKeyEntry}      |
  * | `engine.epochs`     | epoch id | 0       | the epoch's key                               |
+ * | `engine.awaited`    | epoch id | 0       | empty: known before a repair, see `repair-person.ts` |
  *
  * Who is a member is `access`'s to say, as a function of all key entries; nothing here depends on
  * the order in which they came.
