@@ -8,6 +8,7 @@ import { parseArgs } from "node:util"
 export interface BenchArguments {
   readonly compare: boolean
   readonly relayed: boolean
+  readonly growth: boolean
   readonly counts: boolean
   readonly quick: boolean
   readonly updateBaseline: boolean
@@ -20,6 +21,7 @@ export interface BenchArguments {
 export const USAGE = `usage: npm run bench -- [--quick | --counts [--update-baseline]] [--profile FOLDER]
        npm run bench -- --compare
        npm run bench -- --relayed [--profile FOLDER]
+       npm run bench -- --growth
        npm run bench -- --history EDITS
        npm run bench -- --opening DOCUMENTS
        npm run bench -- --idle DEVICES
@@ -33,6 +35,7 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
       help: { type: "boolean", default: false },
       compare: { type: "boolean", default: false },
       relayed: { type: "boolean", default: false },
+      growth: { type: "boolean", default: false },
       counts: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       history: { type: "string" },
@@ -43,9 +46,9 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
     },
   })
   if (values.help) return undefined
-  const { compare, relayed, counts, quick, profile, history, opening, idle } = values
+  const { compare, relayed, growth, counts, quick, profile, history, opening, idle } = values
   return {
-    ...{ compare, relayed, counts, quick, profile },
+    ...{ compare, relayed, growth, counts, quick, profile },
     updateBaseline: values["update-baseline"],
     history: history === undefined ? undefined : countOf("history", history),
     opening: opening === undefined ? undefined : countOf("opening", opening),

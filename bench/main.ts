@@ -7,6 +7,7 @@
  * - `--history EDITS`: only what a merged history of so many edits takes.
  * - `--compare`: only this engine beside others.
  * - `--relayed`: only what goes through a relay.
+ * - `--growth`: only how cost grows with history.
  * - `--opening DOCUMENTS`: only how a device with so many documents opens; writes no results.
  * - `--idle DEVICES`: only what so many devices take at a relay that have nothing to do; writes no
  *   results.
@@ -30,6 +31,8 @@ import {
 import { drawCompare } from "./compare/chart.ts"
 import { COMPARE, formatWork, runCompare } from "./compare/compare.ts"
 import { countFirstSyncs, FIRST_SYNC, formatFirstSync, runFirstSync } from "./first-sync.bench.ts"
+import { drawGrowth } from "./growth/chart.ts"
+import { formatGrowth, GROWTH, runGrowth } from "./growth/growth.ts"
 import { countHistory, describeHistory, HISTORY, type HistoryCounts } from "./history.ts"
 import {
   countLaterSyncs,
@@ -48,6 +51,7 @@ if (asked !== undefined) {
   const begun = performance.now()
   if (asked.compare) await compareAndKeep()
   else if (asked.relayed) await relayAndKeep(asked)
+  else if (asked.growth) await growAndKeep()
   else if (asked.idle !== undefined) console.log(formatIdle(await runIdle(asked.idle, progress)))
   else if (asked.opening === undefined) await countAndTime(asked)
   else console.log(formatOpening(await runOpening(asked.opening, progress)))
@@ -162,6 +166,14 @@ async function relayAndKeep({ profile }: BenchArguments): Promise<void> {
   const report = await runRelayed({ progress, profileFolder: profile })
   console.log(formatRelayed(report))
   if (profile === undefined) await writeResults(RELAYED, { machine, ...report })
+}
+
+async function growAndKeep(): Promise<void> {
+  const machine = await describeMachine()
+  const report = await runGrowth({ progress })
+  console.log(formatGrowth(report))
+  await writeResults(GROWTH, { machine, ...report })
+  await writeResult(`${GROWTH}.svg`, drawGrowth(report))
 }
 
 async function writeResults(name: string, results: object): Promise<void> {

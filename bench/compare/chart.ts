@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { textAt } from "../svg.ts"
 import { formatNumber } from "../table.ts"
 import type { CompareReport } from "./compare.ts"
 import { AGAIN } from "./contestants/all.ts"
@@ -68,9 +69,4 @@ function scaleOf(least: number, most: number): (ms: number) => number {
   const room = WIDTH - LABEL_WIDTH - VALUE_WIDTH
   const span = Math.log(most / least) || 1
   return (ms) => room * (0.1 + (0.9 * Math.log(ms / least)) / span)
-}
-
-function textAt(x: number, y: number, text: string, attributes: string): string {
-  const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escaped}</text>`
 }

@@ -124,8 +124,10 @@ async function damageAndRepairEach(): Promise<void> {
   const right = await look()
   const random = seeded(SEED)
   let repaired = 0
-  for (const file of await filesOf(saved)) {
-    if (!file.startsWith("store/")) continue
+  // Of each kind of file one is enough: what differs is where it shows, not what is made of it.
+  const stored = (await filesOf(saved)).filter((file) => file.startsWith("store/"))
+  const kinds = new Map(stored.map((file) => [file.replace(/\d+/, "N"), file]))
+  for (const file of kinds.values()) {
     for (const [kind, damage] of DAMAGES) {
       await restore(saved, folder)
       await writeFile(
