@@ -63,7 +63,12 @@ function drawSquare(
         const value = formatNumber(of(point))
         return [
           `<circle cx="${px}" cy="${py}" r="3" fill="${colour}"><title>${shapeName(point.shape)}</title></circle>`,
-          textAt(px, py - 7, value, `text-anchor="middle" fill="${colour}"`),
+          textAt(
+            px,
+            py + (number % 2 === 0 ? -7 : 18),
+            value,
+            `text-anchor="middle" fill="${colour}"`,
+          ),
         ].join("\n")
       }),
     ]
