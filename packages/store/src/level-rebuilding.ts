@@ -9,7 +9,7 @@ import { dirname } from "node:path"
 import { type Store, StoreError } from "./contract.ts"
 import { openLevelStore } from "./level.ts"
 import { draftsOf, isFolder, makeFolder, syncFolder } from "./level-data-folder.ts"
-import { isFull } from "./level-folder.ts"
+import { toStoreError } from "./level-error.ts"
 import { lockFolder, lockPlace } from "./level-folder-lock.ts"
 import { finishRebuilding, freeName, lockRebuilding } from "./level-rebuilt.ts"
 
@@ -31,6 +31,18 @@ export async function rebuildStore<T>(
   folder: string,
   rebuild: (damaged: Store, into: Store) => Promise<T>,
 ): Promise<Rebuilt<T>> {
+  try {
+    return await rebuildLocked(folder, rebuild)
+  } catch (error) {
+    // What the caller's work fails with is the caller's: a store error, or one that the system has a name for.
+    throw isSystemError(error) ? toStoreError(error) : error
+  }
+}
+
+async function rebuildLocked<T>(
+  folder: string,
+  rebuild: (damaged: Store, into: Store) => Promise<T>,
+): Promise<Rebuilt<T>> {
   await using _place = await lockPlace(folder)
   await finishRebuilding(folder)
   await using _rebuilding = await lockRebuilding(folder)
@@ -48,8 +60,6 @@ export async function rebuildStore<T>(
     await rename(rebuilt, folder)
     await syncFolder(dirname(folder))
     return { result, kept }
-  } catch (error) {
-    throw isFull(error) ? new StoreError("STORE_FULL", "the disk is full", { cause: error }) : error
   } finally {
     await removeAll(salvage).catch(() => undefined)
     if (await isFolder(folder)) await removeAll(rebuilt).catch(() => undefined)
@@ -75,6 +85,11 @@ function showsDamage(error: unknown): boolean {
   return (
     error instanceof StoreError && (error.code === "STORE_CORRUPT" || error.code === "STORE_IO")
   )
+}
+
+/** Of a call to the system: copying, renaming, locking. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error
 }
 
 async function removeAll(...folders: readonly string[]): Promise<void> {

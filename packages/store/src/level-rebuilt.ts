@@ -18,6 +18,7 @@ import { dirname } from "node:path"
 import { Level } from "level"
 import { StoreError } from "./contract.ts"
 import { draftsOf, isFolder, syncFolder } from "./level-data-folder.ts"
+import { toStoreError } from "./level-error.ts"
 
 /** Damaged stores that are kept beside each other. */
 const KEPT_MAX = 100
@@ -43,14 +44,14 @@ export async function finishRebuilding(folder: string): Promise<void> {
  * For whoever makes a store anew: by LevelDB's own lock, which holds on every platform and between
  * containers that share a folder.
  *
- * @throws {StoreError} `STORE_LOCKED`
+ * @throws {StoreError} `STORE_LOCKED`, `STORE_FULL`, `STORE_IO`
  */
 export async function lockRebuilding(folder: string): Promise<AsyncDisposable> {
   const guard = new Level(`${folder}.guard.new`)
   try {
     await guard.open()
-  } catch (cause) {
-    throw new StoreError("STORE_LOCKED", "this folder is being made anew", { cause })
+  } catch (error) {
+    throw toStoreError(error)
   }
   return {
     async [Symbol.asyncDispose]() {

@@ -26,6 +26,7 @@ import {
 } from "./contract.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { makeFolder } from "./level-data-folder.ts"
+import { isCorruption, toStoreError } from "./level-error.ts"
 import {
   checkFolder,
   isFull,
@@ -317,41 +318,6 @@ async function repairDatabase(folder: string): Promise<void> {
   const repair: unknown = Reflect.get(Level, "repair")
   if (typeof repair !== "function") throw new TypeError("this is not the level of Node")
   await repair.call(Level, folder)
-}
-
-function isCorruption(error: unknown): boolean {
-  const mapped = toStoreError(error)
-  return mapped instanceof StoreError && mapped.code === "STORE_CORRUPT"
-}
-
-function toStoreError(error: unknown): unknown {
-  if (error instanceof StoreError || error instanceof TypeError || error instanceof RangeError) {
-    return error
-  }
-  const cause = { cause: error }
-  if (isFull(error)) {
-    return new StoreError("STORE_FULL", "the disk is full", cause)
-  }
-  switch (levelCode(error)) {
-    case "LEVEL_LOCKED":
-      return new StoreError("STORE_LOCKED", "this folder is in use by another program", cause)
-    case "LEVEL_CORRUPTION":
-      return new StoreError("STORE_CORRUPT", "the store's files are damaged", cause)
-    case "LEVEL_DATABASE_NOT_OPEN":
-    case "LEVEL_ITERATOR_NOT_OPEN":
-      return new StoreError("STORE_CLOSED", "the store is closed", cause)
-    default:
-      return new StoreError("STORE_IO", "the disk failed", cause)
-  }
-}
-
-/** The code of the error itself, or the one that `abstract-level` wrapped. */
-function levelCode(error: unknown): string | undefined {
-  let found: string | undefined
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ("code" in at && typeof at.code === "string") found = at.code
-  }
-  return found
 }
 
 function closed(): StoreError {
