@@ -108,8 +108,8 @@ export async function unmakeHome(home: Home, { made }: NewHome): Promise<void> {
  *
  * @throws {ProgramError} `KEY_MISSING`
  */
-export async function requireKey({ storeFolder, keyFile }: Home): Promise<void> {
-  if (!(await holdsRecords(storeFolder))) return
+export async function requireKey({ storeFolder, keyFile, spareFile }: Home): Promise<void> {
+  if (!(await holdsRecords(storeFolder)) && !(await isThere(spareFile))) return
   if (await isThere(keyFile)) return
   throw new ProgramError(
     "KEY_MISSING",

@@ -226,3 +226,15 @@ describe("a repair", () => {
     })
   })
 })
+
+test("a folder with spare keys and without its store is a record's, whatever else is gone", async () => {
+  await createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: true })
+  const { spareFile, keyFile } = parts().home
+  await writeFile(spareFile, "sealed")
+  const begin = () => createDevice(parts(), { name: "laptop", relays: [] }, { plainKey: true })
+  for (const act of [() => openDevice(parts()), begin])
+    await expect(act()).rejects.toMatchObject({ code: "STORE_LOST" })
+  await rm(keyFile)
+  for (const act of [() => openDevice(parts()), begin, () => repairDevice(parts())])
+    await expect(act()).rejects.toMatchObject({ code: "KEY_MISSING" })
+})

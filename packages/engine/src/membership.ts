@@ -146,11 +146,15 @@ export class Membership implements SpaceKeyring {
    * in had then. Before that it knows some of the record at most, and writes nothing for its person.
    */
   get hasJoined(): boolean {
-    const isBehind = [...this.#awaited].some((epoch) => !this.#entries.has(epoch))
-    if (isBehind) return false
+    if (this.awaitedCount > 0) return false
     return (
       this.current !== undefined && (this.#isDevice(this.#device) || this.isRemoved(this.#device))
     )
+  }
+
+  /** Epochs that this device heard of before a repair and does not have the announcement of. */
+  get awaitedCount(): number {
+    return [...this.#awaited].filter((epoch) => !this.#entries.has(epoch)).length
   }
 
   get current(): EpochSecret | undefined {

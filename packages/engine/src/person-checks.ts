@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
 import type { Vault } from "@fulcrum/store/vault"
 import type { Ledger } from "./ledger.ts"
 import type { RelayRow } from "./person.ts"
@@ -48,7 +47,7 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     none("snapshots", shown.wrong, "documents were shown otherwise than their history gave"),
     none("quarantine", quarantined, "entries not applied"),
     none("waiting", record.waitingCount, "spans wait"),
-    ...(await checkRepair(vault, record.tree)),
+    ...(await checkRepair(vault, ledger)),
   ]
 }
 
@@ -76,10 +75,20 @@ async function checkRelays({
 }
 
 /** Only where something was repaired. */
-async function checkRepair(vault: Vault, tree: IncarnationTree): Promise<readonly Check[]> {
-  const missing = await missingAfterRepair(vault, tree)
-  if (missing === undefined) return []
-  return [none("repair", missing, "entries that could not be read have not come back")]
+async function checkRepair(
+  vault: Vault,
+  { record, membership }: Ledger,
+): Promise<readonly Check[]> {
+  const missing = await missingAfterRepair(vault, record.tree)
+  const { awaitedCount } = membership
+  return [
+    ...(missing === undefined
+      ? []
+      : [none("repair", missing, "entries that could not be read have not come back")]),
+    ...(awaitedCount === 0
+      ? []
+      : [none("behind", awaitedCount, "changes of who belongs are known of and not here")]),
+  ]
 }
 
 function eachOrNone(check: string, none: string, faults: readonly string[]): readonly Check[] {

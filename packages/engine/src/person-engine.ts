@@ -427,7 +427,9 @@ function spareOf(
   const make = () => {
     const { membership, state } = ledger
     const epochs = membership.epochs.toSorted((a, b) => compareBytes(a.id, b.id))
-    return { device, epochs, hints: hintsOf(membership.certificates, state, hints) }
+    // What one that is behind has of the record may be older than what it was told.
+    const { hasJoined, certificates } = membership
+    return { device, epochs, hints: hasJoined ? hintsOf(certificates, state, hints) : hints }
   }
   return new SpareKeeper({ file, vaultKey, random, make })
 }

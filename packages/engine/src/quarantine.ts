@@ -29,20 +29,21 @@ export class Quarantine {
   readonly #table: Table
   /** How often a worker was lost over each entry, by its arrival. */
   readonly #lost = new Map<number, number>()
-  /** Why each of them is kept out, by its arrival. */
-  readonly #codes = new Map<number, string>()
+  /** By their arrivals; one may be put twice, after a crash. */
+  readonly #all = new Set<number>()
+  readonly #stranded = new Set<number>()
 
   constructor(vault: Vault) {
     this.#table = vault.table("engine.quarantine")
   }
 
   get count(): number {
-    return this.#codes.size
+    return this.#all.size
   }
 
   /** Whether what comes later may yet admit some. */
   get hasStranded(): boolean {
-    return this.#codes.values().some((code) => code === STRANDED)
+    return this.#stranded.size > 0
   }
 
   /** Whether some are worth another try. */
@@ -54,14 +55,14 @@ export class Quarantine {
     this.forget()
     for await (const { order, value } of this.#table.list(NOTHING)) {
       const [code = "", times = "1"] = bytesToUtf8(value).split(" ")
-      this.#codes.set(order, code)
+      this.#note(order, code)
       if (code === LOST) this.#lost.set(order, Number(times))
     }
   }
 
   /** What keeps an entry out. */
   put(arrival: number, code: string): VaultOp {
-    this.#codes.set(arrival, code)
+    this.#note(arrival, code)
     const times = code === LOST ? (this.#lost.get(arrival) ?? 0) + 1 : 1
     if (code === LOST) this.#lost.set(arrival, times)
     return this.#table.put(NOTHING, arrival, utf8ToBytes(times > 1 ? `${code} ${times}` : code))
@@ -78,6 +79,13 @@ export class Quarantine {
 
   /** It is empty, or will be read again; how often a worker was lost stays known. */
   forget(): void {
-    this.#codes.clear()
+    this.#all.clear()
+    this.#stranded.clear()
+  }
+
+  #note(arrival: number, code: string): void {
+    this.#all.add(arrival)
+    if (code === STRANDED) this.#stranded.add(arrival)
+    else this.#stranded.delete(arrival)
   }
 }

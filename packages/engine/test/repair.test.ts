@@ -10,7 +10,7 @@ import { openVault, type Vault } from "@fulcrum/store/vault"
 import { beforeAll, describe, expect, test } from "vitest"
 import type { Person } from "../src/person.ts"
 import { type RepairReport, repairPerson } from "../src/repair-person.ts"
-import type { SpareFile } from "../src/spare.ts"
+import { readSpare, type SpareFile } from "../src/spare.ts"
 import { ADDRESS, ailments, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 
 const ROUNDS = Number(process.env.FULCRUM_REPAIR_ROUNDS ?? 10)
@@ -235,6 +235,10 @@ describe("[P50] [E3] [R22] a device with a damaged disk", () => {
     await relay.stop()
     const again = await world.reopen(mended, spare)
     expect(again.isAwaited).toBe(true)
+    expect(await ailments(again)).toContainEqual(expect.stringMatching(/^behind: 1 /))
+    // What it had put aside for its next repair is not taken back by what it has now.
+    const kept = await readSpare(spare, machine.vaultKey)
+    expect(kept?.hints.members).toHaveLength(1)
     expect((await again.status()).devices.map(({ name }) => name)).toEqual(["phone"])
     await relay.start()
     await again.start(LISTEN)

@@ -48,16 +48,16 @@ async function resultsOf(cases: readonly StoreCase[]): Promise<Results> {
 /** What transactions are asked for, as the browser sees it. */
 export async function durabilities(): Promise<readonly string[]> {
   const seen: string[] = []
-  const commit = IDBTransaction.prototype.objectStore
+  const objectStore = IDBTransaction.prototype.objectStore
   IDBTransaction.prototype.objectStore = function (name) {
     seen.push(`${this.mode} ${this.durability}`)
-    return commit.call(this, name)
+    return objectStore.call(this, name)
   }
   try {
     await using store = await openBrowserStore({ name: "durability" })
     await store.write([{ type: "put", key: Uint8Array.of(1), value: Uint8Array.of(2) }])
   } finally {
-    IDBTransaction.prototype.objectStore = commit
+    IDBTransaction.prototype.objectStore = objectStore
   }
   return seen
 }

@@ -19,6 +19,10 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
     "repair",
     "run `fulcrum sync`, or `fulcrum up` here and on your other devices; what none of them has is lost",
   ],
+  [
+    "behind",
+    "run `fulcrum sync`; if none of your devices and relays has them: `fulcrum pair` on another of them, and `fulcrum join CODE --home NEW-FOLDER` here",
+  ],
   ["relays reached", "see `fulcrum status`; if it is gone for good: `fulcrum relay remove ADDR`"],
 ])
 
