@@ -6,6 +6,7 @@
  */
 import { bytesToHex, utf8Length } from "@fulcrum/codec/bytes"
 import { equalJson, type JsonValue } from "@fulcrum/codec/json"
+import { afterMore } from "./as-loaded.ts"
 import type { AutomergeEngine } from "./automerge-wasm.ts"
 import { encodeCell } from "./cell.ts"
 import { ACTOR_BYTES } from "./change-format.ts"
@@ -98,7 +99,7 @@ function withAutomerge(
   handle.commit(message === "" ? null : message, 0)
   const change = handle.getLastLocalChange()
   if (change === null) throw new Error("a change was lost")
-  return { next: OpenDocument.of({ handle, actor }, cells), change }
+  return { next: OpenDocument.of({ handle, actor, ...afterMore(written, 1) }, cells), change }
 }
 
 /** The writes that change something, in order of keys. One that settles a conflict does. */

@@ -86,11 +86,14 @@ export function openDocumentHost({ sha256, automerge }: HostParts): DocumentHost
     resting.use(document, next)
     return { heads: next.heads }
   }
-  const handleOf = async (document: DocumentId): Promise<AutomergeHandle> => {
+  const written = async <T>(
+    document: DocumentId,
+    run: (one: OpenDocument, engine: AutomergeEngine) => T,
+  ): Promise<T> => {
     const one = open(document)
-    const { handle } = one.written(await automerge())
+    const result = run(one, await automerge())
     put(document, one)
-    return handle
+    return result
   }
   const apply = async ({ document, changes }: ApplyInput): Promise<Heads> =>
     put(document, await applyChanges(open(document), changes, foreign))
@@ -108,8 +111,9 @@ export function openDocumentHost({ sha256, automerge }: HostParts): DocumentHost
     read: async (document) => assemble(valuesOf(open(document).cells)),
     conflicts: async (document) => conflicts(open(document).cells),
     registers: async ({ document, path }) => registersAround(open(document).cells, path),
-    history: async ({ document, path }) => history(await handleOf(document), path),
-    save: async (document) => (await handleOf(document)).save(),
+    history: async ({ document, path }) =>
+      written(document, (one, engine) => history(one.written(engine).handle, path)),
+    save: (document) => written(document, (one, engine) => one.save(engine)),
     load: async ({ document, bytes }) => put(document, await loadSaved(bytes, foreign)),
     restore: async ({ document, pieces }) => put(document, await restored(pieces, foreign)),
     follow: async ({ document, changes }) =>

@@ -13,6 +13,7 @@
  * @module
  */
 import { concatBytes, equalBytes } from "@fulcrum/codec/bytes"
+import { afterMore, inPortions } from "./as-loaded.ts"
 import type { AutomergeEngine, AutomergeHandle } from "./automerge-wasm.ts"
 import { inspectSavedForm, isSavedForm, type ParsedChange, parseChange } from "./change-format.ts"
 import type { ChangeWriter } from "./change-writer.ts"
@@ -69,8 +70,8 @@ export async function loadSaved(
     checkComplete(handle)
     checkNumbers(handle, handle.getChangesMeta([]))
     const cells = readCells(handle)
-    checkLoadsAgain(handle, cells, engine)
-    return OpenDocument.of({ handle, actor: NO_ACTOR }, cells)
+    const saved = checkLoadsAgain(handle, cells, engine)
+    return OpenDocument.of({ handle, actor: NO_ACTOR, isAsLoaded: true }, cells, saved)
   } catch (error) {
     handle.free()
     throw error
@@ -89,9 +90,18 @@ export async function restored(
     else parseChange(piece)
   }
   const handle = (await parts.automerge()).empty(NO_ACTOR)
-  if (pieces.length > 0) refuseErrors(() => handle.loadIncremental(concatBytes(pieces)))
+  const [first] = pieces
+  const isSaved = first !== undefined && isSavedForm(first)
+  const loaded = isSaved ? [first] : pieces
+  const later = pieces.slice(loaded.length)
+  refuseErrors(() => {
+    for (const some of [loaded, ...inPortions(later, { isAsLoaded: true })]) {
+      if (some.length > 0) handle.loadIncremental(concatBytes(some))
+    }
+  })
   checkComplete(handle)
-  return OpenDocument.of({ handle, actor: NO_ACTOR }, readCells(handle))
+  const now = afterMore({ isAsLoaded: true }, later.length)
+  return OpenDocument.of({ handle, actor: NO_ACTOR, ...now }, readCells(handle))
 }
 
 /**
@@ -108,10 +118,14 @@ export async function followed(
   const line = extended(before, changes, parts)
   if (line !== undefined) return line
   for (const change of changes) parseChange(change)
-  const { handle, actor } = before.written(await parts.automerge())
-  refuseErrors(() => handle.loadIncremental(concatBytes(changes)))
+  const written = before.written(await parts.automerge())
+  const { handle, actor } = written
+  refuseErrors(() => {
+    for (const some of inPortions(changes, written)) handle.loadIncremental(concatBytes(some))
+  })
   checkComplete(handle)
-  return OpenDocument.of({ handle, actor }, readCells(handle))
+  const now = afterMore(written, changes.length)
+  return OpenDocument.of({ handle, actor, ...now }, readCells(handle))
 }
 
 function extended(
@@ -144,14 +158,18 @@ function tried(
   }
   const handle = written.handle.clone(written.actor)
   try {
-    refuseErrors(() => handle.applyChanges([...changes]))
+    refuseErrors(() => {
+      for (const some of inPortions(changes, written)) handle.applyChanges([...some])
+    })
     checkComplete(handle)
     const added = handle.getChangesMeta([...before.heads])
     checkNumbers(handle, added)
     checkCounters(handle, before, parsed, added)
     const cells = readCells(handle)
-    checkLoadsAgain(handle, cells, automerge)
-    return OpenDocument.of({ handle, actor: written.actor }, cells)
+    const saved = checkLoadsAgain(handle, cells, automerge)
+    const isFirst = before.heads.length === 0
+    const now = isFirst ? { isAsLoaded: true } : afterMore(written, changes.length)
+    return OpenDocument.of({ handle, actor: written.actor, ...now }, cells, saved)
   } catch (error) {
     handle.free()
     throw error
@@ -180,7 +198,7 @@ function writtenAgain(
   if (made !== null && equalBytes(made, bytes)) {
     const cells = new Map(before.cells)
     for (const { key, cell } of writes) cells.set(key, [cell])
-    return OpenDocument.of({ handle, actor }, cells)
+    return OpenDocument.of({ handle, actor, ...afterMore(written, 1) }, cells)
   }
   handle.free()
   return undefined
@@ -248,12 +266,19 @@ function checkNumbers(handle: AutomergeHandle, added: readonly ChangeMeta[]): vo
   }
 }
 
-function checkLoadsAgain(handle: AutomergeHandle, cells: Cells, automerge: AutomergeEngine): void {
-  const again = refuseErrors(() => automerge.load(handle.save(), NO_ACTOR))
+/** @returns Its saved form. */
+function checkLoadsAgain(
+  handle: AutomergeHandle,
+  cells: Cells,
+  automerge: AutomergeEngine,
+): Uint8Array {
+  const saved = refuseErrors(() => handle.save())
+  const again = refuseErrors(() => automerge.load(saved, NO_ACTOR))
   try {
     const isSame =
       headsOf(again).join() === headsOf(handle).join() && sameCells(readCells(again), cells)
     if (!isSame) throw new RecordError("RECORD_CHANGE_REFUSED", "a change that does not load again")
+    return saved
   } finally {
     again.free()
   }

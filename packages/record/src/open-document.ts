@@ -4,13 +4,14 @@
  * @module
  */
 import { concatBytes } from "@fulcrum/codec/bytes"
+import { type AsLoaded, afterMore, inPortions } from "./as-loaded.ts"
 import type { AutomergeEngine, AutomergeHandle } from "./automerge-wasm.ts"
 import { ACTOR_BYTES } from "./change-format.ts"
 import type { Cells } from "./document-cells.ts"
 import { StraightLine } from "./straight-line.ts"
 
 /** Automerge's form, and in whose name it writes (hex). */
-export interface Written {
+export interface Written extends AsLoaded {
   readonly handle: AutomergeHandle
   readonly actor: string
 }
@@ -32,6 +33,8 @@ export class OpenDocument {
   #written: Written | undefined
   /** How many of `#changes` are in `#written`. */
   #writtenCount = 0
+  /** What saving it gives, where it was saved to try it. */
+  #saved: Uint8Array | undefined
 
   static empty(): OpenDocument {
     const line = StraightLine.empty()
@@ -62,12 +65,12 @@ export class OpenDocument {
     return this.line?.cells ?? this.#cells
   }
 
-  static of(written: Written, cells: Cells): OpenDocument {
-    return new OpenDocument(
-      { cells, heads: headsOf(written.handle), line: undefined },
-      undefined,
-      written,
-    )
+  /** @param saved - What saving it gives, where that is known. */
+  static of(written: Written, cells: Cells, saved?: Uint8Array): OpenDocument {
+    const state = { cells, heads: headsOf(written.handle), line: undefined }
+    const open = new OpenDocument(state, undefined, written)
+    open.#saved = saved
+    return open
   }
 
   /** The document with these changes, which make `line` of its line. This one is used no more. */
@@ -76,6 +79,14 @@ export class OpenDocument {
     const state = { cells: NOTHING, heads: line.heads, line }
     for (const change of changes) this.#changes.push(change)
     return new OpenDocument(state, this.#changes, this.#written, this.#writtenCount)
+  }
+
+  /** What is kept of it, without Automerge's form where that is not here. */
+  save(automerge: AutomergeEngine): Uint8Array {
+    // Once: whoever asks keeps it, and it is asked again only after further changes.
+    const saved = this.#saved ?? this.written(automerge).handle.save()
+    this.#saved = undefined
+    return saved
   }
 
   /** Whether Automerge's form is in memory and could be made again. */
@@ -96,10 +107,9 @@ export class OpenDocument {
     if (this.#written === undefined && this.#changes === undefined) {
       throw new TypeError("this document's changes are elsewhere")
     }
-    const written = this.#written ?? { handle: automerge.empty(NO_ACTOR), actor: NO_ACTOR }
-    this.#written = written
     const left = this.#changes?.slice(this.#writtenCount) ?? []
-    if (left.length > 0) written.handle.loadIncremental(concatBytes(left))
+    const written = grown(this.#written, left, automerge)
+    this.#written = written
     this.#writtenCount = this.#changes?.length ?? 0
     return written
   }
@@ -109,6 +119,19 @@ export class OpenDocument {
     const isShared = next !== undefined && next.#written?.handle === this.#written?.handle
     if (!isShared) this.#written?.handle.free()
   }
+}
+
+/** With these changes; of nothing it is loaded from them at once. */
+function grown(
+  before: Written | undefined,
+  changes: readonly Uint8Array[],
+  automerge: AutomergeEngine,
+): Written {
+  const written: Written = before ?? { handle: automerge.empty(NO_ACTOR), actor: NO_ACTOR }
+  if (changes.length === 0) return written
+  for (const some of inPortions(changes, written)) written.handle.loadIncremental(concatBytes(some))
+  const now = before === undefined ? { isAsLoaded: true } : afterMore(before, changes.length)
+  return { ...written, ...now }
 }
 
 export function headsOf(handle: AutomergeHandle): readonly string[] {
