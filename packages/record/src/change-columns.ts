@@ -116,9 +116,9 @@ export class ChangeColumnsWriter {
     bytes: Uint8Array,
   ): { readonly change: ParsedChange; readonly hash: Uint8Array } | undefined {
     try {
-      const change = parseChange(bytes)
       const known = takeWritten(bytes)
-      if (known !== undefined) return { change, hash: known }
+      const change = known?.change ?? parseChange(bytes)
+      if (known !== undefined) return { change, hash: known.hash }
       const written = this.#writer.write(change)
       return equalBytes(written.bytes, bytes) ? { change, hash: written.hash } : undefined
     } catch (error) {
@@ -258,7 +258,7 @@ export class ChangeColumnsReader {
     const writes = this.#readWrites(document, count)
     const change = { actor, seq, startOp, deps, message, writes }
     const written = this.#writer.write(change)
-    noteWritten(written)
+    noteWritten(written, change)
     known.note(document, change, written.hash)
     return { document: document.name, change: written.bytes }
   }

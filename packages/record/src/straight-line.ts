@@ -122,7 +122,7 @@ export class StraightLine {
     const end = new LineEnd(this.#state)
     const made = writer.write(change)
     // Its log will be merged soon.
-    noteWritten(made)
+    noteWritten(made, change)
     end.add(change, bytesToHex(made.hash))
     return { longer: this.#longer(end), change: made.bytes }
   }
@@ -135,9 +135,10 @@ export class StraightLine {
   extended(changes: readonly Uint8Array[], writer: ChangeWriter): LongerLine | undefined {
     const end = new LineEnd(this.#state)
     for (const bytes of changes) {
-      const change = parsed(bytes)
+      const known = takeWritten(bytes)
+      const change = known?.change ?? parsed(bytes)
       if (change === undefined || !end.isNext(change)) return undefined
-      const hash = takeWritten(bytes) ?? hashOf(change, bytes, writer)
+      const hash = known?.hash ?? hashOf(change, bytes, writer)
       if (hash === undefined) return undefined
       end.add(change, bytesToHex(hash))
     }

@@ -1,11 +1,12 @@
 /**
  * Changes that were written here a moment ago, with their hashes: what is unpacked is written out, and
  * soon after read, and compared with what would be written. It need not be written a second time for
- * that. Nothing depends on what is remembered but how long it takes.
+ * that, nor read. Nothing depends on what is remembered but how long it takes.
  *
  * @module
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
+import type { ParsedChange } from "./change-format.ts"
 import type { WrittenChange } from "./change-writer.ts"
 
 /** In each of two halves; the older one is forgotten when the newer one is full. */
@@ -15,29 +16,45 @@ const BYTES_MAX = 1024
 /** Where the checksum stands, which is the beginning of the hash. */
 const [CHECKSUM_AT, CHECKSUM_END] = [4, 8]
 
-let newer = new Map<number, WrittenChange>()
-let older = new Map<number, WrittenChange>()
+interface Noted extends WrittenChange {
+  /** What its bytes are read as; absent: they have to be read. */
+  readonly change: ParsedChange | undefined
+}
 
-export function noteWritten(change: WrittenChange): void {
-  if (change.bytes.length > BYTES_MAX) return
+let newer = new Map<number, Noted>()
+let older = new Map<number, Noted>()
+
+/** @param change - That was written so, with the keys that documents have. */
+export function noteWritten({ bytes, hash }: WrittenChange, change: ParsedChange): void {
+  if (bytes.length > BYTES_MAX) return
   if (newer.size >= HALF_MAX) {
     older = newer
     newer = new Map()
   }
-  newer.set(checksum(change.bytes), change)
+  newer.set(checksum(bytes), { bytes, hash, change: isPlain(change) ? change : undefined })
 }
 
-/** The hash of these bytes, if they were written here lately; then no more. */
-export function takeWritten(bytes: Uint8Array): Uint8Array | undefined {
+/** What is known of these bytes, if they were written here lately; then no more. */
+export function takeWritten(bytes: Uint8Array): Noted | undefined {
   if (bytes.length < CHECKSUM_END) return undefined
   const key = checksum(bytes)
   for (const half of [newer, older]) {
     const known = half.get(key)
     if (known === undefined || !equalBytes(known.bytes, bytes)) continue
     half.delete(key)
-    return known.hash
+    return known
   }
   return undefined
+}
+
+/**
+ * Whether it is surely read as it was written: numbers have texts that are read as others, and
+ * messages are bounded.
+ */
+function isPlain({ message, writes }: ParsedChange): boolean {
+  const isText = ({ cell }: ParsedChange["writes"][number]) =>
+    cell.value === undefined || typeof cell.value === "string"
+  return message === "" && writes.every(isText)
 }
 
 function checksum(bytes: Uint8Array): number {
