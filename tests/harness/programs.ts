@@ -62,6 +62,8 @@ const COMMAND_MS_MAX = 60_000
 export class Stage implements AsyncDisposable {
   readonly folder: string
   readonly #running: Running[] = []
+  /** What commands of a data folder are begun with, by its name. */
+  readonly #places = new Map<string, readonly string[]>()
 
   protected constructor(folder: string) {
     this.folder = folder
@@ -78,6 +80,11 @@ export class Stage implements AsyncDisposable {
   /** A data folder by name; each belongs to one program. */
   home(name: string): string {
     return join(this.folder, name)
+  }
+
+  /** Has the programs of a data folder run elsewhere: see `hosts.ts`. */
+  place(home: string, begun: readonly string[]): void {
+    this.#places.set(home, begun)
   }
 
   /** Runs one command to its end. */
@@ -128,7 +135,9 @@ export class Stage implements AsyncDisposable {
   ): Promise<Running> {
     const folder = this.home(home)
     await mkdir(join(this.folder, "user"), { recursive: true })
-    const child = spawn(join(repository, "node_modules", ".bin", program), args, {
+    const path = join(repository, "node_modules", ".bin", program)
+    const [command = path, ...rest] = [...(this.#places.get(home) ?? []), path, ...args]
+    const child = spawn(command, rest, {
       cwd: this.folder,
       env: {
         PATH: process.env.PATH,

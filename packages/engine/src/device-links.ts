@@ -17,13 +17,18 @@ import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import { type Channel, type Host, NetError } from "@fulcrum/net/contract"
+import { dialAny, type Reached } from "./dial-any.ts"
 import { keepTrying } from "./keep-trying.ts"
 import { meet } from "./own-meeting.ts"
-import { deadline } from "./relay-visit.ts"
+import { DIAL_MS_MAX, deadline } from "./relay-visit.ts"
+import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 import { type PeerSpace, SYNC_PROTOCOL, SyncLink } from "./sync-link.ts"
 import { Underway } from "./underway.ts"
 import { withoutTransport } from "./whereabouts.ts"
+
+/** How long one may take to answer that was found on the local network: others wait for it. */
+const FOUND_MS_MAX = 3000
 
 export interface DeviceLinksOptions {
   readonly self: Pick<DeviceSecrets, "id" | "writer">
@@ -132,6 +137,7 @@ export class DeviceLinks {
       })
     }
     for (const { wake } of this.#dialing.values()) wake.notify()
+    this.#changed.notify()
   }
 
   /** Whoever was removed is neither looked for nor told anything more; it may come for its notice. */
@@ -149,17 +155,25 @@ export class DeviceLinks {
   /**
    * Resolves when every other device either is connected and in step, or could not be reached since
    * this was called; or when `signal` fires.
+   *
+   * @param enough - When it resolves, devices that have not answered are waited for no more.
    */
-  async settled(signal: AbortSignal): Promise<void> {
+  async settled(signal: AbortSignal, enough: Promise<unknown>): Promise<void> {
     const { self, addressesOf, membership } = this.#options
     const before = new Map(this.#failures)
+    let isLate = false
     const isDone = (device: MemberDevice) => {
       const id = bytesToHex(device.id)
       if (this.isConnected(device.id)) return this.#isInStep(id)
       const hasFailed = (this.#failures.get(id) ?? 0) > (before.get(id) ?? 0)
-      return hasFailed || addressesOf(device).length === 0
+      return hasFailed || isLate || addressesOf(device).length === 0
     }
     this.refresh()
+    const late = () => {
+      isLate = true
+      this.#changed.notify()
+    }
+    enough.then(late, late)
     while (!signal.aborted) {
       const others = membership().devices.filter(({ id }) => !equalBytes(id, self.id))
       if (others.every(isDone)) return
@@ -169,7 +183,7 @@ export class DeviceLinks {
 
   /** Tries an address that may be an own device's; who it is shows inside. */
   async dialFound(host: Host, address: string): Promise<void> {
-    const dialing = deadline(this.#options.clock, this.#underway.signal)
+    const dialing = deadline(this.#options.clock, this.#underway.signal, FOUND_MS_MAX)
     try {
       const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })
       this.#run(channel, { address: withoutTransport(address) }).catch(() => undefined)
@@ -240,39 +254,95 @@ export class DeviceLinks {
    */
   async #dial(host: Host, device: MemberDevice, signal: AbortSignal): Promise<string | undefined> {
     let failure: unknown
-    const addresses = this.#options.addressesOf(device).map(withoutTransport)
-    const isAsked = (address: string) => Number(this.#asked.has(address))
-    for (const address of addresses.toSorted((a, b) => isAsked(a) - isAsked(b))) {
-      while (this.#asked.has(address) && !signal.aborted) await this.#changed.wait(signal)
-      if (signal.aborted || this.#isAnothers(address, bytesToHex(device.id))) continue
-      const another = Promise.withResolvers<string>()
-      let isKnown = false
-      const known = (met?: string) => {
-        if (met !== undefined && met !== bytesToHex(device.id)) another.resolve(met)
-        if (isKnown) return
-        isKnown = true
-        this.#asked.delete(address)
-        this.#changed.notify()
+    const id = bytesToHex(device.id)
+    const left = new Set(this.#options.addressesOf(device).map(withoutTransport))
+    while (left.size > 0 && !signal.aborted) {
+      const free = [...left].filter((address) => !this.#asked.has(address))
+      if (free.length === 0) {
+        await this.#changed.wait(signal)
+        continue
       }
-      this.#asked.add(address)
-      const dialing = deadline(this.#options.clock, signal)
+      const asked = free.filter((address) => !this.#isAnothers(address, id))
+      for (const address of free) if (!asked.includes(address)) left.delete(address)
+      if (asked.length === 0) continue
       try {
-        const channel = await host.dial(address, SYNC_PROTOCOL, { signal: dialing.signal })
-        dialing.done()
-        const link = this.#run(channel, { address, known })
-        // It goes on by itself if another answers.
-        link.catch(() => undefined)
-        const met = await Promise.race([link, another.promise])
+        const met = await this.#dialAny(host, device, { asked, left, signal })
         if (met !== undefined) return met
       } catch (error) {
         failure = error
-      } finally {
-        dialing.done()
-        known()
       }
     }
     if (failure !== undefined) throw failure
     return undefined
+  }
+
+  /**
+   * Meets whoever answers first at one of these addresses.
+   *
+   * @param at - `asked`: nobody else dials them meanwhile. `left`: loses those that need not be asked again.
+   * @returns As `#dial`; `undefined`: nobody was met there. @throws {NetError} None answers.
+   */
+  async #dialAny(
+    host: Host,
+    device: MemberDevice,
+    at: {
+      readonly asked: readonly string[]
+      readonly left: Set<string>
+      readonly signal: AbortSignal
+    },
+  ): Promise<string | undefined> {
+    const another = Promise.withResolvers<string>()
+    const held = new Set(at.asked)
+    const release = (addresses: Iterable<string>) => {
+      for (const address of addresses) if (held.delete(address)) this.#asked.delete(address)
+      this.#changed.notify()
+    }
+    for (const address of held) this.#asked.add(address)
+    try {
+      const { channel, address } = await this.#reachAny(host, device, at)
+      release(at.asked.filter((one) => one !== address))
+      const link = this.#run(channel, {
+        address,
+        known(met) {
+          if (met !== bytesToHex(device.id)) another.resolve(met)
+          release([address])
+        },
+      })
+      // It goes on by itself if another answers.
+      link.catch(() => undefined)
+      return await Promise.race([link, another.promise])
+    } finally {
+      release([...held])
+    }
+  }
+
+  async #reachAny(
+    host: Host,
+    device: MemberDevice,
+    { asked, left, signal }: { asked: readonly string[]; left: Set<string>; signal: AbortSignal },
+  ): Promise<Reached> {
+    const { clock } = this.#options
+    try {
+      return await inScope(signal, async (scope) => {
+        const stop = new AbortController()
+        const late = clock.sleep(DIAL_MS_MAX, scope).catch(() => undefined)
+        void Promise.race([late, this.#untilMoved(device, scope)]).then(() => stop.abort())
+        const options = { clock, signal: stop.signal }
+        const reached = await dialAny(host, asked, SYNC_PROTOCOL, options)
+        left.delete(reached.address)
+        return reached
+      })
+    } catch (error) {
+      for (const address of asked) left.delete(address)
+      throw error
+    }
+  }
+
+  /** Resolves when other addresses of a device are known than now, or `signal` fires. */
+  async #untilMoved(device: MemberDevice, signal: AbortSignal): Promise<void> {
+    const at = () => this.#options.addressesOf(device).map(withoutTransport).join()
+    const before = at()
+    while (!signal.aborted && at() === before) await this.#changed.wait(signal)
   }
 
   /** Whether another device was met at an address, and is connected still. */

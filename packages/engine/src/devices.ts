@@ -13,6 +13,7 @@ import type { Ledger } from "./ledger.ts"
 import { changeMembership } from "./membership-writes.ts"
 import { type PairHostOptions, pairAsHost, toldDevice, untoldDevice } from "./pair-host.ts"
 import type { DeviceRow, PairPrompts, PairResult } from "./person.ts"
+import { inScope } from "./scope.ts"
 import type { Signal } from "./signal.ts"
 
 /** How long a new device is waited for after its pairing, to have the record at once. */
@@ -62,6 +63,8 @@ export interface PairingRun
   readonly changed: Signal
   /** Resolves once the relays have what is here. */
   relayed(stop: AbortSignal): Promise<void>
+  /** Resolves a moment after that: a device that has not come by then reads it there. */
+  isEnough(stop: AbortSignal): Promise<void>
 }
 
 /** Adds one device, and waits a little for it to have the record. */
@@ -75,13 +78,20 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
   }
   const untilGiven = async (id: Uint8Array, stop: AbortSignal) => {
     let hasCome = false
-    while (!run.holdsAll(id) && !stop.aborted) {
-      const isHere = run.isConnected(id)
-      // It may end before it has said what it got.
-      if (hasCome && !isHere) return
-      hasCome ||= isHere
-      await changed.wait(stop)
+    const given = async () => {
+      while (!run.holdsAll(id) && !stop.aborted) {
+        const isHere = run.isConnected(id)
+        // It may end before it has said what it got.
+        if (hasCome && !isHere) return
+        hasCome ||= isHere
+        await changed.wait(stop)
+      }
     }
+    const enough = async () => {
+      await run.isEnough(stop)
+      if (hasCome) await given()
+    }
+    await Promise.race([given(), enough()])
   }
   const untold = await untoldDevice(run.vault)
   if (untold !== undefined) {
@@ -155,12 +165,8 @@ async function untilOrLate(
   signal: AbortSignal,
   work: (stop: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const done = new AbortController()
-  const late = new AbortController()
-  clock.sleep(FIRST_SYNC_MS, AbortSignal.any([signal, done.signal])).then(
-    () => late.abort(),
-    () => undefined,
-  )
-  await work(AbortSignal.any([signal, late.signal])).catch(() => undefined)
-  done.abort()
+  await inScope(signal, async (scope) => {
+    const late = clock.sleep(FIRST_SYNC_MS, scope)
+    await Promise.race([work(scope), late]).catch(() => undefined)
+  })
 }

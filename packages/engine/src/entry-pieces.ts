@@ -6,7 +6,7 @@
  */
 import type { AdmittedEntry } from "@fulcrum/log/replica"
 
-export const PIECE_ENTRIES_MAX = 16_384
+export const PIECE_ENTRIES_MAX = 8192
 /** Of their bodies, unless a single one has more. */
 const BYTES_MAX: number = 4 * 1024 * 1024
 

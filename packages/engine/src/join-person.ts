@@ -23,6 +23,7 @@ import { sha256 } from "@fulcrum/crypto/hash"
 import { NetError } from "@fulcrum/net/contract"
 import { openVault, type Table, type Vault } from "@fulcrum/store/vault"
 import { putDeviceState, readDeviceState } from "./device-state.ts"
+import { dialAny } from "./dial-any.ts"
 import { EngineError } from "./engine-error.ts"
 import { putHints } from "./hints.ts"
 import { Mutex } from "./mutex.ts"
@@ -37,7 +38,9 @@ import {
 } from "./pairing-line.ts"
 import type { Person } from "./person.ts"
 import { PersonEngine } from "./person-engine.ts"
-import { deadline, visitRelay } from "./relay-visit.ts"
+import { DIAL_MS_MAX, deadline, visitRelay } from "./relay-visit.ts"
+import { inScope } from "./scope.ts"
+import { withoutTransport } from "./whereabouts.ts"
 
 const GROUP: Uint8Array = utf8ToBytes("guest")
 /** The id that the device drew, by which both find each other again. */
@@ -225,41 +228,43 @@ class GuestRun {
       })
       return
     }
-    if (addresses.length > 0) return this.#dialFirst(addresses)
-    await this.#dialFirst(await this.#find())
-  }
-
-  async #find(): Promise<readonly string[]> {
-    const { discovery, clock } = this.#options
-    if (discovery === undefined) throw absent()
-    const looking = deadline(clock, this.#stop.signal, FIND_MS)
-    try {
-      const tag = pairingTag(this.#code.nameplate)
-      for await (const address of discovery.find(tag, { signal: looking.signal })) return [address]
-    } finally {
-      looking.done()
+    if (addresses.length > 0) {
+      await this.#reach(DIAL_MS_MAX, () => addresses)
+      return
     }
-    throw absent()
+    const { discovery } = this.#options
+    if (discovery === undefined) throw absent()
+    const tag = pairingTag(this.#code.nameplate)
+    await this.#reach(FIND_MS, (signal) => discovery.find(tag, { signal }))
   }
 
-  async #dialFirst(addresses: readonly string[]): Promise<void> {
+  /** Speaks with whoever answers first. @param at - Where; the signal ends the search for more. */
+  async #reach(
+    ms: number,
+    at: (signal: AbortSignal) => Iterable<string> | AsyncIterable<string>,
+  ): Promise<void> {
     const { network, clock } = this.#options
     await using host = await network.host()
-    let failure: unknown = absent()
-    for (const address of addresses) {
-      const dialing = deadline(clock, this.#stop.signal)
+    const channel = await inScope(this.#stop.signal, async (scope) => {
+      const dialing = deadline(clock, scope, ms)
       try {
-        const { signal } = dialing
-        const withoutId = this.#isResumed ? address.replace(/\/p2p\/[^/]+$/, "") : address
-        const channel = await host.dial(withoutId, PAIRING_PROTOCOL, { signal })
-        return await this.#speak(channelLine(channel))
+        const options = { clock, signal: dialing.signal }
+        return (await dialAny(host, this.#named(at(dialing.signal)), PAIRING_PROTOCOL, options))
+          .channel
       } catch (error) {
-        failure = error instanceof NetError ? absent(error) : error
+        throw error instanceof NetError ? absent(error) : error
       } finally {
         dialing.done()
       }
+    })
+    await this.#speak(channelLine(channel))
+  }
+
+  /** Transport ids change with each start: one that goes on looks for whoever is there. */
+  async *#named(addresses: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
+    for await (const address of addresses) {
+      yield this.#isResumed ? withoutTransport(address) : address
     }
-    throw failure
   }
 
   async #speak(line: PairingLine): Promise<void> {

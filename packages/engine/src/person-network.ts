@@ -14,6 +14,7 @@ import { findWriter } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { EpochId } from "@fulcrum/log/ids"
+import { addressesToTell } from "@fulcrum/net/address"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
 import { DeviceLinks } from "./device-links.ts"
@@ -31,6 +32,7 @@ import { OwnSpaces } from "./own-spaces.ts"
 import { PAIRING_PROTOCOL } from "./pairing-line.ts"
 import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "./person.ts"
 import { PersonLinks } from "./person-links.ts"
+import { type Moving, untilEnough, untilQuiet } from "./quiet.ts"
 import { RecordMerging } from "./record-merging.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
@@ -182,6 +184,7 @@ export class PersonNetwork {
       holdsAll: (id) => this.#holdsAll(id),
       changed: this.#options.changed,
       relayed: (stop) => this.#links.settled(stop),
+      isEnough: (stop) => untilEnough(this.#moving, stop),
       prompts,
       signal,
     })
@@ -189,12 +192,13 @@ export class PersonNetwork {
 
   async start(options: { readonly listen: readonly string[] }): Promise<readonly string[]> {
     const host = await this.#ensureHost()
-    this.#addresses = options.listen.length === 0 ? [] : await host.listen(options.listen)
+    const addresses = options.listen.length === 0 ? [] : await host.listen(options.listen)
+    this.#addresses = addressesToTell(addresses)
     this.#devices.open(host)
     this.#links.start()
     await this.#writeAddresses()
     this.#discover(host)
-    return this.#addresses
+    return addresses
   }
 
   async settle(timeoutMs: number): Promise<readonly string[]> {
@@ -206,7 +210,7 @@ export class PersonNetwork {
     )
     if (this.#host === undefined) this.#devices.open(await this.#ensureHost())
     this.#links.start()
-    await this.#quiet(signal)
+    await untilQuiet(this.#moving, signal)
     late.abort()
     await timer
     return this.held()
@@ -405,16 +409,17 @@ export class PersonNetwork {
     })
   }
 
-  /** Until nothing moves any more, or `signal` fires. */
-  async #quiet(signal: AbortSignal): Promise<void> {
-    let before: string | undefined
-    while (!signal.aborted) {
-      await Promise.all([this.#links.settled(signal), this.#devices.settled(signal)])
-      await this.#followUps.run(async () => undefined)
-      const held = (await this.held()).join("\n")
-      const now = `${bytesToHex(this.#ledger.record.digest)}\n${held}`
-      if (now === before) return
-      before = now
+  get #moving(): Moving {
+    return {
+      clock: this.#options.clock,
+      relayed: (signal) => this.#links.settled(signal),
+      relays: () => this.relays(),
+      inStep: (signal, enough) => this.#devices.settled(signal, enough),
+      standing: async () => {
+        await this.#followUps.run(async () => undefined)
+        const held = (await this.held()).join("\n")
+        return `${bytesToHex(this.#ledger.record.digest)}\n${held}`
+      },
     }
   }
 

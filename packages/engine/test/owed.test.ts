@@ -18,7 +18,8 @@ import { loadDocuments } from "./person-world.ts"
 
 beforeAll(loadDocuments)
 
-/** More than are applied with one write: the last of them wait. */
+/** So many are applied with one write: the last of all wait. */
+const entriesMax = 4096
 const ENTRIES = 4200
 /** Written by another start of the device, which the ledger first hears of then. */
 const LATE = 60
@@ -70,7 +71,7 @@ async function expectAll(home: Home, values: ReadonlyMap<DocumentId, JsonValue>)
 
 describe("[P47] what waits for a quiet moment", () => {
   test("is made again from the log if the device dies before", async () => {
-    await using devices = await fellowDevices()
+    await using devices = await fellowDevices({ bounds: { entriesMax } })
     const values = await take(devices)
     expect(devices.home.ledger.owes).toBe(true)
     for (const [document, value] of values)
@@ -83,7 +84,7 @@ describe("[P47] what waits for a quiet moment", () => {
   })
 
   test("waits on, and with it what is edited", async () => {
-    await using devices = await fellowDevices()
+    await using devices = await fellowDevices({ bounds: { entriesMax } })
     const values = await take(devices)
     await devices.home.edit(own, [{ op: "set", path: ["name", "full"], value: "Ada" }])
     expect(devices.home.ledger.owes).toBe(true)
@@ -93,7 +94,7 @@ describe("[P47] what waits for a quiet moment", () => {
   })
 
   test("waits on, and with it what comes in", async () => {
-    await using devices = await fellowDevices()
+    await using devices = await fellowDevices({ bounds: { entriesMax } })
     const values = new Map(await take(devices))
     const { home, honest } = devices
     await using workshop = await openInLineDocuments()
@@ -105,7 +106,7 @@ describe("[P47] what waits for a quiet moment", () => {
   })
 
   test("is written at that moment", async () => {
-    await using devices = await fellowDevices()
+    await using devices = await fellowDevices({ bounds: { entriesMax } })
     const values = await take(devices)
     await devices.home.ledger.settle()
     expect(devices.home.ledger.owes).toBe(false)
@@ -113,7 +114,7 @@ describe("[P47] what waits for a quiet moment", () => {
   })
 
   test("is written a part at a time, and an edit is not kept waiting by all of them", async () => {
-    const bounds = { owedPart: 4 }
+    const bounds = { owedPart: 4, entriesMax }
     const flushesOf = async (alongside: boolean): Promise<number> => {
       await using devices = await fellowDevices({ seed: "parts", bounds })
       const { home, disk } = devices
@@ -138,7 +139,7 @@ describe("[P47] what waits for a quiet moment", () => {
   })
 
   test("is read from the log again, whichever part the device dies before", async () => {
-    const bounds = { owedPart: 16 }
+    const bounds = { owedPart: 16, entriesMax }
     for (let part = 0; ; part++) {
       await using devices = await fellowDevices({ seed: `part ${part}`, bounds })
       const values = await take(devices)
@@ -156,7 +157,7 @@ describe("[P47] what waits for a quiet moment", () => {
 
   test("is found again in the log when a disk does not take it, nor an edit with it", async () => {
     for (const type of ["fail-before", "fail-after"] as const) {
-      await using devices = await fellowDevices()
+      await using devices = await fellowDevices({ bounds: { entriesMax } })
       const values = await take(devices)
       const { home, disk } = devices
       disk.fault = () => ({ type })

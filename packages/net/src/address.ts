@@ -56,6 +56,21 @@ export function addressParts(multiaddr: string): AddressParts {
   return { transport, host, port, peerId }
 }
 
+/**
+ * Of the addresses at which one listens, those that tell others where it is: a loopback address means
+ * another machine to each of them, so it is left out unless there is no other.
+ *
+ * @throws {NetError} `NET_ADDRESS_INVALID`.
+ */
+export function addressesToTell(addresses: readonly string[]): readonly string[] {
+  const elsewhere = addresses.filter((address) => !isLoopback(addressParts(address)))
+  return elsewhere.length > 0 ? elsewhere : addresses
+}
+
+function isLoopback({ host }: AddressParts): boolean {
+  return host.startsWith("127.") || host === "::1" || host === "localhost"
+}
+
 function isHost(family: string, host: string): boolean {
   switch (family) {
     case "ip4":

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { addressParts } from "../src/address.ts"
+import { addressesToTell, addressParts } from "../src/address.ts"
 import { NetError } from "../src/contract.ts"
 import { publicKeyToPeerId } from "../src/peer-id.ts"
 
@@ -89,4 +89,11 @@ test("[N41] the contract, addresses and ids load no transport", () => {
   const loaded: string[] = JSON.parse(output)
   expect(loaded.some((url) => url.endsWith("/net/src/contract.ts"))).toBe(true)
   expect(loaded.filter((url) => url.includes("libp2p") || url.includes("multiformats"))).toEqual([])
+})
+
+test("[N41] loopback addresses are told only where there are no others", () => {
+  const loopback = ["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1", "/ip4/127.1.2.3/tcp/1/ws"]
+  expect(addressesToTell([...loopback, "/ip4/192.0.2.1/tcp/1"])).toEqual(["/ip4/192.0.2.1/tcp/1"])
+  expect(addressesToTell(loopback)).toEqual(loopback)
+  expect(addressesToTell([])).toEqual([])
 })
