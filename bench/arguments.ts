@@ -13,6 +13,7 @@ export interface BenchArguments {
   readonly quick: boolean
   readonly updateBaseline: boolean
   readonly history: number | undefined
+  readonly later: number | undefined
   readonly opening: number | undefined
   readonly idle: number | undefined
   readonly profile: string | undefined
@@ -23,6 +24,7 @@ export const USAGE = `usage: npm run bench -- [--quick | --counts [--update-base
        npm run bench -- --relayed [--profile FOLDER]
        npm run bench -- --growth
        npm run bench -- --history EDITS
+       npm run bench -- --later EDITS
        npm run bench -- --opening DOCUMENTS
        npm run bench -- --idle DEVICES
 What each does is in bench/README.md.`
@@ -39,6 +41,7 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
       counts: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       history: { type: "string" },
+      later: { type: "string" },
       opening: { type: "string" },
       idle: { type: "string" },
       "update-baseline": { type: "boolean", default: false },
@@ -46,11 +49,13 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
     },
   })
   if (values.help) return undefined
-  const { compare, relayed, growth, counts, quick, profile, history, opening, idle } = values
+  const { compare, relayed, growth, counts, quick, profile } = values
+  const { history, later, opening, idle } = values
   return {
     ...{ compare, relayed, growth, counts, quick, profile },
     updateBaseline: values["update-baseline"],
     history: history === undefined ? undefined : countOf("history", history),
+    later: later === undefined ? undefined : countOf("later", later),
     opening: opening === undefined ? undefined : countOf("opening", opening),
     idle: idle === undefined ? undefined : countOf("idle", idle),
   }

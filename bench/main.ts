@@ -5,6 +5,7 @@
  * - `--quick`: small records only; writes no results.
  * - `--counts`: counts every record and times none; writes no results.
  * - `--history EDITS`: only what a merged history of so many edits takes.
+ * - `--later EDITS`: only what later syncs of so many edits take.
  * - `--compare`: only this engine beside others.
  * - `--relayed`: only what goes through a relay.
  * - `--growth`: only how cost grows with history.
@@ -52,6 +53,7 @@ if (asked !== undefined) {
   if (asked.compare) await compareAndKeep()
   else if (asked.relayed) await relayAndKeep(asked)
   else if (asked.growth) await growAndKeep()
+  else if (asked.later !== undefined) await countManyLaterSyncs(asked.later)
   else if (asked.idle !== undefined) console.log(formatIdle(await runIdle(asked.idle, progress)))
   else if (asked.opening === undefined) await countAndTime(asked)
   else console.log(formatOpening(await runOpening(asked.opening, progress)))
@@ -138,6 +140,13 @@ async function countAllLaterSyncs(sizes: readonly number[]): Promise<CountsBySha
     }
   }
   return counts
+}
+
+/** Of a thousand edits to each document, merged 64 at a time: the same in the end, and sooner there. */
+async function countManyLaterSyncs(edits: number): Promise<void> {
+  const shape = { edits, documents: Math.ceil(edits / 1000) }
+  const counts = await countLaterSyncs(shape, { mergedEvery: 64 })
+  console.log(describeLaterSyncs(shapeName(shape), counts))
 }
 
 async function timeAndCount({ quick: isQuick, profile }: BenchArguments): Promise<CountsByShape> {

@@ -450,7 +450,9 @@ describe("in step", () => {
     await person.addRelay("/dns4/relay.example/tcp/4001")
     const { text } = await run("sync", { wait: 3 }, { person })
     expect(person.settled).toEqual([3000])
-    expect(text).toBe("Everything is in step.")
+    expect(text).toBe(
+      "In step with the relay /dns4/relay.example/tcp/4001.\nNot met: phone; all of this is on the relay.",
+    )
   })
 
   test("sync does not say so of devices that it met nowhere", async () => {

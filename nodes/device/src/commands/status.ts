@@ -6,7 +6,7 @@
 import { EngineError } from "@fulcrum/engine/engine-error"
 import type { Person, RelayRow, StatusView } from "@fulcrum/engine/person"
 import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "../command.ts"
-import { counted, lines, table, tone } from "../text.ts"
+import { counted, lines, listed, table, tone } from "../text.ts"
 import { deviceTable } from "./devices.ts"
 import { stillHere } from "./held.ts"
 import { relayTable } from "./relay.ts"
@@ -43,16 +43,37 @@ export async function sync({ person, args, io }: CommandContext): Promise<Outcom
   return {
     document: { ...view, held },
     text: lines(
-      isInStep
-        ? "Everything is in step."
-        : held.length === 0 && !isAlone
-          ? "Nothing waits here."
-          : "",
+      isInStep ? inStepText(view) : held.length === 0 && !isAlone ? "Nothing waits here." : "",
       isAlone ? ALONE : "",
       stillHere(held),
       ...unread.map(unreadText),
+      isAlone ? "" : notMetText(view, { isOnRelay: isInStep && view.relays.length > 0 }),
     ),
   }
+}
+
+/** Who holds it: nothing is called in step otherwise. */
+function inStepText({ devices, relays }: StatusView): string {
+  const names = devices.filter(({ isThis, hasEverything }) => !isThis && hasEverything)
+  const holders = [
+    ...names.map(({ name }) => name),
+    ...relays.map(({ address }) => `the relay ${address.replace(/\/p2p\/[^/]+$/, "")}`),
+  ]
+  if (holders.length === 0) return "All of it is on this device alone: there is no other."
+  return `In step with ${listed(holders)}.`
+}
+
+/** Devices of which it is not known that they have it. */
+function notMetText(
+  { devices }: StatusView,
+  { isOnRelay }: { readonly isOnRelay: boolean },
+): string {
+  const away = devices.filter(
+    ({ isThis, state, hasEverything }) => !isThis && state === "member" && !hasEverything,
+  )
+  if (away.length === 0) return ""
+  const names = listed(away.map(({ name }) => name))
+  return `Not met: ${names}${isOnRelay ? "; all of this is on the relay" : ""}.`
 }
 
 const ALONE =
