@@ -30,6 +30,9 @@ import { withoutTransport } from "./whereabouts.ts"
 /** How long one may take to answer that was found on the local network: others wait for it. */
 const FOUND_MS_MAX = 3000
 
+/** How long whoever answered may take to show who it is, before others are asked too. */
+const MET_MS = 1000
+
 export interface DeviceLinksOptions {
   readonly self: Pick<DeviceSecrets, "id" | "writer">
   readonly meetingKey: Uint8Array
@@ -266,8 +269,9 @@ export class DeviceLinks {
       for (const address of free) if (!asked.includes(address)) left.delete(address)
       if (asked.length === 0) continue
       try {
+        // Another that is there now goes on by itself; this one may be elsewhere.
         const met = await this.#dialAny(host, device, { asked, left, signal })
-        if (met !== undefined) return met
+        if (met === id) return met
       } catch (error) {
         failure = error
       }
@@ -280,7 +284,8 @@ export class DeviceLinks {
    * Meets whoever answers first at one of these addresses.
    *
    * @param at - `asked`: nobody else dials them meanwhile. `left`: loses those that need not be asked again.
-   * @returns As `#dial`; `undefined`: nobody was met there. @throws {NetError} None answers.
+   * @returns As `#dial`; `undefined`: nobody was met there, or not soon, and there are others to ask.
+   * @throws {NetError} None answers.
    */
   async #dialAny(
     host: Host,
@@ -292,6 +297,7 @@ export class DeviceLinks {
     },
   ): Promise<string | undefined> {
     const another = Promise.withResolvers<string>()
+    const isMet = new AbortController()
     const held = new Set(at.asked)
     const release = (addresses: Iterable<string>) => {
       for (const address of addresses) if (held.delete(address)) this.#asked.delete(address)
@@ -304,14 +310,19 @@ export class DeviceLinks {
       const link = this.#run(channel, {
         address,
         known(met) {
+          isMet.abort()
           if (met !== bytesToHex(device.id)) another.resolve(met)
           release([address])
         },
       })
       // It goes on by itself if another answers.
       link.catch(() => undefined)
-      return await Promise.race([link, another.promise])
+      const notSoon = Promise.withResolvers<undefined>()
+      const late = this.#options.clock.sleep(MET_MS, AbortSignal.any([at.signal, isMet.signal]))
+      late.then(() => at.left.size > 0 && notSoon.resolve(undefined)).catch(() => undefined)
+      return await Promise.race([link, another.promise, notSoon.promise])
     } finally {
+      isMet.abort()
       release([...held])
     }
   }

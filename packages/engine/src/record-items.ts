@@ -37,6 +37,7 @@ import {
   text,
   uint,
 } from "@fulcrum/codec/schema"
+import { ADDRESSES_TOLD_MAX } from "@fulcrum/net/address"
 
 /** One entry is one step; a larger import is split into several entries. */
 export const ITEMS_PER_ENTRY_MAX = 1024
@@ -241,7 +242,7 @@ const recordRelay: Schema<RecordRelayItem> = struct({
 
 const addresses: Schema<AddressesItem> = struct({
   device: bytes(16),
-  addresses: array(address, 16),
+  addresses: array(address, ADDRESSES_TOLD_MAX),
 })
 
 const shareEpoch: Schema<ShareEpochItem> = struct({

@@ -1,11 +1,13 @@
+import { type Host, NetError } from "@fulcrum/net/contract"
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
 import { joinPerson } from "../src/join-person.ts"
 import { keepTrying } from "../src/keep-trying.ts"
 import { openPerson } from "../src/open-person.ts"
-import type { Person } from "../src/person.ts"
+import type { DeviceRow, Person } from "../src/person.ts"
 import { Signal } from "../src/signal.ts"
+import { SYNC_PROTOCOL } from "../src/sync-link.ts"
 import { ADDRESS, ailments, loadDocuments, PersonWorld } from "./person-world.ts"
 
 const NAME = "card/name/full"
@@ -394,3 +396,95 @@ describe("a new device", () => {
     await world.until("both are connected", isThere)
   })
 })
+
+describe("[P51] a device at one of several addresses", () => {
+  test("is found behind addresses where whoever answers says nothing", async () => {
+    await using world = new PersonWorld()
+    const [machine, other] = [world.machine("laptop"), world.machine("phone")]
+    const mute = ["/ip4/10.0.1.1/tcp/4001", "/ip4/10.0.1.2/tcp/4001", "/ip4/10.0.1.3/tcp/4001"]
+    const own = "/ip4/10.0.0.1/tcp/4001"
+    const laptop = await world.create(machine)
+    const [at = ""] = await laptop.start({ listen: [...mute, own] })
+    const phone = await world.pair(laptop, other, { at })
+    await phone.start({ listen: [] })
+    await world.during(phone.settle(5000))
+    await world.end(phone)
+    await world.end(laptop)
+    const stranger = await world.network.machine("stranger").host()
+    stranger.handle(SYNC_PROTOCOL, (channel) => channel.closed)
+    await stranger.listen(mute)
+    const phoneAgain = await world.reopen(other)
+    const laptopAgain = await world.reopen(machine)
+    // It is where it was, and says so to nobody yet.
+    await world.during(laptopAgain.start({ listen: [own] }))
+    const begun = world.clock.now()
+    await phoneAgain.start({ listen: [] })
+    await world.until("it is met", async () => isMet(await phoneAgain.devices(), "laptop"))
+    expect(world.clock.now() - begun).toBeLessThan(8000)
+    await stranger.close()
+  })
+
+  test("is found though another is at the first of them now, and dialed first", async () => {
+    let isDone = false
+    for (let seed = 1; !isDone; seed++) {
+      await using world = new PersonWorld(`moved ${seed}`)
+      const [desk, tv] = [world.machine("desk"), world.machine("tv")]
+      const laptop = await world.create(world.machine("laptop"))
+      const home = "/ip4/10.0.0.1/tcp/4001"
+      const [at = ""] = await laptop.start({ listen: [home] })
+      const deskBefore = await world.pair(laptop, desk, { at })
+      await deskBefore.start({ listen: ["/ip4/10.0.0.2/tcp/4001"] })
+      const [laptopId = "", deskId = ""] = (await laptop.devices()).map(({ id }) => id)
+      // Of two connections the one stays that the smaller dialed: here the desk's own.
+      isDone = deskId < laptopId
+      if (!isDone) continue
+      const tvBefore = await world.pair(laptop, tv, { at })
+      const [stale, right] = ["/ip4/10.0.0.3/tcp/4001", "/ip4/10.9.9.3/tcp/4001"]
+      await tvBefore.start({ listen: [stale, right] })
+      for (const one of [laptop, deskBefore, tvBefore]) await world.during(one.settle(5000))
+      await world.end(tvBefore)
+      await world.end(deskBefore)
+      const open = async (machine: typeof desk, reaches: readonly string[]) => {
+        const options = await world.options(machine)
+        const network = { host: async () => dialsOnly(await options.network.host(), reaches) }
+        return world.keep(await openPerson({ ...options, network }))
+      }
+      const moved = await open(desk, [home])
+      await moved.start({ listen: [stale] })
+      await world.clock.advance(60_000)
+      expect(isMet(await laptop.devices(), "desk")).toBe(true)
+      const tvAgain = await open(tv, [])
+      await tvAgain.start({ listen: [right] })
+      await world.until("the tv is met", async () => isMet(await laptop.devices(), "tv"))
+    }
+  })
+
+  test("tells no more addresses than others look at", async () => {
+    await using world = new PersonWorld()
+    const laptop = await world.create(world.machine("laptop"))
+    const many = Array.from({ length: 40 }, (_, at) => `/ip4/10.0.0.${at + 1}/tcp/4001`)
+    expect(await laptop.start({ listen: many })).toHaveLength(40)
+    const phone = await world.pair(laptop, world.machine("phone"), { at: many[0] ?? "" })
+    await phone.start({ listen: [] })
+    await world.until("it is met", async () => isMet(await phone.devices(), "laptop"))
+  })
+})
+
+function isMet(rows: readonly DeviceRow[], name: string): boolean {
+  return rows.some((row) => row.name === name && row.connected)
+}
+
+/** A host that reaches these addresses only. */
+function dialsOnly(host: Host, reaches: readonly string[]): Host {
+  return new Proxy(host, {
+    get(target, name) {
+      const value = Reflect.get(target, name)
+      if (typeof value !== "function") return value
+      return (...args: unknown[]) => {
+        const isFar = name === "dial" && !reaches.includes(String(args[0]))
+        if (isFar) return Promise.reject(new NetError("NET_UNREACHABLE", "no way there"))
+        return Reflect.apply(value, target, args)
+      }
+    },
+  })
+}

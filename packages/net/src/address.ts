@@ -56,15 +56,19 @@ export function addressParts(multiaddr: string): AddressParts {
   return { transport, host, port, peerId }
 }
 
+/** Others look at no more of one device. A machine with many containers has more. */
+export const ADDRESSES_TOLD_MAX = 16
+
 /**
  * Of the addresses at which one listens, those that tell others where it is: a loopback address means
- * another machine to each of them, so it is left out unless there is no other.
+ * another machine to each of them, so it is left out unless there is no other. At most
+ * {@link ADDRESSES_TOLD_MAX}, the first.
  *
  * @throws {NetError} `NET_ADDRESS_INVALID`.
  */
 export function addressesToTell(addresses: readonly string[]): readonly string[] {
   const elsewhere = addresses.filter((address) => !isLoopback(addressParts(address)))
-  return elsewhere.length > 0 ? elsewhere : addresses
+  return (elsewhere.length > 0 ? elsewhere : addresses).slice(0, ADDRESSES_TOLD_MAX)
 }
 
 function isLoopback({ host }: AddressParts): boolean {

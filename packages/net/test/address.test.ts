@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { addressesToTell, addressParts } from "../src/address.ts"
+import { ADDRESSES_TOLD_MAX, addressesToTell, addressParts } from "../src/address.ts"
 import { NetError } from "../src/contract.ts"
 import { publicKeyToPeerId } from "../src/peer-id.ts"
 
@@ -96,4 +96,6 @@ test("[N41] loopback addresses are told only where there are no others", () => {
   expect(addressesToTell([...loopback, "/ip4/192.0.2.1/tcp/1"])).toEqual(["/ip4/192.0.2.1/tcp/1"])
   expect(addressesToTell(loopback)).toEqual(loopback)
   expect(addressesToTell([])).toEqual([])
+  const many = Array.from({ length: 40 }, (_, at) => `/ip4/192.0.2.${at}/tcp/1`)
+  expect(addressesToTell(many)).toEqual(many.slice(0, ADDRESSES_TOLD_MAX))
 })

@@ -48,13 +48,13 @@ export function takeWritten(bytes: Uint8Array): Noted | undefined {
 }
 
 /**
- * Whether it is surely read as it was written: numbers have texts that are read as others, and
- * messages are bounded.
+ * Whether it is surely read as it was written, and takes no more room than its bytes do: numbers have
+ * texts that are read as others, messages are bounded, and a few bytes can name thousands of predecessors.
  */
 function isPlain({ message, writes }: ParsedChange): boolean {
-  const isText = ({ cell }: ParsedChange["writes"][number]) =>
-    cell.value === undefined || typeof cell.value === "string"
-  return message === "" && writes.every(isText)
+  const isPlainWrite = ({ cell, preds }: ParsedChange["writes"][number]) =>
+    (cell.value === undefined || typeof cell.value === "string") && preds.length <= 1
+  return message === "" && writes.every(isPlainWrite)
 }
 
 function checksum(bytes: Uint8Array): number {

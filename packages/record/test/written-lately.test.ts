@@ -71,3 +71,15 @@ test("it is given once, and for just these bytes", () => {
   expect(takeWritten(bytes)).toEqual({ bytes, hash, change: one })
   expect(takeWritten(bytes)).toBeUndefined()
 })
+
+test("of one that says much in a few bytes only the hash is remembered", () => {
+  const preds = Array.from({ length: 3000 }, (_, at) => `${at + 1}@${"22".repeat(16)}`)
+  const one: ParsedChange = {
+    ...{ actor: "11".repeat(16), seq: 1, startOp: 4000, deps: [], message: "" },
+    writes: [{ key: "/a", path: ["a"], cell: { counter: 1, value: "x" }, preds }],
+  }
+  const written = writer.write(one)
+  expect(written.bytes.length).toBeLessThan(256)
+  noteWritten(written, one)
+  expect(takeWritten(written.bytes)).toEqual({ ...written, change: undefined })
+})
