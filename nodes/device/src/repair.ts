@@ -34,8 +34,12 @@ export async function repair({ home, io, mdns }: FolderContext): Promise<Outcome
 }
 
 function missingText({ missing, others }: RepairReport): string {
-  if (missing === 0)
-    return "Nothing is missing, as far as can be told. Run `fulcrum sync` to be sure."
+  // The last entries of a line leave no gap.
+  if (missing === 0) {
+    return others === 0
+      ? "No gap was found. What was written last may be missing, and nobody else has it: look at your last changes."
+      : "No gap was found. Run `fulcrum sync`: what was written last may be missing, and comes from there."
+  }
   const what =
     missing === undefined ? "What is missing cannot be told." : `Missing: ${count(missing)}.`
   return others === 0

@@ -53,7 +53,7 @@ export function isTableIntact(file: Uint8Array): boolean {
 /**
  * Makes a table of the blocks of a damaged one that are intact, and of no filter.
  *
- * @returns `undefined` if nothing can be had, since its index is damaged.
+ * @returns `undefined` if nothing can be had, since its index is damaged or every block is.
  */
 export function salvageTable(file: Uint8Array): Uint8Array | undefined {
   const footer = readFooter(file)
@@ -77,9 +77,11 @@ export function salvageTable(file: Uint8Array): Uint8Array | undefined {
     indexEntries.push(entry)
     append(file.subarray(handle.offset, handle.offset + handle.size + TRAILER_BYTES))
   }
+  // LevelDB's repair ends the whole process over a table without an entry.
+  if (indexEntries.length === 0) return undefined
   const metaindex = { offset: length, size: EMPTY_BLOCK.length }
   append(EMPTY_BLOCK, trailerOf(EMPTY_BLOCK))
-  const points = restarts.length === 0 ? [0, 1] : [...restarts, restarts.length]
+  const points = [...restarts, restarts.length]
   const indexBlock = concatBytes([...indexEntries, ...points.map(uint32Bytes)])
   const index = { offset: length, size: indexBlock.length }
   append(indexBlock, trailerOf(indexBlock))

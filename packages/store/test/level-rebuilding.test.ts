@@ -1,7 +1,7 @@
 /** Making a store anew beside a damaged one, and putting it in its place. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises"
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -81,6 +81,23 @@ describe("[S12] [E3] a store made anew", () => {
     await expect(openLevelStore({ folder })).rejects.toMatchObject({ code: "STORE_CORRUPT" })
     expect(await rebuildStore(folder, rebuild)).toMatchObject({ result: "before" })
     expect(await read(folder)).toBe("before, anew")
+  })
+
+  test("takes in the rest of a store of which a table has no block that is intact", async () => {
+    await fill(folder, 2)
+    const tables = await tablesOf(folder)
+    expect(tables.length).toBeGreaterThan(1)
+    for (const [number, table] of tables.entries()) {
+      const copy = join(home, `copy ${number}`)
+      await cp(folder, copy, { recursive: true })
+      const content = await readFile(join(copy, table))
+      content.fill(0x58, 8, 20)
+      await writeFile(join(copy, table), content)
+      // What was written first is in the first table alone.
+      const had = number === 0 ? "nothing" : "before"
+      expect(await rebuildStore(copy, rebuild)).toMatchObject({ result: had })
+      expect(await read(copy)).toBe(`${had}, anew`)
+    }
   })
 
   test("is nothing, and the damaged one untouched, if making it fails", async () => {
