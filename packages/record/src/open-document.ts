@@ -81,7 +81,7 @@ export class OpenDocument {
     return new OpenDocument(state, this.#changes, this.#written, this.#writtenCount)
   }
 
-  /** What is kept of it, without Automerge's form where that is not here. */
+  /** Its saved form: the one that was made to try it, if nothing has come since. */
   save(automerge: AutomergeEngine): Uint8Array {
     // Once: whoever asks keeps it, and it is asked again only after further changes.
     const saved = this.#saved ?? this.written(automerge).handle.save()
