@@ -57,7 +57,7 @@ function inStepText({ devices, relays }: StatusView): string {
   const names = devices.filter(({ isThis, hasEverything }) => !isThis && hasEverything)
   const holders = [
     ...names.map(({ name }) => name),
-    ...relays.map(({ address }) => `the relay ${address.replace(/\/p2p\/[^/]+$/, "")}`),
+    ...relays.map(({ address }) => `the relay ${address}`),
   ]
   if (holders.length === 0) return "All of it is on this device alone: there is no other."
   return `In step with ${listed(holders)}.`
