@@ -18,6 +18,7 @@ import { encodeInvitation } from "@fulcrum/relations/invitation"
 import type { RequestFinding } from "@fulcrum/relations/request"
 import type { Store } from "@fulcrum/store"
 import { openVault, type Vault } from "@fulcrum/store/vault"
+import { relayId } from "./relay-address.ts"
 import { Signal } from "./signal.ts"
 import type {
   AgreementView,
@@ -33,7 +34,7 @@ import { VendorCustomer } from "./vendor-customer.ts"
 import { VendorCustomers } from "./vendor-customers.ts"
 import { VendorError } from "./vendor-error.ts"
 import { type Hook, type QueuedEvent, VendorHooks, type WebhookPost } from "./vendor-hooks.ts"
-import { relayId, VendorLinks } from "./vendor-links.ts"
+import { VendorLinks } from "./vendor-links.ts"
 import { checkDraft, VendorOffice } from "./vendor-office.ts"
 import { type DropReason, noDrops, VendorReception } from "./vendor-reception.ts"
 import {

@@ -184,6 +184,8 @@ export class PersonEngine implements Person {
       const mailboxSeed = addedSeed(this.#ledger, address, this.#options.random)
       step.add({ kind: "recordRelay", value: { address, mailboxSeed, removed: false } })
     })
+    // One mailbox on each relay: it may have another at an address that was known before.
+    await this.#network.followUp()
   }
 
   async removeRelay(address: string): Promise<void> {

@@ -10,6 +10,9 @@ import { inScope } from "./scope.ts"
 /** How long a device may take to answer that a relay makes up for. */
 const ANSWER_MS = 1500
 
+/** How often it is looked whether a relay has come to have everything. */
+const LOOK_MS = 250
+
 export interface Moving {
   readonly clock: Clock
   /** Resolves when every relay has been gone through, or could not be reached. */
@@ -39,8 +42,8 @@ export async function untilQuiet(moving: Moving, signal: AbortSignal): Promise<v
 }
 
 /**
- * Resolves once the relays have been gone through, a moment later if one has all of the record that is
- * here; if none has, only when `signal` fires.
+ * Resolves a moment after the relays have been gone through and one has all of the record that is
+ * here, at once or later; while none has, only when `signal` fires.
  */
 export async function untilEnough(
   { clock, relayed, relays }: Pick<Moving, "clock" | "relayed" | "relays">,
@@ -48,6 +51,7 @@ export async function untilEnough(
 ): Promise<void> {
   await relayed(signal)
   const isOnRelay = ({ state, pending }: RelayRow) => state === "reachable" && pending === 0
-  const ms = (await relays()).some(isOnRelay) ? ANSWER_MS : Number.POSITIVE_INFINITY
-  await clock.sleep(ms, signal).catch(() => undefined)
+  const wait = (ms: number) => clock.sleep(ms, signal).catch(() => undefined)
+  while (!signal.aborted && !(await relays()).some(isOnRelay)) await wait(LOOK_MS)
+  await wait(ANSWER_MS)
 }

@@ -1,5 +1,6 @@
 /**
- * In which mailbox of a relay the record lies: one on each, which moves whenever a device is removed.
+ * In which mailbox of a relay the record lies: one on each, by whichever of its addresses it is known,
+ * which moves whenever a device is removed.
  *
  * Source: DESIGN, "Keys" (the record space moves to a new mailbox).
  *
@@ -19,6 +20,7 @@ import type { Random } from "@fulcrum/crypto/random"
 import { type EpochKey, epochIdSchema } from "@fulcrum/log/ids"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
+import { relayId } from "./relay-address.ts"
 
 /**
  * The record goes to another mailbox on each of its relays: the same one for all devices that know of
@@ -26,19 +28,25 @@ import type { Step } from "./ledger-step.ts"
  * removal.
  */
 export function moveRecord(step: Step, ledger: Ledger, random: Random): void {
-  for (const address of relayAddresses(ledger)) {
-    moveTo(step, ledger, { address, seed: sharedSeed(ledger, address) ?? random.bytes(32) })
+  const seeds = new Map<string, Uint8Array>()
+  for (const { address } of ledger.state.relays) {
+    const id = relayId(address)
+    const seed = seeds.get(id) ?? sharedSeed(ledger, id) ?? random.bytes(32)
+    seeds.set(id, seed)
+    moveTo(step, ledger, { address, seed })
   }
 }
 
 /** Devices that moved it at once, or added one relay at once, made several mailboxes there. */
 export function joinMailboxes(step: Step, ledger: Ledger): void {
-  for (const address of relayAddresses(ledger)) {
-    const seeds = ledger.state.relays.filter((one) => one.address === address)
-    if (seeds.length < 2) continue
-    const [least] = seeds.map(({ mailboxSeed }) => mailboxSeed).toSorted(compareBytes)
-    const seed = sharedSeed(ledger, address) ?? least
-    if (seed !== undefined) moveTo(step, ledger, { address, seed })
+  for (const [id, places] of Map.groupBy(ledger.state.relays, ({ address }) => relayId(address))) {
+    const seeds = places.map(({ mailboxSeed }) => mailboxSeed).toSorted(compareBytes)
+    const [least] = seeds
+    if (least === undefined || seeds.every((seed) => equalBytes(seed, least))) continue
+    const seed = sharedSeed(ledger, id) ?? least
+    for (const address of new Set(places.map((place) => place.address))) {
+      moveTo(step, ledger, { address, seed })
+    }
   }
 }
 
@@ -47,6 +55,7 @@ function moveTo(
   { state }: Ledger,
   { address, seed }: { readonly address: string; readonly seed: Uint8Array },
 ): void {
+  if (state.hasLeft(address, seed)) return
   const here = state.relays.filter((one) => one.address === address)
   for (const { mailboxSeed } of here) {
     if (equalBytes(mailboxSeed, seed)) continue
@@ -56,31 +65,30 @@ function moveTo(
   step.add({ kind: "recordRelay", value: { address, mailboxSeed: seed, removed: false } })
 }
 
-function relayAddresses({ state }: Ledger): ReadonlySet<string> {
-  return new Set(state.relays.map(({ address }) => address))
-}
-
-/** The mailbox that a relay is added with. */
+/** The mailbox that a relay is added with: its own, if it is known by another address already. */
 export function addedSeed(ledger: Ledger, address: string, random: Random): Uint8Array {
-  return sharedSeed(ledger, address) ?? random.bytes(32)
+  const id = relayId(address)
+  const known = ledger.state.relays.find((place) => relayId(place.address) === id)?.mailboxSeed
+  if (known !== undefined && !ledger.state.hasLeft(address, known)) return known
+  return sharedSeed(ledger, id) ?? random.bytes(32)
 }
 
 /**
  * What all that know of the same removals draw from their keys and the record's first: the first of
- * its kind that the record has not left.
+ * its kind that the record has not left, at any address of the relay.
  *
  * @returns `undefined` if this device lacks a key.
  */
-function sharedSeed({ membership, state }: Ledger, address: string): Uint8Array | undefined {
+function sharedSeed({ membership, state }: Ledger, id: string): Uint8Array | undefined {
   const removals = membership.view.removed.flatMap((device) => device.removals)
   const epochs = new Set(removals.map(({ epoch }) => bytesToHex(epoch)))
-  const ids = [...epochs].toSorted().map((id) => epochIdSchema.decode(hexToBytes(id)))
-  const keys = [membership.genesis, ...ids].map((id) => membership.epochKey(id))
+  const removed = [...epochs].toSorted().map((epoch) => epochIdSchema.decode(hexToBytes(epoch)))
+  const keys = [membership.genesis, ...removed].map((epoch) => membership.epochKey(epoch))
   if (!isComplete(keys)) return undefined
+  const left = state.leftRelays.filter(({ address }) => relayId(address) === id)
   for (let round = 0; ; round++) {
-    const parts = [utf8ToBytes(address), uint64ToBytes(round), ...keys]
-    const seed = hash(contexts.recordMailbox, ...parts)
-    if (!state.hasLeft(address, seed)) return seed
+    const seed = hash(contexts.recordMailbox, utf8ToBytes(id), uint64ToBytes(round), ...keys)
+    if (!left.some(({ mailboxSeed }) => equalBytes(mailboxSeed, seed))) return seed
   }
 }
 

@@ -17,3 +17,8 @@ export function requireRelayAddress(address: string): void {
   const message = "a relay's address ends in /p2p/ and its id"
   throw new EngineError("RELAY_ADDRESS_INVALID", message)
 }
+
+/** The relay that an address leads to, whichever way: its peer id. */
+export function relayId(address: string): string {
+  return address.slice(address.lastIndexOf("/p2p/") + 5)
+}

@@ -6,6 +6,7 @@
  *
  * @module
  */
+
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
@@ -18,6 +19,7 @@ import type { Vault } from "@fulcrum/store/vault"
 import { errorCode } from "./error-code.ts"
 import { keepTrying } from "./keep-trying.ts"
 import { MailboxLink } from "./mailbox-link.ts"
+import { relayId } from "./relay-address.ts"
 import { visitRelay } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
 import { Turns } from "./turns.ts"
@@ -59,11 +61,6 @@ interface CustomerLink {
   readonly customer: VendorCustomer
   readonly link: MailboxLink
   readonly wake: Signal
-}
-
-/** The relay that an address leads to, whichever way: its peer id. */
-export function relayId(address: string): string {
-  return address.slice(address.lastIndexOf("/p2p/") + 5)
 }
 
 export class VendorLinks {

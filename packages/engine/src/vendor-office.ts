@@ -25,9 +25,9 @@ import {
 } from "@fulcrum/relations/request"
 import type { Table, Vault } from "@fulcrum/store/vault"
 import { Mutex } from "./mutex.ts"
+import { relayId } from "./relay-address.ts"
 import type { RequestView } from "./vendor.ts"
 import { VendorError } from "./vendor-error.ts"
-import { relayId } from "./vendor-links.ts"
 import type { OwnRequest, TokenBinding } from "./vendor-reception.ts"
 import {
   decodeStored,

@@ -113,6 +113,47 @@ test("[P45] devices that know of no relay and add the same one meet there", asyn
   expect(await laptop.get("card/name/full")).toBe("Ada Example")
 })
 
+test("[P45] devices that add one relay by different addresses of it meet there", async () => {
+  await using stage = new Stage()
+  const [home = "", away = ""] = await stage.relayAt(new Folder(), [LOOPBACK, LOOPBACK])
+  expect(home).not.toBe(away)
+  const [one, two] = [new Folder(), new Folder()]
+  const first = await stage.person(one, "phone")
+  const [at = ""] = await first.start({ listen: [LOOPBACK] })
+  await (await stage.pair(first, two, "laptop", { at })).close()
+  await first.close()
+  const phone = await stage.reopen(one)
+  await phone.addRelay(home)
+  await phone.set("card/name/full", "Ada Example")
+  await phone.settle(5000)
+  await phone.close()
+  const laptop = await stage.reopen(two)
+  await laptop.addRelay(away)
+  await laptop.settle(5000)
+  expect(await laptop.get("card/name/full")).toBe("Ada Example")
+})
+
+test("[P45] a relay that is known by two addresses keeps the record once", async () => {
+  await using stage = new Stage()
+  const [home = "", away = ""] = await stage.relayAt(new Folder(), [LOOPBACK, LOOPBACK])
+  const phone = await stage.person(new Folder(), "phone", [home])
+  await phone.addRelay(away)
+  await phone.settle(5000)
+  const appended = () => stage.metrics.get(home)?.value("items_appended_total") ?? 0
+  const before = appended()
+  await phone.set("card/name/full", "Ada Example")
+  expect(await phone.settle(5000)).toEqual([])
+  expect(appended() - before).toBe(1)
+  // One address given up and taken again: the record moves as a whole, and stays in one place.
+  await phone.removeRelay(home)
+  await phone.addRelay(home)
+  expect(await phone.settle(5000)).toEqual([])
+  const moved = appended()
+  await phone.set("card/name/full", "Ada Other")
+  expect(await phone.settle(5000)).toEqual([])
+  expect(appended() - moved).toBe(1)
+})
+
 test("[P44] a device that knows the relay only hears where the record went when another was removed", async () => {
   await using stage = new Stage()
   const relay = await stage.relay(new Folder())

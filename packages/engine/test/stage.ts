@@ -96,6 +96,12 @@ export class Stage implements AsyncDisposable {
 
   /** @returns The relay's address. */
   async relay(folder: Folder): Promise<string> {
+    const [address = ""] = await this.relayAt(folder, [LOOPBACK])
+    return address
+  }
+
+  /** @returns Where it can be reached, by each of what it listens at. */
+  async relayAt(folder: Folder, listen: readonly string[]): Promise<readonly string[]> {
     const [random, clock] = [systemRandom(), systemClock()]
     const store = await folder.openStore()
     const vault = await openVault({ store, key: folder.vaultKey, random })
@@ -104,8 +110,8 @@ export class Stage implements AsyncDisposable {
     const server = createRelayServer({ mailboxes, clock, random, limits, metrics })
     const host = await libp2pNetwork().host({ key: key.seed })
     host.handle(RELAY_PROTOCOL, (channel) => server.serve(channel))
-    const [address = ""] = await host.listen([LOOPBACK])
-    this.metrics.set(address, metrics)
+    const addresses = await host.listen(listen)
+    for (const address of addresses) this.metrics.set(address, metrics)
     this.#open.push({
       async [Symbol.asyncDispose]() {
         await server.close()
@@ -113,7 +119,7 @@ export class Stage implements AsyncDisposable {
         await vault.close()
       },
     })
-    return address
+    return addresses
   }
 
   async vendor(folder: Folder, name: string, relay: string): Promise<Vendor> {
