@@ -32,6 +32,7 @@ export function countedChannel(channel: Channel, sent: ChannelCount): Channel {
       return channel.send(message)
     },
     messages: () => channel.messages(),
+    beside: (protocol, options) => channel.beside(protocol, options),
     close: () => channel.close(),
     abort: (reason) => channel.abort(reason),
   }

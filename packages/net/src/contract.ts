@@ -119,6 +119,16 @@ export interface Channel {
    */
   messages(): AsyncIterable<Uint8Array>
 
+  /**
+   * Opens another channel on the same connection, with whoever is at the other end, whichever side
+   * dialed. Closing it closes it alone; it ends with the connection at the latest, which is when
+   * the channel ends that was dialed.
+   *
+   * @throws {NetError} `NET_REFUSED` (the peer does not serve the protocol), `NET_TIMEOUT`,
+   * `NET_CLOSED`.
+   */
+  beside(protocol: string, options: { signal: AbortSignal }): Promise<Channel>
+
   /** Hands over what was sent, then closes both directions; after a few seconds it aborts. */
   close(): Promise<void>
 

@@ -45,6 +45,10 @@ export interface StreamChannelInit {
   readonly remoteId: string
   readonly remotePublicKey: Uint8Array
   readonly outbound: boolean
+  /** Whether it shares its connection with the channel that was dialed. */
+  readonly isBeside: boolean
+  /** Makes a channel of another stream of the connection, opened here. */
+  readonly openBeside: (stream: Stream) => Channel
 }
 
 export class StreamChannel implements Channel, Holding {
@@ -56,6 +60,8 @@ export class StreamChannel implements Channel, Holding {
 
   readonly #stream: Stream
   readonly #connection: Connection
+  readonly #isBeside: boolean
+  readonly #openBeside: (stream: Stream) => Channel
   readonly #setClosed: () => void
   readonly #streamClosed: Promise<void>
   readonly #setStreamClosed: () => void
@@ -88,6 +94,8 @@ export class StreamChannel implements Channel, Holding {
     this.outbound = init.outbound
     this.#stream = init.stream
     this.#connection = init.connection
+    this.#isBeside = init.isBeside
+    this.#openBeside = init.openBeside
     const closed = Promise.withResolvers<void>()
     this.closed = closed.promise
     this.#setClosed = closed.resolve
@@ -166,6 +174,17 @@ export class StreamChannel implements Channel, Holding {
       if (this.#error) throw this.#error
     } finally {
       this.#isReading = false
+    }
+  }
+
+  async beside(protocol: string, { signal }: { signal: AbortSignal }): Promise<Channel> {
+    if (this.#connection.status !== "open" || this.#isClosing) throw this.#gone()
+    try {
+      return this.#openBeside(await this.#connection.newStream(protocol, { signal }))
+    } catch (cause) {
+      if (this.#connection.status !== "open") throw this.#gone()
+      if (signal.aborted) throw new NetError("NET_TIMEOUT", "the peer took too long", { cause })
+      throw new NetError("NET_REFUSED", "the peer does not speak this protocol with us", { cause })
     }
   }
 
@@ -332,7 +351,7 @@ export class StreamChannel implements Channel, Holding {
       await Promise.race([this.#streamClosed, late])
     }
     if (!this.#hasStreamEnded) this.#stream.abort(new Error("not closed in time"))
-    if (this.outbound) await this.#closeConnection()
+    if (this.outbound && !this.#isBeside) await this.#closeConnection()
     else lingerThenAbort(this.#connection)
     this.#setClosed()
   }

@@ -151,7 +151,7 @@ class Libp2pHost implements Host {
     if (this.#protocols.has(protocol)) throw new RangeError(`${protocol} has a handler`)
     this.#protocols.add(protocol)
     const accept = (stream: Stream, connection: Connection): void => {
-      serve(handler, this.#open(stream, connection, false))
+      serve(handler, this.#open(stream, connection, { outbound: false }))
     }
     const limits = { maxInboundStreams: STREAMS_MAX, maxOutboundStreams: STREAMS_MAX }
     this.#node.handle(protocol, accept, limits).catch((cause: unknown) => {
@@ -188,7 +188,7 @@ class Libp2pHost implements Host {
       signal.throwIfAborted()
       dial.connection = await transport.dial(target, { signal: attempt.signal, upgrader })
       const stream = await dial.connection.newStream(protocol, { signal: attempt.signal })
-      return this.#open(stream, dial.connection, true)
+      return this.#open(stream, dial.connection, { outbound: true })
     } catch (cause) {
       dial.connection?.abort(new Error("the dial failed"))
       if (this.#closing !== undefined)
@@ -234,7 +234,11 @@ class Libp2pHost implements Host {
     return { listener, sockets }
   }
 
-  #open(stream: Stream, connection: Connection, outbound: boolean): StreamChannel {
+  #open(
+    stream: Stream,
+    connection: Connection,
+    { outbound, isBeside = false }: { readonly outbound: boolean; readonly isBeside?: boolean },
+  ): StreamChannel {
     const remoteId = connection.remotePeer.toString()
     const remotePublicKey = peerIdToPublicKey(remoteId)
     const localId = this.id
@@ -245,6 +249,8 @@ class Libp2pHost implements Host {
       remoteId,
       remotePublicKey,
       outbound,
+      isBeside,
+      openBeside: (another) => this.#open(another, connection, { outbound: true, isBeside: true }),
     })
     this.#channels.add(channel)
     void channel.closed.then(() => this.#channels.delete(channel))

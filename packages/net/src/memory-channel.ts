@@ -81,6 +81,8 @@ export interface MemoryChannelInit {
   readonly remote: ChannelEnd
   readonly outbound: boolean
   readonly wires: readonly [out: Wire, back: Wire]
+  /** Connects the same two hosts once more. */
+  readonly connectAgain: (protocol: string, signal: AbortSignal) => Promise<MemoryChannel>
 }
 
 interface Sending {
@@ -97,6 +99,7 @@ export class MemoryChannel implements Channel {
   readonly closed: Promise<void>
 
   readonly #clock: Clock
+  readonly #connectAgain: MemoryChannelInit["connectAgain"]
   readonly #wires: readonly [out: Wire, back: Wire]
   readonly #setClosed: () => void
   readonly #inbox: Uint8Array[] = []
@@ -113,12 +116,13 @@ export class MemoryChannel implements Channel {
   #hasRemoteEnded = false
   #isClosed = false
 
-  constructor({ clock, local, remote, outbound, wires }: MemoryChannelInit) {
+  constructor({ clock, local, remote, outbound, wires, connectAgain }: MemoryChannelInit) {
     this.localId = local.id
     this.remoteId = remote.id
     this.remotePublicKey = remote.publicKey
     this.outbound = outbound
     this.#clock = clock
+    this.#connectAgain = connectAgain
     this.#wires = wires
     const closed = Promise.withResolvers<void>()
     this.closed = closed.promise
@@ -169,6 +173,14 @@ export class MemoryChannel implements Channel {
     } finally {
       this.#isReading = false
     }
+  }
+
+  async beside(protocol: string, { signal }: { signal: AbortSignal }): Promise<MemoryChannel> {
+    if (this.#isClosing || this.#hasRemoteEnded || this.#isClosed) throw this.#gone()
+    const another = await this.#connectAgain(protocol, signal)
+    if (this.#isClosed) another.break()
+    else void this.closed.then(() => another.break())
+    return another
   }
 
   async close(): Promise<void> {

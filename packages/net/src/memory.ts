@@ -255,12 +255,11 @@ class MemoryHost implements Host {
     this.#checkOpen()
     const { peerId } = addressParts(address)
     const either = AbortSignal.any([signal, this.#end.signal])
-    try {
+    return this.#inTime(async () => {
       either.throwIfAborted()
       const there = this.#network.find(address)
       if (!there) throw unreachable()
-      const out = this.#network.linkBetween(this.machine, there.machine)
-      const back = this.#network.linkBetween(there.machine, this.machine)
+      const { out, back } = this.#linksTo(there)
       if (out.isCut || back.isCut) throw unreachable()
       await out.travel(out.drawArrival(), either)
       if (this.#network.find(address) !== there) throw unreachable()
@@ -270,15 +269,47 @@ class MemoryHost implements Host {
       if (peerId !== undefined && peerId !== there.id) {
         throw new NetError("NET_PEER_MISMATCH", "another peer answers at this address")
       }
-      const handler = there.#handlers.get(protocol)
-      if (!handler || there === this) {
-        throw new NetError("NET_REFUSED", "the peer does not speak this protocol with us")
+      return this.#connect(there, there.#handlerOf(protocol, this))
+    })
+  }
+
+  /** Another channel to a host that is connected already: one round trip. */
+  #connectAgain(there: MemoryHost, protocol: string, signal: AbortSignal): Promise<MemoryChannel> {
+    const either = AbortSignal.any([signal, this.#end.signal])
+    return this.#inTime(async () => {
+      const { out, back } = this.#linksTo(there)
+      await out.travel(out.drawArrival(), either)
+      await back.travel(back.drawArrival(), either)
+      either.throwIfAborted()
+      if (out.isCut || back.isCut || there.isClosed) {
+        throw new NetError("NET_CLOSED", "the connection broke")
       }
-      return this.#connect(there, out, back, handler)
+      return this.#connect(there, there.#handlerOf(protocol, this))
+    })
+  }
+
+  async #inTime<T>(connect: () => Promise<T>): Promise<T> {
+    try {
+      return await connect()
     } catch (error) {
       if (error instanceof NetError) throw error
       if (this.isClosed) throw new NetError("NET_CLOSED", "the host was closed", { cause: error })
       throw new NetError("NET_TIMEOUT", "the dial took too long", { cause: error })
+    }
+  }
+
+  #handlerOf(protocol: string, peer: MemoryHost): Handler {
+    const handler = this.#handlers.get(protocol)
+    if (!handler || peer === this) {
+      throw new NetError("NET_REFUSED", "the peer does not speak this protocol with us")
+    }
+    return handler
+  }
+
+  #linksTo(there: MemoryHost): { readonly out: Link; readonly back: Link } {
+    return {
+      out: this.#network.linkBetween(this.machine, there.machine),
+      back: this.#network.linkBetween(there.machine, this.machine),
     }
   }
 
@@ -311,10 +342,18 @@ class MemoryHost implements Host {
     }
   }
 
-  #connect(there: MemoryHost, out: Link, back: Link, handler: Handler): MemoryChannel {
+  #connect(there: MemoryHost, handler: Handler): MemoryChannel {
+    const { out, back } = this.#linksTo(there)
     const wires = [new Wire(out), new Wire(back)] as const
     const clock = this.#network.clock
-    const mine = new MemoryChannel({ clock, local: this, remote: there, outbound: true, wires })
+    const mine = new MemoryChannel({
+      clock,
+      local: this,
+      remote: there,
+      outbound: true,
+      wires,
+      connectAgain: (protocol, signal) => this.#connectAgain(there, protocol, signal),
+    })
     const [first, second] = wires
     const theirs = new MemoryChannel({
       clock,
@@ -322,6 +361,7 @@ class MemoryHost implements Host {
       remote: this,
       outbound: false,
       wires: [second, first],
+      connectAgain: (protocol, signal) => there.#connectAgain(this, protocol, signal),
     })
     first.connect(theirs, mine)
     second.connect(mine, theirs)

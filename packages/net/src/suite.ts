@@ -322,6 +322,37 @@ const CASES: readonly (readonly [name: string, run: (pair: Pair) => Promise<void
     },
   ],
   [
+    "[N18] a channel beside another shares its connection, whichever side opens it, and ends with it",
+    async ({ alice, bob, connect }) => {
+      const protocol = "/fulcrum-suite-beside/1"
+      let accepted = Promise.withResolvers<Channel>()
+      for (const host of [alice, bob]) host.handle(protocol, (channel) => accepted.resolve(channel))
+      const [mine, theirs] = await connect()
+      for (const [from, to] of [
+        [mine, theirs],
+        [theirs, mine],
+      ] as const) {
+        accepted = Promise.withResolvers<Channel>()
+        const beside = await from.beside(protocol, { signal: never() })
+        const other = await accepted.promise
+        check(beside.outbound && !other.outbound, "who opened it")
+        check(other.remoteId === to.remoteId, "it is the peer that is known from the other channel")
+        const [got] = await Promise.all([collect(other, 1), beside.send(pattern(70_000, 1))])
+        check(equalBytes(got[0] ?? new Uint8Array(0), pattern(70_000, 1)), "it carries messages")
+        await Promise.all([beside.close(), other.closed])
+        const [still] = await Promise.all([collect(to, 1), from.send(pattern(3, 2))])
+        check(still.length === 1, "the first channel goes on when it closes")
+      }
+      await fails("NET_REFUSED", mine.beside("/fulcrum-suite-unknown/1", { signal: never() }))
+      accepted = Promise.withResolvers<Channel>()
+      const last = await theirs.beside(protocol, { signal: never() })
+      const other = await accepted.promise
+      await mine.close()
+      await Promise.all([last.closed, other.closed])
+      await fails("NET_CLOSED", mine.beside(protocol, { signal: never() }))
+    },
+  ],
+  [
     "[N16] a message may be reused once it was sent",
     async ({ connect }) => {
       const [mine, theirs] = await connect()

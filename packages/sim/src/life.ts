@@ -207,16 +207,19 @@ class LifeChannel implements Channel {
   readonly outbound: boolean
   readonly #life: Life
   readonly #channel: Channel
+  readonly #wiring: Wiring
   readonly #trace: Trace
   readonly #noise: Noise
 
-  constructor(life: Life, channel: Channel, { trace, noise }: Wiring) {
+  constructor(life: Life, channel: Channel, wiring: Wiring) {
+    const { trace, noise } = wiring
     this.localId = channel.localId
     this.remoteId = channel.remoteId
     this.remotePublicKey = channel.remotePublicKey
     this.outbound = channel.outbound
     this.#life = life
     this.#channel = channel
+    this.#wiring = wiring
     this.#trace = trace
     this.#noise = noise()
   }
@@ -247,6 +250,12 @@ class LifeChannel implements Channel {
     } finally {
       await messages.return?.()
     }
+  }
+
+  async beside(protocol: string, options: { signal: AbortSignal }): Promise<Channel> {
+    if (this.#life.isOver) return forever()
+    const another = await this.#life.guard(this.#channel.beside(protocol, options))
+    return new LifeChannel(this.#life, another, this.#wiring)
   }
 
   close(): Promise<void> {
