@@ -73,7 +73,16 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
 /** Public subpaths that only programs and `sim` may choose; all others see the contract. */
 export const ADAPTER_SUBPATHS: Readonly<Record<string, readonly string[]>> = {
   crypto: ["remembering"],
-  store: ["browser", "data-folder", "level", "level-rebuilding", "memory", "postgres"],
+  store: [
+    "blob-folder",
+    "browser",
+    "data-folder",
+    "level",
+    "level-rebuilding",
+    "memory",
+    "memory-blobs",
+    "postgres",
+  ],
   net: ["libp2p", "mdns", "memory", "memory-discovery"],
   record: ["in-line", "web-worker", "worker-threads"],
 }
@@ -96,6 +105,7 @@ export const ADAPTERS: readonly AdapterRule[] = [
     powers: ["node", "timer", "random"],
     why: "a folder on disk; its reserve is noise, which no file system packs",
   },
+  { path: "packages/store/src/blob-folder", powers: ["node"], why: "files in a folder" },
   { path: "packages/store/src/postgres", powers: ["node", "timer"], why: "a database server" },
   {
     path: "packages/net/src/libp2p",
