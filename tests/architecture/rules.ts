@@ -27,6 +27,7 @@ const ALL_POWERS: readonly Power[] = ["node", "clock", "random", "timer", "netwo
 
 const ENGINE_IMPORTS = [
   "access",
+  "attachments",
   "codec",
   "crypto",
   "log",
@@ -56,6 +57,7 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
   },
   log: { mayImport: ["codec", "crypto"], owns: [] },
   sync: { mayImport: ["codec", "crypto", "log"], owns: [] },
+  attachments: { mayImport: ["codec", "crypto", "log", "store"], owns: [] },
   access: { mayImport: ["codec", "crypto", "log"], owns: ["@scure/bip39"] },
   relay: { mayImport: ["codec", "crypto", "log", "store", "sync"], owns: [] },
   record: { mayImport: ["codec", "crypto"], owns: ["@automerge/automerge"] },

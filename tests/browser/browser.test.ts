@@ -11,7 +11,7 @@ import { bundle } from "./bundle.ts"
 import { callIn, openPage, type ServedPage } from "./page.ts"
 
 const ROOT = join(import.meta.dirname, "../..")
-const PACKAGES = "codec crypto log sync access record relations engine relay".split(" ")
+const PACKAGES = "codec crypto log sync access attachments record relations engine relay".split(" ")
 /** Adapters that a browser can use. */
 const FOR_BROWSERS = ["crypto/remembering", "record/in-line"]
 const HAS_BROWSER = process.platform === "linux" && process.arch === "x64"

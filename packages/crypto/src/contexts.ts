@@ -162,6 +162,14 @@ export const contexts = {
   /** Names an event that a webhook tells of. */
   webhookEvent: "fulcrum/v1/webhook-event",
 
+  // attachments
+  /** Names an attachment, by the hashes of its chunks. */
+  attachment: "fulcrum/v1/attachment",
+  /** Names a sealed chunk of an attachment. */
+  attachmentChunk: "fulcrum/v1/attachment-chunk",
+  /** Derives the key that an attachment's chunks are sealed under. */
+  attachmentKey: "fulcrum/v1/attachment-key",
+
   // engine
   /** Draws the record's mailbox on a relay from keys that its devices have. */
   recordMailbox: "fulcrum/v1/record-mailbox",
