@@ -17,11 +17,10 @@ import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import { type Channel, type Host, NetError } from "@fulcrum/net/contract"
-import { dialAny, type Reached } from "./dial-any.ts"
 import { keepTrying } from "./keep-trying.ts"
+import { type Dialed, OwnDialing } from "./own-dialing.ts"
 import { meet } from "./own-meeting.ts"
-import { DIAL_MS_MAX, deadline } from "./relay-visit.ts"
-import { inScope } from "./scope.ts"
+import { deadline } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
 import { type PeerSpace, SYNC_PROTOCOL, SyncLink } from "./sync-link.ts"
 import { Underway } from "./underway.ts"
@@ -29,9 +28,6 @@ import { withoutTransport } from "./whereabouts.ts"
 
 /** How long one may take to answer that was found on the local network: others wait for it. */
 const FOUND_MS_MAX = 3000
-
-/** How long whoever answered may take to show who it is, before others are asked too. */
-const MET_MS = 1000
 
 export interface DeviceLinksOptions {
   readonly self: Pick<DeviceSecrets, "id" | "writer">
@@ -66,19 +62,11 @@ interface LiveLink {
   readonly isOurs: boolean
 }
 
-/** What is known of a connection that was dialed from here. */
-interface Dialed {
-  readonly address: string
-  /** To be called once it shows who answers. */
-  known?(device: string): void
-}
-
 export class DeviceLinks {
   readonly #options: DeviceLinksOptions
   readonly #live = new Set<LiveLink>()
   readonly #dialing = new Map<string, { readonly wake: Signal; readonly stop: AbortController }>()
-  /** Addresses at which somebody is being dialed and has not said who it is. */
-  readonly #asked = new Set<string>()
+  readonly #dialer: OwnDialing
   /** Dials that failed, by device. */
   readonly #failures = new Map<string, number>()
   readonly #changed = new Signal()
@@ -87,6 +75,12 @@ export class DeviceLinks {
 
   constructor(options: DeviceLinksOptions) {
     this.#options = options
+    const { clock, addressesOf } = options
+    this.#dialer = new OwnDialing({
+      ...{ clock, addressesOf, changed: this.#changed },
+      run: (channel, dialed) => this.#run(channel, dialed),
+      isAnothers: (address, device) => this.#isAnothers(address, device),
+    })
   }
 
   /** Serves own devices at this host, and dials from it. */
@@ -233,7 +227,7 @@ export class DeviceLinks {
       random,
       attempt: async (signal) => {
         if (this.isConnected(device.id)) return this.#untilGone(device.id, signal)
-        const met = await this.#dial(host, device, signal)
+        const met = await this.#dialer.dial(host, device, signal)
         if (met !== id) throw new NetError("NET_UNREACHABLE", "the device was not met")
       },
       failed: () => this.#failed(id),
@@ -247,113 +241,6 @@ export class DeviceLinks {
 
   async #untilGone(device: Uint8Array, signal: AbortSignal): Promise<void> {
     while (this.isConnected(device) && !signal.aborted) await this.#changed.wait(signal)
-  }
-
-  /**
-   * Meets whoever answers first, until the connection ends, or until it shows that it is another. Before
-   * the record is here several devices may be at one address, for all that is known: it is asked once.
-   *
-   * @returns The own device that was met. @throws {NetError} of the last address that does not answer.
-   */
-  async #dial(host: Host, device: MemberDevice, signal: AbortSignal): Promise<string | undefined> {
-    let failure: unknown
-    const id = bytesToHex(device.id)
-    const left = new Set(this.#options.addressesOf(device).map(withoutTransport))
-    while (left.size > 0 && !signal.aborted) {
-      const free = [...left].filter((address) => !this.#asked.has(address))
-      if (free.length === 0) {
-        await this.#changed.wait(signal)
-        continue
-      }
-      const asked = free.filter((address) => !this.#isAnothers(address, id))
-      for (const address of free) if (!asked.includes(address)) left.delete(address)
-      if (asked.length === 0) continue
-      try {
-        // Another that is there now goes on by itself; this one may be elsewhere.
-        const met = await this.#dialAny(host, device, { asked, left, signal })
-        if (met === id) return met
-      } catch (error) {
-        failure = error
-      }
-    }
-    if (failure !== undefined) throw failure
-    return undefined
-  }
-
-  /**
-   * Meets whoever answers first at one of these addresses.
-   *
-   * @param at - `asked`: nobody else dials them meanwhile. `left`: loses those that need not be asked again.
-   * @returns As `#dial`; `undefined`: nobody was met there, or not soon, and there are others to ask.
-   * @throws {NetError} None answers.
-   */
-  async #dialAny(
-    host: Host,
-    device: MemberDevice,
-    at: {
-      readonly asked: readonly string[]
-      readonly left: Set<string>
-      readonly signal: AbortSignal
-    },
-  ): Promise<string | undefined> {
-    const another = Promise.withResolvers<string>()
-    const isMet = new AbortController()
-    const held = new Set(at.asked)
-    const release = (addresses: Iterable<string>) => {
-      for (const address of addresses) if (held.delete(address)) this.#asked.delete(address)
-      this.#changed.notify()
-    }
-    for (const address of held) this.#asked.add(address)
-    try {
-      const { channel, address } = await this.#reachAny(host, device, at)
-      release(at.asked.filter((one) => one !== address))
-      const link = this.#run(channel, {
-        address,
-        known(met) {
-          isMet.abort()
-          if (met !== bytesToHex(device.id)) another.resolve(met)
-          release([address])
-        },
-      })
-      // It goes on by itself if another answers.
-      link.catch(() => undefined)
-      const notSoon = Promise.withResolvers<undefined>()
-      const late = this.#options.clock.sleep(MET_MS, AbortSignal.any([at.signal, isMet.signal]))
-      late.then(() => at.left.size > 0 && notSoon.resolve(undefined)).catch(() => undefined)
-      return await Promise.race([link, another.promise, notSoon.promise])
-    } finally {
-      isMet.abort()
-      release([...held])
-    }
-  }
-
-  async #reachAny(
-    host: Host,
-    device: MemberDevice,
-    { asked, left, signal }: { asked: readonly string[]; left: Set<string>; signal: AbortSignal },
-  ): Promise<Reached> {
-    const { clock } = this.#options
-    try {
-      return await inScope(signal, async (scope) => {
-        const stop = new AbortController()
-        const late = clock.sleep(DIAL_MS_MAX, scope).catch(() => undefined)
-        void Promise.race([late, this.#untilMoved(device, scope)]).then(() => stop.abort())
-        const options = { clock, signal: stop.signal }
-        const reached = await dialAny(host, asked, SYNC_PROTOCOL, options)
-        left.delete(reached.address)
-        return reached
-      })
-    } catch (error) {
-      for (const address of asked) left.delete(address)
-      throw error
-    }
-  }
-
-  /** Resolves when other addresses of a device are known than now, or `signal` fires. */
-  async #untilMoved(device: MemberDevice, signal: AbortSignal): Promise<void> {
-    const at = () => this.#options.addressesOf(device).map(withoutTransport).join()
-    const before = at()
-    while (!signal.aborted && at() === before) await this.#changed.wait(signal)
   }
 
   /** Whether another device was met at an address, and is connected still. */
