@@ -17,6 +17,7 @@ import type { EpochId } from "@fulcrum/log/ids"
 import { addressesToTell } from "@fulcrum/net/address"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
+import { CarriedShares } from "./carried-shares.ts"
 import { DeviceLinks } from "./device-links.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
 import { listDevices, runPairing } from "./devices.ts"
@@ -68,8 +69,7 @@ export class PersonNetwork {
   readonly #stop = new AbortController()
   readonly #followUps = new Mutex()
   #isFollowUpDue = false
-  /** How many of the carried spans' rows were taken in, by relationship. */
-  readonly #carriedTaken = new Map<string, number>()
+  readonly #carried: CarriedShares
   #searching: Promise<void> = Promise.resolve()
   #host: Promise<Host> | undefined
   #addresses: readonly string[] = []
@@ -82,6 +82,7 @@ export class PersonNetwork {
     this.#ledger = ledger
     this.#whereabouts = new Whereabouts(ledger, options.hints)
     this.#relationships = relationships
+    this.#carried = new CarriedShares(ledger, relationships)
     const writer = signingKeyFromSeed(device.writerSeed)
     this.#links = new PersonLinks({
       ...options,
@@ -368,7 +369,7 @@ export class PersonNetwork {
 
   async #followUp(): Promise<void> {
     await this.#relationships.openNew()
-    await this.#takeCarried()
+    await this.#carried.take()
     const { membership } = this.#ledger
     if (!membership.hasJoined || membership.isRemoved(this.#options.device.id)) return
     const { random } = this.#options
@@ -377,24 +378,6 @@ export class PersonNetwork {
     await relationships.catchUp()
     await this.#writeAddresses()
     this.#devices.refresh()
-  }
-
-  /** What the record carries of a share is taken in, also when it came before a crash. */
-  async #takeCarried(): Promise<void> {
-    for (const relationship of this.#relationships.all) {
-      const { id, space } = relationship
-      const rows = this.#ledger.state.carried(id)
-      const isHere = rows.every(
-        ({ incarnation, sequence }) =>
-          (space.replica.tree.get(incarnation)?.sequence ?? 0) >= sequence,
-      )
-      if (!isHere && rows.length > (this.#carriedTaken.get(id) ?? 0)) {
-        for await (const spans of this.#ledger.carried(relationship.secrets.item.id)) {
-          await this.#relationships.admit(relationship, spans)
-        }
-      }
-      this.#carriedTaken.set(id, rows.length)
-    }
   }
 
   /** Where this device listens now, if the record says otherwise. Transport ids are left out. */
