@@ -5,6 +5,7 @@
  * | ----------------- | --------------------------------------------------------------- |
  * | `device.key`      | the key of all the rest, sealed; see `device-key.ts`             |
  * | `store/`          | the record: sealed tables                                       |
+ * | `attachments/`    | files that belong to the record, each sealed on its own         |
  * | `store.damaged-1` | a store as it was before it was made anew (`doctor --repair`)    |
  * | `spare.sealed`    | this device's keys again, should the store be damaged           |
  * | `settings.sealed` | this device's own settings; see `device-settings.ts`            |
@@ -27,6 +28,7 @@ import { codeOf, ProgramError } from "./program-error.ts"
 export interface Home {
   readonly folder: string
   readonly storeFolder: string
+  readonly attachmentsFolder: string
   readonly keyFile: string
   readonly spareFile: string
   readonly settingsFile: string
@@ -49,7 +51,7 @@ export interface NewHome {
 const OWNER_ONLY = 0o700
 const NAMES = {
   key: "device.key",
-  others: ["store", "spare.sealed", "settings.sealed", "daemon.json"],
+  others: ["store", "attachments", "spare.sealed", "settings.sealed", "daemon.json"],
 }
 
 /** @param chosen - What `--home` says. Nothing is made yet. */
@@ -58,6 +60,7 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
   return {
     folder,
     storeFolder: join(folder, "store"),
+    attachmentsFolder: join(folder, "attachments"),
     keyFile: join(folder, "device.key"),
     spareFile: join(folder, "spare.sealed"),
     settingsFile: join(folder, "settings.sealed"),

@@ -7,6 +7,7 @@
 import { systemClock } from "@fulcrum/crypto/clock"
 import { systemRandom } from "@fulcrum/crypto/random"
 import { systemDeflate } from "@fulcrum/log/deflate"
+import { blobFolder } from "@fulcrum/store/blob-folder"
 import { openLevelStore } from "@fulcrum/store/level"
 import { engineRecords } from "./engine-records.ts"
 import type { Home } from "./home.ts"
@@ -32,6 +33,7 @@ export function machineParts(options: {
     ...(mdns && { discovery: lazyDiscovery() }),
     openDocuments: openWorkerThread,
     openStore: (folder) => openLevelStore({ folder }),
+    blobs: blobFolder(home.attachmentsFolder),
     async rebuildStore(folder, rebuild) {
       const { rebuildStore } = await import("@fulcrum/store/level-rebuilding")
       return await rebuildStore(folder, rebuild)

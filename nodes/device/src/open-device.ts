@@ -162,9 +162,9 @@ async function withStore(
   key: Uint8Array,
   use: (record: RecordParts) => Promise<Person>,
 ): Promise<OpenDevice> {
-  const { home, network, discovery, openDocuments, random, clock, deflate, zone } = parts
+  const { home, network, discovery, openDocuments, random, clock, deflate, zone, blobs } = parts
   const spare = spareFile(home)
-  const adapters = { network, openDocuments, random, clock, deflate, zone, spare }
+  const adapters = { network, openDocuments, random, clock, deflate, zone, blobs, spare }
   try {
     const person = await use({
       ...adapters,

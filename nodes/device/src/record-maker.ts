@@ -14,6 +14,7 @@ import type { Network } from "@fulcrum/net"
 import type { Discovery } from "@fulcrum/net/discovery"
 import type { Documents, Reload } from "@fulcrum/record/documents"
 import type { Store } from "@fulcrum/store"
+import type { Blobs } from "@fulcrum/store/blobs"
 
 export type { RepairReport }
 
@@ -29,6 +30,8 @@ export interface RecordParts {
   readonly deflate: Deflate
   /** IANA name of the person's time zone. */
   readonly zone: string
+  /** Where the files of attachments lie. */
+  readonly blobs?: Blobs | undefined
   /** Where the device's keys lie again, should the store be damaged. */
   readonly spare: SpareFile
 }

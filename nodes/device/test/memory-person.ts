@@ -77,6 +77,10 @@ export class MemoryPerson implements Person {
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
 
+  get attachments(): never {
+    throw new Error("this person keeps no attachments")
+  }
+
   isShown(path: string): boolean {
     return this.shown.has(path)
   }

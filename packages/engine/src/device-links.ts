@@ -29,6 +29,20 @@ import { withoutTransport } from "./whereabouts.ts"
 /** How long one may take to answer that was found on the local network: others wait for it. */
 const FOUND_MS_MAX = 3000
 
+/** The other side may know whom it has met a moment before this one does. */
+const SAME_MOMENT_MS = 2000
+
+/** An own device that is connected. */
+export interface ConnectedDevice {
+  /** Its id, in hex. */
+  readonly id: string
+  /** Opens a channel beside the one on which it was met, which ends with that at the latest. */
+  beside(protocol: string, signal: AbortSignal): Promise<Channel>
+}
+
+/** Serves an own device a protocol, beside the channel on which it was met. */
+export type ServeBeside = (channel: Channel, device: string) => Promise<void>
+
 export interface DeviceLinksOptions {
   readonly self: Pick<DeviceSecrets, "id" | "writer">
   readonly meetingKey: Uint8Array
@@ -51,6 +65,8 @@ export interface DeviceLinksOptions {
     heads(): Promise<readonly Uint8Array[]>
     heard(device: string, receipts: readonly Uint8Array[]): void
   }
+  /** By protocol. */
+  readonly beside?: Readonly<Record<string, ServeBeside>>
 }
 
 interface LiveLink {
@@ -60,6 +76,8 @@ interface LiveLink {
   readonly link: SyncLink
   readonly channel: Channel
   readonly isOurs: boolean
+  /** Channels beside it. */
+  readonly beside: Set<Channel>
 }
 
 export class DeviceLinks {
@@ -90,8 +108,28 @@ export class DeviceLinks {
       host.handle(SYNC_PROTOCOL, async (channel) => {
         await this.#run(channel)
       })
+      for (const [protocol, serve] of Object.entries(this.#options.beside ?? {})) {
+        host.handle(protocol, (channel) => this.#serveBeside(channel, serve))
+      }
     }
     this.refresh()
+  }
+
+  /** The own devices that are connected now. */
+  get connected(): readonly ConnectedDevice[] {
+    return [...this.#live].map((live) => ({
+      id: live.device,
+      beside: async (protocol, signal) => {
+        const channel = await live.channel.beside(protocol, { signal })
+        this.#keepBeside(live, channel)
+        return channel
+      },
+    }))
+  }
+
+  /** Resolves when a device is met or lost, or could not be reached. */
+  change(signal: AbortSignal): Promise<void> {
+    return this.#changed.wait(signal)
   }
 
   isConnected(device: Uint8Array): boolean {
@@ -298,7 +336,8 @@ export class DeviceLinks {
       heard: (receipts) => this.#options.receipts().heard(device, receipts),
     })
     const address = dialed?.address
-    const live: LiveLink = { device, address, link, channel, isOurs: channel.outbound }
+    const isOurs = channel.outbound
+    const live: LiveLink = { device, address, link, channel, isOurs, beside: new Set() }
     if (!this.#isWanted(live)) {
       await channel.close()
       return device
@@ -311,8 +350,37 @@ export class DeviceLinks {
       return device
     } finally {
       this.#live.delete(live)
+      for (const one of live.beside) one.abort(new Error("the device is gone"))
       this.#notify()
     }
+  }
+
+  /** Whoever was not met, or was removed since, gets nothing. */
+  async #serveBeside(channel: Channel, serve: ServeBeside): Promise<void> {
+    await this.#underway.run(async (closing) => {
+      const live = await this.#liveAt(channel, closing)
+      if (live === undefined) return channel.abort(new Error("not met"))
+      this.#keepBeside(live, channel)
+      await serve(channel, live.device)
+    })
+  }
+
+  async #liveAt({ remoteId }: Channel, closing: AbortSignal): Promise<LiveLink | undefined> {
+    const late = deadline(this.#options.clock, closing, SAME_MOMENT_MS)
+    try {
+      for (;;) {
+        const live = [...this.#live].find((one) => one.channel.remoteId === remoteId)
+        if (live !== undefined || late.signal.aborted) return live
+        await this.#changed.wait(late.signal)
+      }
+    } finally {
+      late.done()
+    }
+  }
+
+  #keepBeside({ beside }: LiveLink, channel: Channel): void {
+    beside.add(channel)
+    void channel.closed.then(() => beside.delete(channel))
   }
 
   /** Of two connections between the same two, the one that the smaller id dialed stays. */

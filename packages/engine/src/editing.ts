@@ -17,14 +17,16 @@ import {
   undoEntry,
   unsetPath,
 } from "@fulcrum/record/record"
-import { isObject } from "@fulcrum/record/registers"
+import { isObject, valueAt } from "@fulcrum/record/registers"
 import { writeJsContact, writeVcard } from "@fulcrum/record/vcard-export"
 import { CARD_DOCUMENT, cardEdits, readCards } from "@fulcrum/record/vcard-import"
+import { attachmentEdits, attachmentPlace } from "./attachment-place.ts"
 import { EditTurns } from "./edit-turns.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EditResult, FieldValue, HistoryRow, ImportResult } from "./person.ts"
+import type { AttachmentItem } from "./record-items.ts"
 import { type Relationships, reachesOf } from "./relationships.ts"
 import { type UndoLog, undoableParts } from "./undo-log.ts"
 
@@ -65,6 +67,25 @@ export class Editing {
   set(path: string, typed: string): Promise<EditResult> {
     return this.#edit(async ({ documents, actor }) => {
       const change = await setPath(documents, { path, value: { typed }, actor })
+      return change === undefined ? [] : [change]
+    })
+  }
+
+  /**
+   * Makes an attachment part of the record.
+   *
+   * @param path - What is there is to refer to it.
+   * @throws {EngineError} `ATTACHMENT_PLACE`. @throws {RecordError} As {@link set}.
+   */
+  async attach(item: AttachmentItem, path: string | undefined): Promise<void> {
+    const at = path === undefined ? undefined : attachmentPlace(path)
+    await this.#edit(async (step) => {
+      step.add({ kind: "attachment", value: item })
+      if (at === undefined) return []
+      const { documents, actor } = step
+      const before = valueAt(await documents.read(at.document), at.path)
+      const edits = attachmentEdits(at, before, item)
+      const change = await editDocument(documents, { document: at.document, edits, actor })
       return change === undefined ? [] : [change]
     })
   }

@@ -40,6 +40,14 @@ export type EngineErrorCode =
   | "MOVE_UNCHANGED"
   /** Several moves, or none, go by that id. */
   | "MOVE_UNKNOWN"
+  /** No attachment goes by that id, name or path; several do; this program keeps none. */
+  | "ATTACHMENT_UNKNOWN"
+  | "ATTACHMENT_AMBIGUOUS"
+  | "ATTACHMENT_NOWHERE"
+  /** It is not here, and no device that has it can be reached. */
+  | "ATTACHMENT_AWAY"
+  /** Nothing can be attached at that path. */
+  | "ATTACHMENT_PLACE"
   | "RELAY_ADDRESS_INVALID"
   | "RELAY_UNKNOWN"
   /** The keys by which a device belongs are among what is damaged. */

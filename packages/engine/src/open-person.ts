@@ -20,6 +20,7 @@ import type { Network } from "@fulcrum/net/contract"
 import type { Discovery } from "@fulcrum/net/discovery"
 import type { Documents, Reload } from "@fulcrum/record/documents"
 import type { Store } from "@fulcrum/store"
+import type { Blobs } from "@fulcrum/store/blobs"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { type DeviceState, putDeviceState, readDeviceState } from "./device-state.ts"
 import { EngineError } from "./engine-error.ts"
@@ -41,6 +42,8 @@ export interface PersonOptions {
   readonly deflate: Deflate
   /** IANA name of the person's time zone. */
   readonly zone: string
+  /** Where the files of attachments lie; absent: nowhere, and there are none. */
+  readonly blobs?: Blobs | undefined
   /** Where it keeps what it can be made anew from; absent: nowhere. */
   readonly spare?: SpareFile | undefined
 }

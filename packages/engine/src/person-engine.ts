@@ -3,6 +3,7 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import { documentId } from "@fulcrum/record/documents"
 import { AGREEMENTS } from "@fulcrum/relations/agreements"
 import type { Vault } from "@fulcrum/store/vault"
+import { Attachments } from "./attachments.ts"
 import { Connecting } from "./connecting.ts"
 import { type DeviceState, wasRemoved } from "./device-state.ts"
 import { Editing } from "./editing.ts"
@@ -62,6 +63,7 @@ interface Parts {
 
 export class PersonEngine implements Person {
   readonly device: { readonly id: string; readonly name: string }
+  readonly attachments: Attachments
   readonly #options: PersonEngineOptions
   readonly #ledger: Ledger
   readonly #relationships: Relationships
@@ -99,10 +101,20 @@ export class PersonEngine implements Person {
       const isDue = membership || items.some(({ kind }) => SPARED.has(kind))
       if (isDue) void parts.underway.run(async () => this.#spare?.keep())
     })
+    this.attachments = new Attachments({
+      ...{ blobs: options.blobs, ledger, device: device.id, clock, random },
+      underway: parts.underway,
+      peers: () => this.#network.peers,
+      keep: (item, path) => this.#asMember(() => this.#editing.attach(item, path)),
+      drop: (id) =>
+        this.#edit(async (step) => step.add({ kind: "attachmentRemoved", value: { id } })),
+      valueAt: (path) => this.#editing.get(path),
+    })
     this.#views = new RelationshipViews(relationships, this.#moves)
     this.#network = new PersonNetwork({
       ...options,
       ...parts,
+      attachments: this.attachments,
       changed: this.#changed,
       tell: (event) => this.#tell(event),
     })
@@ -122,6 +134,7 @@ export class PersonEngine implements Person {
       })
       await engine.#network.begin()
       await engine.#spare?.keep()
+      await engine.attachments.tidy({ isFirst: true })
       return engine
     } catch (error) {
       await ledger.close()

@@ -11,12 +11,14 @@
 import { deviceIdSchema } from "@fulcrum/access/device"
 import type { RemovedDevice } from "@fulcrum/access/member-state"
 import { findWriter } from "@fulcrum/access/membership"
+import { ATTACHMENTS_PROTOCOL } from "@fulcrum/attachments/messages"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { EpochId } from "@fulcrum/log/ids"
 import { addressesToTell } from "@fulcrum/net/address"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
+import type { AttachmentPeers, Attachments } from "./attachments.ts"
 import { CarriedShares } from "./carried-shares.ts"
 import { DeviceLinks } from "./device-links.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
@@ -53,6 +55,7 @@ export interface PersonNetworkOptions extends PersonOptions {
   readonly changed: Signal
   /** Whether another device has told this one that it was removed. */
   readonly wasRemoved: boolean
+  readonly attachments: Attachments
   tell(event: PersonEvent): void
 }
 
@@ -107,6 +110,7 @@ export class PersonNetwork {
       addressesOf: (one) => this.#whereabouts.addressesOf(one),
       spaces: () => this.#spaces.all,
       receipts: () => this.#links,
+      beside: { [ATTACHMENTS_PROTOCOL]: (channel) => options.attachments.serve(channel) },
       changed: () => options.tell("devices"),
       noticeFor: (removed) => this.#noticeFor(removed),
       toldRemoved: (notice) => this.#toldRemoved(notice),
@@ -164,11 +168,24 @@ export class PersonNetwork {
     })
   }
 
+  /** Own devices, for what is fetched from one of them. */
+  get peers(): AttachmentPeers {
+    return {
+      connected: this.#devices.connected,
+      others: this.#otherDevices().length,
+      open: () => this.#open(),
+      change: (signal) => this.#devices.change(signal),
+    }
+  }
+
+  async #open(): Promise<void> {
+    this.#devices.open(await this.#ensureHost())
+    this.#links.start()
+  }
+
   async pair(prompts: PairPrompts, givenUp: AbortSignal): Promise<PairResult> {
     const signal = AbortSignal.any([givenUp, this.#stop.signal])
-    const host = await this.#ensureHost()
-    this.#devices.open(host)
-    this.#links.start()
+    await this.#open()
     return runPairing({
       ...this.#options,
       discovery: this.#options.discovery,
@@ -306,6 +323,9 @@ export class PersonNetwork {
     if (change.local || this.#ledger.owes) this.#merging.poke()
     if (change.documents.size > 0) this.#options.tell("record")
     if (change.items.length > 0) this.#options.tell("board")
+    if (change.items.some(({ kind }) => kind === "attachmentRemoved")) {
+      void this.#options.attachments.tidy({ isFirst: false })
+    }
     if (change.membership) this.#options.tell("devices")
     const isNewsForShares = change.items.some(({ kind }) => kind === "relationship")
     if (change.local && !isNewsForShares && !change.membership) {

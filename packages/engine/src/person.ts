@@ -259,6 +259,76 @@ export interface StatusView {
   readonly forks: number
 }
 
+/** A file that belongs to the record. */
+export interface AttachmentRow {
+  /** 32 bytes in hex. */
+  readonly id: string
+  /** As the file was called. */
+  readonly name: string
+  readonly mediaType: string
+  readonly bytes: number
+  /** By the clock of the device that attached it. */
+  readonly addedMs: number
+  /** That device's name; `undefined` if it is not known here. */
+  readonly device: string | undefined
+  /** Of what is in it. */
+  readonly here: "whole" | "part" | "none"
+}
+
+export interface NewAttachment {
+  readonly name: string
+  readonly mediaType: string
+  /** How many the content has. */
+  readonly bytes: number
+  readonly content: AsyncIterable<Uint8Array>
+  /** Where the record is to refer to it: what has a `uri`, such as `card/media/photo`. */
+  readonly path?: string | undefined
+  readonly signal: AbortSignal
+  /** Told now and then how many bytes are done. */
+  progress?(bytes: number): void
+}
+
+export interface FetchOptions {
+  /** How long a device that has it is waited for, unless one is being fetched from. */
+  readonly reachMs: number
+  readonly signal: AbortSignal
+  /** What is here turned out to be damaged: it is checked, and what is wrong is fetched again. */
+  readonly isDoubted?: boolean | undefined
+  /** Told now and then how many bytes are here. */
+  progress?(bytes: number): void
+}
+
+/**
+ * Files that belong to the record, each wanted by its id or the beginning of that, by its name, or by
+ * a path that refers to it.
+ *
+ * @throws {EngineError} `ATTACHMENT_UNKNOWN`, `ATTACHMENT_AMBIGUOUS`, `ATTACHMENT_NOWHERE`.
+ */
+export interface PersonAttachments {
+  /**
+   * @throws {AttachmentError} `ATTACHMENT_CHANGED`, `ATTACHMENT_TOO_LARGE`.
+   * @throws {EngineError} `ATTACHMENT_PLACE`: nothing can be attached at that path.
+   */
+  add(added: NewAttachment): Promise<AttachmentRow>
+  list(): Promise<readonly AttachmentRow[]>
+  find(wanted: string): Promise<AttachmentRow>
+  /**
+   * Resolves once it is whole here; what had come of it before is not fetched again.
+   *
+   * @throws {EngineError} `ATTACHMENT_AWAY`: nobody who has it can be reached.
+   */
+  fetch(wanted: string, options: FetchOptions): Promise<AttachmentRow>
+  /**
+   * The content of one that is here.
+   *
+   * @throws {AttachmentError} `ATTACHMENT_DAMAGED`: what was given is right. @throws {EngineError}
+   * `ATTACHMENT_AWAY`: it is not here.
+   */
+  read(wanted: string): AsyncIterable<Uint8Array>
+  /** Takes it away from the record; every device deletes what it holds of it. */
+  remove(wanted: string): Promise<void>
+}
+
 /** Something that a screen may want to redraw for. */
 export type PersonEvent = "record" | "devices" | "relationships" | "board" | "network"
 
@@ -282,6 +352,7 @@ export interface Person extends AsyncDisposable {
    * would write or send is `DEVICE_REMOVED`.
    */
   readonly isRemoved: boolean
+  readonly attachments: PersonAttachments
 
   importFile(bytes: Uint8Array): Promise<ImportResult>
   exportRecord(options: {

@@ -15,6 +15,8 @@
  * |   8 | shareEpoch     | the next key of a share space                                       |
  * |   9 | removalDone    | what follows a removal was done: new mailboxes, new share keys      |
  * |  10 | connectRefused | a relay refused the connect message for good: the relay's code      |
+ * |  11 | attachment     | a file that belongs to the record: its id, secret, size and name    |
+ * |  12 | attachmentRemoved | one that does no more: every device deletes what it holds of it  |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -23,6 +25,12 @@
  *
  * @module
  */
+import {
+  ATTACHMENT_BYTES_MAX,
+  type AttachmentRef,
+  ID_BYTES,
+  SECRET_BYTES,
+} from "@fulcrum/attachments/format"
 import { type ItemList, itemList } from "@fulcrum/codec/item-list"
 import type { JsonValue } from "@fulcrum/codec/json"
 import {
@@ -30,6 +38,7 @@ import {
   bool,
   bytes,
   bytesMax,
+  encodeAs,
   json,
   optional,
   type Schema,
@@ -60,6 +69,8 @@ export type RecordItem =
   | { readonly kind: "shareEpoch"; readonly value: ShareEpochItem }
   | { readonly kind: "removalDone"; readonly value: RemovalDoneItem }
   | { readonly kind: "connectRefused"; readonly value: ConnectRefusedItem }
+  | { readonly kind: "attachment"; readonly value: AttachmentItem }
+  | { readonly kind: "attachmentRemoved"; readonly value: AttachmentRemovedItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -168,6 +179,22 @@ export interface ShareEpochItem {
   readonly epochKey: Uint8Array
 }
 
+/** A file that belongs to the record; what is in it lies beside the logs. */
+export interface AttachmentItem extends AttachmentRef {
+  /** As the file was called. */
+  readonly name: string
+  /** Such as `image/jpeg`. */
+  readonly mediaType: string
+  /** When it was attached, by the clock of the device that did it. */
+  readonly addedMs: number
+  readonly device: Uint8Array
+}
+
+export interface AttachmentRemovedItem {
+  /** One that was removed never comes back. */
+  readonly id: Uint8Array
+}
+
 const relationshipId: Schema<Uint8Array> = bytes(16)
 const address: Schema<string> = text(512)
 const path: Schema<string> = text(512)
@@ -256,6 +283,22 @@ const connectRefused: Schema<ConnectRefusedItem> = struct({
   code: text(64),
 })
 
+const attachment: Schema<AttachmentItem> = struct({
+  id: bytes(ID_BYTES),
+  secret: bytes(SECRET_BYTES),
+  bytes: uint(ATTACHMENT_BYTES_MAX),
+  name: text(255),
+  mediaType: text(127),
+  addedMs: uint(),
+  device: bytes(16),
+})
+
+export function encodeAttachment(item: AttachmentItem): Uint8Array {
+  return encodeAs(attachment, item)
+}
+
+const attachmentRemoved: Schema<AttachmentRemovedItem> = struct({ id: bytes(ID_BYTES) })
+
 const removalDone: Schema<RemovalDoneItem> = struct({ epoch: bytes(32) })
 
 /** The format of a payload entry's body in the record space. */
@@ -272,6 +315,8 @@ export const recordItems: ItemList<RecordItem> = itemList(
     shareEpoch: [8, shareEpoch],
     removalDone: [9, removalDone],
     connectRefused: [10, connectRefused],
+    attachment: [11, attachment],
+    attachmentRemoved: [12, attachmentRemoved],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

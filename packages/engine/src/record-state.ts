@@ -4,15 +4,17 @@
  *
  * @module
  */
-import { bytesToHex } from "@fulcrum/codec/bytes"
+import { bytesToHex, compareBytes } from "@fulcrum/codec/bytes"
 import type { VectorRow } from "@fulcrum/log/vector"
-import type {
-  CarriedItem,
-  MoveItem,
-  RecordItem,
-  RecordRelayItem,
-  RelationshipItem,
-  RelayReceiptItem,
+import {
+  type AttachmentItem,
+  type CarriedItem,
+  encodeAttachment,
+  type MoveItem,
+  type RecordItem,
+  type RecordRelayItem,
+  type RelationshipItem,
+  type RelayReceiptItem,
 } from "./record-items.ts"
 import { spanEnd } from "./span-end.ts"
 
@@ -44,6 +46,8 @@ export class RecordState {
   readonly #addresses = new Map<string, readonly string[]>()
   readonly #removalsDone = new Set<string>()
   readonly #carried = new Map<string, VectorRow[]>()
+  readonly #attachments = new Map<string, AttachmentItem>()
+  readonly #attachmentsRemoved = new Set<string>()
   /** Items that speak of a relationship whose own item is not here yet. */
   readonly #early = new Map<string, RecordItem[]>()
 
@@ -111,7 +115,35 @@ export class RecordState {
         return
       case "addresses":
         this.#addresses.set(bytesToHex(item.value.device), item.value.addresses)
+        return
+      case "attachment": {
+        const id = bytesToHex(item.value.id)
+        if (!this.#attachmentsRemoved.has(id)) {
+          // Of several, the same one in whatever order they came.
+          const [first = item.value] = [
+            this.#attachments.get(id) ?? item.value,
+            item.value,
+          ].toSorted((a, b) => compareBytes(encodeAttachment(a), encodeAttachment(b)))
+          this.#attachments.set(id, first)
+        }
+        return
+      }
+      case "attachmentRemoved": {
+        const id = bytesToHex(item.value.id)
+        this.#attachmentsRemoved.add(id)
+        this.#attachments.delete(id)
+      }
     }
+  }
+
+  /** Files that belong to the record, by their ids in hex. */
+  get attachments(): ReadonlyMap<string, AttachmentItem> {
+    return this.#attachments
+  }
+
+  /** Ids, in hex, of those that were taken away. */
+  get attachmentsRemoved(): ReadonlySet<string> {
+    return this.#attachmentsRemoved
   }
 
   /** How far the record carries a share's spans; rows that others cover may be among them. */

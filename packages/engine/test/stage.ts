@@ -18,6 +18,7 @@ import { createRelayServer } from "@fulcrum/relay/server"
 import type { Store } from "@fulcrum/store"
 import { openLevelStore } from "@fulcrum/store/level"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
+import { MemoryBlobs } from "@fulcrum/store/memory-blobs"
 import { openVault } from "@fulcrum/store/vault"
 import { joinPerson } from "../src/join-person.ts"
 import { createPerson, openPerson, type PersonOptions } from "../src/open-person.ts"
@@ -37,6 +38,7 @@ export interface Posted {
 export class Folder {
   readonly path: string | undefined
   readonly disk: MemoryDisk = new MemoryDisk()
+  readonly blobs: MemoryBlobs = new MemoryBlobs()
   readonly vaultKey: Uint8Array = systemRandom().bytes(32)
   readonly posted: Posted[] = []
 
@@ -150,6 +152,7 @@ async function personOptions(folder: Folder): Promise<PersonOptions> {
     ...adapters(),
     store: await folder.openStore(),
     vaultKey: folder.vaultKey,
+    blobs: folder.blobs,
   }
 }
 

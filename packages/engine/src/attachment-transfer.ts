@@ -1,0 +1,192 @@
+/**
+ * An attachment's way from one own device to another, over a channel beside the one on which they
+ * have met. What comes is checked before it is kept; what has come stays, so that a transfer that was
+ * cut goes on where it stopped.
+ *
+ * @module
+ */
+import { type AttachmentRef, attachmentShape, chunkPlace } from "@fulcrum/attachments/format"
+import { type ChunkRange, chunksIn, type Holding } from "@fulcrum/attachments/holding"
+import { IncomingAttachment } from "@fulcrum/attachments/incoming"
+import { decodeRequest, encodeRequest, RANGES_MAX } from "@fulcrum/attachments/messages"
+import { Writes } from "@fulcrum/attachments/writes"
+import { CodecError } from "@fulcrum/codec/codec-error"
+import type { Clock } from "@fulcrum/crypto/clock"
+import { type Channel, NetError } from "@fulcrum/net/contract"
+import type { BlobFile } from "@fulcrum/store/blobs"
+
+/** Without a message, or room for one, for so long it is over. */
+const SILENT_MS = 30_000
+
+/** Chunks read ahead of what is being sent. */
+const READ_AHEAD = 4
+
+export interface FetchInput {
+  readonly channel: Channel
+  readonly ref: AttachmentRef
+  /** What has come of it, and where the rest goes. */
+  readonly file: BlobFile
+  readonly holding: Holding
+  readonly clock: Clock
+  /** Told after each chunk how many have come. */
+  progress(chunks: number): void
+}
+
+/**
+ * Fetches what is missing.
+ *
+ * @returns Whether all of it is here, and flushed; else the peer has none of it, or has gone.
+ * @throws {AttachmentError} `ATTACHMENT_FORGED`. @throws {StoreError}
+ */
+export async function fetchAttachment(input: FetchInput): Promise<boolean> {
+  const { channel, clock } = input
+  const patience = new Patience(channel, clock)
+  try {
+    return await fetchAll(input, patience)
+  } catch (error) {
+    if (error instanceof NetError) return false
+    throw error
+  } finally {
+    patience.done()
+    channel.abort(new Error("done"))
+  }
+}
+
+async function fetchAll(input: FetchInput, patience: Patience): Promise<boolean> {
+  const { channel, ref, file, holding, progress } = input
+  const { id } = ref
+  const incoming = new IncomingAttachment(ref, holding.list)
+  const messages = channel.messages()[Symbol.asyncIterator]()
+  const next = async (): Promise<Uint8Array | undefined> => {
+    const { done, value } = await messages.next()
+    patience.heard()
+    return done ? undefined : value
+  }
+  const writes = new Writes(file)
+  try {
+    if (holding.list === undefined) {
+      await channel.send(encodeRequest({ kind: "list", value: { id } }))
+      const list = await next()
+      if (list === undefined || list.length === 0) return false
+      incoming.takeList(list)
+      await writes.add(0, list)
+    }
+    let come = incoming.shape.chunks - chunksIn(holding.missing)
+    for (let at = 0; at < holding.missing.length; at += RANGES_MAX) {
+      const ranges = holding.missing.slice(at, at + RANGES_MAX)
+      await channel.send(encodeRequest({ kind: "chunks", value: { id, ranges } }))
+      for (const index of indicesOf(ranges)) {
+        const chunk = await next()
+        if (chunk === undefined) return false
+        await writes.add(incoming.takeChunk(index, chunk), chunk)
+        progress(++come)
+      }
+    }
+  } finally {
+    await writes.ended()
+  }
+  await file.flush()
+  return true
+}
+
+export interface ServeInput {
+  readonly channel: Channel
+  readonly clock: Clock
+  /** One that is whole here; whoever gets it closes it. */
+  find(
+    id: Uint8Array,
+  ): Promise<{ readonly ref: AttachmentRef; readonly file: BlobFile } | undefined>
+}
+
+/** Answers an own device's requests until it has no more. Never throws for what it does. */
+export async function serveAttachments(input: ServeInput): Promise<void> {
+  const { channel, clock } = input
+  const patience = new Patience(channel, clock)
+  try {
+    for await (const message of channel.messages()) {
+      patience.heard()
+      if (!(await answer(input, message, patience))) break
+    }
+    await channel.close()
+  } catch (error) {
+    channel.abort(new Error("not served"))
+    if (!(error instanceof NetError || error instanceof CodecError)) throw error
+  } finally {
+    patience.done()
+  }
+}
+
+/** @returns Whether it could be answered. */
+async function answer(
+  { channel, find }: ServeInput,
+  message: Uint8Array,
+  patience: Patience,
+): Promise<boolean> {
+  const { kind, value } = decodeRequest(message)
+  const found = await find(value.id)
+  if (found === undefined) {
+    if (kind === "list") await channel.send(NOTHING)
+    return kind === "list"
+  }
+  await using file = found.file
+  const shape = attachmentShape(found.ref.bytes)
+  if (kind === "list") {
+    await channel.send(await file.read(0, shape.listBytes))
+    return true
+  }
+  const isSound = value.ranges.every(({ from, to }) => from < to && to <= shape.chunks)
+  if (!isSound || chunksIn(value.ranges) > shape.chunks) return false
+  const read = (index: number): Promise<Uint8Array> => {
+    const { offset, length } = chunkPlace(shape, index)
+    const reading = file.read(offset, length)
+    // It is waited for in its turn, unless the channel ends before.
+    reading.catch(() => undefined)
+    return reading
+  }
+  const ahead: Promise<Uint8Array>[] = []
+  const indices = indicesOf(value.ranges)
+  for (;;) {
+    while (ahead.length < READ_AHEAD) {
+      const next = indices.next()
+      if (next.done) break
+      ahead.push(read(next.value))
+    }
+    const chunk = await ahead.shift()
+    if (chunk === undefined) return true
+    await channel.send(chunk)
+    patience.heard()
+  }
+}
+
+function* indicesOf(ranges: readonly ChunkRange[]): Generator<number, undefined> {
+  for (const { from, to } of ranges) for (let index = from; index < to; index++) yield index
+}
+
+const NOTHING: Uint8Array = new Uint8Array(0)
+
+/** Ends a channel on which nothing is heard any more. */
+class Patience {
+  readonly #done = new AbortController()
+  #heardMs: number
+
+  constructor(channel: Channel, clock: Clock) {
+    this.#heardMs = clock.now()
+    const watch = async (): Promise<void> => {
+      for (;;) {
+        await clock.sleep(SILENT_MS / 4, this.#done.signal)
+        if (clock.now() - this.#heardMs < SILENT_MS) continue
+        return channel.abort(new Error("silent for too long"))
+      }
+    }
+    watch().catch(() => undefined)
+    this.heard = () => {
+      this.#heardMs = clock.now()
+    }
+  }
+
+  readonly heard: () => void
+
+  done(): void {
+    this.#done.abort()
+  }
+}
