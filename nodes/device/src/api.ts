@@ -9,12 +9,18 @@
  * | `{"show":outcome}`            | to be seen before the next question                         |
  * | `{"emit":outcome}`            | one of several answers                                      |
  * | `{"tell":outcome with id}`    | one that must be read: answered, as a prompt is, once it was |
+ * | `{"send":{"id","parameter"}}`  | the file that the command line names so is to be sent       |
+ * | `{"save":{"id","parameter","name"}}` | a file is to be fetched and written; answered by its path |
  * | `{"prompt":question}`         | answered by POST `/api/v1/answers/ID` with `{"answer":text}` |
  * | `{"result":outcome or null}`  | the last line of a command that was done                    |
  * | `{"error":failure}`           | the last line of one that was not                           |
  *
  * An outcome is `{"document":…,"text":…}` with `exact` and `failed` where they hold; a question
  * `{"id","text","kind","default"}` and perhaps a `document`; a failure `{"code","message","todo"}`.
+ *
+ * A file goes in pieces of at most 1 MiB, as `application/octet-stream`, each by a POST of its own to
+ * `/api/v1/streams/ID`: its body is the next piece of what is sent, its answer that of what is fetched.
+ * An empty one is the end. Who answers whether a file was written does so as to a prompt.
  *
  * Requests carry `Authorization: Bearer TOKEN`. Before the token is shown, `/api/v1/hello` with
  * `{"nonce":hex}` must have answered `{"proof":hex}`, HMAC-SHA-256 under the token over the nonce:
@@ -35,6 +41,8 @@ export type ApiLine =
   | { readonly show: Outcome }
   | { readonly emit: Outcome }
   | { readonly tell: Outcome & { readonly id: string } }
+  | { readonly send: { readonly id: string; readonly parameter: string } }
+  | { readonly save: { readonly id: string; readonly parameter: string; readonly name: string } }
   | { readonly prompt: Question & { readonly id: string } }
   | { readonly result: Outcome | null }
   | { readonly error: Failure }

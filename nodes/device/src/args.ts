@@ -5,10 +5,14 @@
  */
 import { base64urlToBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
+import type { GivenFile } from "./local-files.ts"
 import { ProgramError } from "./program-error.ts"
 
-/** `files` are `{name, bytes}`, the bytes in base64url. */
-export type ParameterKind = "text" | "texts" | "flag" | "number" | "files"
+/**
+ * `files` are `{name, bytes}`, the bytes in base64url; of an `input` these are the file's name and its
+ * size, and its content is asked for. What an `output` is stays with whoever asked.
+ */
+export type ParameterKind = "text" | "texts" | "flag" | "number" | "files" | "input" | "output"
 
 export interface Parameter {
   readonly name: string
@@ -83,6 +87,12 @@ export class Args {
     return value.filter(isFile).map((file) => ({ name: file.name, bytes: readBytes(file.bytes) }))
   }
 
+  input(name: string): GivenFile {
+    const value = this.#get(name, "input")
+    if (value === undefined || !isGiven(value)) throw new TypeError(`no file ${name}`)
+    return { name: value.name, bytes: value.bytes }
+  }
+
   has(name: string): boolean {
     return this.#values.has(name)
   }
@@ -107,6 +117,10 @@ function isOfKind(value: JsonValue, kind: ParameterKind): boolean {
       return typeof value === "number" && value >= 0
     case "files":
       return isArray(value) && isShort(value) && value.every(isFile)
+    case "input":
+      return isGiven(value)
+    case "output":
+      return false
   }
 }
 
@@ -117,6 +131,18 @@ function isFile(value: JsonValue): value is { readonly name: string; readonly by
     !isArray(value) &&
     typeof value.name === "string" &&
     typeof value.bytes === "string"
+  )
+}
+
+function isGiven(value: JsonValue): value is { readonly name: string; readonly bytes: number } {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !isArray(value) &&
+    typeof value.name === "string" &&
+    typeof value.bytes === "number" &&
+    Number.isSafeInteger(value.bytes) &&
+    value.bytes >= 0
   )
 }
 

@@ -47,6 +47,12 @@ const WAIT = option("number", "wait", "--wait <seconds>", "how long to try to se
 const YES = option("flag", "yes", "--yes", "take the default of every question")
 const WATCH = option("flag", "watch", "--watch", "go on, and show every change")
 const VENDOR = operand("text", "vendor", "<vendor>", "the company's name, or the relationship's id")
+const ATTACHMENT = operand(
+  "text",
+  "attachment",
+  "<attachment>",
+  "its name, its id, or a path that refers to it",
+)
 const NO_PASSPHRASE = option(
   "flag",
   "noPassphrase",
@@ -138,6 +144,39 @@ export const CATALOG: readonly CatalogCommand[] = [
     parameters: [WAIT],
     examples: ["fulcrum undo"],
     load: async () => (await import("./commands/edit.ts")).undo,
+  }),
+  record("attach", "Add a file, such as a photo or a scanned contract; it stays sealed here.", {
+    parameters: [
+      operand("input", "file", "<file>", "the file"),
+      operand("text", "path", "[path]", "what refers to it, as card/media/photo"),
+      WAIT,
+    ],
+    examples: ["fulcrum attach me.jpg card/media/photo", "fulcrum attach contract.pdf"],
+    load: async () => (await import("./commands/attachments.ts")).attach,
+  }),
+  record("attachments", "List the files of your record, and what of them is here.", {
+    parameters: [],
+    examples: ["fulcrum attachments", "fulcrum attachments get contract.pdf"],
+    load: async () => (await import("./commands/attachments.ts")).attachments,
+  }),
+  record("attachments get", "Write one to a file; what is not here comes from your devices.", {
+    parameters: [
+      ATTACHMENT,
+      operand("output", "file", "[file]", "where to (default: its name, in this folder)"),
+      option("number", "wait", "--wait <seconds>", "how long to look for a device that has it", {
+        default: String(WAIT_SECONDS_DEFAULT),
+      }),
+    ],
+    examples: [
+      "fulcrum attachments get contract.pdf",
+      "fulcrum attachments get card/media/photo a.jpg",
+    ],
+    load: async () => (await import("./commands/attachments.ts")).getAttachment,
+  }),
+  record("attachments remove", "Take one away, on all of your devices.", {
+    parameters: [ATTACHMENT, YES, WAIT],
+    examples: ["fulcrum attachments remove contract.pdf"],
+    load: async () => (await import("./commands/attachments.ts")).removeAttachment,
   }),
   {
     name: "up",

@@ -55,6 +55,14 @@ export interface Io {
   tell(outcome: Outcome): Promise<void>
   /** @throws {ProgramError} `ANSWER_ABSENT`: nobody is there. */
   ask(question: Question): Promise<string>
+  /** What is in the file that was given as a parameter. */
+  content(parameter: string): AsyncIterable<Uint8Array>
+  /**
+   * Writes the file that a parameter names, or one of this name where whoever asked is.
+   *
+   * @returns Where it is, once it is whole and on the disk. @throws {ProgramError} `FILE_EXISTS`.
+   */
+  save(parameter: string, name: string, content: AsyncIterable<Uint8Array>): Promise<string>
 }
 
 export interface CommandContext {

@@ -11,6 +11,7 @@ import type { Random } from "@fulcrum/crypto/random"
 import { API_PATH, helloProof, memberOf, NONCE_BYTES, textOf } from "./api.ts"
 import type { Document, Io, Outcome } from "./command.ts"
 import type { DaemonFile } from "./daemon-file.ts"
+import { PIECE_BYTES_MAX } from "./daemon-streams.ts"
 import { ProgramError } from "./program-error.ts"
 
 export interface DaemonCall {
@@ -29,7 +30,7 @@ export class DaemonClient {
   readonly #daemon: DaemonFile
   /** One connection: the port that proved itself is the one that hears the token. */
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  /** Answers to questions go beside the answer that is being read. */
+  /** Answers to questions, and files, go beside the answer that is being read. */
   readonly #answers = new Agent({ keepAlive: true, maxSockets: 1 })
   readonly #random: Random
 
@@ -57,15 +58,28 @@ export class DaemonClient {
     const lines = createInterface({ input: response })
     // They end too when it breaks, which may be while a question is being answered.
     lines.on("error", () => undefined)
+    // A file that cannot be read or written here ends the command there.
+    let broken: { readonly error: unknown } | undefined
+    const streams = (streaming: Promise<void>): void => {
+      streaming.catch((error: unknown) => {
+        broken ??= { error }
+        response.destroy()
+      })
+    }
     try {
       for await (const line of lines) {
-        const last = await this.#hear(parseJson(line, LINE_LIMITS), io)
+        const value = parseJson(line, LINE_LIMITS)
+        const streaming = this.#streamed(value, io)
+        if (streaming !== undefined) streams(streaming)
+        const last = await this.#hear(value, io)
         if (last !== undefined) return last.outcome
       }
     } catch (error) {
+      if (broken !== undefined) throw broken.error
       if (signal.aborted) throw signal.reason
       throw error instanceof ProgramError ? error : ended(error)
     }
+    if (broken !== undefined) throw broken.error
     throw signal.aborted ? signal.reason : ended()
   }
 
@@ -120,8 +134,60 @@ export class DaemonClient {
     return { outcome: result === null ? undefined : readOutcome(result) }
   }
 
-  async #answer(id: string, answer: string): Promise<void> {
+  /** Files go while further lines are read. */
+  #streamed(line: JsonValue, io: Io): Promise<void> | undefined {
+    const send = memberOf(line, "send")
+    if (send !== undefined) {
+      return this.#send(textOf(send, "id") ?? "", io.content(textOf(send, "parameter") ?? ""))
+    }
+    const save = memberOf(line, "save")
+    if (save === undefined) return undefined
+    const id = textOf(save, "id") ?? ""
+    const name = textOf(save, "name") ?? ""
+    return io
+      .save(textOf(save, "parameter") ?? "", name, this.#fetched(id))
+      .then((path) => this.#answer(id, path))
+  }
+
+  async #send(id: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#requireDaemon()
+    for await (const part of content) {
+      for (let at = 0; at < part.length; at += PIECE_BYTES_MAX) {
+        const piece = part.subarray(at, at + PIECE_BYTES_MAX)
+        // Nobody waits for the rest: the last line says why.
+        if ((await this.#exchange(id, piece)) === undefined) return
+      }
+    }
+    await this.#exchange(id, NOTHING)
+  }
+
+  async *#fetched(id: string): AsyncGenerator<Uint8Array, void, undefined> {
+    await this.#requireDaemon()
+    for (;;) {
+      const piece = await this.#exchange(id, NOTHING)
+      if (piece === undefined) throw ended()
+      if (piece.length === 0) return
+      yield piece
+    }
+  }
+
+  /** @returns `undefined`: nobody waits for it. */
+  async #exchange(id: string, piece: Uint8Array): Promise<Uint8Array | undefined> {
+    try {
+      const options = { type: "application/octet-stream" }
+      return await readBytes(await this.#post(this.#answers, `streams/${id}`, piece, options))
+    } catch (error) {
+      if (error instanceof ProgramError && error.code === "STREAM_UNKNOWN") return undefined
+      throw error
+    }
+  }
+
+  async #requireDaemon(): Promise<void> {
     if (!(await this.#proves(this.#answers))) throw ended()
+  }
+
+  async #answer(id: string, answer: string): Promise<void> {
+    await this.#requireDaemon()
     const response = await this.#post(this.#answers, `answers/${id}`, { answer }, {})
     response.resume()
   }
@@ -130,10 +196,15 @@ export class DaemonClient {
     agent: Agent,
     path: string,
     body: object,
-    options: { readonly signal?: AbortSignal; readonly secret?: boolean },
+    options: {
+      readonly signal?: AbortSignal
+      readonly secret?: boolean
+      /** Of a body that is bytes. */
+      readonly type?: string
+    },
   ): Promise<IncomingMessage> {
-    const { signal, secret = true } = options
-    const text = utf8ToBytes(JSON.stringify(body))
+    const { signal, secret = true, type = "application/json" } = options
+    const bytes = body instanceof Uint8Array ? body : utf8ToBytes(JSON.stringify(body))
     return new Promise((resolve, reject) => {
       const request = startRequest(
         {
@@ -143,8 +214,8 @@ export class DaemonClient {
           method: "POST",
           path: `${API_PATH}${path}`,
           headers: {
-            "Content-Type": "application/json",
-            "Content-Length": text.length,
+            "Content-Type": type,
+            "Content-Length": bytes.length,
             ...(secret && { Authorization: `Bearer ${this.#daemon.token}` }),
           },
           ...(signal && { signal }),
@@ -158,16 +229,22 @@ export class DaemonClient {
         },
       )
       request.on("error", reject)
-      request.end(text)
+      request.end(bytes)
     })
   }
 }
 
 async function readAnswer(response: IncomingMessage): Promise<JsonValue> {
+  return parseJson(await readBytes(response), LINE_LIMITS)
+}
+
+async function readBytes(response: IncomingMessage): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   for await (const part of response) parts.push(part)
-  return parseJson(new Uint8Array(Buffer.concat(parts)), LINE_LIMITS)
+  return new Uint8Array(Buffer.concat(parts))
 }
+
+const NOTHING: Uint8Array = new Uint8Array(0)
 
 function asked(prompt: JsonValue, io: Io): Promise<string> {
   const document = memberOf(prompt, "document")

@@ -29,6 +29,7 @@ import { Args } from "./args.ts"
 import { awaitRecord } from "./awaited-record.ts"
 import { apiName, CATALOG, type CatalogCommand } from "./catalog.ts"
 import type { CommandContext, Io } from "./command.ts"
+import { DaemonStreams, PIECE_BYTES_MAX } from "./daemon-streams.ts"
 import { failureOf, ProgramError } from "./program-error.ts"
 
 export interface DaemonOptions {
@@ -118,6 +119,7 @@ class Api {
   readonly #hosts: ReadonlySet<string>
   readonly #origins: ReadonlySet<string>
   readonly #prompts = new Map<string, (answer: string) => void>()
+  readonly #streams = new DaemonStreams()
   readonly #running = new Map<AbortController, Promise<void>>()
 
   constructor(options: DaemonOptions, token: string, port: number) {
@@ -135,6 +137,8 @@ class Api {
       this.#authorize(request)
       const answered = /^answers\/([0-9a-f]{32})$/.exec(path)
       if (answered?.[1] !== undefined) return await this.#answer(answered[1], request, response)
+      const streamed = /^streams\/([0-9a-f]{32})$/.exec(path)
+      if (streamed?.[1] !== undefined) return await this.#stream(streamed[1], request, response)
       const command = CATALOG.find((known) => apiName(known) === path && known.where === "record")
       if (command === undefined) throw new Refusal(404, "COMMAND_UNKNOWN", "no such command")
       await this.#command(command, request, response)
@@ -171,10 +175,13 @@ class Api {
     }
     if (!url.startsWith(API_PATH)) throw new Refusal(404, "COMMAND_UNKNOWN", "no such path")
     if (method !== "POST") throw new Refusal(405, "METHOD_REFUSED", "only POST")
-    if (!/^application\/json(; ?charset=utf-8)?$/i.test(headers["content-type"] ?? "")) {
-      throw new Refusal(415, "TYPE_REFUSED", "only JSON")
-    }
-    return url.slice(API_PATH.length)
+    const path = url.slice(API_PATH.length)
+    const type = headers["content-type"] ?? ""
+    const isTaken = path.startsWith("streams/")
+      ? type === "application/octet-stream"
+      : /^application\/json(; ?charset=utf-8)?$/i.test(type)
+    if (!isTaken) throw new Refusal(415, "TYPE_REFUSED", "only JSON")
+    return path
   }
 
   #authorize(request: IncomingMessage): void {
@@ -203,6 +210,14 @@ class Api {
     this.#prompts.delete(id)
     take(answer)
     response.writeHead(204, HEADERS).end()
+  }
+
+  async #stream(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const exchanged = this.#streams.exchange(id, await readBytes(request, PIECE_BYTES_MAX))
+    const piece = await exchanged?.catch(() => undefined)
+    if (piece === undefined) throw new Refusal(404, "STREAM_UNKNOWN", "nobody waits for that")
+    const type = { "Content-Type": "application/octet-stream", "Content-Length": piece.length }
+    response.writeHead(200, { ...HEADERS, ...type }).end(piece)
   }
 
   async #command(
@@ -279,12 +294,35 @@ class Api {
         await answered((id) => write({ tell: { ...outcome, id } }))
       },
       ask: (question) => answered((id) => write({ prompt: { ...question, id } })),
+      content: (parameter) => {
+        const id = this.#drawId()
+        const content = this.#streams.incoming(id, signal)
+        write({ send: { id, parameter } })
+        return content
+      },
+      save: async (parameter, name, content) => {
+        const failed = Promise.withResolvers<never>()
+        let end: (() => void) | undefined
+        const saved = answered((id) => {
+          end = this.#streams.outgoing(id, content, failed.reject)
+          write({ save: { id, parameter, name } })
+        })
+        try {
+          return await Promise.race([saved, failed.promise])
+        } finally {
+          end?.()
+        }
+      },
     }
+  }
+
+  #drawId(): string {
+    return bytesToHex(this.#options.random.bytes(16))
   }
 
   /** @param ask - Writes a line that is to be answered under this id. */
   #answered(ask: (id: string) => void, signal: AbortSignal): Promise<string> {
-    const id = bytesToHex(this.#options.random.bytes(16))
+    const id = this.#drawId()
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         this.#prompts.delete(id)
@@ -302,6 +340,15 @@ class Api {
 }
 
 async function readBody(request: IncomingMessage, bytesMax: number): Promise<JsonValue> {
+  const bytes = await readBytes(request, bytesMax)
+  try {
+    return parseJson(bytes, bodyLimits(bytesMax))
+  } catch {
+    throw new Refusal(400, "BODY_REFUSED", "not the JSON that is taken")
+  }
+}
+
+async function readBytes(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
   const tooLarge = new Refusal(413, "BODY_TOO_LARGE", "more than is taken")
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge
   const parts: Uint8Array[] = []
@@ -311,11 +358,7 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Jso
     if (bytes > bytesMax) throw tooLarge
     parts.push(part)
   }
-  try {
-    return parseJson(new Uint8Array(Buffer.concat(parts)), bodyLimits(bytesMax))
-  } catch {
-    throw new Refusal(400, "BODY_REFUSED", "not the JSON that is taken")
-  }
+  return new Uint8Array(Buffer.concat(parts))
 }
 
 function plainFailure(error: unknown) {

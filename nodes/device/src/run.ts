@@ -17,6 +17,7 @@ import { findDaemon } from "./daemon-file.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
 import { folderHolder } from "./folder-holder.ts"
 import { findHome } from "./home.ts"
+import { lookAtFile } from "./local-files.ts"
 import {
   codeOf,
   DONE,
@@ -55,13 +56,15 @@ export async function runFromCommandLine(line: CommandLine): Promise<number> {
   stdout.on("error", () => process.exit(DONE))
   const yes = line.options.yes === true
   const watch = line.options.watch === true
-  const io = new Terminal({ input: stdin, output: stdout, errors: stderr, json, yes, watch, env })
+  const files = new Map<string, string>()
+  const streams = { input: stdin, output: stdout, errors: stderr }
+  const io = new Terminal({ ...streams, json, yes, watch, env, files })
   const signal = abortOnSignals(line)
   // Node ends when nothing is open: a watch without a network waits for this timer.
   const awake = setInterval(() => undefined, AWAKE_MS)
   let status: number
   try {
-    const rawArgs = await collectArgs(line)
+    const rawArgs = await collectArgs(line, files)
     const args = Args.read(rawArgs, command.parameters)
     const home = findHome(line.home)
     const outcome = await run({ command, rawArgs, home, args, io, json, mdns, signal })
@@ -209,8 +212,12 @@ function abortOnSignals(line: CommandLine): AbortSignal {
   return controller.signal
 }
 
-/** The arguments as the API takes them; files are read here. */
-async function collectArgs(line: CommandLine): Promise<JsonValue> {
+/**
+ * The arguments as the API takes them; files are read here.
+ *
+ * @param paths - Is told of those that are read or written later.
+ */
+async function collectArgs(line: CommandLine, paths: Map<string, string>): Promise<JsonValue> {
   const args: Record<string, JsonValue> = {}
   const operands = [...line.operands]
   for (const { name, kind, syntax } of line.command.parameters) {
@@ -219,7 +226,10 @@ async function collectArgs(line: CommandLine): Promise<JsonValue> {
     // Commander gives `--no-passphrase` as `passphrase: false`.
     if (syntax.startsWith("--no-")) args[name] = given === false
     else if (kind === "files") args[name] = await readFiles(given)
-    else if (Array.isArray(given)) args[name] = given.map(String)
+    else if (kind === "input" || kind === "output") {
+      paths.set(name, String(given))
+      if (kind === "input") args[name] = { ...(await lookAtFile(String(given))) }
+    } else if (Array.isArray(given)) args[name] = given.map(String)
     else if (typeof given === "number" || typeof given === "boolean") args[name] = given
     else args[name] = String(given)
   }

@@ -9,6 +9,7 @@
 import { createInterface, type Interface } from "node:readline"
 import type { Readable } from "node:stream"
 import type { Io, Outcome, Question } from "./command.ts"
+import { contentOf, type FilePaths, saveFile } from "./local-files.ts"
 import { ProgramError } from "./program-error.ts"
 import { paint } from "./text.ts"
 
@@ -22,6 +23,8 @@ export interface TerminalOptions {
   /** What is emitted is one table that changes, drawn over the one before on a screen. */
   readonly watch: boolean
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Of the files that the command line names. */
+  readonly files?: FilePaths
 }
 
 /** The little that is needed of a stream to write to. */
@@ -107,6 +110,16 @@ export class Terminal implements Io {
       "a question got no answer",
       "answer on standard input, or take every default with --yes",
     )
+  }
+
+  content(parameter: string): AsyncIterable<Uint8Array> {
+    const path = this.#options.files?.get(parameter)
+    if (path === undefined) throw new TypeError(`no file was given as ${parameter}`)
+    return contentOf(path)
+  }
+
+  save(parameter: string, name: string, content: AsyncIterable<Uint8Array>): Promise<string> {
+    return saveFile(this.#options.files?.get(parameter), name, content)
   }
 
   /** Lets go of standard input, so that the process can end. */

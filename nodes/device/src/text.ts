@@ -99,6 +99,15 @@ export function counted(count: number, noun: string, plural: string = `${noun}s`
   return `${count} ${count === 1 ? noun : plural}`
 }
 
+/** `812 bytes`, `3.2 MB`: decimal, as files are shown elsewhere. */
+export function sizeText(bytes: number): string {
+  if (bytes < 1000) return counted(bytes, "byte")
+  const units = ["kB", "MB", "GB"]
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3))
+  const amount = bytes / 1000 ** power
+  return `${amount.toFixed(amount < 10 ? 1 : 0)} ${units[power - 1]}`
+}
+
 /** `a, b and c`. */
 export function listed(items: readonly string[]): string {
   if (items.length < 2) return items.join("")

@@ -37,6 +37,25 @@ export class MemoryIo implements Io {
     this.emitted.push(outcome)
   }
 
+  /** What is in each file that a parameter names, and where what was saved is. */
+  readonly files: Map<string, Uint8Array> = new Map()
+
+  async *content(parameter: string): AsyncGenerator<Uint8Array, void, undefined> {
+    const bytes = this.files.get(parameter)
+    if (bytes !== undefined) yield bytes
+  }
+
+  async save(
+    _parameter: string,
+    name: string,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<string> {
+    const parts: Uint8Array[] = []
+    for await (const part of content) parts.push(part)
+    this.files.set(name, new Uint8Array(Buffer.concat(parts)))
+    return name
+  }
+
   async ask(question: Question): Promise<string> {
     this.asked.push(question)
     const answer = this.#answers.shift()
