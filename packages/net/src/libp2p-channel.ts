@@ -1,9 +1,11 @@
 /**
  * A channel on one libp2p stream.
  *
- * Three things libp2p leaves to its caller are done here. A stream is bytes: messages are framed
+ * Four things libp2p leaves to its caller are done here. A stream is bytes: messages are framed
  * (see `frame.ts`). `onDrain()` holds only the first time, so back-pressure is taken from the
- * `drain` and `close` events. A connection that breaks looks like a clean end, so an end counts as
+ * `drain` and `close` events. A stream that is paused while it resumes (it hands out what it held
+ * then) grants its peer more and more all the same, and aborts once its buffer is full: it is paused
+ * afterwards. A connection that breaks looks like a clean end, so an end counts as
  * clean only if the peer closed its writing side first.
  *
  * @module
@@ -69,6 +71,7 @@ export class StreamChannel implements Channel, Holding {
   readonly #reader = new FrameReader(MESSAGE_BYTES_MAX)
   #isReading = false
   #isPaused = false
+  #isResuming = false
   #wake: () => void = nothing
 
   #queue: Sending[] = []
@@ -209,8 +212,13 @@ export class StreamChannel implements Channel, Holding {
     // A message that is not whole yet must be let in; one that never can be ends the channel.
     const wanted = this.#reader.wanted
     if (wanted > MESSAGE_BYTES_MAX + FRAME_HEADER_BYTES) this.#wake()
-    else if (bytes >= READ_AHEAD_BYTES_MAX && bytes >= wanted) this.#pause()
+    else this.#pauseIfAhead()
     if (bytes >= wanted) this.#wake()
+  }
+
+  #pauseIfAhead(): void {
+    const { bytes, wanted } = this.#reader
+    if (!this.#isClosing && bytes >= READ_AHEAD_BYTES_MAX && bytes >= wanted) this.#pause()
   }
 
   #nextMessage(): Uint8Array | undefined {
@@ -230,7 +238,8 @@ export class StreamChannel implements Channel, Holding {
   }
 
   #pause(): void {
-    if (this.#isPaused || this.#stream.readStatus !== "readable") return
+    // Paused while it hands out what it held, a stream would tell its peer afterwards to go on.
+    if (this.#isResuming || this.#isPaused || this.#stream.readStatus !== "readable") return
     this.#isPaused = true
     this.#stream.pause()
   }
@@ -239,12 +248,16 @@ export class StreamChannel implements Channel, Holding {
     if (!this.#isPaused) return
     this.#isPaused = false
     if (this.#stream.readStatus !== "paused") return
+    this.#isResuming = true
     try {
       this.#stream.resume()
     } catch (error) {
       // A stream that has closed gives out what it held and then fails to tell its peer.
       if (this.#stream.status === "open") throw error
+    } finally {
+      this.#isResuming = false
     }
+    this.#pauseIfAhead()
   }
 
   // ── writing ──

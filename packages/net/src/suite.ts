@@ -242,6 +242,24 @@ const CASES: readonly (readonly [name: string, run: (pair: Pair) => Promise<void
     },
   ],
   [
+    "[N11] a reader that is slower than its sender loses nothing, for as long as that lasts",
+    async ({ connect, adapter }) => {
+      const [mine, theirs] = await connect()
+      const [size, count] = [250_000, 160]
+      const message = pattern(size, 1)
+      const sending = (async () => {
+        for (let at = 0; at < count; at++) await mine.send(message)
+      })()
+      let got = 0
+      for await (const each of theirs.messages()) {
+        check(each.length === size, "a whole message")
+        if (++got === count) break
+        await adapter.clock.sleep(2)
+      }
+      await sending
+    },
+  ],
+  [
     "[N12] each dial has a connection of its own",
     async ({ connect }) => {
       const pairs = await Promise.all([connect(), connect(), connect()])
