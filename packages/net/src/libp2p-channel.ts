@@ -22,6 +22,7 @@ import {
 } from "./contract.ts"
 import { FRAME_HEADER_BYTES, FrameReader, frameHeader } from "./frame.ts"
 import type { Holding } from "./libp2p-held.ts"
+import { grantByHalves } from "./libp2p-limits.ts"
 
 /** What one write gathers: fills one Noise frame, less yamux's header of 12 bytes. */
 const WRITE_BYTES = 65_507
@@ -107,6 +108,7 @@ export class StreamChannel implements Channel, Holding {
     this.#setStreamClosed = streamClosed.resolve
 
     const { stream } = init
+    grantByHalves(stream)
     stream.addEventListener("remoteCloseWrite", () => this.#onRemoteEnd())
     stream.addEventListener("drain", () => this.#pump())
     stream.addEventListener("end", () => this.#wake())

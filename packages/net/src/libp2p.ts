@@ -30,6 +30,7 @@ import {
   UNUSED_MS,
   UPGRADE_MS,
 } from "./libp2p-limits.ts"
+import { noiseCrypto } from "./libp2p-noise-crypto.ts"
 import { quietLogger } from "./libp2p-quiet.ts"
 import { closeWebSocket, mendWebSocketDial, WatchedUpgrader } from "./libp2p-upgrader.ts"
 import { peerIdToPublicKey } from "./peer-id.ts"
@@ -82,7 +83,7 @@ async function startHost(connectionsMax: number, { key }: HostOptions = {}): Pro
         },
       }),
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise({ crypto: noiseCrypto })],
     streamMuxers: [guardedYamux()],
     connectionGater: {
       denyInboundEncryptedConnection: (peer) => peer.type !== "Ed25519",
