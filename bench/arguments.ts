@@ -16,6 +16,8 @@ export interface BenchArguments {
   readonly later: number | undefined
   readonly opening: number | undefined
   readonly idle: number | undefined
+  /** Of how many MiB. */
+  readonly attachment: number | undefined
   readonly profile: string | undefined
 }
 
@@ -27,6 +29,7 @@ export const USAGE = `usage: npm run bench -- [--quick | --counts [--update-base
        npm run bench -- --later EDITS
        npm run bench -- --opening DOCUMENTS
        npm run bench -- --idle DEVICES
+       npm run bench -- --attachment MIB [--profile FOLDER]
 What each does is in bench/README.md.`
 
 /** @returns `undefined`: it was asked how to use it. @throws {TypeError} It cannot be used so. */
@@ -44,13 +47,14 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
       later: { type: "string" },
       opening: { type: "string" },
       idle: { type: "string" },
+      attachment: { type: "string" },
       "update-baseline": { type: "boolean", default: false },
       profile: { type: "string" },
     },
   })
   if (values.help) return undefined
   const { compare, relayed, growth, counts, quick, profile } = values
-  const { history, later, opening, idle } = values
+  const { history, later, opening, idle, attachment } = values
   return {
     ...{ compare, relayed, growth, counts, quick, profile },
     updateBaseline: values["update-baseline"],
@@ -58,6 +62,7 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
     later: later === undefined ? undefined : countOf("later", later),
     opening: opening === undefined ? undefined : countOf("opening", opening),
     idle: idle === undefined ? undefined : countOf("idle", idle),
+    attachment: attachment === undefined ? undefined : countOf("attachment", attachment),
   }
 }
 

@@ -12,6 +12,7 @@
  * - `--opening DOCUMENTS`: only how a device with so many documents opens; writes no results.
  * - `--idle DEVICES`: only what so many devices take at a relay that have nothing to do; writes no
  *   results.
+ * - `--attachment MIB`: only how quickly an attachment of this size goes to another device.
  * - `--update-baseline`: takes the counts as the new baseline.
  * - `--profile FOLDER`: writes a processor profile of each process there; writes no results.
  *
@@ -22,6 +23,7 @@
 import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { type BenchArguments, readBenchArguments, USAGE } from "./arguments.ts"
+import { ATTACHMENT, formatAttachment, runAttachment } from "./attachment/attachment.ts"
 import {
   type CountsByShape,
   compareCounts,
@@ -53,6 +55,7 @@ if (asked !== undefined) {
   if (asked.compare) await compareAndKeep()
   else if (asked.relayed) await relayAndKeep(asked)
   else if (asked.growth) await growAndKeep()
+  else if (asked.attachment !== undefined) await fetchAndKeep(asked, asked.attachment)
   else if (asked.later !== undefined) await countManyLaterSyncs(asked.later)
   else if (asked.idle !== undefined) console.log(formatIdle(await runIdle(asked.idle, progress)))
   else if (asked.opening === undefined) await countAndTime(asked)
@@ -175,6 +178,13 @@ async function relayAndKeep({ profile }: BenchArguments): Promise<void> {
   const report = await runRelayed({ progress, profileFolder: profile })
   console.log(formatRelayed(report))
   if (profile === undefined) await writeResults(RELAYED, { machine, ...report })
+}
+
+async function fetchAndKeep({ profile }: BenchArguments, mib: number): Promise<void> {
+  const machine = await describeMachine()
+  const report = await runAttachment({ bytes: mib * 2 ** 20, profileFolder: profile, progress })
+  console.log(formatAttachment(report))
+  if (profile === undefined) await writeResults(ATTACHMENT, { machine, ...report })
 }
 
 async function growAndKeep(): Promise<void> {

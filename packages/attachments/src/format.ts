@@ -5,7 +5,7 @@
  *
  * | part   | bytes                        | is                                                    |
  * | ------ | ---------------------------: | ----------------------------------------------------- |
- * | list   | 32 for each chunk            | `hash("attachment-chunk", chunk)`, in order           |
+ * | list   | 32 for each chunk            | `hash("attachment-chunk", SHA-256(chunk))`, in order  |
  * | chunks | 262,160 each, the last fewer | ChaCha20-Poly1305 of 262,144 bytes of padded content  |
  *
  * The content is padded with zeros to a length of `padding.ts`, so the file says its size to within
@@ -21,12 +21,15 @@
 import { concatBytes, uint64ToBytes } from "@fulcrum/codec/bytes"
 import { AEAD_KEY_BYTES, AEAD_TAG_BYTES, open, seal } from "@fulcrum/crypto/aead"
 import { contexts } from "@fulcrum/crypto/contexts"
-import { HASH_BYTES, hash, hkdf } from "@fulcrum/crypto/hash"
+import { HASH_BYTES, hash, hkdf, sha256, sha256Later } from "@fulcrum/crypto/hash"
 import { paddedLength } from "@fulcrum/log/padding"
 import { AttachmentError } from "./attachment-error.ts"
 
 /** Content in one chunk. */
 export const CHUNK_BYTES: number = 256 * 1024
+
+/** One chunk sealed, at most. */
+export const SEALED_BYTES: number = CHUNK_BYTES + AEAD_TAG_BYTES
 
 /** Of content: its list then fits into one message. */
 export const ATTACHMENT_BYTES_MAX: number = 32 * 1024 ** 3
@@ -80,7 +83,7 @@ export function chunkPlace(
   }
   const plain = index === chunks - 1 ? lastBytes : CHUNK_BYTES
   return {
-    offset: listBytes + index * (CHUNK_BYTES + AEAD_TAG_BYTES),
+    offset: listBytes + index * SEALED_BYTES,
     length: plain + AEAD_TAG_BYTES,
   }
 }
@@ -90,7 +93,12 @@ export function attachmentId(list: Uint8Array): Uint8Array {
 }
 
 export function chunkHash(sealed: Uint8Array): Uint8Array {
-  return hash(contexts.attachmentChunk, sealed)
+  return hash(contexts.attachmentChunk, sha256(sealed))
+}
+
+/** The same, by another thread where there is one. @param sealed - Not to be changed before it resolves. */
+export async function chunkHashLater(sealed: Uint8Array): Promise<Uint8Array> {
+  return hash(contexts.attachmentChunk, await sha256Later(sealed))
 }
 
 /** @returns The hash that a list names for a chunk. */

@@ -11,7 +11,7 @@ import {
   type AttachmentShape,
   attachmentId,
   attachmentShape,
-  chunkHash,
+  chunkHashLater,
   chunkPlace,
   listedHash,
 } from "./format.ts"
@@ -37,15 +37,16 @@ export class IncomingAttachment {
   }
 
   /**
+   * @param sealed - Not to be changed any more.
    * @returns Where it belongs in the file.
    * @throws {AttachmentError} `ATTACHMENT_FORGED`. @throws {TypeError} Before the list is here.
    */
-  takeChunk(index: number, sealed: Uint8Array): number {
+  async takeChunk(index: number, sealed: Uint8Array): Promise<number> {
     if (this.#list === undefined) throw new TypeError("a chunk before the list")
     const { offset, length } = chunkPlace(this.shape, index)
-    const isIt =
-      sealed.length === length && equalBytes(chunkHash(sealed), listedHash(this.#list, index))
-    if (!isIt) throw forged()
+    const listed = listedHash(this.#list, index)
+    if (sealed.length !== length || !equalBytes(await chunkHashLater(sealed), listed))
+      throw forged()
     return offset
   }
 }

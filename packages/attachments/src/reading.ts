@@ -12,7 +12,7 @@ import {
   attachmentId,
   attachmentKey,
   attachmentShape,
-  chunkHash,
+  chunkHashLater,
   chunkPlace,
   listedHash,
   openChunk,
@@ -31,12 +31,21 @@ export async function* readAttachment(
   const key = attachmentKey(ref.secret)
   const list = await file.read(0, shape.listBytes)
   if (!equalBytes(attachmentId(list), ref.id)) throw damaged()
-  let left = ref.bytes
-  for (let index = 0; left > 0; index++) {
+  const checked = async (index: number): Promise<Uint8Array> => {
     const { offset, length } = chunkPlace(shape, index)
     const sealed = await file.read(offset, length)
-    if (sealed.length < length || !equalBytes(chunkHash(sealed), listedHash(list, index))) {
-      throw damaged()
+    const listed = listedHash(list, index)
+    if (sealed.length === length && equalBytes(await chunkHashLater(sealed), listed)) return sealed
+    throw damaged()
+  }
+  let left = ref.bytes
+  let reading = checked(0)
+  for (let index = 0; left > 0; index++) {
+    const sealed = await reading
+    if (index + 1 < shape.chunks) {
+      // While this one is taken.
+      reading = checked(index + 1)
+      reading.catch(() => undefined)
     }
     const content = opened(key, index, sealed).subarray(0, left)
     left -= content.length

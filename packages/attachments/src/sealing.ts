@@ -12,11 +12,12 @@ import {
   attachmentKey,
   attachmentShape,
   CHUNK_BYTES,
-  chunkHash,
+  chunkHashLater,
   chunkPlace,
   SECRET_BYTES,
   sealChunk,
 } from "./format.ts"
+import { InOrder } from "./in-order.ts"
 import { Writes } from "./writes.ts"
 
 export interface SealInput {
@@ -44,11 +45,12 @@ export async function sealAttachment(input: SealInput): Promise<AttachmentRef> {
   const writes = new Writes(file)
   let index = 0
   let taken = 0
+  const hashing = new InOrder<SealedChunk>(async ({ at, sealed, hashed }) => {
+    list.set(hashed, at * hashed.length)
+    await writes.add(chunkPlace(shape, at).offset, sealed)
+  })
   const add = async (plaintext: Uint8Array): Promise<void> => {
-    const sealed = sealChunk(key, index, plaintext)
-    const hashed = chunkHash(sealed)
-    list.set(hashed, index * hashed.length)
-    await writes.add(chunkPlace(shape, index).offset, sealed)
+    await hashing.add(hashedChunk(index, sealChunk(key, index, plaintext)))
     index++
     progress?.(Math.min(taken, bytes))
   }
@@ -74,12 +76,23 @@ export async function sealAttachment(input: SealInput): Promise<AttachmentRef> {
       await add(index === shape.chunks - 1 ? chunk.subarray(0, shape.lastBytes) : chunk)
       chunk.fill(0)
     }
+    await hashing.ended()
     await writes.add(0, list)
   } finally {
     await writes.ended()
   }
   await file.flush()
   return { id: attachmentId(list), secret, bytes }
+}
+
+interface SealedChunk {
+  readonly at: number
+  readonly sealed: Uint8Array
+  readonly hashed: Uint8Array
+}
+
+async function hashedChunk(at: number, sealed: Uint8Array): Promise<SealedChunk> {
+  return { at, sealed, hashed: await chunkHashLater(sealed) }
 }
 
 function changed(): AttachmentError {

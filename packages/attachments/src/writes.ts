@@ -5,8 +5,10 @@
  */
 import type { BlobFile } from "@fulcrum/store/blobs"
 
+/** Written at once, as long as it is one run of bytes: each write costs a thread its turn. */
+const WRITE_BYTES: number = 1024 * 1024
 /** Under way at once. */
-const WRITES_MAX = 8
+const WRITES_MAX = 4
 /** From one flush to the next. */
 const FLUSH_BYTES: number = 32 * 1024 * 1024
 
@@ -14,6 +16,10 @@ export class Writes {
   readonly #file: BlobFile
   readonly #underway = new Set<Promise<void>>()
   #failure: { readonly error: unknown } | undefined
+  /** What is gathered: a run of bytes from `#offset` on. */
+  #parts: Uint8Array[] = []
+  #offset = 0
+  #gathered = 0
   #unflushed = 0
   #flushing: Promise<void> | undefined
 
@@ -22,27 +28,40 @@ export class Writes {
   }
 
   /**
+   * @param bytes - Not to be changed any more.
    * @returns When there is room for another.
    * @throws {StoreError} Of this write or one before.
    */
   async add(offset: number, bytes: Uint8Array): Promise<void> {
-    this.#start(this.#file.write(offset, bytes))
-    this.#unflushed += bytes.length
-    if (this.#unflushed >= FLUSH_BYTES && this.#flushing === undefined) {
-      this.#unflushed = 0
-      this.#flushing = this.#file.flush().finally(() => {
-        this.#flushing = undefined
-      })
-      this.#start(this.#flushing)
-    }
+    if (offset !== this.#offset + this.#gathered) this.#write()
+    if (this.#gathered === 0) this.#offset = offset
+    this.#parts.push(bytes)
+    this.#gathered += bytes.length
+    if (this.#gathered >= WRITE_BYTES) this.#write()
     while (this.#underway.size >= WRITES_MAX) await Promise.race(this.#underway)
     if (this.#failure !== undefined) throw this.#failure.error
   }
 
   /** Resolves once none is under way. @throws {StoreError} Of the first that failed. */
   async ended(): Promise<void> {
+    this.#write()
     await Promise.all(this.#underway)
     if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  #write(): void {
+    if (this.#gathered === 0) return
+    this.#start(this.#file.write(this.#offset, ...this.#parts))
+    this.#unflushed += this.#gathered
+    this.#offset += this.#gathered
+    this.#gathered = 0
+    this.#parts = []
+    if (this.#unflushed < FLUSH_BYTES || this.#flushing !== undefined) return
+    this.#unflushed = 0
+    this.#flushing = this.#file.flush().finally(() => {
+      this.#flushing = undefined
+    })
+    this.#start(this.#flushing)
   }
 
   #start(write: Promise<void>): void {

@@ -3,7 +3,7 @@
  *
  * | function | is                                                             |
  * | -------- | -------------------------------------------------------------- |
- * | `sha256` | SHA-256 of the parts joined; only where a standard asks for it |
+ * | `sha256` | SHA-256 of the parts joined; only where a standard asks for it, or as a part of `hash` |
  * | `hash`   | SHA-256 of frame(context, parts)                               |
  * | `hmac`   | HMAC-SHA-256 of frame(context, parts)                          |
  * | `hkdf`   | HKDF-SHA-256 (RFC 5869) with info = frame(context) then info   |
@@ -30,6 +30,23 @@ const shortFrame = new Uint8Array(4096)
 /** SHA-256 of the parts, one after another. For our own formats use `hash`. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return primitives.sha256(joined(parts))
+}
+
+/**
+ * SHA-256 of what is long, in a thread of the platform's where it has one for it: the same as
+ * {@link sha256}, later.
+ *
+ * @param bytes - Not to be changed before it resolves.
+ */
+export async function sha256Later(bytes: Uint8Array): Promise<Uint8Array> {
+  // A page that was not served securely has none.
+  const { subtle } = globalThis.crypto
+  if (subtle === undefined || !isPlain(bytes)) return sha256(bytes)
+  return new Uint8Array(await subtle.digest("SHA-256", bytes))
+}
+
+function isPlain(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer
 }
 
 export function hash(context: Context, ...parts: readonly Uint8Array[]): Uint8Array {

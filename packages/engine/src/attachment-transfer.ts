@@ -5,8 +5,15 @@
  *
  * @module
  */
-import { type AttachmentRef, attachmentShape, chunkPlace } from "@fulcrum/attachments/format"
+import {
+  type AttachmentRef,
+  type AttachmentShape,
+  attachmentShape,
+  chunkPlace,
+  SEALED_BYTES,
+} from "@fulcrum/attachments/format"
 import { type ChunkRange, chunksIn, type Holding } from "@fulcrum/attachments/holding"
+import { InOrder } from "@fulcrum/attachments/in-order"
 import { IncomingAttachment } from "@fulcrum/attachments/incoming"
 import { decodeRequest, encodeRequest, RANGES_MAX } from "@fulcrum/attachments/messages"
 import { Writes } from "@fulcrum/attachments/writes"
@@ -18,8 +25,8 @@ import type { BlobFile } from "@fulcrum/store/blobs"
 /** Without a message, or room for one, for so long it is over. */
 const SILENT_MS = 30_000
 
-/** Chunks read ahead of what is being sent. */
-const READ_AHEAD = 4
+/** Chunks that are read at once: each reading costs a thread its turn. */
+const BLOCK_CHUNKS = 4
 
 export interface FetchInput {
   readonly channel: Channel
@@ -63,6 +70,11 @@ async function fetchAll(input: FetchInput, patience: Patience): Promise<boolean>
     return done ? undefined : value
   }
   const writes = new Writes(file)
+  let come = incoming.shape.chunks - chunksIn(holding.missing)
+  const taking = new InOrder<{ offset: number; chunk: Uint8Array }>(async ({ offset, chunk }) => {
+    await writes.add(offset, chunk)
+    progress(++come)
+  })
   try {
     if (holding.list === undefined) {
       await channel.send(encodeRequest({ kind: "list", value: { id } }))
@@ -71,17 +83,16 @@ async function fetchAll(input: FetchInput, patience: Patience): Promise<boolean>
       incoming.takeList(list)
       await writes.add(0, list)
     }
-    let come = incoming.shape.chunks - chunksIn(holding.missing)
     for (let at = 0; at < holding.missing.length; at += RANGES_MAX) {
       const ranges = holding.missing.slice(at, at + RANGES_MAX)
       await channel.send(encodeRequest({ kind: "chunks", value: { id, ranges } }))
       for (const index of indicesOf(ranges)) {
         const chunk = await next()
         if (chunk === undefined) return false
-        await writes.add(incoming.takeChunk(index, chunk), chunk)
-        progress(++come)
+        await taking.add(incoming.takeChunk(index, chunk).then((offset) => ({ offset, chunk })))
       }
     }
+    await taking.ended()
   } finally {
     await writes.ended()
   }
@@ -136,25 +147,61 @@ async function answer(
   }
   const isSound = value.ranges.every(({ from, to }) => from < to && to <= shape.chunks)
   if (!isSound || chunksIn(value.ranges) > shape.chunks) return false
-  const read = (index: number): Promise<Uint8Array> => {
-    const { offset, length } = chunkPlace(shape, index)
-    const reading = file.read(offset, length)
+  let reading: Promise<Block> | undefined
+  const blocks = blocksOf(value.ranges)
+  // The next one is read while one is being sent.
+  const free: Uint8Array[] = []
+  for (let at = 0; at < 2; at++) free.push(new Uint8Array(BLOCK_CHUNKS * SEALED_BYTES))
+  const begin = (): void => {
+    const next = blocks.next()
+    const into = free.shift()
+    reading = next.done || into === undefined ? undefined : readBlock(file, shape, next.value, into)
     // It is waited for in its turn, unless the channel ends before.
-    reading.catch(() => undefined)
-    return reading
+    reading?.catch(() => undefined)
   }
-  const ahead: Promise<Uint8Array>[] = []
-  const indices = indicesOf(value.ranges)
-  for (;;) {
-    while (ahead.length < READ_AHEAD) {
-      const next = indices.next()
-      if (next.done) break
-      ahead.push(read(next.value))
+  for (begin(); reading !== undefined; ) {
+    const { chunks, buffer } = await reading
+    begin()
+    for (const chunk of chunks) {
+      await channel.send(chunk)
+      patience.heard()
     }
-    const chunk = await ahead.shift()
-    if (chunk === undefined) return true
-    await channel.send(chunk)
-    patience.heard()
+    free.push(buffer)
+    if (reading === undefined) begin()
+  }
+  return true
+}
+
+/** Chunks that are read at once, in memory that is used again. */
+interface Block {
+  readonly chunks: readonly Uint8Array[]
+  readonly buffer: Uint8Array
+}
+
+async function readBlock(
+  file: BlobFile,
+  shape: AttachmentShape,
+  { from, to }: ChunkRange,
+  buffer: Uint8Array,
+): Promise<Block> {
+  const { offset } = chunkPlace(shape, from)
+  const last = chunkPlace(shape, to - 1)
+  const bytes = buffer.subarray(0, last.offset + last.length - offset)
+  const filled = await file.readInto(offset, bytes)
+  const places = [...indicesOf([{ from, to }])].map((index) => chunkPlace(shape, index))
+  return {
+    chunks: places.map((place) =>
+      bytes.subarray(place.offset - offset, Math.min(filled, place.offset - offset + place.length)),
+    ),
+    buffer,
+  }
+}
+
+function* blocksOf(ranges: readonly ChunkRange[]): Generator<ChunkRange, undefined> {
+  for (const { from, to } of ranges) {
+    for (let at = from; at < to; at += BLOCK_CHUNKS) {
+      yield { from: at, to: Math.min(to, at + BLOCK_CHUNKS) }
+    }
   }
 }
 

@@ -61,29 +61,33 @@ class FolderFile implements BlobFile {
     return told(async () => (await this.#file.stat()).size)
   }
 
-  read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length)
+    const filled = await this.readInto(offset, bytes)
+    return filled === length ? bytes : bytes.slice(0, filled)
+  }
+
+  readInto(offset: number, into: Uint8Array): Promise<number> {
     return told(async () => {
-      const bytes = new Uint8Array(length)
       let filled = 0
-      while (filled < length) {
-        const { bytesRead } = await this.#file.read(bytes, filled, length - filled, offset + filled)
+      while (filled < into.length) {
+        const left = into.length - filled
+        const { bytesRead } = await this.#file.read(into, filled, left, offset + filled)
         if (bytesRead === 0) break
         filled += bytesRead
       }
-      return filled === length ? bytes : bytes.slice(0, filled)
+      return filled
     })
   }
 
-  write(offset: number, bytes: Uint8Array): Promise<void> {
+  write(offset: number, ...parts: readonly Uint8Array[]): Promise<void> {
     return told(async () => {
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#file.write(
-          bytes,
-          done,
-          bytes.length - done,
-          offset + done,
-        )
-        done += bytesWritten
+      let at = offset
+      let left = parts.filter(({ length }) => length > 0)
+      while (left.length > 0) {
+        const { bytesWritten } = await this.#file.writev(left, at)
+        at += bytesWritten
+        left = after(left, bytesWritten)
       }
     })
   }
@@ -100,6 +104,16 @@ class FolderFile implements BlobFile {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** The parts without their first bytes. */
+function after(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let skip = bytes
+  return parts.flatMap((part) => {
+    const skipped = Math.min(skip, part.length)
+    skip -= skipped
+    return skipped === part.length ? [] : [part.subarray(skipped)]
+  })
 }
 
 /** What the file system says, as a store's error. */

@@ -46,6 +46,12 @@ const cases: readonly (readonly [name: string, run: (place: BlobPlace) => Promis
       expectText(await again.read(0, 5), "help!")
       expectText(await again.read(3, 100), "p!")
       expectText(await again.read(9, 5), "")
+      const into = new Uint8Array(4)
+      expect((await again.readInto(1, into)) === 4, "as much as was asked for")
+      expectText(into, "elp!")
+      expect((await again.readInto(4, into)) === 1, "what there is")
+      await again.write(1, utf8ToBytes("a"), utf8ToBytes(""), utf8ToBytes("lp"))
+      expectText(await again.read(0, 9), "halp!")
     },
   ],
   [

@@ -24,8 +24,13 @@ export interface BlobFile extends AsyncDisposable {
    * @throws {StoreError} `STORE_IO`, like every method.
    */
   read(offset: number, length: number): Promise<Uint8Array>
-  /** @throws {StoreError} also `STORE_FULL`: part of it may have landed. */
-  write(offset: number, bytes: Uint8Array): Promise<void>
+  /** @returns How many bytes of `into` it filled: fewer than it has only where the file ends. */
+  readInto(offset: number, into: Uint8Array): Promise<number>
+  /**
+   * @param parts - One after another.
+   * @throws {StoreError} also `STORE_FULL`: part of it may have landed.
+   */
+  write(offset: number, ...parts: readonly Uint8Array[]): Promise<void>
   /** Resolves once all that was written before the call is on the disk. */
   flush(): Promise<void>
   /** Several times does no harm. */

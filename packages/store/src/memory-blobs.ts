@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { concatBytes } from "@fulcrum/codec/bytes"
 import { type BlobFile, type Blobs, checkBlobName } from "./blobs.ts"
 import { StoreError } from "./contract.ts"
 
@@ -67,7 +68,13 @@ export class MemoryBlobs implements Blobs {
     return {
       size: async () => content.bytes.length,
       read: async (offset, length) => content.bytes.slice(offset, offset + length),
-      write: async (offset, bytes) => {
+      readInto: async (offset, into) => {
+        const bytes = content.bytes.subarray(offset, offset + into.length)
+        into.set(bytes)
+        return bytes.length
+      },
+      write: async (offset, ...parts) => {
+        const bytes = concatBytes(parts)
         const grown = offset + bytes.length - content.bytes.length
         if (grown > 0 && this.#usedBytes + grown > this.capacityBytes) {
           throw new StoreError("STORE_FULL", "there is no room")

@@ -1,0 +1,3 @@
+/** @module */
+
+export const ATTACHMENT_NAME = "attachment.bin"
