@@ -11,7 +11,7 @@ import { type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
 import { machineParts } from "./machine.ts"
-import { createDevice } from "./open-device.ts"
+import { createDevice, type DeviceParts } from "./open-device.ts"
 import { codeOf, failureOf, ProgramError } from "./program-error.ts"
 import type { Terminal } from "./terminal.ts"
 import { lines, table, tone } from "./text.ts"
@@ -20,23 +20,28 @@ const WORD_COLUMNS = 4
 const WORDS_ASKED = 2
 const ATTEMPTS = 3
 
-export async function init(context: FolderContext): Promise<Outcome> {
-  const { home, args, io, json, mdns } = context
+export async function init(
+  context: FolderContext,
+  parts: DeviceParts = machineParts({ ...context, note: (text) => context.io.note(text) }),
+): Promise<Outcome> {
+  const { args, io, json } = context
   const name = args.optionalText("name") ?? deviceName()
   const relays = args.texts("relay")
   // Before anything is made: a record whose words were never shown is of no use.
   for (const address of relays) requireRelay(address)
-  const { person, words } = await createDevice(
-    machineParts({ home, mdns, note: (text) => io.note(text) }),
-    { name, relays },
-    { plainKey: args.flag("noPassphrase") },
-  )
+  const plainKey = args.flag("noPassphrase")
+  const { person, words, wordsSeen } = await createDevice(parts, { name, relays }, { plainKey })
   try {
-    // With --json the words are in the answer, and nowhere else.
-    if (!json) io.show({ document: null, text: wordsText(words, relays) })
-    if (io.interactive) await checkWords(io, words)
-    else if (!json) io.note("Not checked that you wrote the words down: nobody is here to ask.")
+    if (!json) {
+      io.show({ document: null, text: wordsText(words, relays) })
+      if (io.interactive) await checkWords(io, words)
+      else io.note("Not checked that you wrote the words down: nobody is here to ask.")
+      // Whoever is interrupted before this is shown them again by the same command.
+      await wordsSeen()
+    }
     const held = await settleOrTell(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
+    // With --json the words are in the answer, and nowhere else.
+    if (json) await wordsSeen()
     return {
       document: { device: person.device, words, relays, held },
       text: lines(

@@ -15,6 +15,7 @@ import { codeOf, ProgramError } from "./program-error.ts"
 import type {
   CreateRequest,
   JoinRequest,
+  NewRecord,
   RecordMaker,
   RecordParts,
   RepairReport,
@@ -100,15 +101,15 @@ export async function createDevice(
   parts: DeviceParts,
   request: CreateRequest,
   options: { readonly plainKey: boolean },
-): Promise<OpenDevice & { readonly words: readonly string[] }> {
-  let words: readonly string[] = []
+): Promise<OpenDevice & NewRecord> {
+  let words: Omit<NewRecord, "person"> = { words: [], wordsSeen: async () => undefined }
   const device = await beginDevice(parts, options, async (record, progress) => {
     progress.isKept = true
-    const created = await parts.records.create(record, request)
-    words = created.words
-    return created.person
+    const { person, ...made } = await parts.records.create(record, request)
+    words = made
+    return person
   })
-  return { ...device, words }
+  return { ...device, ...words }
 }
 
 /** Likewise, with the record of another device; what it made goes again if that comes to nothing. */

@@ -42,6 +42,14 @@ export interface CreateRequest {
   readonly relays: readonly string[]
 }
 
+export interface NewRecord {
+  readonly person: Person
+  /** The 24 recovery words. */
+  readonly words: readonly string[]
+  /** They were seen, and are kept here no longer; until then the same again gives them again. */
+  wordsSeen(): Promise<void>
+}
+
 export interface JoinRequest {
   readonly name: string
   readonly code: string
@@ -66,11 +74,8 @@ export interface RecordMaker {
   repair(parts: RepairParts): Promise<RepairReport>
   /** @throws `RECORD_ABSENT`, and what store and vault say. */
   open(parts: RecordParts): Promise<Person>
-  /** @throws `RECORD_EXISTS` */
-  create(
-    parts: RecordParts,
-    request: CreateRequest,
-  ): Promise<{ readonly person: Person; readonly words: readonly string[] }>
+  /** @throws `RECORD_EXISTS`, once the words of the record that is here were seen. */
+  create(parts: RecordParts, request: CreateRequest): Promise<NewRecord>
   /** @throws `RECORD_EXISTS`, and what pairing says. */
   join(parts: RecordParts, request: JoinRequest): Promise<Person>
 }

@@ -28,6 +28,12 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
+const newRecord = () => ({
+  person: new MemoryPerson(),
+  words: ["apple"],
+  wordsSeen: async () => undefined,
+})
+
 const RECORDS: DeviceParts["records"] = {
   async isWhole({ store }) {
     await store.close()
@@ -35,7 +41,7 @@ const RECORDS: DeviceParts["records"] = {
   },
   repair: async () => Promise.reject(new TypeError("nothing is damaged here")),
   open: async () => new MemoryPerson(),
-  create: async () => ({ person: new MemoryPerson(), words: ["apple"] }),
+  create: async () => newRecord(),
   join: async () => new MemoryPerson(),
 }
 
@@ -86,7 +92,7 @@ test("a record begun here opens again with the same key", async () => {
       ...records,
       async create(record) {
         keys.push(record.vaultKey)
-        return { person: new MemoryPerson(), words: ["apple"] }
+        return newRecord()
       },
       async open(record) {
         keys.push(record.vaultKey)

@@ -50,8 +50,10 @@ export interface PersonOptions {
 
 export interface NewPerson {
   readonly person: Person
-  /** The 24 recovery words, shown once and kept nowhere. */
+  /** The 24 recovery words. */
   readonly words: readonly string[]
+  /** They were seen, and are kept here no longer; until then the same again gives them again. */
+  wordsSeen(): Promise<void>
 }
 
 /**
@@ -69,8 +71,8 @@ export async function openPerson(options: PersonOptions): Promise<Person> {
 }
 
 /**
- * Makes a new record, with this as its first device. If making it was cut off, the same again
- * completes it, with the same words.
+ * Makes a new record, with this as its first device. If making it was cut off, also before its
+ * words were seen, the same again completes it, with the same words.
  *
  * @param options.relays - Relays that keep the record.
  * @throws {EngineError} `RECORD_EXISTS`, `RELAY_ADDRESS_INVALID`.
@@ -93,8 +95,11 @@ export async function createPerson(
     const device = founded ?? (await found(vault, entropy, options))
     person = await PersonEngine.open({ ...options, vault, device })
     for (const address of options.relays) await person.addRelay(address)
-    await vault.write([words.del(NOTHING, 0)])
-    return { person, words: recoveryWordsFromEntropy(entropy) }
+    return {
+      person,
+      words: recoveryWordsFromEntropy(entropy),
+      wordsSeen: () => vault.write([words.del(NOTHING, 0)]),
+    }
   } catch (error) {
     await (person ?? vault).close().catch(() => undefined)
     throw error
@@ -115,7 +120,7 @@ async function closedIfFails<T>(vault: Vault, work: () => Promise<T>): Promise<T
 
 /**
  * Writes the first key span and the device's state, in one batch. The words' entropy is in table
- * `engine.words` until the record is complete and they can be shown.
+ * `engine.words` until they were seen.
  */
 async function found(
   vault: Vault,

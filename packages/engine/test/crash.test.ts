@@ -2,6 +2,7 @@ import { systemRandom } from "@fulcrum/crypto/random"
 import { type MemoryFault, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { beforeAll, describe, expect, test } from "vitest"
+import { createPerson } from "../src/open-person.ts"
 import type { Person } from "../src/person.ts"
 import {
   ADDRESS,
@@ -329,6 +330,28 @@ describe("[P2] a record that was being made", () => {
       }
     }
     expect(cases).toBeGreaterThan(4)
+  })
+
+  test("gives its words again until they were seen, and then exists", async () => {
+    await using world = new PersonWorld()
+    const machine = world.machine("phone")
+    const make = async () => {
+      const made = await createPerson({
+        ...(await world.options(machine)),
+        name: "phone",
+        relays: [],
+      })
+      world.keep(made.person)
+      return made
+    }
+    const first = await make()
+    await world.end(first.person)
+    const again = await make()
+    expect(again.words).toEqual(first.words)
+    expect(again.person.device).toEqual(first.person.device)
+    await again.wordsSeen()
+    await world.end(again.person)
+    await expect(make()).rejects.toMatchObject({ code: "RECORD_EXISTS" })
   })
 })
 

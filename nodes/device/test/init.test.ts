@@ -1,0 +1,84 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { PassThrough } from "node:stream"
+import { seededRandom } from "@fulcrum/crypto/random"
+import { portableDeflate } from "@fulcrum/log/deflate"
+import { openMemoryStore } from "@fulcrum/store/memory"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { Args } from "../src/args.ts"
+import { CATALOG } from "../src/catalog.ts"
+import type { Outcome } from "../src/command.ts"
+import { findHome } from "../src/home.ts"
+import { init } from "../src/init.ts"
+import type { DeviceParts } from "../src/open-device.ts"
+import { Terminal } from "../src/terminal.ts"
+import { MemoryPerson } from "./memory-person.ts"
+
+const WORDS = ["apple", "river"]
+
+let folder: string
+let wordsSeen: number
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "fulcrum-init-"))
+  wordsSeen = 0
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+function parts(): DeviceParts {
+  const random = seededRandom("init")
+  const nothing = async () => Promise.reject(new TypeError("not in this test"))
+  return {
+    home: findHome(join(folder, "home")),
+    ...{ random, deflate: portableDeflate(), zone: "Europe/Berlin" },
+    clock: { now: () => 0, sleep: async () => undefined },
+    network: { host: nothing },
+    ...{ openDocuments: nothing, rebuildStore: nothing },
+    openStore: () => openMemoryStore(),
+    keepers: {
+      ...{ random, note: () => undefined },
+      keychain: { keep: async () => false, find: async () => undefined },
+      passphrase: { isFile: false, read: async () => undefined },
+    },
+    records: {
+      ...{ isWhole: async () => true, repair: nothing, open: nothing, join: nothing },
+      async create() {
+        const seen = async () => {
+          wordsSeen++
+        }
+        return { person: new MemoryPerson(), words: WORDS, wordsSeen: seen }
+      },
+    },
+  }
+}
+
+/** @param typed - All that is typed before standard input ends. */
+function begin(typed: string, options: { readonly json?: boolean } = {}): Promise<Outcome> {
+  const { json = false } = options
+  const sink = { isTTY: true, write: () => undefined }
+  const input = Object.assign(new PassThrough(), { isTTY: true })
+  input.end(typed)
+  const outputs = { output: sink, errors: sink }
+  const io = new Terminal({ input, ...outputs, json, yes: false, watch: false, env: {} })
+  const parameters = CATALOG.find(({ name }) => name === "init")?.parameters ?? []
+  const args = Args.read({ noPassphrase: true }, parameters)
+  const { signal } = new AbortController()
+  return init({ home: parts().home, args, io, json, mdns: false, signal }, parts())
+}
+
+test("words that nobody has confirmed are kept, so that init shows them again", async () => {
+  await expect(begin("")).rejects.toMatchObject({ code: "ANSWER_ABSENT" })
+  expect(wordsSeen).toBe(0)
+})
+
+test("words that were confirmed are kept no longer", async () => {
+  // Whichever is asked for: another word is taken at the third time.
+  await begin("x\n".repeat(6))
+  expect(wordsSeen).toBe(1)
+})
+
+test("with --json the words are in the answer, and kept no longer", async () => {
+  expect((await begin("", { json: true })).document).toMatchObject({ words: WORDS })
+  expect(wordsSeen).toBe(1)
+})
