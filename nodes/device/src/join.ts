@@ -9,15 +9,26 @@ import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
 import { deviceName } from "./init.ts"
 import { machineParts } from "./machine.ts"
-import { joinDevice } from "./open-device.ts"
-import { ProgramError } from "./program-error.ts"
+import { type DeviceParts, joinDevice } from "./open-device.ts"
+import { codeOf, failureOf, ProgramError } from "./program-error.ts"
 import { counted, lines, tone } from "./text.ts"
 
 const AWAITED =
   "The record has not come yet: it will once `fulcrum up` runs here and on the other device."
 
-export async function join(context: FolderContext): Promise<Outcome> {
-  const { home, args, io, mdns, signal } = context
+/** Where the other device is looked for. */
+interface Search {
+  readonly relay?: string
+  readonly at?: string
+  /** On the local network, if neither is given. */
+  readonly mdns: boolean
+}
+
+export async function join(
+  context: FolderContext,
+  parts: DeviceParts = machineParts({ ...context, note: (text) => context.io.note(text) }),
+): Promise<Outcome> {
+  const { args, io, mdns, signal } = context
   const relay = args.optionalText("relay")
   const at = args.optionalText("at")
   if (relay !== undefined && at !== undefined) {
@@ -27,15 +38,16 @@ export async function join(context: FolderContext): Promise<Outcome> {
   // Before a passphrase is chosen and anybody looked for: a mistyped word is told at once.
   parsePairingCode(code)
   let words: readonly string[] = []
-  io.progress("Looking for the other device")
+  const where = { ...(relay !== undefined && { relay }), ...(at !== undefined && { at }) }
+  const search = { ...where, mdns }
+  io.progress(`Looking for the other device${whereOf(search)}`)
   const { person } = await joinDevice(
-    machineParts({ home, mdns, note: (text) => io.note(text) }),
+    parts,
     {
       name: args.optionalText("name") ?? deviceName(),
       code,
       signal,
-      ...(relay !== undefined && { relay }),
-      ...(at !== undefined && { at }),
+      ...where,
       confirm(shown) {
         words = shown
         io.note(`Check words: ${shown.join(" ")}`)
@@ -43,7 +55,12 @@ export async function join(context: FolderContext): Promise<Outcome> {
       },
     },
     { plainKey: args.flag("noPassphrase") },
-  )
+  ).catch((error: unknown) => {
+    // Once it has shown its words it was found.
+    throw words.length === 0 && codeOf(error) === "PAIR_PEER_ABSENT"
+      ? notFound(error, search)
+      : error
+  })
   try {
     const held = await settleHere(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
     const { entries, documents, devices: all } = await person.status()
@@ -59,4 +76,23 @@ export async function join(context: FolderContext): Promise<Outcome> {
   } finally {
     await person.close()
   }
+}
+
+function whereOf({ relay, at, mdns }: Search): string {
+  if (relay !== undefined) return " at the relay"
+  if (at !== undefined) return " at its address"
+  return mdns ? " on this network" : ""
+}
+
+/** Nobody shows this code where it was looked for: there are other ways. */
+function notFound(error: unknown, { relay, at, mdns }: Search): ProgramError {
+  const { code, message } = failureOf(error)
+  const check = "check that the other device shows just this code, its number too"
+  const todo =
+    relay !== undefined
+      ? `${check}, and has this relay, or add --at and its address instead, as it shows`
+      : at !== undefined
+        ? `${check}, and this address, or add --relay and a relay of the record instead`
+        : `${check}${mdns ? "" : ", leave out --no-mdns"}, or add --at and its address, as it shows, or --relay and a relay of the record`
+  return new ProgramError(code, message, todo, { cause: error })
 }

@@ -2,17 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PassThrough } from "node:stream"
-import { seededRandom } from "@fulcrum/crypto/random"
-import { portableDeflate } from "@fulcrum/log/deflate"
-import { openMemoryStore } from "@fulcrum/store/memory"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { Args } from "../src/args.ts"
 import { CATALOG } from "../src/catalog.ts"
 import type { Outcome } from "../src/command.ts"
-import { findHome } from "../src/home.ts"
 import { init } from "../src/init.ts"
 import type { DeviceParts } from "../src/open-device.ts"
 import { Terminal } from "../src/terminal.ts"
+import { memoryParts } from "./memory-parts.ts"
 import { MemoryPerson } from "./memory-person.ts"
 
 const WORDS = ["apple", "river"]
@@ -27,30 +24,11 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }))
 
 function parts(): DeviceParts {
-  const random = seededRandom("init")
-  const nothing = async () => Promise.reject(new TypeError("not in this test"))
-  return {
-    home: findHome(join(folder, "home")),
-    ...{ random, deflate: portableDeflate(), zone: "Europe/Berlin" },
-    clock: { now: () => 0, sleep: async () => undefined },
-    network: { host: nothing },
-    ...{ openDocuments: nothing, rebuildStore: nothing },
-    openStore: () => openMemoryStore(),
-    keepers: {
-      ...{ random, note: () => undefined },
-      keychain: { keep: async () => false, find: async () => undefined },
-      passphrase: { isFile: false, read: async () => undefined },
-    },
-    records: {
-      ...{ isWhole: async () => true, repair: nothing, open: nothing, join: nothing },
-      async create() {
-        const seen = async () => {
-          wordsSeen++
-        }
-        return { person: new MemoryPerson(), words: WORDS, wordsSeen: seen }
-      },
-    },
+  const seen = async () => {
+    wordsSeen++
   }
+  const create = async () => ({ person: new MemoryPerson(), words: WORDS, wordsSeen: seen })
+  return memoryParts(join(folder, "home"), { create })
 }
 
 /** @param typed - All that is typed before standard input ends. */

@@ -229,19 +229,26 @@ class GuestRun {
       return
     }
     if (addresses.length > 0) {
-      await this.#reach(DIAL_MS_MAX, () => addresses)
+      const absence = at === undefined ? "the other device does not answer" : "nobody answers there"
+      await this.#reach(() => addresses, { ms: DIAL_MS_MAX, absence })
       return
     }
     const { discovery } = this.#options
-    if (discovery === undefined) throw absent()
+    if (discovery === undefined) throw absent("nobody was looked for on this network")
     const tag = pairingTag(this.#code.nameplate)
-    await this.#reach(FIND_MS, (signal) => discovery.find(tag, { signal }))
+    const absence = "no device with this code was found on this network"
+    await this.#reach((signal) => discovery.find(tag, { signal }), { ms: FIND_MS, absence })
   }
 
-  /** Speaks with whoever answers first. @param at - Where; the signal ends the search for more. */
+  /**
+   * Speaks with whoever answers first.
+   *
+   * @param at - Where; the signal ends the search for more.
+   * @param options.absence - What is said if nobody does.
+   */
   async #reach(
-    ms: number,
     at: (signal: AbortSignal) => Iterable<string> | AsyncIterable<string>,
+    { ms, absence }: { readonly ms: number; readonly absence: string },
   ): Promise<void> {
     const { network, clock } = this.#options
     await using host = await network.host()
@@ -252,7 +259,7 @@ class GuestRun {
         return (await dialAny(host, this.#named(at(dialing.signal)), PAIRING_PROTOCOL, options))
           .channel
       } catch (error) {
-        throw error instanceof NetError ? absent(error) : error
+        throw error instanceof NetError ? absent(absence, error) : error
       } finally {
         dialing.done()
       }
@@ -348,7 +355,6 @@ function codeHash(code: PairingCode): Uint8Array {
   return sha256(utf8ToBytes(formatPairingCode(code)))
 }
 
-function absent(cause?: unknown): AccessError {
-  const message = "nobody there"
+function absent(message: string, cause?: unknown): AccessError {
   return new AccessError("PAIR_PEER_ABSENT", message, { cause })
 }

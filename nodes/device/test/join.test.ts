@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join as joinPath } from "node:path"
+import { PassThrough } from "node:stream"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { Args } from "../src/args.ts"
+import { CATALOG } from "../src/catalog.ts"
+import { join } from "../src/join.ts"
+import type { DeviceParts } from "../src/open-device.ts"
+import { failureOf } from "../src/program-error.ts"
+import { Terminal } from "../src/terminal.ts"
+import { memoryParts } from "./memory-parts.ts"
+import { CodedError } from "./memory-person.ts"
+
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(joinPath(tmpdir(), "fulcrum-join-"))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+/** A join that fails. @returns What it said on the way, and how it failed. */
+async function fail(
+  ask: DeviceParts["records"]["join"],
+  given: { readonly relay?: string; readonly at?: string; readonly mdns?: boolean } = {},
+): Promise<{ said: string; message: string; todo: string }> {
+  const { mdns = true, ...where } = given
+  let said = ""
+  const sink = { isTTY: true, write: (text: string) => (said += text) }
+  const input = Object.assign(new PassThrough(), { isTTY: true })
+  const outputs = { output: sink, errors: sink }
+  const io = new Terminal({ input, ...outputs, json: false, yes: true, watch: false, env: {} })
+  const parameters = CATALOG.find(({ name }) => name === "join")?.parameters ?? []
+  const code = "4711-copper-lemon-orbit"
+  const args = Args.read({ code, noPassphrase: true, ...where }, parameters)
+  const parts = memoryParts(joinPath(folder, "home"), { join: ask })
+  const { signal } = new AbortController()
+  const context = { home: parts.home, args, io, json: false, mdns, signal }
+  const failure = await join(context, parts).then(
+    () => Promise.reject(new TypeError("it joined")),
+    failureOf,
+  )
+  expect(failure.code).toBe("PAIR_PEER_ABSENT")
+  return { said, message: failure.message, todo: failure.todo }
+}
+
+const absent = async () => Promise.reject(new CodedError("PAIR_PEER_ABSENT", "not found"))
+
+test("join says where it looks for the other device, and what else to try", async () => {
+  const here = await fail(absent)
+  expect(here.said).toContain("Looking for the other device on this network…")
+  expect(here.todo).toMatch(/just this code.*--at.*--relay/)
+  const unsearched = await fail(absent, { mdns: false })
+  expect(unsearched.said).not.toContain("network")
+  expect(unsearched.todo).toMatch(/--no-mdns.*--at.*--relay/)
+  const relay = await fail(absent, { relay: "/ip4/192.0.2.1/tcp/1" })
+  expect(relay.said).toContain("at the relay…")
+  expect(relay.todo).toContain("--at")
+  const direct = await fail(absent, { at: "/ip4/192.0.2.1/tcp/1" })
+  expect(direct.said).toContain("at its address…")
+  expect(direct.todo).toContain("--relay")
+})
+
+test("a device that was found and then went is not told as one that was not", async () => {
+  const went = await fail(async (_, { confirm }) => {
+    await confirm(["apple", "river"])
+    return await absent()
+  })
+  expect(went.todo).not.toContain("--relay")
+})
