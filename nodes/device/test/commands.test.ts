@@ -117,13 +117,13 @@ describe("the record", () => {
   test("import says of which file it warns, and which it cannot take", async () => {
     const person = new MemoryPerson()
     const io = new MemoryIo()
-    person.importWarnings = ["the card is cut short"]
+    person.importWarnings = ["PHOTO left out"]
     const files = ["a.vcf", "b.vcf"].map((name) => ({
       name,
       bytes: bytesToBase64url(utf8ToBytes(name)),
     }))
     const { outcome } = await run("import", { files }, { person, io })
-    expect(io.notes).toEqual(["a.vcf: the card is cut short", "b.vcf: the card is cut short"])
+    expect(io.notes).toEqual(["a.vcf: PHOTO left out", "b.vcf: PHOTO left out"])
     expect(outcome?.document).toMatchObject({ files: [{ warnings: person.importWarnings }, {}] })
     const take = person.importFile.bind(person)
     person.importFile = async (bytes) => {

@@ -46,7 +46,7 @@ export function readCards(bytes: Uint8Array): readonly ImportedCard[] {
     throw new RecordError("VCARD_TOO_LARGE", "the file is larger than 4 MiB")
   }
   const json = readJson(bytes)
-  const cards = json === undefined ? readCardLines(bytes).map(importLines) : importJson(json)
+  const cards = json === undefined ? wholeCards(bytes).map(importLines) : importJson(json)
   if (cards.length > 0) return cards
   throw new RecordError("VCARD_INVALID", "no card in this file")
 }
@@ -129,9 +129,16 @@ function importJsContact(json: JsonValue): ImportedCard {
   return { name: fullName(readName(card.name)), card, warnings: [] }
 }
 
-function importLines({ properties, isCutShort }: CardLines): ImportedCard {
+/** What there is of a card that the file ends in might replace a name with half of one. */
+function wholeCards(bytes: Uint8Array): readonly CardLines[] {
+  const cards = readCardLines(bytes)
+  const whole = cards.filter(({ isCutShort }) => !isCutShort)
+  if (cards.length === 0 || whole.length > 0) return whole
+  throw new RecordError("VCARD_INVALID", "the card is cut short: the file ends before END:VCARD")
+}
+
+function importLines({ properties }: Pick<CardLines, "properties">): ImportedCard {
   const builder = new CardBuilder(properties)
-  if (isCutShort) builder.warnings.add("the card is cut short: the file ends before END:VCARD")
   for (const property of properties) {
     if (IGNORED.has(property.name) || builder.isTaken(property)) continue
     if (property.name === "FN" && property.params.get("DERIVED")?.[0]?.toLowerCase() === "true")

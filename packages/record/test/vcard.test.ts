@@ -178,10 +178,15 @@ describe("vCard in", () => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code: "VCARD_INVALID" }))
   })
 
-  test("a card that is cut short is taken with a warning", () => {
-    const [card] = read("BEGIN:VCARD\nFN:A\nTEL:+1")
-    expect(card?.card).toMatchObject({ name: { full: "A" } })
-    expect(card?.warnings).toEqual([expect.stringMatching(/cut short.*END:VCARD/)])
+  test("[C5] a card that is cut short is refused with the reason, whole ones before it are taken", () => {
+    const cut = "BEGIN:VCARD\nFN:A\nTEL:+1"
+    expect(() => read(cut)).toThrow(
+      expect.objectContaining({
+        code: "VCARD_INVALID",
+        message: expect.stringMatching(/cut short.*END:VCARD/),
+      }),
+    )
+    expect(read(`BEGIN:VCARD\nFN:B\nEND:VCARD\n${cut}`).map(({ name }) => name)).toEqual(["B"])
   })
 
   test("of more entries than can be kept it is said how many were left out", () => {
