@@ -105,6 +105,18 @@ export function readName(value: JsonValue | undefined): CardName | undefined {
   }
 }
 
+/** Likewise of a date. */
+export function readPartialDate(value: JsonValue | undefined): PartialDate {
+  if (value === undefined || !isObject(value)) return {}
+  const { year, month, day, utc } = value
+  return {
+    ...(typeof year === "number" ? { year } : {}),
+    ...(typeof month === "number" ? { month } : {}),
+    ...(typeof day === "number" ? { day } : {}),
+    ...(typeof utc === "string" ? { utc } : {}),
+  }
+}
+
 export function readComponentList(value: JsonValue | undefined): readonly Component[] {
   if (!Array.isArray(value)) return []
   return value.flatMap((item: JsonValue): readonly Component[] => {

@@ -8,7 +8,7 @@ import type { PartialDate } from "./jscontact.ts"
 /**
  * A date that may lack its year, month or day; with a time and a zone, a moment.
  *
- * @returns `undefined` for what is no date.
+ * @returns `undefined` for what is no date, and for a day that is in no calendar.
  */
 export function readDate(text: string): PartialDate | undefined {
   const written = text.trim()
@@ -16,6 +16,17 @@ export function readDate(text: string): PartialDate | undefined {
     const utc = readTimestamp(written)
     if (utc !== undefined) return { "@type": "Timestamp", utc }
   }
+  const date = readParts(written)
+  return date !== undefined && isInCalendar(date) ? date : undefined
+}
+
+/** Whether it is written as a date, and there is no such day. */
+export function isNoDay(text: string): boolean {
+  const date = readParts(text.trim())
+  return date !== undefined && !isInCalendar(date)
+}
+
+function readParts(written: string): PartialDate | undefined {
   const [date = ""] = written.split(/[T ]/)
   const match =
     /^(\d{4})-?(\d{2})-?(\d{2})$/.exec(date) ??
@@ -24,13 +35,19 @@ export function readDate(text: string): PartialDate | undefined {
     /^---()()(\d{2})$/.exec(date)
   if (match === null) return undefined
   const [, year, month, day] = match.map((digits) => (digits ? Number(digits) : undefined))
-  if (month !== undefined && (month < 1 || month > 12)) return undefined
-  if (day !== undefined && (day < 1 || day > 31)) return undefined
   return {
     ...(year === undefined ? {} : { year }),
     ...(month === undefined ? {} : { month }),
     ...(day === undefined ? {} : { day }),
   }
+}
+
+/** Whether there is such a day; without its year, in any year. */
+export function isInCalendar({ year, month = 1, day = 1 }: PartialDate): boolean {
+  if (month < 1 || month > 12 || day < 1) return false
+  const isLeap = year === undefined || (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+  const days = month === 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31
+  return day <= days
 }
 
 /** The basic form; `undefined` for what has none. */
@@ -61,6 +78,8 @@ export function readTimestamp(text: string): string | undefined {
   const zone = match[7] ?? "Z"
   const offset = /^([+-])(\d{2}):?(\d{2})?$/.exec(zone)
   const minutes = offset === null ? 0 : Number(offset[2]) * 60 + Number(offset[3] ?? 0)
+  if (!isInCalendar({ year, month, day }) || hour > 24 || minute > 59 || second > 60)
+    return undefined
   const moment = Date.UTC(year, month - 1, day, hour, minute, second)
   const utc = new Date(offset?.[1] === "-" ? moment + minutes * 60_000 : moment - minutes * 60_000)
   if (Number.isNaN(utc.getTime()) || utc.getUTCFullYear() > 9999 || utc.getUTCFullYear() < 1)

@@ -6,7 +6,7 @@
 
 import type { JsonValue } from "@fulcrum/codec/json"
 import { escapeText } from "./content-lines.ts"
-import { type CardJson, type PartialDate, readComponentList } from "./jscontact.ts"
+import { type CardJson, readComponentList, readPartialDate } from "./jscontact.ts"
 import { isObject } from "./registers.ts"
 import { ADDRESS_STRUCTURE, writeStructure } from "./vcard-address.ts"
 import { writeDate, writeTimestamp } from "./vcard-dates.ts"
@@ -216,19 +216,15 @@ function writeAnniversary({ kind, date }: CardJson): Written | undefined {
     ["wedding", "ANNIVERSARY"],
   ]).get(String(kind))
   if (name === undefined || date === undefined || !isObject(date)) return undefined
-  const { year, month, day, utc, "@type": _, ...others } = date
-  if (Object.keys(others).length > 0) return undefined
-  const partial: PartialDate = {
-    ...(typeof year === "number" ? { year } : {}),
-    ...(typeof month === "number" ? { month } : {}),
-    ...(typeof day === "number" ? { day } : {}),
-    ...(typeof utc === "string" ? { utc } : {}),
-  }
+  if (Object.keys(date).some((field) => !DATE_FIELDS.has(field))) return undefined
+  const partial = readPartialDate(date)
   const value = writeDate(partial)
   if (value === undefined) return undefined
   const params: Params = partial.utc === undefined ? [] : [["VALUE", ["timestamp"]]]
   return { name, value, params, fields: ["kind", "date"] }
 }
+
+const DATE_FIELDS: ReadonlySet<string> = new Set(["@type", "year", "month", "day", "utc"])
 
 function writeNote({ note, created, author }: CardJson): Written | undefined {
   if (typeof note !== "string") return undefined

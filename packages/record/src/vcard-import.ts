@@ -15,9 +15,10 @@ import { addEntry, CardBuilder, type Section } from "./card-builder.ts"
 import { CARDS_MAX, type CardLines, readCardLines } from "./content-lines.ts"
 import { type DocumentId, documentId, type Edit } from "./documents.ts"
 import { isList, readJCard } from "./jcard.ts"
-import { type CardJson, checkCard, fullName, readName } from "./jscontact.ts"
+import { type CardJson, checkCard, fullName, readName, readPartialDate } from "./jscontact.ts"
 import { RecordError } from "./record-error.ts"
 import { isObject, REGISTER_BYTES_MAX, valueAt } from "./registers.ts"
+import { isInCalendar } from "./vcard-dates.ts"
 import { HANDLERS, MEDIA } from "./vcard-properties.ts"
 
 /** One file. */
@@ -122,11 +123,29 @@ function importJson(json: JsonValue): readonly ImportedCard[] {
 }
 
 function importJsContact(json: JsonValue): ImportedCard {
-  const card = checkCard(json)
+  const { card, warnings } = withPossibleDates(checkCard(json))
   if (Object.keys(card).length === 0) {
     throw new RecordError("VCARD_INVALID", "the card is empty")
   }
-  return { name: fullName(readName(card.name)), card, warnings: [] }
+  return { name: fullName(readName(card.name)), card, warnings }
+}
+
+/** Without anniversaries on days that are in no calendar. */
+function withPossibleDates(card: CardJson): Pick<ImportedCard, "card" | "warnings"> {
+  const { anniversaries, ...others } = card
+  if (anniversaries === undefined || !isObject(anniversaries)) return { card, warnings: [] }
+  const all = Object.entries(anniversaries)
+  const possible = all.filter(([, entry]) => {
+    // Another calendar has other days.
+    const isKnown = valueAt(entry, ["date", "calendarScale"]) === undefined
+    return !isKnown || isInCalendar(readPartialDate(valueAt(entry, ["date"])))
+  })
+  if (possible.length === all.length) return { card, warnings: [] }
+  return {
+    card:
+      possible.length === 0 ? others : { ...others, anniversaries: Object.fromEntries(possible) },
+    warnings: ["anniversaries left out: there is no such day"],
+  }
 }
 
 /** What there is of a card that the file ends in might replace a name with half of one. */

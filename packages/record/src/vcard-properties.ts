@@ -23,7 +23,7 @@ import {
   readStructure,
   type Structure,
 } from "./vcard-address.ts"
-import { readDate, readTimestamp } from "./vcard-dates.ts"
+import { isNoDay, readDate, readTimestamp } from "./vcard-dates.ts"
 import { mediaUri } from "./vcard-media.ts"
 
 /** Puts what a property says into the card; `false` if it cannot: it is then kept as it was. */
@@ -76,8 +76,13 @@ const uri =
 const anniversary =
   (kind: string): Handler =>
   (property, builder) => {
-    const date = readDate(unescapeText(property.value))
-    if (date === undefined) return false
+    const written = unescapeText(property.value)
+    const date = readDate(written)
+    if (date === undefined) {
+      if (!isNoDay(written)) return false
+      builder.warnings.add(`${property.name} left out: there is no such day`)
+      return true
+    }
     const omitted = property.params.get("X-APPLE-OMIT-YEAR")?.[0]
     const { year, ...yearless } = date
     const isOmitted = omitted !== undefined && `${year}` === omitted

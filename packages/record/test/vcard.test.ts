@@ -189,6 +189,28 @@ describe("vCard in", () => {
     expect(read(`BEGIN:VCARD\nFN:B\nEND:VCARD\n${cut}`).map(({ name }) => name)).toEqual(["B"])
   })
 
+  test("a day that is in no calendar is left out with a warning, words for one are kept", () => {
+    const left = "BDAY left out: there is no such day"
+    for (const day of ["19850231", "99999999", "1985-02-29", "--0431", "19850231T120000Z"]) {
+      const [card] = read(`BEGIN:VCARD\nFN:A\nBDAY:${day}\nEND:VCARD`)
+      expect(card, day).toMatchObject({ card: { name: { full: "A" } }, warnings: [left] })
+      expect(Object.keys(card?.card ?? {}), day).toEqual(["name"])
+    }
+    const date = { year: 1985, month: 2, day: 31 }
+    const birth = { kind: "birth", date }
+    const json = JSON.stringify({ name: { full: "A" }, anniversaries: { birth } })
+    expect(read(json)[0]).toMatchObject({ warnings: [expect.stringContaining("no such day")] })
+    expect(read(json)[0]?.card).toEqual({ name: { full: "A" } })
+    for (const day of ["19840229", "--0229", "1985-02", "19850228T120000Z"]) {
+      expect(lines(`BDAY:${day}`).anniversaries, day).toBeDefined()
+    }
+    for (const words of ["circa 1800", "31.02.1985", "T102200"]) {
+      expect(lines(`BDAY:${words}`), words).toEqual({
+        vCardProps: [["bday", {}, "unknown", words]],
+      })
+    }
+  })
+
   test("of more entries than can be kept it is said how many were left out", () => {
     const phones = Array.from({ length: 250 }, (_, at) => `TEL:+49 30 ${1000 + at}`)
     const text = ["BEGIN:VCARD", "VERSION:4.0", "FN:Ada", ...phones, "END:VCARD", ""].join("\r\n")
