@@ -111,7 +111,20 @@ describe("the record", () => {
     const bytes = bytesToBase64url(utf8ToBytes("BEGIN:VCARD"))
     const { outcome, text } = await run("import", { files: [{ name: "me.vcf", bytes }] })
     expect(outcome?.document).toMatchObject({ files: [{ file: "me.vcf", cards: 2 }], held: [] })
-    expect(text).toContain("me.vcf: 1 field, from the first of 2 cards\n  card/name  11 bytes")
+    expect(text).toBe("me.vcf: 1 field, from the first of 2 cards\n  card/name  11 bytes")
+  })
+
+  test("import shows what it replaced", async () => {
+    const person = new MemoryPerson()
+    person.values.set("card/name", "Ada Blume")
+    const bytes = bytesToBase64url(utf8ToBytes("BEGIN:VCARD"))
+    const { outcome, text } = await run(
+      "import",
+      { files: [{ name: "me.vcf", bytes }] },
+      { person },
+    )
+    expect(outcome?.document).toMatchObject({ files: [{ fields: [{ before: "Ada Blume" }] }] })
+    expect(text).toContain("an import back:\n  card/name  Ada Blume  →  11 bytes")
   })
 
   test("import says of which file it warns, and which it cannot take", async () => {

@@ -11,7 +11,6 @@ import type {
   ConnectRequest,
   DeviceRow,
   EditResult,
-  FieldValue,
   HistoryRow,
   ImportResult,
   MovePreview,
@@ -86,8 +85,9 @@ export class MemoryPerson implements Person {
   }
 
   async importFile(bytes: Uint8Array): Promise<ImportResult> {
-    const fields: FieldValue[] = [{ path: "card/name", value: `${bytes.length} bytes` }]
-    for (const { path, value } of fields) if (value !== undefined) this.values.set(path, value)
+    const [path, value] = ["card/name", `${bytes.length} bytes`]
+    const fields = [{ path, value, before: this.values.get(path) }]
+    this.values.set(path, value)
     return { cards: 2, fields, warnings: this.importWarnings }
   }
 

@@ -25,7 +25,7 @@ import { EditTurns } from "./edit-turns.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
-import type { EditResult, FieldValue, HistoryRow, ImportResult } from "./person.ts"
+import type { EditResult, HistoryRow, ImportedField, ImportResult } from "./person.ts"
 import type { AttachmentItem } from "./record-items.ts"
 import { type Relationships, reachesOf } from "./relationships.ts"
 import { type UndoLog, undoableParts } from "./undo-log.ts"
@@ -101,14 +101,15 @@ export class Editing {
     const cards = readCards(bytes)
     const [first] = cards
     if (first === undefined) return { cards: 0, fields: [], warnings: [] }
-    let fields: readonly FieldValue[] = []
+    let fields: readonly ImportedField[] = []
     await this.#edit(async ({ documents, actor }) => {
       const edits = cardEdits(first.card, await documents.read(CARD_DOCUMENT))
       const change = await editDocument(documents, { document: CARD_DOCUMENT, edits, actor })
       if (change === undefined) return []
-      fields = change.wrote.map(({ path, value }) => ({
+      fields = change.wrote.map(({ path, value }, at) => ({
         path: formatPath({ document: CARD_DOCUMENT, path }),
         value,
+        before: change.overwrote[at]?.value,
       }))
       return [change]
     })

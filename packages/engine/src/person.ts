@@ -17,10 +17,15 @@ export interface FieldValue {
   readonly value: JsonValue | undefined
 }
 
+export interface ImportedField extends FieldValue {
+  /** What it replaced; `undefined`: nothing was there. */
+  readonly before: JsonValue | undefined
+}
+
 export interface ImportResult {
   /** How many cards the file held; the first is the one that was taken. */
   readonly cards: number
-  readonly fields: readonly FieldValue[]
+  readonly fields: readonly ImportedField[]
   /** What of it was left out, or is missing, and why; without values. */
   readonly warnings: readonly string[]
 }

@@ -56,7 +56,7 @@ export function readCards(bytes: Uint8Array): readonly ImportedCard[] {
  * The edits that bring an imported card into the record.
  *
  * What the record has already is not doubled; an id that is taken by something else gets the
- * next number; the name and other single values replace those there.
+ * next number; the name, the birthday and other single values replace those there.
  *
  * @param existing - The `card` document as it reads now.
  */
@@ -69,12 +69,41 @@ export function cardEdits(card: CardJson, existing: JsonValue | undefined): read
     }
     const before = valueAt(existing, [name])
     const section: Section = before !== undefined && isObject(before) ? { ...before } : {}
+    const single = name === "anniversaries" ? Object.entries(section).filter(isSingle) : []
     for (const [id, entry] of Object.entries(value)) {
+      const there = isObject(entry) ? takeSame(single, [id, entry]) : undefined
+      if (there !== undefined && isObject(entry)) {
+        for (const [field, part] of Object.entries(entry))
+          edits.push({ op: "set", path: [name, there, field], value: part })
+        continue
+      }
       const given = addEntry(section, id, entry)
       if (given !== undefined) edits.push({ op: "set", path: [name, given], value: entry })
     }
   }
   return edits
+}
+
+type Named = readonly [id: string, entry: JsonValue]
+
+/** A birth and a death: of each there is one. */
+function isSingle(anniversary: Named): boolean {
+  return ["birth", "death"].includes(kindOf(anniversary))
+}
+
+function kindOf([id, entry]: Named): string {
+  return String(valueAt(entry, ["kind"]) ?? id)
+}
+
+/** Takes from those there the one that a new one is, or replaces; an equal date first. */
+function takeSame(there: Named[], one: Named): string | undefined {
+  const isSame = (other: Named) => kindOf(other) === kindOf(one)
+  const date = (of: Named) => canonicalJson(valueAt(of[1], ["date"]) ?? null)
+  const found = there.find((other) => isSame(other) && date(other) === date(one))
+  const taken = found ?? there.find(isSame)
+  if (taken === undefined) return undefined
+  there.splice(there.indexOf(taken), 1)
+  return taken[0]
 }
 
 /** Properties that are maps from an id to an entry. */

@@ -361,6 +361,22 @@ describe("import into the record", () => {
   })
 })
 
+test("[C8] a second birthday replaces the first, where that is and with what else is there", () => {
+  const birth = (year: number) => ({ kind: "birth", date: { year } })
+  const wedding = { kind: "wedding", date: { year: 2011 } }
+  const place = { full: "Paris" }
+  const now = { anniversaries: { b: { ...birth(1985), place }, wedding } }
+  const edits = cardEdits({ anniversaries: { birth: birth(1986) } }, now)
+  expect(edits).toEqual([
+    { op: "set", path: ["anniversaries", "b", "kind"], value: "birth" },
+    { op: "set", path: ["anniversaries", "b", "date"], value: { year: 1986 } },
+  ])
+  const again = { kind: "wedding", date: { year: 2020 } }
+  expect(cardEdits({ anniversaries: { wedding: again } }, now)).toEqual([
+    { op: "set", path: ["anniversaries", "wedding-2"], value: again },
+  ])
+})
+
 describe("corpora", () => {
   test("every real export is read, and its export reads the same", (context) => {
     const folder = corpus("ez-vcard")

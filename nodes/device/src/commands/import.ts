@@ -39,10 +39,17 @@ function aboutFile(error: unknown, file: string): unknown {
 
 function fileText({ file, cards, fields }: ImportResult & { readonly file: string }): string {
   const taken = `${file}: ${counted(fields.length, "field")}`
+  const replaced = fields.filter(({ before }) => before !== undefined)
+  const fresh = fields.filter(({ before }) => before === undefined)
   return lines(
     cards > 1 ? `${taken}, from the first of ${cards} cards` : taken,
     table(
-      fields.map(({ path, value }) => [path, valueText(value)]),
+      fresh.map(({ path, value }) => [path, valueText(value)]),
+      { indent: "  " },
+    ),
+    replaced.length === 0 ? undefined : "Replaced; `fulcrum undo` takes an import back:",
+    table(
+      replaced.map(({ path, before, value }) => [path, valueText(before), "→", valueText(value)]),
       { indent: "  " },
     ),
   )
