@@ -35,16 +35,19 @@ export const WRONG_USAGE = 2
 
 const CHARS_MAX = 600
 
-/** Told by Node about files; never with a value. */
-const SYSTEM_ERRORS: ReadonlyMap<string, string> = new Map([
-  ["ENOENT", "there is no such file or folder"],
-  ["EACCES", "the file or folder may not be used by you"],
-  ["EPERM", "the file or folder may not be used by you"],
-  ["EISDIR", "that is a folder, not a file"],
-  ["ENOTDIR", "part of that path is a file, not a folder"],
-  ["ENOSPC", "the disk is full"],
-  ["EROFS", "the disk can only be read"],
-  ["EMFILE", "too many files are open"],
+const CHECK = "check the path and try again"
+const ALLOW = "check who owns it and its permissions, or choose another"
+
+/** Told by Node about files, never with a value; and what to do. */
+const SYSTEM_ERRORS: ReadonlyMap<string, readonly [happened: string, todo: string]> = new Map([
+  ["ENOENT", ["there is no such file or folder", CHECK]],
+  ["EACCES", ["the file or folder may not be used by you", ALLOW]],
+  ["EPERM", ["the file or folder may not be used by you", ALLOW]],
+  ["EISDIR", ["that is a folder, not a file", CHECK]],
+  ["ENOTDIR", ["part of that path is a file, not a folder", CHECK]],
+  ["ENOSPC", ["the disk is full", "make room on it and try again"]],
+  ["EROFS", ["the disk can only be read", "mount it for writing, or choose another folder"]],
+  ["EMFILE", ["too many files are open", "end other programs and try again"]],
 ])
 
 /** What a failure is to a person; never holds a stack, a value or a key. */
@@ -55,8 +58,9 @@ export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error) || code === undefined) return internal(error)
   const system = SYSTEM_ERRORS.get(code)
   if (system !== undefined) {
+    const [happened, todo] = system
     const path = "path" in error && typeof error.path === "string" ? ` (${error.path})` : ""
-    return { code: "FILE_IO", message: `${system}${path}`, todo: "check the path and try again" }
+    return { code: "FILE_IO", message: `${happened}${path}`, todo }
   }
   if (!/^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(code) || code.startsWith("ERR_")) return internal(error)
   return { code, message: error.message, todo: TODO_BY_CODE.get(code) ?? "try again" }

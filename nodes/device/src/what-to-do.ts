@@ -10,7 +10,11 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["STORE_CORRUPT", "run `fulcrum doctor --repair`, then `fulcrum sync`"],
   ["STORE_FULL", "make room on the disk; nothing that was kept is lost"],
   ["STORE_BUSY", "wait a moment and try again"],
-  ["STORE_IO", "check the disk and the folder's permissions"],
+  [
+    "STORE_DENIED",
+    "make folder and disk writable for you (`chmod -R u+rwX FOLDER`, or another owner), or choose another with --home",
+  ],
+  ["STORE_IO", "check the disk"],
   ["VAULT_DAMAGED", "run `fulcrum doctor --repair`, then `fulcrum sync`"],
   [
     "REPAIR_RECORD_LOST",

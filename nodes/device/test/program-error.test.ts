@@ -42,6 +42,8 @@ test("the system's errors about files are told with the path", () => {
     code: "FILE_IO",
     message: "there is no such file or folder (/a)",
   })
+  const denied = Object.assign(new Error("EACCES: mkdir"), { code: "EACCES", path: "/a" })
+  expect(failureOf(denied).todo).toContain("permissions")
 })
 
 test("Node's own codes are mistakes of ours", () => {

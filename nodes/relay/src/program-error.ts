@@ -42,7 +42,11 @@ export const REMEDIES: Readonly<Record<string, readonly [happened: string, remed
     "restore the data folder from a backup, or move it away: clients fill a new relay again",
   ],
   STORE_FULL: ["the disk is full", "make room and start again"],
-  STORE_IO: ["the disk failed", "check the disk and the folder's permissions"],
+  STORE_DENIED: [
+    "the data folder, or its disk, may not be written to",
+    "make both writable for this program's user, or choose another folder with --home",
+  ],
+  STORE_IO: ["the disk failed", "check the disk"],
   VAULT_DAMAGED: [
     "the store has holes or foreign records",
     "restore the data folder from a backup, or move it away: clients fill a new relay again",

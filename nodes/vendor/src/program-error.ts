@@ -37,7 +37,11 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["STORE_CORRUPT", "restore the folder from a backup"],
   ["STORE_FULL", "make room on the disk; nothing that was acknowledged is lost"],
   ["STORE_BUSY", "wait a moment and try again"],
-  ["STORE_IO", "check the disk and the folder's permissions"],
+  [
+    "STORE_DENIED",
+    "make folder and disk writable for this program's user, or choose another folder with --home",
+  ],
+  ["STORE_IO", "check the disk"],
   ["VAULT_DAMAGED", "restore the folder from a backup"],
   ["VAULT_KEY_WRONG", "put back the vault.key that belongs to this folder"],
   ["VENDOR_ABSENT", "begin with `fulcrum-vendor init --name NAME`"],
@@ -62,16 +66,19 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["NET_ADDRESS_IN_USE", "choose another port with --listen"],
 ])
 
-/** Told by Node about files; never with a value. */
-const SYSTEM_ERRORS: ReadonlyMap<string, string> = new Map([
-  ["ENOENT", "there is no such file or folder"],
-  ["EACCES", "the file or folder may not be used by you"],
-  ["EPERM", "the file or folder may not be used by you"],
-  ["EISDIR", "that is a folder, not a file"],
-  ["ENOTDIR", "part of that path is a file, not a folder"],
-  ["ENOSPC", "the disk is full"],
-  ["EROFS", "the disk can only be read"],
-  ["EEXIST", "it is there already"],
+const CHECK = "check the path and try again"
+const ALLOW = "check who owns it and its permissions, or choose another"
+
+/** Told by Node about files, never with a value; and what to do. */
+const SYSTEM_ERRORS: ReadonlyMap<string, readonly [happened: string, todo: string]> = new Map([
+  ["ENOENT", ["there is no such file or folder", CHECK]],
+  ["EACCES", ["the file or folder may not be used by you", ALLOW]],
+  ["EPERM", ["the file or folder may not be used by you", ALLOW]],
+  ["EISDIR", ["that is a folder, not a file", CHECK]],
+  ["ENOTDIR", ["part of that path is a file, not a folder", CHECK]],
+  ["ENOSPC", ["the disk is full", "make room on it and try again"]],
+  ["EROFS", ["the disk can only be read", "mount it for writing, or choose another folder"]],
+  ["EEXIST", ["it is there already", CHECK]],
 ])
 
 /** What a failure is to a person; never holds a stack, a value or a key. */
@@ -81,8 +88,9 @@ export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error) || code === undefined) return internal(error)
   const system = SYSTEM_ERRORS.get(code)
   if (system !== undefined) {
+    const [happened, todo] = system
     const path = "path" in error && typeof error.path === "string" ? ` (${error.path})` : ""
-    return { code: "FILE_IO", message: `${system}${path}`, todo: "check the path and try again" }
+    return { code: "FILE_IO", message: `${happened}${path}`, todo }
   }
   if (!/^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(code) || code.startsWith("ERR_")) return internal(error)
   return { code, message: error.message, todo: TODO_BY_CODE.get(code) ?? "try again" }

@@ -69,6 +69,7 @@ export type StoreErrorCode =
   | "STORE_LOCKED"
   | "STORE_CORRUPT"
   | "STORE_FULL"
+  | "STORE_DENIED"
   | "STORE_BUSY"
   | "STORE_IO"
   | "STORE_CLOSED"

@@ -28,8 +28,11 @@ export function toStoreError(error: unknown): unknown {
     case "LEVEL_DATABASE_NOT_OPEN":
     case "LEVEL_ITERATOR_NOT_OPEN":
       return new StoreError("STORE_CLOSED", "the store is closed", cause)
-    default:
+    default: {
+      const denied = denialOf(error)
+      if (denied !== undefined) return new StoreError("STORE_DENIED", denied, cause)
       return new StoreError("STORE_IO", "the disk failed", cause)
+    }
   }
 }
 
@@ -40,4 +43,19 @@ function levelCode(error: unknown): string | undefined {
     if ("code" in at && typeof at.code === "string") found = at.code
   }
   return found
+}
+
+/** What the system does not let this user do, or anybody; LevelDB says it in words alone. */
+function denialOf(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const code = "code" in at ? at.code : undefined
+    if (code === "EROFS" || /read-only file system/i.test(at.message)) {
+      return "the disk can only be read"
+    }
+    const isForbidden = code === "EACCES" || code === "EPERM"
+    if (isForbidden || /permission denied|operation not permitted/i.test(at.message)) {
+      return "the data folder may not be written to by you"
+    }
+  }
+  return undefined
 }

@@ -63,7 +63,7 @@ export interface LevelStoreOptions {
 
 type Database = Level<Uint8Array, Uint8Array>
 
-/** @throws {StoreError} `STORE_LOCKED`, `STORE_CORRUPT`, `STORE_FULL`, `STORE_IO` */
+/** @throws {StoreError} `STORE_LOCKED`, `STORE_CORRUPT`, `STORE_FULL`, `STORE_DENIED`, `STORE_IO` */
 export async function openLevelStore(options: LevelStoreOptions): Promise<Store> {
   const { folder, damaged = "refuse" } = options
   let lock: AsyncDisposable | undefined
