@@ -23,7 +23,7 @@ import {
   makeFolder,
   removeStore,
 } from "@fulcrum/store/data-folder"
-import { codeOf, ProgramError } from "./program-error.ts"
+import { codeOf, failureOf, ProgramError } from "./program-error.ts"
 
 export interface Home {
   readonly folder: string
@@ -73,10 +73,10 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
  * unless it is empty or a device's.
  *
  * @returns `undefined` if a device was begun in it before.
- * @throws {ProgramError} `FILE_IO`: it is a file; `HOME_FOREIGN`: others keep something in it.
+ * @throws {ProgramError} `FILE_IO`: it is a file, or cannot be made; `HOME_FOREIGN`: others keep something in it.
  */
 export async function makeHome({ folder }: Home): Promise<NewHome | undefined> {
-  const state = await lookAtFolder(folder, NAMES)
+  const state = await lookAtFolder(folder, NAMES).catch((error) => notMade(error, folder))
   if (state === "file") {
     throw new ProgramError(
       "FILE_IO",
@@ -91,10 +91,23 @@ export async function makeHome({ folder }: Home): Promise<NewHome | undefined> {
       "choose a new or an empty folder with --home",
     )
   }
-  const made = await makeFolder(folder)
+  const made = await makeFolder(folder).catch((error) => notMade(error, folder))
   // One that was there already keeps its mode otherwise.
   await chmod(folder, OWNER_ONLY)
   return state === "ours" ? undefined : { made }
+}
+
+/** Of a place where it makes everything itself, as `/proc`, the system says that it is not there. */
+function notMade(error: unknown, folder: string): never {
+  const { code, message } = failureOf(error)
+  if (code !== "FILE_IO") throw error
+  const why = codeOf(error) === "ENOENT" ? `nothing can be put there (${folder})` : message
+  throw new ProgramError(
+    "FILE_IO",
+    `the data folder cannot be made: ${why}`,
+    "choose another folder with --home",
+    { cause: error },
+  )
 }
 
 /** Takes away what came to nothing, with the folders that were made for it. */
@@ -147,7 +160,8 @@ async function isThere(path: string): Promise<boolean> {
     await access(path)
     return true
   } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error
+    // That a part of the path is a file is told when the folder is to be made.
+    if (codeOf(error) !== "ENOENT" && codeOf(error) !== "ENOTDIR") throw error
     return false
   }
 }

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, test } from "vitest"
-import { findHome, makeHome } from "../src/home.ts"
+import { findHome, makeHome, requireKey, requireStore } from "../src/home.ts"
 
 const linux = { platform: "linux", env: {}, userFolder: "/home/ada" } as const
 
@@ -38,6 +38,25 @@ test("a file in the folder's place is told as such", async () => {
     code: "FILE_IO",
     message: `that is a file, not a folder (${file})`,
   })
+  await rm(folder, { recursive: true })
+})
+
+test("a place where no folder can be is told in one line, with what to do", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "fulcrum-home-"))
+  const file = join(folder, "file")
+  await writeFile(file, "")
+  const places = [join(file, "below"), join(folder, "n".repeat(300))]
+  if (process.platform === "linux") places.push("/proc/nope")
+  for (const place of places) {
+    await expect(makeHome(findHome(place)), place).rejects.toMatchObject({
+      code: "FILE_IO",
+      message: expect.stringMatching(/^the data folder cannot be made: .+\(.+\)$/),
+      todo: "choose another folder with --home",
+    })
+  }
+  // What is looked at before does not tell it as something else.
+  await requireKey(findHome(join(file, "below")))
+  await requireStore(findHome(join(file, "below")))
   await rm(folder, { recursive: true })
 })
 

@@ -18,7 +18,7 @@ import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { type JsonValue, parseJson } from "@fulcrum/codec/json"
 import { lookAtFolder, makeFolder } from "@fulcrum/store/data-folder"
 import { readPrivateFile, writePrivateFile } from "./private-file.ts"
-import { codeOf, ProgramError } from "./program-error.ts"
+import { codeOf, failureOf, ProgramError } from "./program-error.ts"
 
 export interface Home {
   readonly folder: string
@@ -56,10 +56,10 @@ export function findHome(chosen: string | undefined, here: Surroundings = thisMa
  * Makes the folder, for its owner alone. One that was there keeps its mode and is not touched
  * unless it is empty or a vendor's.
  *
- * @throws {ProgramError} `FILE_IO`: it is a file; `HOME_FOREIGN`: others keep something in it.
+ * @throws {ProgramError} `FILE_IO`: it is a file, or cannot be made; `HOME_FOREIGN`: others keep something in it.
  */
 export async function makeHome({ folder }: Home): Promise<void> {
-  const state = await lookAtFolder(folder, NAMES)
+  const state = await lookAtFolder(folder, NAMES).catch((error) => notMade(error, folder))
   if (state === "file") {
     throw new ProgramError(
       "FILE_IO",
@@ -74,9 +74,22 @@ export async function makeHome({ folder }: Home): Promise<void> {
       "choose a new or an empty folder with --home",
     )
   }
-  await makeFolder(folder)
+  await makeFolder(folder).catch((error) => notMade(error, folder))
   // One that was there already keeps its mode otherwise.
   await chmod(folder, OWNER_ONLY)
+}
+
+/** Of a place where it makes everything itself, as `/proc`, the system says that it is not there. */
+function notMade(error: unknown, folder: string): never {
+  const { code, message } = failureOf(error)
+  if (code !== "FILE_IO") throw error
+  const why = codeOf(error) === "ENOENT" ? `nothing can be put there (${folder})` : message
+  throw new ProgramError(
+    "FILE_IO",
+    `the data folder cannot be made: ${why}`,
+    "choose another folder with --home",
+    { cause: error },
+  )
 }
 
 /** Whether there are books, whatever became of their key. */

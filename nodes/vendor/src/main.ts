@@ -204,10 +204,17 @@ function shared(one: Command): Command {
         const message = text.replace(/^error: /, "").trim()
         // A group without its command: commander shows the help instead of an error.
         if (message.startsWith("Usage:")) return write(`${message}\n`)
-        const failure = { code: "USAGE", message, todo: "see `fulcrum-vendor --help`" }
+        const missing = /^required option '(.+)' not specified$/.exec(message)?.[1]
+        const help = `see \`${nameOf(one)} --help\``
+        const todo = missing === undefined ? help : `add ${missing}; ${help}`
+        const failure = { code: "USAGE", message, todo }
         write(`${describeFailure(failure, isJson)}\n`)
       },
     })
+}
+
+function nameOf(one: Command): string {
+  return one.parent ? `${nameOf(one.parent)} ${one.name()}` : one.name()
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

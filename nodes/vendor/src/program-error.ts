@@ -76,6 +76,8 @@ const SYSTEM_ERRORS: ReadonlyMap<string, readonly [happened: string, todo: strin
   ["EPERM", ["the file or folder may not be used by you", ALLOW]],
   ["EISDIR", ["that is a folder, not a file", CHECK]],
   ["ENOTDIR", ["part of that path is a file, not a folder", CHECK]],
+  ["ENAMETOOLONG", ["that path is too long", CHECK]],
+  ["ELOOP", ["links in that path go round in a circle", CHECK]],
   ["ENOSPC", ["the disk is full", "make room on it and try again"]],
   ["EROFS", ["the disk can only be read", "mount it for writing, or choose another folder"]],
   ["EEXIST", ["it is there already", CHECK]],

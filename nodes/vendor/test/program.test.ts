@@ -88,6 +88,12 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
+test("an option that is missing is named, with the help of its command", async () => {
+  const { status, errors } = await run("init")
+  expect(status).toBe(2)
+  expect(errors).toMatch(/USAGE .+; add --name <name>; see `fulcrum-vendor init --help`\n$/)
+})
+
 describe("the program", () => {
   test("before init it says what to do, in one line", async () => {
     const { status, output, errors } = await run("customers")
