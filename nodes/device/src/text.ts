@@ -8,8 +8,6 @@
  *
  * @module
  */
-import type { JsonValue } from "@fulcrum/codec/json"
-
 export type Tone = "good" | "bad" | "busy" | "quiet" | "strong"
 
 const END = "\ue000"
@@ -73,20 +71,6 @@ export function table(
 /** Paragraphs and tables, one under another; empty ones are left out. */
 export function lines(...parts: readonly (string | undefined)[]): string {
   return parts.filter((part) => part !== undefined && part !== "").join("\n")
-}
-
-/** A value in one cell: text as it is, a name or an address by its `full`, the rest as JSON. */
-export function valueText(value: JsonValue | undefined): string {
-  if (value === undefined) return tone("quiet", "(nothing)")
-  if (typeof value === "string") return value
-  if (typeof value !== "object" || value === null) return JSON.stringify(value)
-  if (!Array.isArray(value)) {
-    const full = Object.entries(value).find(([name]) => name === "full")?.[1]
-    if (typeof full === "string") return full
-    const parts: readonly unknown[] = Object.values(value)
-    if (parts.length === 1 && typeof parts[0] === "string") return parts[0]
-  }
-  return JSON.stringify(value)
 }
 
 /** A term of the W3C's vocabularies without where it is defined; anything else whole. */

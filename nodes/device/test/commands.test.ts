@@ -84,6 +84,24 @@ describe("the record", () => {
     )
   })
 
+  test("get shows a name and an address in one line, and with --json as they are", async () => {
+    const person = new MemoryPerson()
+    const card = {
+      name: { components: [{ kind: "given", value: "Ada" }], full: "Ada Rose" },
+      addresses: {
+        home: { components: [{ kind: "locality", value: "Bern" }], contexts: { private: true } },
+      },
+    }
+    person.values.set("card", card)
+    const { outcome, text } = await run("get", { path: "card" }, { person })
+    expect(text.split("\n").map((row) => row.split(/ {2,}/))).toEqual([
+      ["card/name", "Ada Rose"],
+      ["card/addresses/home", "Bern"],
+      ["card/addresses/home/contexts/private", "true"],
+    ])
+    expect(outcome?.document).toEqual(card)
+  })
+
   test("nothing there is null, and a note", async () => {
     const { outcome, io } = await run("get", { path: "card/name" })
     expect(outcome).toEqual({ document: null, text: "" })

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { counted, listed, paint, table, termText, tone, valueText } from "../src/text.ts"
+import { counted, listed, paint, table, termText, tone } from "../src/text.ts"
 
 test("columns align by what is seen, not by the marks of colours", () => {
   const text = table([
@@ -17,15 +17,6 @@ test("colours appear only where they are asked for", () => {
 test("a company's name cannot move the cursor, start a line or turn the text around", () => {
   const text = paint(table([["Evil\u001b[2JCo\r\nfulcrum: \u202eok"]]), { color: true })
   expect(text).toBe("Evil\\u{1b}[2JCo fulcrum: \\u{202e}ok")
-})
-
-test("values are short: a name or an address by its full form, the rest as JSON", () => {
-  expect(valueText("+49 1")).toBe("+49 1")
-  expect(valueText({ full: "Seestrasse 2", components: [] })).toBe("Seestrasse 2")
-  expect(valueText({ address: "a@example.org" })).toBe("a@example.org")
-  expect(valueText({ a: 1, b: [true] })).toBe('{"a":1,"b":[true]}')
-  expect(valueText(["a"])).toBe('["a"]')
-  expect(paint(valueText(undefined), { color: false })).toBe("(nothing)")
 })
 
 test("counts and lists read as sentences", () => {

@@ -5,7 +5,8 @@
  */
 import type { BoardLine, BoardView, LineState } from "@fulcrum/engine/person"
 import type { CommandContext, Outcome } from "../command.ts"
-import { lines, type Tone, table, tone, valueText } from "../text.ts"
+import { lines, type Tone, table, tone } from "../text.ts"
+import { valueText } from "../value-text.ts"
 import { watch } from "./watch.ts"
 
 /** In the order in which they come; `rejected` ends a line wherever it is. */

@@ -11,7 +11,8 @@ import type {
   RequestedField,
 } from "@fulcrum/engine/person"
 import { type CommandContext, confirm, type Io, type Outcome } from "../command.ts"
-import { lines, listed, table, termText, tone, valueText } from "../text.ts"
+import { lines, listed, table, termText, tone } from "../text.ts"
+import { valueText } from "../value-text.ts"
 import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
 

@@ -7,7 +7,8 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import type { EditResult, FieldValue, Person, Reach } from "@fulcrum/engine/person"
 import type { CommandContext, Outcome } from "../command.ts"
 import { codeOf } from "../program-error.ts"
-import { lines, listed, table, tone, valueText } from "../text.ts"
+import { lines, listed, table, tone } from "../text.ts"
+import { partsText, TOLD_IN_FULL, valueText } from "../value-text.ts"
 import { stillHere } from "./held.ts"
 
 export async function get({ person, args, io }: CommandContext): Promise<Outcome> {
@@ -68,17 +69,21 @@ export async function history({ person, args }: CommandContext): Promise<Outcome
   }
 }
 
-/** Each value with its whole path, as `fulcrum set` takes it. */
+/** Each value with its whole path, as `fulcrum set` takes it; a name or an address in one line. */
 function leaves(value: JsonValue, path: string | undefined): readonly (readonly string[])[] {
   if (typeof value !== "object" || value === null) return [[path ?? "", valueText(value)]]
   const members = Object.entries(value)
   if (members.length === 0) return path === undefined ? [] : [[path, tone("quiet", "(empty)")]]
-  if (Array.isArray(value)) return [[path ?? "", JSON.stringify(value)]]
-  return members.flatMap(([name, member]) => {
+  if (Array.isArray(value)) return [[path ?? "", valueText(value)]]
+  const whole = path !== undefined && "components" in value ? partsText(value) : undefined
+  const row = path !== undefined && whole !== undefined ? [[path, whole]] : []
+  const others = members.filter(([name]) => whole === undefined || !TOLD_IN_FULL.has(name))
+  const below = others.flatMap(([name, member]) => {
     const segment = name.replaceAll("~", "~0").replaceAll("/", "~1")
     // A document's own name may hold a slash: it is no segment yet.
     return leaves(member, path === undefined ? name : `${path}/${segment}`)
   })
+  return [...row, ...below]
 }
 
 function edited(

@@ -7,7 +7,8 @@ import type { ImportResult } from "@fulcrum/engine/person"
 import { RecordError } from "@fulcrum/record/record-error"
 import type { CommandContext, Outcome } from "../command.ts"
 import { failureOf, ProgramError } from "../program-error.ts"
-import { counted, lines, table, valueText } from "../text.ts"
+import { counted, lines, table } from "../text.ts"
+import { valueText } from "../value-text.ts"
 import { stillHere } from "./held.ts"
 
 export async function importFiles(context: CommandContext): Promise<Outcome> {

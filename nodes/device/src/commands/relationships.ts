@@ -12,7 +12,8 @@ import type {
   WhoHasRow,
 } from "@fulcrum/engine/person"
 import type { CommandContext, Outcome } from "../command.ts"
-import { counted, lines, type Tone, table, termText, tone, valueText } from "../text.ts"
+import { counted, lines, type Tone, table, termText, tone } from "../text.ts"
+import { valueText } from "../value-text.ts"
 import { stateTone } from "./board.ts"
 import { stillHere } from "./held.ts"
 
