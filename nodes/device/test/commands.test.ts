@@ -180,6 +180,18 @@ describe("the record", () => {
   })
 })
 
+test("a move of what is not there says how to add it", async () => {
+  const person = new MemoryPerson()
+  const unknown = new RecordError("PATH_UNKNOWN", "no such path; did you mean card/addresses/home?")
+  person.planMove = () => Promise.reject(unknown)
+  const ran = run("move", { assignments: ["card/addresses/hmoe=B"] }, { person })
+  await expect(ran).rejects.toMatchObject({
+    code: "PATH_UNKNOWN",
+    message: unknown.message,
+    todo: expect.stringContaining("`fulcrum set`"),
+  })
+})
+
 describe("devices and relays", () => {
   test("pair shows the code, then the check words, and asks", async () => {
     const io = new MemoryIo(["yes"])

@@ -14,7 +14,7 @@ import type { Random } from "@fulcrum/crypto/random"
 import { mailboxName } from "@fulcrum/log/mailbox"
 import { addressParts } from "@fulcrum/net/address"
 import { publicKeyToPeerId } from "@fulcrum/net/peer-id"
-import { editsForSet, parsePath } from "@fulcrum/record/path"
+import { editsForSet, parsePath, requireEntry } from "@fulcrum/record/path"
 import { editDocument, getPath, type RecordChange } from "@fulcrum/record/record"
 import { valueAt } from "@fulcrum/record/registers"
 import { type LineProgress, lineState, type RelayedSpan } from "@fulcrum/relations/board"
@@ -193,6 +193,7 @@ export class Moves {
       const before = await getPath(step.documents, path)
       const edits = editsForSet(at, value)
       const { document } = at
+      requireEntry(at, await step.documents.read(document))
       const change = await editDocument(step.documents, { document, edits, actor: step.actor })
       step.keep(change)
       if (change !== undefined) changes.push(change)

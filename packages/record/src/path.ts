@@ -20,6 +20,7 @@ import {
   pathToKey,
   REGISTER_LIMITS,
   unescapeSegment,
+  valueAt,
 } from "./registers.ts"
 
 export interface RecordPath {
@@ -221,6 +222,29 @@ function readDocument(name: string): DocumentId {
     return documentId(name)
   } catch (cause) {
     throw new RecordError("PATH_MALFORMED", "no such document", { cause })
+  }
+}
+
+/**
+ * Requires of what is to be changed that its entry is there, unless none that is there resembles it:
+ * then it is a new one.
+ *
+ * @param current - The document as it reads now.
+ * @throws {RecordError} `PATH_UNKNOWN`, with the nearest that is there.
+ */
+export function requireEntry(
+  { document, path }: RecordPath,
+  current: JsonValue | undefined,
+  known: KnownPaths = KNOWN_PATHS,
+): void {
+  for (const [depth, id] of path.entries()) {
+    const above = path.slice(0, depth)
+    const entries = valueAt(current, above)
+    if (entries === undefined || !isObject(entries)) return
+    if (Object.hasOwn(entries, id) || nodeAt(document, above, known)?.kind !== "map") continue
+    const near = nearestName(id, Object.keys(entries))
+    if (near === undefined) return
+    throw unknown(formatPath({ document, path: [...above, near, ...path.slice(depth + 1)] }))
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { documentId } from "../src/documents.ts"
-import { checkValue, editsForSet, formatPath, parsePath } from "../src/path.ts"
+import { checkValue, editsForSet, formatPath, parsePath, requireEntry } from "../src/path.ts"
 import { RecordError } from "../src/record-error.ts"
 import { planUndo } from "../src/undo.ts"
 
@@ -39,6 +39,22 @@ describe("paths", () => {
     expect(() => parsePath(typed)).toThrow(
       expect.objectContaining({ code: "PATH_UNKNOWN", message: "no such path" }),
     )
+  })
+
+  test("[P6] an entry that is not there is unknown if one there is like it, else new", () => {
+    const card = { addresses: { home: { full: "A" }, work: { full: "B" } }, phones: {} }
+    const require = (typed: string) => requireEntry(parsePath(typed), card)
+    for (const typed of ["card/addresses/hmoe", "card/addresses/hmoe/full"]) {
+      const path = typed.replace("hmoe", "home")
+      expect(() => require(typed), typed).toThrow(
+        expect.objectContaining({ code: "PATH_UNKNOWN", path }),
+      )
+    }
+    // There, new beside what is not like it, the first of its kind, and no entry at all.
+    for (const typed of ["addresses/home", "addresses/cabin", "phones/home", "emails/1", "name"]) {
+      expect(() => require(`card/${typed}`), typed).not.toThrow()
+    }
+    expect(() => requireEntry(parsePath("card/addresses/home"), undefined)).not.toThrow()
   })
 
   test.each(["", "/card", "card//x", "card/~2", "card/keywords/__proto__", "card/".repeat(300)])(

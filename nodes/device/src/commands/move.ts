@@ -9,7 +9,7 @@
 import { equalJson } from "@fulcrum/codec/json"
 import type { BoardView, MovePreview, MoveRequest } from "@fulcrum/engine/person"
 import { type CommandContext, confirm, type Outcome } from "../command.ts"
-import { ProgramError } from "../program-error.ts"
+import { failureOf, ProgramError } from "../program-error.ts"
 import { counted, lines, listed, table, tone } from "../text.ts"
 import { valueText } from "../value-text.ts"
 import { boardText } from "./board.ts"
@@ -23,7 +23,7 @@ export async function move(context: CommandContext): Promise<Outcome> {
     assignments: args.texts("assignments").map(readAssignment),
     ...(from !== undefined && { from }),
   }
-  const preview = await person.planMove(request)
+  const preview = await person.planMove(request).catch(orAdd)
   const shown = { document: preview, text: previewText(preview) }
   if (args.flag("dryRun")) return shown
   const made = await madeBefore(context, preview)
@@ -33,6 +33,14 @@ export async function move(context: CommandContext): Promise<Outcome> {
   const begun = await person.move(request)
   const held = await settle()
   return outcomeOf((await person.board(begun.move)) ?? begun, held)
+}
+
+/** A move changes what is there. */
+function orAdd(error: unknown): never {
+  const { code, message } = failureOf(error)
+  if (code !== "PATH_UNKNOWN") throw error
+  const todo = "see `fulcrum get` for what is there to change; `fulcrum set` adds what is not"
+  throw new ProgramError(code, message, todo, { cause: error })
 }
 
 function outcomeOf(
