@@ -60,17 +60,22 @@ export class DaemonClient {
     lines.on("error", () => undefined)
     // A file that cannot be read or written here ends the command there.
     let broken: { readonly error: unknown } | undefined
-    const streams = (streaming: Promise<void>): void => {
-      streaming.catch((error: unknown) => {
-        broken ??= { error }
-        response.destroy()
-      })
+    let files: Promise<void> = Promise.resolve()
+    const carry = (line: JsonValue): void => {
+      // One after another: the next may be the same again.
+      files = files
+        .then(() => this.#carry(line, io))
+        .catch((error: unknown) => {
+          if (error instanceof NotWanted) return
+          broken ??= { error }
+          response.destroy()
+          lines.close()
+        })
     }
     try {
       for await (const line of lines) {
         const value = parseJson(line, LINE_LIMITS)
-        const streaming = this.#streamed(value, io)
-        if (streaming !== undefined) streams(streaming)
+        carry(value)
         const last = await this.#hear(value, io)
         if (last !== undefined) return last.outcome
       }
@@ -134,19 +139,18 @@ export class DaemonClient {
     return { outcome: result === null ? undefined : readOutcome(result) }
   }
 
-  /** Files go while further lines are read. */
-  #streamed(line: JsonValue, io: Io): Promise<void> | undefined {
+  /** Files go while further lines are read. @throws {NotWanted} */
+  async #carry(line: JsonValue, io: Io): Promise<void> {
     const send = memberOf(line, "send")
     if (send !== undefined) {
-      return this.#send(textOf(send, "id") ?? "", io.content(textOf(send, "parameter") ?? ""))
+      await this.#send(textOf(send, "id") ?? "", io.content(textOf(send, "parameter") ?? ""))
     }
     const save = memberOf(line, "save")
-    if (save === undefined) return undefined
+    if (save === undefined) return
     const id = textOf(save, "id") ?? ""
     const name = textOf(save, "name") ?? ""
-    return io
-      .save(textOf(save, "parameter") ?? "", name, this.#fetched(id))
-      .then((path) => this.#answer(id, path))
+    const path = await io.save(textOf(save, "parameter") ?? "", name, this.#fetched(id))
+    await this.#answer(id, path)
   }
 
   async #send(id: string, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -154,8 +158,7 @@ export class DaemonClient {
     for await (const part of content) {
       for (let at = 0; at < part.length; at += PIECE_BYTES_MAX) {
         const piece = part.subarray(at, at + PIECE_BYTES_MAX)
-        // Nobody waits for the rest: the last line says why.
-        if ((await this.#exchange(id, piece)) === undefined) return
+        await this.#exchange(id, piece)
       }
     }
     await this.#exchange(id, NOTHING)
@@ -165,20 +168,19 @@ export class DaemonClient {
     await this.#requireDaemon()
     for (;;) {
       const piece = await this.#exchange(id, NOTHING)
-      if (piece === undefined) throw ended()
       if (piece.length === 0) return
       yield piece
     }
   }
 
-  /** @returns `undefined`: nobody waits for it. */
-  async #exchange(id: string, piece: Uint8Array): Promise<Uint8Array | undefined> {
+  /** @throws {NotWanted} */
+  async #exchange(id: string, piece: Uint8Array): Promise<Uint8Array> {
     try {
       const options = { type: "application/octet-stream" }
       return await readBytes(await this.#post(this.#answers, `streams/${id}`, piece, options))
     } catch (error) {
-      if (error instanceof ProgramError && error.code === "STREAM_UNKNOWN") return undefined
-      throw error
+      const isUnknown = error instanceof ProgramError && error.code === "STREAM_UNKNOWN"
+      throw isUnknown ? new NotWanted("a file that nobody waits for", { cause: error }) : error
     }
   }
 
@@ -232,6 +234,11 @@ export class DaemonClient {
       request.end(bytes)
     })
   }
+}
+
+/** The command there has no use for a file any more: its own lines say why. */
+class NotWanted extends Error {
+  override readonly name = "NotWanted"
 }
 
 async function readAnswer(response: IncomingMessage): Promise<JsonValue> {

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { systemClock } from "@fulcrum/crypto/clock"
 import { seededRandom, systemRandom } from "@fulcrum/crypto/random"
+import type { AttachmentRow, NewAttachment } from "@fulcrum/engine/person"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type Daemon, startDaemon } from "../src/daemon.ts"
 import { DaemonClient } from "../src/daemon-client.ts"
@@ -286,3 +287,108 @@ describe("daemon.json", () => {
     await rm(home.folder, { recursive: true })
   })
 })
+
+describe("files", () => {
+  const content = new Uint8Array(3 * 1024 * 1024 + 17).map((_, at) => at % 251)
+
+  test("a file goes to the daemon in pieces, and the command has all of it", async () => {
+    const got: Uint8Array[] = []
+    const add = async (added: NewAttachment): Promise<AttachmentRow> => {
+      for await (const part of added.content) got.push(part)
+      return { ...ROW, name: added.name, bytes: added.bytes }
+    }
+    person.kept = { add }
+    const io = new MemoryIo()
+    io.files.set("file", content)
+    const { signal } = new AbortController()
+    const args = { file: { name: "a.jpg", bytes: content.length } }
+    const outcome = await client.call({ command: "attach", args, io, signal })
+    expect(outcome?.document).toMatchObject({ attachment: { name: "a.jpg" } })
+    expect(Buffer.concat(got).equals(content)).toBe(true)
+    expect(Math.max(...got.map(({ length }) => length))).toBeLessThanOrEqual(1024 * 1024)
+  })
+
+  test("a command that fails in the middle of a file says why", async () => {
+    const add = async (added: NewAttachment): Promise<AttachmentRow> => {
+      for await (const _ of added.content) throw new CodedError("STORE_FULL", "the disk is full")
+      return ROW
+    }
+    person.kept = { add }
+    const io = new MemoryIo()
+    io.files.set("file", content)
+    const { signal } = new AbortController()
+    const args = { file: { name: "a.jpg", bytes: content.length } }
+    const call = client.call({ command: "attach", args, io, signal })
+    await expect(call).rejects.toMatchObject({ code: "STORE_FULL" })
+  })
+
+  test("a file that cannot be read here ends the command there", async () => {
+    let ended: unknown
+    const add = async (added: NewAttachment): Promise<AttachmentRow> => {
+      try {
+        for await (const _ of added.content);
+      } catch (error) {
+        ended = error
+      }
+      return ROW
+    }
+    person.kept = { add }
+    const io = new MemoryIo()
+    io.content = async function* () {
+      yield content
+      throw new CodedError("EIO", "the disk failed")
+    }
+    const { signal } = new AbortController()
+    const args = { file: { name: "a.jpg", bytes: content.length } }
+    const call = client.call({ command: "attach", args, io, signal })
+    await expect(call).rejects.toMatchObject({ code: "EIO" })
+    await expect.poll(() => ended).toBeDefined()
+  })
+
+  test("a file comes from the daemon in pieces, and is written by whoever asked", async () => {
+    async function* read(): AsyncGenerator<Uint8Array> {
+      yield content
+    }
+    person.kept = { find: async () => ROW, fetch: async () => ROW, read }
+    const { answered, io } = call("attachments-get", { attachment: "a.jpg" })
+    await answered
+    expect(Buffer.from(io.files.get("a.jpg") ?? []).equals(content)).toBe(true)
+  })
+
+  test("what is damaged is fetched again, also in the middle of a file", async () => {
+    const asked: boolean[] = []
+    let isMended = false
+    async function* read(): AsyncGenerator<Uint8Array> {
+      yield content.subarray(0, 2_000_000)
+      if (!isMended) throw new CodedError("ATTACHMENT_DAMAGED", "damaged")
+      yield content.subarray(2_000_000)
+    }
+    person.kept = {
+      find: async () => ROW,
+      fetch: async (_, { isDoubted = false }) => {
+        asked.push(isDoubted)
+        isMended = isDoubted
+        return ROW
+      },
+      read,
+    }
+    const { answered, io } = call("attachments-get", { attachment: "a.jpg" })
+    await answered
+    expect(asked).toEqual([false, true])
+    expect(Buffer.from(io.files.get("a.jpg") ?? []).equals(content)).toBe(true)
+  })
+
+  test("a piece for nobody, or one that is too large, is refused", async () => {
+    const headers = { "Content-Type": "application/octet-stream" }
+    const path = `/api/v1/streams/${"0".repeat(32)}`
+    expect(await send(path, { headers, body: "x" })).toMatchObject({ status: 404 })
+    const body = "x".repeat(1024 * 1024 + 1)
+    expect(await send(path, { headers, body })).toMatchObject({ status: 413 })
+    expect(await send(path, { body: "{}" })).toMatchObject({ status: 415 })
+  })
+})
+
+const ROW: AttachmentRow = {
+  ...{ id: "ab".repeat(32), name: "a.jpg", mediaType: "image/jpeg", bytes: 5 },
+  ...{ addedMs: 0, device: "phone", here: "whole" },
+}

@@ -18,6 +18,7 @@ import type {
   PairPrompts,
   PairResult,
   Person,
+  PersonAttachments,
   PersonEvent,
   RelationshipRow,
   RelationshipView,
@@ -76,8 +77,15 @@ export class MemoryPerson implements Person {
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
 
-  get attachments(): never {
-    throw new Error("this person keeps no attachments")
+  /** What it does about attachments; all else of that fails. */
+  kept: Partial<PersonAttachments> = {}
+
+  get attachments(): PersonAttachments {
+    const fail = (): never => {
+      throw new CodedError("ATTACHMENT_UNKNOWN", "no attachment goes by that")
+    }
+    const none = { add: fail, find: fail, fetch: fail, read: fail, remove: fail }
+    return { list: async () => [], ...none, ...this.kept }
   }
 
   isShown(path: string): boolean {
