@@ -8,12 +8,40 @@
  */
 
 import { defineConfig, type ViteUserConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+
+/** Those that take longer than half a minute, the longest first: begun last, one would end alone. */
+const LONG: readonly string[] = [
+  "tests/e2e/kill.test.ts",
+  "packages/sim/test/canaries.test.ts",
+  "tests/e2e/errors.test.ts",
+  "tests/e2e/main-job.test.ts",
+  "tests/e2e/damage.test.ts",
+  "tests/fuzz/fuzz.test.ts",
+  "tests/e2e/device.test.ts",
+  "packages/engine/test/kill.test.ts",
+  "packages/store/test/level-power-loss.test.ts",
+  "packages/engine/test/owed.test.ts",
+  "tests/fuzz/fuzzer.test.ts",
+  "tests/e2e/apart.test.ts",
+]
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = LONG.findIndex((path) => moduleId.endsWith(path))
+      return at < 0 ? LONG.length : at
+    }
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
 
 const config: ViteUserConfig = defineConfig({
   test: {
     // Two cores are what a small machine has; more workers only make timings noisier there.
     maxWorkers: process.env.CI ? 2 : "50%",
     execArgv: ["--disable-warning=ExperimentalWarning"],
+    sequence: { sequencer: LongFirst },
     projects: [
       {
         extends: true,
