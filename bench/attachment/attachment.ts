@@ -37,11 +37,13 @@ export interface AttachmentReport {
 export interface AttachmentOptions {
   readonly bytes: number
   readonly profileFolder?: string | undefined
+  /** Absent: {@link ROUNDS}. */
+  readonly rounds?: number
   progress(what: string): void
 }
 
 export async function runAttachment(options: AttachmentOptions): Promise<AttachmentReport> {
-  const { bytes, profileFolder, progress } = options
+  const { bytes, profileFolder, progress, rounds: roundCount = ROUNDS } = options
   const folder = await mkdtemp(join(tmpdir(), "fulcrum-attachment-"))
   try {
     const start = (script: string, task: object) =>
@@ -63,8 +65,8 @@ export async function runAttachment(options: AttachmentOptions): Promise<Attachm
       return bytes / MB / (number(told, "ms") / 1000)
     }
     const rates: Record<"raw" | "again" | "sealed", number[]> = { raw: [], again: [], sealed: [] }
-    for (let round = 0; round <= ROUNDS; round++) {
-      progress(`round ${round} of ${ROUNDS}`)
+    for (let round = 0; round <= roundCount; round++) {
+      progress(`round ${round} of ${roundCount}`)
       const [first, sealed, again] = [await fetch("raw"), await fetch("sealed"), await fetch("raw")]
       // The first of all meets everything for the first time.
       if (round === 0) continue

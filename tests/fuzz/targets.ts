@@ -5,6 +5,7 @@
  */
 import type { FuzzTarget } from "./target.ts"
 import { accessTargets } from "./targets/access.ts"
+import { attachmentTargets } from "./targets/attachments.ts"
 import { codecTargets } from "./targets/codec.ts"
 import { engineTargets } from "./targets/engine.ts"
 import { httpTargets } from "./targets/http.ts"
@@ -21,6 +22,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...netTargets,
   ...logTargets,
   ...syncTargets,
+  ...attachmentTargets,
   ...accessTargets,
   ...pairingTargets,
   ...relayTargets,
