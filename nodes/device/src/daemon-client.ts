@@ -83,6 +83,10 @@ export class DaemonClient {
       if (broken !== undefined) throw broken.error
       if (signal.aborted) throw signal.reason
       throw error instanceof ProgramError ? error : ended(error)
+    } finally {
+      // What was being written here is taken away first.
+      this.#answers.destroy()
+      await files
     }
     if (broken !== undefined) throw broken.error
     throw signal.aborted ? signal.reason : ended()
@@ -180,7 +184,8 @@ export class DaemonClient {
       return await readBytes(await this.#post(this.#answers, `streams/${id}`, piece, options))
     } catch (error) {
       const isUnknown = error instanceof ProgramError && error.code === "STREAM_UNKNOWN"
-      throw isUnknown ? new NotWanted("a file that nobody waits for", { cause: error }) : error
+      if (isUnknown) throw new NotWanted("a file that nobody waits for", { cause: error })
+      throw error instanceof ProgramError ? error : ended(error)
     }
   }
 
@@ -190,8 +195,12 @@ export class DaemonClient {
 
   async #answer(id: string, answer: string): Promise<void> {
     await this.#requireDaemon()
-    const response = await this.#post(this.#answers, `answers/${id}`, { answer }, {})
-    response.resume()
+    try {
+      const response = await this.#post(this.#answers, `answers/${id}`, { answer }, {})
+      response.resume()
+    } catch (error) {
+      throw error instanceof ProgramError ? error : ended(error)
+    }
   }
 
   #post(

@@ -30,8 +30,7 @@ export class DaemonStreams {
       taken.resolve()
       this.#open.delete(id)
     }
-    if (signal.aborted) stop()
-    else signal.addEventListener("abort", stop, { once: true })
+    signal.addEventListener("abort", stop, { once: true })
     this.#open.set(id, {
       async exchange(piece) {
         await taken.promise
@@ -41,6 +40,7 @@ export class DaemonStreams {
         return END
       },
     })
+    if (signal.aborted) stop()
     const open = this.#open
     return (async function* () {
       try {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { createReadStream } from "node:fs"
-import { type FileHandle, open, rm, stat } from "node:fs/promises"
-import { basename, join } from "node:path"
+import { randomUUID } from "node:crypto"
+import { access, constants, link, lstat, open, rename, rm, stat } from "node:fs/promises"
+import { basename, dirname, join } from "node:path"
 import { codeOf, ProgramError } from "./program-error.ts"
 
 const READ_BYTES: number = 1024 * 1024
@@ -23,6 +23,8 @@ export interface GivenFile {
 /** @throws {ProgramError} `FILE_IO`. @throws What the file system says. */
 export async function lookAtFile(path: string): Promise<GivenFile> {
   const there = await stat(path)
+  // Not found out only when its content is wanted.
+  await access(path, constants.R_OK)
   if (there.isFile()) return { name: basename(path), bytes: there.size }
   throw new ProgramError(
     "FILE_IO",
@@ -31,35 +33,77 @@ export async function lookAtFile(path: string): Promise<GivenFile> {
   )
 }
 
-export function contentOf(path: string): AsyncIterable<Uint8Array> {
-  return createReadStream(path, { highWaterMark: READ_BYTES })
+export async function* contentOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = await open(path, "r")
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(new Uint8Array(READ_BYTES), 0, READ_BYTES)
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 /**
- * Writes a new file; what is there is never written over.
+ * Writes a new file; what is there is never written over. Until it is whole it has another name, hidden
+ * beside its own.
  *
  * @param path - A file, or a folder that there is; absent: the folder that the command runs in.
  * @param suggested - Its name, if the path has none: it may come from anywhere.
+ * @param signal - Ends it.
  * @returns Where it is, once all of it is on the disk.
- * @throws {ProgramError} `FILE_EXISTS`. @throws What the content does: then there is no file.
+ * @throws {ProgramError} `FILE_EXISTS`. @throws What the content does, or the signal: then nothing is left.
  */
 export async function saveFile(
   path: string | undefined,
   suggested: string,
   content: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
 ): Promise<string> {
   const to = await placeOf(path, suggested)
-  const file = await openNew(to)
+  if (await isThere(to)) throw exists(to)
+  const draft = join(dirname(to), `.${randomUUID()}.part`)
+  const file = await open(draft, "wx")
   try {
-    for await (const part of content) await file.writeFile(part)
+    for await (const part of content) {
+      signal?.throwIfAborted()
+      await file.writeFile(part)
+    }
     await file.sync()
-  } catch (error) {
-    await rm(to, { force: true })
-    throw error
+    await file.close()
+    await named(draft, to)
   } finally {
     await file.close()
+    await rm(draft, { force: true })
   }
   return to
+}
+
+/** Gives it its name, unless something has that by now. */
+async function named(draft: string, to: string): Promise<void> {
+  try {
+    await link(draft, to)
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") throw exists(to, error)
+    // A file system without links, as those of memory cards.
+    if (await isThere(to)) throw exists(to)
+    await rename(draft, to)
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined
+}
+
+function exists(path: string, cause?: unknown): ProgramError {
+  return new ProgramError(
+    "FILE_EXISTS",
+    `there is such a file already (${path})`,
+    "give another name, or move that one away",
+    { cause },
+  )
 }
 
 async function placeOf(path: string | undefined, suggested: string): Promise<string> {
@@ -68,25 +112,12 @@ async function placeOf(path: string | undefined, suggested: string): Promise<str
   return there?.isDirectory() ? join(path, plainName(suggested)) : path
 }
 
-async function openNew(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, "wx")
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error
-    throw new ProgramError(
-      "FILE_EXISTS",
-      `there is such a file already (${path})`,
-      "give another name, or move that one away",
-      { cause: error },
-    )
-  }
-}
-
-/** Leads into no other folder, is not hidden, and can be shown. */
+/** Leads into no other folder, is not hidden, no option, and can be shown. */
 function plainName(suggested: string): string {
-  const plain = suggested
-    .replace(/[\p{Cc}\p{Bidi_Control}/\\:*?"<>|]/gu, "_")
-    .replace(/^[.\s]+|[.\s]+$/g, "")
-    .slice(-NAME_CHARS_MAX)
+  const shown = suggested.toWellFormed().replace(/[\p{C}\p{Z}/\\:*?"<>|]/gu, (one) => {
+    return one === " " ? " " : "_"
+  })
+  const last = [...shown].slice(-NAME_CHARS_MAX).join("")
+  const plain = last.replace(/^[-.\s]+|[.\s]+$/g, "")
   return plain === "" ? "attachment" : plain
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises"
+import { readFile, stat } from "node:fs/promises"
 import { basename } from "node:path"
 import { bytesToBase64url } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
@@ -45,6 +45,8 @@ const AWAKE_MS = 3_600_000
 /** How long a daemon may take to start, or to end. */
 const DAEMON_START_MS = 15_000
 const DAEMON_RETRY_MS = 100
+/** Of one that is read here, as an import is. */
+const FILE_BYTES_MAX: number = 4 << 20
 /** Past this the process ends, whatever still hangs. */
 const GOODBYE_MS = 1_500
 
@@ -58,8 +60,8 @@ export async function runFromCommandLine(line: CommandLine): Promise<number> {
   const watch = line.options.watch === true
   const files = new Map<string, string>()
   const streams = { input: stdin, output: stdout, errors: stderr }
-  const io = new Terminal({ ...streams, json, yes, watch, env, files })
   const signal = abortOnSignals(line)
+  const io = new Terminal({ ...streams, json, yes, watch, env, files, signal })
   // Node ends when nothing is open: a watch without a network waits for this timer.
   const awake = setInterval(() => undefined, AWAKE_MS)
   let status: number
@@ -245,6 +247,14 @@ function optionName(syntax: string): string {
 async function readFiles(paths: unknown): Promise<JsonValue> {
   const files: JsonValue[] = []
   for (const path of Array.isArray(paths) ? paths.map(String) : []) {
+    const { size = 0 } = (await stat(path).catch(() => undefined)) ?? {}
+    if (size > FILE_BYTES_MAX) {
+      throw new ProgramError(
+        "VCARD_TOO_LARGE",
+        `the file is larger than 4 MiB (${path})`,
+        "export only your own contact, without its photo; `fulcrum attach` takes any file",
+      )
+    }
     const bytes = new Uint8Array(await readFile(path).catch((error) => fileFailed(error, path)))
     files.push({ name: basename(path), bytes: bytesToBase64url(bytes) })
   }

@@ -25,6 +25,8 @@ export interface TerminalOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Of the files that the command line names. */
   readonly files?: FilePaths
+  /** Ends what is being written. */
+  readonly signal?: AbortSignal
 }
 
 /** The little that is needed of a stream to write to. */
@@ -119,7 +121,8 @@ export class Terminal implements Io {
   }
 
   save(parameter: string, name: string, content: AsyncIterable<Uint8Array>): Promise<string> {
-    return saveFile(this.#options.files?.get(parameter), name, content)
+    const { files, signal } = this.#options
+    return saveFile(files?.get(parameter), name, content, signal)
   }
 
   /** Lets go of standard input, so that the process can end. */

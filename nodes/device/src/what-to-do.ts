@@ -60,7 +60,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["ATTACHMENT_AWAY", "run `fulcrum up` on a device that has it, then try again"],
   [
     "ATTACHMENT_PLACE",
-    "name an entry that has a `uri`, as card/media/photo or things/bike/papers/invoice",
+    "name a place for it, as card/media/photo (a picture) or things/bike/papers/invoice, or none",
   ],
   ["ATTACHMENT_CHANGED", "wait until nobody writes it, then attach it again"],
   ["ATTACHMENT_TOO_LARGE", "divide it, or keep it elsewhere and attach a link"],

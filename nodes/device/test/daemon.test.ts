@@ -390,5 +390,5 @@ describe("files", () => {
 
 const ROW: AttachmentRow = {
   ...{ id: "ab".repeat(32), name: "a.jpg", mediaType: "image/jpeg", bytes: 5 },
-  ...{ addedMs: 0, device: "phone", here: "whole" },
+  ...{ addedMs: 0, device: "phone", here: "whole", on: ["phone"], paths: [] },
 }

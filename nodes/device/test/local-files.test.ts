@@ -1,5 +1,5 @@
 /** Files that a command line names: read where they are, written anew and never over another. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
@@ -40,6 +40,15 @@ test("what is there is never written over, and what fails leaves no file", async
   const failed = join(folder, "b.txt")
   await expect(saveFile(failed, "", broken())).rejects.toThrow("broken")
   await expect(readFile(failed)).rejects.toThrow("ENOENT")
+  const stop = new AbortController()
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      yield utf8ToBytes("more")
+      stop.abort(new Error("stopped"))
+    }
+  }
+  await expect(saveFile(failed, "", endless(), stop.signal)).rejects.toThrow("stopped")
+  expect(await readdir(folder)).toEqual(["a.txt"])
 })
 
 test("a name from elsewhere leads into no other folder, and is not hidden", async () => {
@@ -51,4 +60,8 @@ test("a name from elsewhere leads into no other folder, and is not hidden", asyn
   expect(await saved(".bashrc")).toBe("/in/bashrc")
   expect(await saved("..")).toBe("/in/attachment")
   expect(await saved("a\u001b[31m\u202eb")).toBe("/in/a_[31m_b")
+  expect(await saved("\u200b")).toBe("/in/_")
+  expect(await saved("-rf")).toBe("/in/rf")
+  expect(await saved(`x.${"y".repeat(119)}`)).toBe(`/in/${"y".repeat(119)}`)
+  expect(await saved(`a\ud83d b.txt`)).toBe("/in/a\ufffd b.txt")
 })

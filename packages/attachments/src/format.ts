@@ -21,7 +21,7 @@
 import { concatBytes, uint64ToBytes } from "@fulcrum/codec/bytes"
 import { AEAD_KEY_BYTES, AEAD_TAG_BYTES, open, seal } from "@fulcrum/crypto/aead"
 import { contexts } from "@fulcrum/crypto/contexts"
-import { HASH_BYTES, hash, hkdf, sha256, sha256Later } from "@fulcrum/crypto/hash"
+import { HASH_BYTES, hash, hkdf, sha256Later } from "@fulcrum/crypto/hash"
 import { paddedLength } from "@fulcrum/log/padding"
 import { AttachmentError } from "./attachment-error.ts"
 
@@ -92,12 +92,8 @@ export function attachmentId(list: Uint8Array): Uint8Array {
   return hash(contexts.attachment, list)
 }
 
-export function chunkHash(sealed: Uint8Array): Uint8Array {
-  return hash(contexts.attachmentChunk, sha256(sealed))
-}
-
-/** The same, by another thread where there is one. @param sealed - Not to be changed before it resolves. */
-export async function chunkHashLater(sealed: Uint8Array): Promise<Uint8Array> {
+/** By another thread where there is one. @param sealed - Not to be changed before it resolves. */
+export async function chunkHash(sealed: Uint8Array): Promise<Uint8Array> {
   return hash(contexts.attachmentChunk, await sha256Later(sealed))
 }
 

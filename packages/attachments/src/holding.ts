@@ -28,8 +28,12 @@ export interface Holding {
   readonly missing: readonly ChunkRange[]
 }
 
-/** Reads all that is there. @throws {StoreError} */
-export async function holdingOf(file: BlobFile, ref: AttachmentRef): Promise<Holding> {
+/** Reads all that is there. @throws {StoreError} @throws The reason of `signal`, once it fires. */
+export async function holdingOf(
+  file: BlobFile,
+  ref: AttachmentRef,
+  signal?: AbortSignal,
+): Promise<Holding> {
   const shape = attachmentShape(ref.bytes)
   const list = await file.read(0, shape.listBytes)
   if (!equalBytes(attachmentId(list), ref.id)) {
@@ -38,10 +42,11 @@ export async function holdingOf(file: BlobFile, ref: AttachmentRef): Promise<Hol
   const size = await file.size()
   const missing: { from: number; to: number }[] = []
   for (let index = 0; index < shape.chunks; index++) {
+    signal?.throwIfAborted()
     const { offset, length } = chunkPlace(shape, index)
     const isThere =
       offset + length <= size &&
-      equalBytes(chunkHash(await file.read(offset, length)), listedHash(list, index))
+      equalBytes(await chunkHash(await file.read(offset, length)), listedHash(list, index))
     if (isThere) continue
     const last = missing.at(-1)
     if (last?.to === index) last.to++

@@ -11,7 +11,7 @@ import {
   type AttachmentShape,
   attachmentId,
   attachmentShape,
-  chunkHashLater,
+  chunkHash,
   chunkPlace,
   listedHash,
 } from "./format.ts"
@@ -45,8 +45,7 @@ export class IncomingAttachment {
     if (this.#list === undefined) throw new TypeError("a chunk before the list")
     const { offset, length } = chunkPlace(this.shape, index)
     const listed = listedHash(this.#list, index)
-    if (sealed.length !== length || !equalBytes(await chunkHashLater(sealed), listed))
-      throw forged()
+    if (sealed.length !== length || !equalBytes(await chunkHash(sealed), listed)) throw forged()
     return offset
   }
 }

@@ -12,7 +12,7 @@ import {
   attachmentId,
   attachmentKey,
   attachmentShape,
-  chunkHashLater,
+  chunkHash,
   chunkPlace,
   listedHash,
   openChunk,
@@ -35,21 +35,28 @@ export async function* readAttachment(
     const { offset, length } = chunkPlace(shape, index)
     const sealed = await file.read(offset, length)
     const listed = listedHash(list, index)
-    if (sealed.length === length && equalBytes(await chunkHashLater(sealed), listed)) return sealed
+    if (sealed.length === length && equalBytes(await chunkHash(sealed), listed)) return sealed
     throw damaged()
   }
   let left = ref.bytes
-  let reading = checked(0)
-  for (let index = 0; left > 0; index++) {
-    const sealed = await reading
-    if (index + 1 < shape.chunks) {
-      // While this one is taken.
-      reading = checked(index + 1)
-      reading.catch(() => undefined)
+  let reading: Promise<Uint8Array> | undefined
+  const read = (index: number): void => {
+    reading = index < shape.chunks ? checked(index) : undefined
+    // It is waited for in its turn, and before the file is closed.
+    reading?.catch(() => undefined)
+  }
+  read(0)
+  try {
+    for (let index = 0; reading !== undefined; index++) {
+      const sealed: Uint8Array = await reading
+      // The next one while this one is taken. What is padding alone is checked too.
+      read(index + 1)
+      const content = opened(key, index, sealed).subarray(0, left)
+      left -= content.length
+      if (content.length > 0) yield content
     }
-    const content = opened(key, index, sealed).subarray(0, left)
-    left -= content.length
-    yield content
+  } finally {
+    await reading?.catch(() => undefined)
   }
 }
 

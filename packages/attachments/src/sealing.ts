@@ -12,7 +12,7 @@ import {
   attachmentKey,
   attachmentShape,
   CHUNK_BYTES,
-  chunkHashLater,
+  chunkHash,
   chunkPlace,
   SECRET_BYTES,
   sealChunk,
@@ -92,7 +92,7 @@ interface SealedChunk {
 }
 
 async function hashedChunk(at: number, sealed: Uint8Array): Promise<SealedChunk> {
-  return { at, sealed, hashed: await chunkHashLater(sealed) }
+  return { at, sealed, hashed: await chunkHash(sealed) }
 }
 
 function changed(): AttachmentError {

@@ -129,6 +129,18 @@ describe("sealing and reading", () => {
 })
 
 describe("damage", () => {
+  test("[AT4] also of one that is empty, and in what is padding alone", async () => {
+    for (const size of [0, 8 * CHUNK_BYTES + 1]) {
+      const { file, ref } = await sealed(random.bytes(size))
+      const shape = attachmentShape(size)
+      const { offset, length } = chunkPlace(shape, shape.chunks - 1)
+      await file.write(offset + length - 20, new Uint8Array([1, 2, 3, 4]))
+      await expect(whole(readAttachment(file, ref))).rejects.toMatchObject({
+        code: "ATTACHMENT_DAMAGED",
+      })
+    }
+  })
+
   test("[AT4] a byte that changed anywhere is found at reading, and the chunk with it is missing", async () => {
     const content = random.bytes(3 * CHUNK_BYTES + 100)
     const { file, ref } = await sealed(content)

@@ -6,7 +6,7 @@
  */
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
-import type { Edit } from "@fulcrum/record/documents"
+import type { DocumentId, Edit } from "@fulcrum/record/documents"
 import { nodeAt, parsePath, type RecordPath } from "@fulcrum/record/path"
 import { isObject } from "@fulcrum/record/registers"
 import { EngineError } from "./engine-error.ts"
@@ -16,11 +16,35 @@ import type { AttachmentItem } from "./record-items.ts"
 export const ATTACHMENT_URI = "attachment:"
 
 /** @throws {EngineError} `ATTACHMENT_PLACE`. @throws {RecordError} `PATH_UNKNOWN`, `PATH_MALFORMED`. */
-export function attachmentPlace(path: string): RecordPath {
+export function attachmentPlace(path: string, mediaType: string): RecordPath {
   const at = parsePath(path)
-  if (fieldsAt(at)?.has("uri")) return at
-  const message = "nothing can be attached there"
-  throw new EngineError("ATTACHMENT_PLACE", message)
+  if (!fieldsAt(at)?.has("uri")) {
+    throw new EngineError("ATTACHMENT_PLACE", "nothing can be attached there")
+  }
+  if (isMedia(at) && kindOf(mediaType) === undefined) {
+    throw new EngineError("ATTACHMENT_PLACE", "only a picture or a sound can be there")
+  }
+  return at
+}
+
+/** Every path of a record whose value is, or has as its `uri`, an attachment: by the attachment's id. */
+export function attachmentReferences(
+  documents: Iterable<readonly [DocumentId, JsonValue | undefined]>,
+): ReadonlyMap<string, readonly RecordPath[]> {
+  const found = new Map<string, RecordPath[]>()
+  const look = (document: DocumentId, path: readonly string[], value: JsonValue): void => {
+    if (typeof value === "string" && value.startsWith(ATTACHMENT_URI)) {
+      const id = value.slice(ATTACHMENT_URI.length)
+      const at = path.at(-1) === "uri" ? path.slice(0, -1) : path
+      found.set(id, [...(found.get(id) ?? []), { document, path: at }])
+    }
+    if (!isObject(value)) return
+    for (const [name, member] of Object.entries(value)) look(document, [...path, name], member)
+  }
+  for (const [document, value] of documents) {
+    if (value !== undefined) look(document, [], value)
+  }
+  return found
 }
 
 /** The entry's name, if it can have one and has none, is the file's. */
@@ -39,10 +63,18 @@ export function attachmentEdits(
     ...set("uri", `${ATTACHMENT_URI}${bytesToHex(id)}`),
     ...set("mediaType", mediaType),
     ...(has("name") || has("label") ? [] : set(titled, name)),
-    ...(at.path[0] === "media" && !has("kind")
-      ? set("kind", mediaType.startsWith("audio/") ? "sound" : "photo")
-      : []),
+    ...(isMedia(at) && !has("kind") ? set("kind", kindOf(mediaType) ?? "photo") : []),
   ]
+}
+
+function isMedia({ document, path }: RecordPath): boolean {
+  return document === "card" && path[0] === "media"
+}
+
+/** RFC 9553, section 2.6.4. */
+function kindOf(mediaType: string): "photo" | "sound" | undefined {
+  if (mediaType.startsWith("image/")) return "photo"
+  return mediaType.startsWith("audio/") ? "sound" : undefined
 }
 
 function fieldsAt(at: RecordPath): ReadonlyMap<string, unknown> | undefined {

@@ -17,10 +17,10 @@ import { InOrder } from "@fulcrum/attachments/in-order"
 import { IncomingAttachment } from "@fulcrum/attachments/incoming"
 import { decodeRequest, encodeRequest, RANGES_MAX } from "@fulcrum/attachments/messages"
 import { Writes } from "@fulcrum/attachments/writes"
-import { CodecError } from "@fulcrum/codec/codec-error"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { type Channel, NetError } from "@fulcrum/net/contract"
 import type { BlobFile } from "@fulcrum/store/blobs"
+import { errorCode } from "./error-code.ts"
 
 /** Without a message, or room for one, for so long it is over. */
 const SILENT_MS = 30_000
@@ -39,19 +39,21 @@ export interface FetchInput {
   progress(chunks: number): void
 }
 
+/** All of it is here, and flushed; the peer has none of it; or the connection ended before. */
+export type FetchOutcome = "whole" | "absent" | "cut"
+
 /**
  * Fetches what is missing.
  *
- * @returns Whether all of it is here, and flushed; else the peer has none of it, or has gone.
  * @throws {AttachmentError} `ATTACHMENT_FORGED`. @throws {StoreError}
  */
-export async function fetchAttachment(input: FetchInput): Promise<boolean> {
+export async function fetchAttachment(input: FetchInput): Promise<FetchOutcome> {
   const { channel, clock } = input
   const patience = new Patience(channel, clock)
   try {
     return await fetchAll(input, patience)
   } catch (error) {
-    if (error instanceof NetError) return false
+    if (error instanceof NetError) return "cut"
     throw error
   } finally {
     patience.done()
@@ -59,7 +61,7 @@ export async function fetchAttachment(input: FetchInput): Promise<boolean> {
   }
 }
 
-async function fetchAll(input: FetchInput, patience: Patience): Promise<boolean> {
+async function fetchAll(input: FetchInput, patience: Patience): Promise<FetchOutcome> {
   const { channel, ref, file, holding, progress } = input
   const { id } = ref
   const incoming = new IncomingAttachment(ref, holding.list)
@@ -71,6 +73,7 @@ async function fetchAll(input: FetchInput, patience: Patience): Promise<boolean>
   }
   const writes = new Writes(file)
   let come = incoming.shape.chunks - chunksIn(holding.missing)
+  let received = 0
   const taking = new InOrder<{ offset: number; chunk: Uint8Array }>(async ({ offset, chunk }) => {
     await writes.add(offset, chunk)
     progress(++come)
@@ -79,7 +82,8 @@ async function fetchAll(input: FetchInput, patience: Patience): Promise<boolean>
     if (holding.list === undefined) {
       await channel.send(encodeRequest({ kind: "list", value: { id } }))
       const list = await next()
-      if (list === undefined || list.length === 0) return false
+      if (list === undefined) return "cut"
+      if (list.length === 0) return "absent"
       incoming.takeList(list)
       await writes.add(0, list)
     }
@@ -88,7 +92,9 @@ async function fetchAll(input: FetchInput, patience: Patience): Promise<boolean>
       await channel.send(encodeRequest({ kind: "chunks", value: { id, ranges } }))
       for (const index of indicesOf(ranges)) {
         const chunk = await next()
-        if (chunk === undefined) return false
+        // Whoever has none of it ends the channel: a list that is here was not asked for.
+        if (chunk === undefined) return received > 0 ? "cut" : "absent"
+        received++
         await taking.add(incoming.takeChunk(index, chunk).then((offset) => ({ offset, chunk })))
       }
     }
@@ -97,7 +103,7 @@ async function fetchAll(input: FetchInput, patience: Patience): Promise<boolean>
     await writes.ended()
   }
   await file.flush()
-  return true
+  return "whole"
 }
 
 export interface ServeInput {
@@ -121,7 +127,8 @@ export async function serveAttachments(input: ServeInput): Promise<void> {
     await channel.close()
   } catch (error) {
     channel.abort(new Error("not served"))
-    if (!(error instanceof NetError || error instanceof CodecError)) throw error
+    // Also the store's: a file that cannot be read here is fetched from elsewhere.
+    if (errorCode(error) === undefined) throw error
   } finally {
     patience.done()
   }

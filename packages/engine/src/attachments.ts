@@ -8,41 +8,65 @@
  *
  * @module
  */
-import { type AttachmentRef, attachmentShape } from "@fulcrum/attachments/format"
+import { attachmentShape } from "@fulcrum/attachments/format"
 import { type Holding, holdingOf } from "@fulcrum/attachments/holding"
 import { ATTACHMENTS_PROTOCOL } from "@fulcrum/attachments/messages"
 import { readAttachment } from "@fulcrum/attachments/reading"
 import { sealAttachment } from "@fulcrum/attachments/sealing"
-import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes, utf8Length } from "@fulcrum/codec/bytes"
+import type { JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import { type Channel, NetError } from "@fulcrum/net/contract"
+import { valueAt } from "@fulcrum/record/registers"
 import type { BlobFile, Blobs } from "@fulcrum/store/blobs"
 import { AttachmentFiles } from "./attachment-files.ts"
-import { ATTACHMENT_URI } from "./attachment-place.ts"
-import { fetchAttachment, serveAttachments } from "./attachment-transfer.ts"
+import { ATTACHMENT_URI, attachmentPlace } from "./attachment-place.ts"
+import { type FetchOutcome, fetchAttachment, serveAttachments } from "./attachment-transfer.ts"
 import type { ConnectedDevice } from "./device-links.ts"
 import { EngineError } from "./engine-error.ts"
 import { errorCode } from "./error-code.ts"
 import type { Ledger } from "./ledger.ts"
 import { Mutex } from "./mutex.ts"
 import type { AttachmentRow, FetchOptions, NewAttachment, PersonAttachments } from "./person.ts"
-import type { AttachmentItem } from "./record-items.ts"
+import { ATTACHMENT_NAME_BYTES_MAX, type AttachmentItem } from "./record-items.ts"
+import { deadline } from "./relay-visit.ts"
 import type { Underway } from "./underway.ts"
 
 /** Shorter beginnings of an id are taken for names. */
 const ID_CHARS_MIN = 4
+const ID_CHARS_SHOWN = 12
+
+/** How long a device may take to begin a transfer. */
+const OPEN_MS = 5000
+
+/** Before one is asked again that went away in the middle. */
+const CUT_MS = 250
 
 /** Own devices on the network. */
 export interface AttachmentPeers {
   /** Those that are connected now. */
   readonly connected: readonly ConnectedDevice[]
-  /** How many there are besides this one. */
-  readonly others: number
+  /** Ids, in hex, of all but this one. */
+  readonly others: readonly string[]
   /** Opens the network, if it is not. */
   open(): Promise<void>
   /** Resolves when another is connected, or one is not any more. */
   change(signal: AbortSignal): Promise<void>
+}
+
+/** What the record says of attachments, each in one step. */
+export interface AttachmentRecord {
+  /** Makes it part of the record, and what is at `path` refer to it. */
+  attach(item: AttachmentItem, path: string | undefined): Promise<void>
+  /** Takes it away from the record, with all that refers to it. */
+  detach(id: Uint8Array): Promise<void>
+  /** A device has fetched all of it. */
+  tellHeld(id: Uint8Array, device: Uint8Array): Promise<void>
+  /** Paths that refer to attachments, by their ids in hex. */
+  attachmentPaths(): Promise<ReadonlyMap<string, readonly string[]>>
+  /** What the record has at a path. */
+  get(path: string): Promise<JsonValue | undefined>
 }
 
 export interface AttachmentsOptions {
@@ -54,12 +78,9 @@ export interface AttachmentsOptions {
   readonly random: Random
   readonly underway: Underway
   peers(): AttachmentPeers
-  /** Makes it part of the record, and what is at `path` refer to it, in one step. */
-  keep(item: AttachmentItem, path: string | undefined): Promise<void>
-  /** Takes it away from the record. */
-  drop(id: Uint8Array): Promise<void>
-  /** What the record has at a path. */
-  valueAt(path: string): Promise<unknown>
+  readonly record: AttachmentRecord
+  /** @throws {EngineError} This device may write nothing. */
+  asMember<T>(work: () => Promise<T>): Promise<T>
 }
 
 export class Attachments implements PersonAttachments {
@@ -97,36 +118,62 @@ export class Attachments implements PersonAttachments {
   }
 
   async #add(added: NewAttachment, closing: AbortSignal): Promise<AttachmentRow> {
-    const { name, mediaType, bytes, path, progress } = added
-    const { ledger, device, clock, random, keep } = this.#options
+    const { mediaType, bytes, path, progress } = added
+    const name = shortened(added.name)
+    const { ledger, device, clock, random, record, asMember } = this.#options
+    // Before anything is sealed.
+    if (path !== undefined) attachmentPlace(path, mediaType)
     const content = whileWanted(added.content, AbortSignal.any([added.signal, closing]))
     let kept = ""
     await this.#requireFiles().add(
       (file) => sealAttachment({ file, content, bytes, random, ...(progress && { progress }) }),
       async (ref) => {
         const addedMs = Math.max(0, Math.floor(clock.now()))
-        await keep({ ...ref, name, mediaType, addedMs, device }, path)
+        const item = { ...ref, name, mediaType, addedMs, device }
+        await asMember(() => record.attach(item, path))
         kept = bytesToHex(ref.id)
       },
     )
     const item = ledger.state.attachments.get(kept)
     if (item === undefined) throw new TypeError("an attachment that was kept is not there")
-    return this.#row(item, "whole")
+    return this.#rowOf(item)
   }
 
   async list(): Promise<readonly AttachmentRow[]> {
     const held = (await this.#files?.held()) ?? new Map<string, "whole" | "part">()
+    const paths = await this.#options.record.attachmentPaths()
     const items = [...this.#options.ledger.state.attachments.values()]
     return items
       .toSorted((a, b) => a.addedMs - b.addedMs)
-      .map((item) => this.#row(item, held.get(bytesToHex(item.id)) ?? "none"))
+      .map((item) => {
+        const id = bytesToHex(item.id)
+        return this.#row(item, { here: held.get(id) ?? "none", paths: paths.get(id) ?? [] })
+      })
   }
 
   async find(wanted: string): Promise<AttachmentRow> {
-    const id = bytesToHex((await this.#find(wanted)).id)
+    return this.#rowOf(await this.#find(wanted))
+  }
+
+  async #rowOf(item: AttachmentItem): Promise<AttachmentRow> {
+    const id = bytesToHex(item.id)
     const row = (await this.list()).find((one) => one.id === id)
     if (row === undefined) throw unknown()
     return row
+  }
+
+  /** Reads all of those that are here. @returns Names of those that are damaged. */
+  async damaged(): Promise<{ readonly whole: number; readonly damaged: readonly string[] }> {
+    const damaged: string[] = []
+    let whole = 0
+    for (const [id, item] of this.#options.ledger.state.attachments) {
+      await using file = await this.#files?.open(id)
+      if (file === undefined) continue
+      const { missing } = await holdingOf(file, item)
+      if (missing.length === 0) whole++
+      else damaged.push(item.name)
+    }
+    return { whole, damaged }
   }
 
   async *read(wanted: string): AsyncGenerator<Uint8Array, void, undefined> {
@@ -152,16 +199,29 @@ export class Attachments implements PersonAttachments {
     return await mutex.run(async () => {
       if (options.isDoubted) await files.doubt(id)
       const whole = await files.open(id)
-      if (whole === undefined) await this.#fetch(files, item, options)
-      else await whole.close()
-      return this.#row(item, "whole")
+      if (whole === undefined) {
+        await this.#fetch(files, item, options)
+        await this.#tellHeld(item.id)
+      } else await whole.close()
+      return await this.#rowOf(item)
     })
   }
 
   async remove(wanted: string): Promise<void> {
     const { id } = await this.#find(wanted)
-    await this.#options.drop(id)
+    const { record, asMember } = this.#options
+    await asMember(() => record.detach(id))
     await this.tidy({ isFirst: false })
+  }
+
+  /** It is here, whether or not the record can say so now. */
+  async #tellHeld(id: Uint8Array): Promise<void> {
+    const { record, asMember, device } = this.#options
+    try {
+      await asMember(() => record.tellHeld(id, device))
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+    }
   }
 
   /** Serves another own device. */
@@ -178,42 +238,51 @@ export class Attachments implements PersonAttachments {
   }
 
   /**
-   * From whoever has it: each device that is connected is asked once, and waited for those that are
-   * not, for as long as was said.
+   * From whoever has it: each device that is connected is asked, and waited for those that are not, for
+   * as long as was said since anything came. One that has none of it, or sent what it is not, is asked
+   * once; one that went away in the middle, again when it is back.
    */
   async #fetch(files: AttachmentFiles, item: AttachmentItem, options: FetchOptions): Promise<void> {
-    const { clock, peers } = this.#options
+    const { clock, peers, ledger } = this.#options
     const id = bytesToHex(item.id)
+    const isRemoved = () => ledger.state.attachmentsRemoved.has(id)
     const stop = new AbortController()
     const signal = AbortSignal.any([options.signal, stop.signal])
-    await peers().open()
     const asked = new Set<string>()
     await using file = await files.part(id)
+    let holding = await holdingOf(file, item, signal)
+    let untilMs = clock.now() + options.reachMs
+    const came = (bytes: number): void => {
+      untilMs = clock.now() + options.reachMs
+      options.progress?.(bytes)
+      if (isRemoved()) stop.abort(unknown())
+    }
     try {
-      const reachMs = clock.now() + options.reachMs
-      for (;;) {
+      if (!isWhole(holding)) await peers().open()
+      while (!isWhole(holding)) {
         signal.throwIfAborted()
         const { connected, others } = peers()
         const next = connected.find((one) => !asked.has(one.id))
         if (next === undefined) {
-          const leftMs = reachMs - clock.now()
-          if (asked.size >= others || leftMs <= 0) throw away()
+          const leftMs = untilMs - clock.now()
+          if (others.every((one) => asked.has(one)) || leftMs <= 0) throw away()
           const changed = peers().change(signal)
           await Promise.race([changed, clock.sleep(leftMs, signal).catch(() => undefined)])
           continue
         }
-        asked.add(next.id)
-        const holding = await holdingOf(file, item)
-        if (await this.#fetchFrom(next, { item, file, holding, options, signal })) break
+        const outcome = await this.#fetchFrom(next, { item, file, holding, came, signal })
+        if (outcome !== "cut") asked.add(next.id)
+        else await clock.sleep(CUT_MS, signal).catch(() => undefined)
+        holding = await holdingOf(file, item, signal)
+        if (outcome === "cut" && clock.now() >= untilMs) throw away()
       }
     } finally {
       stop.abort()
     }
-    if (this.#options.ledger.state.attachmentsRemoved.has(id)) {
-      await files.remove(id)
-      throw unknown()
-    }
     await files.complete(id)
+    if (!isRemoved()) return
+    await files.remove(id)
+    throw unknown()
   }
 
   async #fetchFrom(
@@ -222,36 +291,42 @@ export class Attachments implements PersonAttachments {
       readonly item: AttachmentItem
       readonly file: BlobFile
       readonly holding: Holding
-      readonly options: FetchOptions
       readonly signal: AbortSignal
+      came(bytes: number): void
     },
-  ): Promise<boolean> {
-    const { item, file, holding, options, signal } = parts
+  ): Promise<FetchOutcome> {
+    const { item, file, holding, signal, came } = parts
     const { clock } = this.#options
     const { chunks } = attachmentShape(item.bytes)
+    const opening = deadline(clock, signal, OPEN_MS)
     try {
-      const channel = await device.beside(ATTACHMENTS_PROTOCOL, signal)
+      const channel = await device.beside(ATTACHMENTS_PROTOCOL, opening.signal)
+      opening.done()
       const leave = (): void => channel.abort(new Error("stopped"))
       signal.addEventListener("abort", leave, { once: true })
+      if (signal.aborted) leave()
       try {
         return await fetchAttachment({
           ...{ channel, ref: item, file, holding, clock },
-          progress: (come) => options.progress?.(Math.floor((come / chunks) * item.bytes)),
+          progress: (come) => came(Math.floor((come / chunks) * item.bytes)),
         })
       } finally {
         signal.removeEventListener("abort", leave)
       }
     } catch (error) {
+      if (error instanceof NetError && error.code === "NET_CLOSED") return "cut"
       // Another may have it whole.
-      if (error instanceof NetError || errorCode(error) === "ATTACHMENT_FORGED") return false
+      if (error instanceof NetError || errorCode(error) === "ATTACHMENT_FORGED") return "absent"
       throw error
+    } finally {
+      opening.done()
     }
   }
 
   /** @param wanted - An id or its beginning, a name, or a path whose `uri` names one. */
   async #find(wanted: string): Promise<AttachmentItem> {
     const { attachments } = this.#options.ledger.state
-    const uri = wanted.includes("/") ? uriOf(await this.#options.valueAt(wanted)) : wanted
+    const uri = wanted.includes("/") ? uriOf(await this.#options.record.get(wanted)) : wanted
     const name = uri?.replace(ATTACHMENT_URI, "") ?? ""
     const exact = attachments.get(name)
     if (exact !== undefined) return exact
@@ -259,7 +334,9 @@ export class Attachments implements PersonAttachments {
       item.name === name || (name.length >= ID_CHARS_MIN && id.startsWith(name)) ? [item] : [],
     )
     if (found.length > 1) {
-      throw new EngineError("ATTACHMENT_AMBIGUOUS", "several attachments go by that")
+      const ids = found.map(({ id }) => bytesToHex(id).slice(0, ID_CHARS_SHOWN))
+      const message = `${found.length} attachments go by that: ${ids.join(", ")}`
+      throw new EngineError("ATTACHMENT_AMBIGUOUS", message)
     }
     const [only] = found
     if (only === undefined) throw unknown()
@@ -271,12 +348,32 @@ export class Attachments implements PersonAttachments {
     throw new EngineError("ATTACHMENT_NOWHERE", "this program keeps no attachments")
   }
 
-  #row(item: AttachmentItem & AttachmentRef, here: AttachmentRow["here"]): AttachmentRow {
-    const { devices, removed } = this.#options.ledger.membership.view
+  #row(item: AttachmentItem, more: Pick<AttachmentRow, "here" | "paths">): AttachmentRow {
+    const { membership, state } = this.#options.ledger
+    const { devices, removed } = membership.view
     const { name, mediaType, bytes, addedMs } = item
-    const device = [...devices, ...removed].find(({ id }) => equalBytes(id, item.device))?.name
-    return { id: bytesToHex(item.id), name, mediaType, bytes, addedMs, device, here }
+    const id = bytesToHex(item.id)
+    const device = [...devices, ...removed].find((one) => equalBytes(one.id, item.device))?.name
+    const holders = new Set([bytesToHex(item.device), ...state.attachmentHolders(id)])
+    const isHere = more.here === "whole"
+    const own = bytesToHex(this.#options.device)
+    const on = devices.flatMap((one) => {
+      const key = bytesToHex(one.id)
+      return (key === own ? isHere : holders.has(key)) ? [one.name] : []
+    })
+    return { id, name, mediaType, bytes, addedMs, device, on, ...more }
   }
+}
+
+function isWhole({ list, missing }: Holding): boolean {
+  return list !== undefined && missing.length === 0
+}
+
+/** As a record can keep it: some systems allow longer names, and names that are no text. */
+function shortened(name: string): string {
+  let short = name.toWellFormed()
+  while (utf8Length(short) > ATTACHMENT_NAME_BYTES_MAX) short = [...short].slice(1).join("")
+  return short
 }
 
 /** Ends with the signal's reason once it fires. */
@@ -290,10 +387,9 @@ async function* whileWanted(
   }
 }
 
-function uriOf(value: unknown): string | undefined {
+function uriOf(value: JsonValue | undefined): string | undefined {
   if (typeof value === "string") return value
-  if (typeof value !== "object" || value === null) return undefined
-  const uri: unknown = Reflect.get(value, "uri")
+  const uri = valueAt(value, ["uri"])
   return typeof uri === "string" ? uri : undefined
 }
 

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { hexToBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, hexToBytes } from "@fulcrum/codec/bytes"
 import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
-import { DOCUMENT_NAMES, type DocumentId, documentId } from "@fulcrum/record/documents"
-import { formatPath, parsePath } from "@fulcrum/record/path"
+import { DOCUMENT_NAMES, type DocumentId, documentId, type Edit } from "@fulcrum/record/documents"
+import { formatPath, parsePath, type RecordPath } from "@fulcrum/record/path"
 import {
   editDocument,
   getPath,
@@ -20,7 +20,7 @@ import {
 import { isObject, valueAt } from "@fulcrum/record/registers"
 import { writeJsContact, writeVcard } from "@fulcrum/record/vcard-export"
 import { CARD_DOCUMENT, cardEdits, readCards } from "@fulcrum/record/vcard-import"
-import { attachmentEdits, attachmentPlace } from "./attachment-place.ts"
+import { attachmentEdits, attachmentPlace, attachmentReferences } from "./attachment-place.ts"
 import { EditTurns } from "./edit-turns.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
@@ -78,7 +78,7 @@ export class Editing {
    * @throws {EngineError} `ATTACHMENT_PLACE`. @throws {RecordError} As {@link set}.
    */
   async attach(item: AttachmentItem, path: string | undefined): Promise<void> {
-    const at = path === undefined ? undefined : attachmentPlace(path)
+    const at = path === undefined ? undefined : attachmentPlace(path, item.mediaType)
     await this.#edit(async (step) => {
       step.add({ kind: "attachment", value: item })
       if (at === undefined) return []
@@ -88,6 +88,37 @@ export class Editing {
       const change = await editDocument(documents, { document: at.document, edits, actor })
       return change === undefined ? [] : [change]
     })
+  }
+
+  /** Takes an attachment away from the record, and all that refers to it. */
+  async detach(id: Uint8Array): Promise<void> {
+    await this.#edit(async (step) => {
+      const { documents, actor } = step
+      step.add({ kind: "attachmentRemoved", value: { id } })
+      const changes: RecordChange[] = []
+      const references = await referencesIn((document) => documents.read(document))
+      const places = references.get(bytesToHex(id)) ?? []
+      for (const [document, at] of Map.groupBy(places, (place) => place.document)) {
+        const edits = at.map(({ path }): Edit => ({ op: "unset", path }))
+        const change = await editDocument(documents, { document, edits, actor })
+        if (change !== undefined) changes.push(change)
+      }
+      return changes
+    })
+  }
+
+  /** A device has fetched all of an attachment. */
+  async tellHeld(id: Uint8Array, device: Uint8Array): Promise<void> {
+    await this.#ledger.transact(async (step) => {
+      step.add({ kind: "attachmentHeld", value: { id, device } })
+    })
+  }
+
+  /** Paths that refer to attachments, by their ids in hex. */
+  async attachmentPaths(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { shown } = this.#ledger
+    const references = await referencesIn((document) => shown.read(document))
+    return new Map([...references].map(([id, places]) => [id, places.map(formatPath)]))
   }
 
   unset(path: string): Promise<EditResult> {
@@ -206,4 +237,15 @@ export class Editing {
     const projected = await this.#relationships.project(step, changed)
     return { changed, reaches: await reachesOf(this.#relationships, projected) }
   }
+}
+
+async function referencesIn(
+  read: (document: DocumentId) => Promise<JsonValue | undefined>,
+): Promise<ReadonlyMap<string, readonly RecordPath[]>> {
+  const documents: (readonly [DocumentId, JsonValue | undefined])[] = []
+  for (const name of DOCUMENT_NAMES) {
+    const document = documentId(name)
+    documents.push([document, await read(document)])
+  }
+  return attachmentReferences(documents)
 }

@@ -24,6 +24,8 @@ export interface PersonParts {
   readonly relays: readonly RelayRow[]
   /** Of those that are used now. */
   readonly contradicted: readonly ContradictedMailbox[]
+  /** Of those that are here: how many are whole, and the names of the others. */
+  readonly attachments: { readonly whole: number; readonly damaged: readonly string[] }
 }
 
 export async function checkPerson(parts: PersonParts): Promise<readonly Check[]> {
@@ -47,6 +49,11 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     none("snapshots", shown.wrong, "documents were shown otherwise than their history gave"),
     none("quarantine", quarantined, "entries not applied"),
     none("waiting", record.waitingCount, "spans wait"),
+    ...eachOrNone(
+      "attachments",
+      `${parts.attachments.whole} files are here, each as it was attached`,
+      parts.attachments.damaged.map((name) => `${name} is damaged: get it, with another device on`),
+    ),
     ...(await checkRepair(vault, ledger)),
   ]
 }

@@ -105,10 +105,8 @@ export class PersonEngine implements Person {
       ...{ blobs: options.blobs, ledger, device: device.id, clock, random },
       underway: parts.underway,
       peers: () => this.#network.peers,
-      keep: (item, path) => this.#asMember(() => this.#editing.attach(item, path)),
-      drop: (id) =>
-        this.#edit(async (step) => step.add({ kind: "attachmentRemoved", value: { id } })),
-      valueAt: (path) => this.#editing.get(path),
+      record: this.#editing,
+      asMember: (work) => this.#asMember(work),
     })
     this.#views = new RelationshipViews(relationships, this.#moves)
     this.#network = new PersonNetwork({
@@ -366,6 +364,7 @@ export class PersonEngine implements Person {
       alarms: this.#network.alarms,
       relays: await this.relays(),
       contradicted: await this.#network.contradicted(),
+      attachments: await this.attachments.damaged(),
     })
   }
 

@@ -172,7 +172,7 @@ export class PersonNetwork {
   get peers(): AttachmentPeers {
     return {
       connected: this.#devices.connected,
-      others: this.#otherDevices().length,
+      others: this.#otherDevices().map(bytesToHex),
       open: () => this.#open(),
       change: (signal) => this.#devices.change(signal),
     }

@@ -278,6 +278,10 @@ export interface AttachmentRow {
   readonly device: string | undefined
   /** Of what is in it. */
   readonly here: "whole" | "part" | "none"
+  /** Names of the devices that have all of it, as far as each has said. */
+  readonly on: readonly string[]
+  /** Paths that refer to it. */
+  readonly paths: readonly string[]
 }
 
 export interface NewAttachment {
@@ -330,7 +334,7 @@ export interface PersonAttachments {
    * `ATTACHMENT_AWAY`: it is not here.
    */
   read(wanted: string): AsyncIterable<Uint8Array>
-  /** Takes it away from the record; every device deletes what it holds of it. */
+  /** Takes it away from the record, with what refers to it; every device deletes what it holds of it. */
   remove(wanted: string): Promise<void>
 }
 

@@ -17,6 +17,7 @@
  * |  10 | connectRefused | a relay refused the connect message for good: the relay's code      |
  * |  11 | attachment     | a file that belongs to the record: its id, secret, size and name    |
  * |  12 | attachmentRemoved | one that does no more: every device deletes what it holds of it  |
+ * |  13 | attachmentHeld | another device has fetched all of one                               |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -57,6 +58,9 @@ export const ITEMS_BYTES_MAX: number = 4 * 1024 * 1024
 export const CARRIED_SPANS_MAX = 256
 export const CARRIED_SPAN_BYTES_MAX: number = 2 * 1024 * 1024
 
+/** Of an attachment's name, in UTF-8. */
+export const ATTACHMENT_NAME_BYTES_MAX = 255
+
 export type RecordItem =
   | { readonly kind: "change"; readonly value: ChangeItem }
   | { readonly kind: "relationship"; readonly value: RelationshipItem }
@@ -71,6 +75,7 @@ export type RecordItem =
   | { readonly kind: "connectRefused"; readonly value: ConnectRefusedItem }
   | { readonly kind: "attachment"; readonly value: AttachmentItem }
   | { readonly kind: "attachmentRemoved"; readonly value: AttachmentRemovedItem }
+  | { readonly kind: "attachmentHeld"; readonly value: AttachmentHeldItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -195,6 +200,12 @@ export interface AttachmentRemovedItem {
   readonly id: Uint8Array
 }
 
+/** A device has fetched all of an attachment. */
+export interface AttachmentHeldItem {
+  readonly id: Uint8Array
+  readonly device: Uint8Array
+}
+
 const relationshipId: Schema<Uint8Array> = bytes(16)
 const address: Schema<string> = text(512)
 const path: Schema<string> = text(512)
@@ -283,13 +294,16 @@ const connectRefused: Schema<ConnectRefusedItem> = struct({
   code: text(64),
 })
 
+/** The last moment that a `Date` can tell (ECMA-262, time values). */
+const DATE_MS_MAX = 8.64e15
+
 const attachment: Schema<AttachmentItem> = struct({
   id: bytes(ID_BYTES),
   secret: bytes(SECRET_BYTES),
   bytes: uint(ATTACHMENT_BYTES_MAX),
-  name: text(255),
+  name: text(ATTACHMENT_NAME_BYTES_MAX),
   mediaType: text(127),
-  addedMs: uint(),
+  addedMs: uint(DATE_MS_MAX),
   device: bytes(16),
 })
 
@@ -298,6 +312,11 @@ export function encodeAttachment(item: AttachmentItem): Uint8Array {
 }
 
 const attachmentRemoved: Schema<AttachmentRemovedItem> = struct({ id: bytes(ID_BYTES) })
+
+const attachmentHeld: Schema<AttachmentHeldItem> = struct({
+  id: bytes(ID_BYTES),
+  device: bytes(16),
+})
 
 const removalDone: Schema<RemovalDoneItem> = struct({ epoch: bytes(32) })
 
@@ -317,6 +336,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     connectRefused: [10, connectRefused],
     attachment: [11, attachment],
     attachmentRemoved: [12, attachmentRemoved],
+    attachmentHeld: [13, attachmentHeld],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

@@ -48,6 +48,7 @@ export class RecordState {
   readonly #carried = new Map<string, VectorRow[]>()
   readonly #attachments = new Map<string, AttachmentItem>()
   readonly #attachmentsRemoved = new Set<string>()
+  readonly #attachmentHolders = new Map<string, Set<string>>()
   /** Items that speak of a relationship whose own item is not here yet. */
   readonly #early = new Map<string, RecordItem[]>()
 
@@ -132,6 +133,12 @@ export class RecordState {
         const id = bytesToHex(item.value.id)
         this.#attachmentsRemoved.add(id)
         this.#attachments.delete(id)
+        return
+      }
+      case "attachmentHeld": {
+        const id = bytesToHex(item.value.id)
+        const holders = this.#attachmentHolders.get(id) ?? new Set()
+        this.#attachmentHolders.set(id, holders.add(bytesToHex(item.value.device)))
       }
     }
   }
@@ -144,6 +151,11 @@ export class RecordState {
   /** Ids, in hex, of those that were taken away. */
   get attachmentsRemoved(): ReadonlySet<string> {
     return this.#attachmentsRemoved
+  }
+
+  /** Ids, in hex, of the devices that said that they have fetched all of one. */
+  attachmentHolders(id: string): ReadonlySet<string> {
+    return this.#attachmentHolders.get(id) ?? NOBODY
   }
 
   /** How far the record carries a share's spans; rows that others cover may be among them. */
@@ -194,6 +206,8 @@ export class RecordState {
     }
   }
 }
+
+const NOBODY: ReadonlySet<string> = new Set()
 
 function relayKey(address: string, mailboxSeed: Uint8Array): string {
   return `${bytesToHex(mailboxSeed)} ${address}`

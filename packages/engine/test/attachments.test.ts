@@ -5,6 +5,7 @@ import { ATTACHMENTS_PROTOCOL, encodeRequest } from "@fulcrum/attachments/messag
 import { bytesToHex, concatBytes, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import { systemRandom } from "@fulcrum/crypto/random"
 import { libp2pNetwork } from "@fulcrum/net/libp2p"
+import { StoreError } from "@fulcrum/store"
 import { expect, test } from "vitest"
 import type { AttachmentRow, FetchOptions, NewAttachment, Person } from "../src/person.ts"
 import { Folder, reaches, Stage } from "./stage.ts"
@@ -73,6 +74,43 @@ test("[P60] what one device attaches another one lists at once, and has when it 
   expect(steps.at(-1)).toBe(content.length)
   expect(equalBytes(await read(laptop, "photo.jpg"), content)).toBe(true)
   for (const folder of [one, two]) expect(await folder.blobs.names()).toEqual([added.id])
+  const both = ["phone", "laptop"].sort()
+  for (const device of [phone, laptop]) {
+    const row = async () => device.attachments.find(added.id)
+    await reaches(async () => (await row()).on.length === 2)
+    expect({ ...(await row()), on: [...(await row()).on].sort() }).toMatchObject({
+      ...{ on: both, paths: ["card/media/photo"] },
+    })
+  }
+})
+
+test("[P60] only what is a picture or a sound can be a photo, and what refers to it goes with it", async () => {
+  await using stage = new Stage()
+  const phone = await stage.person(new Folder(), "phone")
+  const content = random.bytes(300)
+  const pdf = { mediaType: "application/pdf", path: "card/media/photo" }
+  await expect(phone.attachments.add(photo(content, pdf))).rejects.toMatchObject({
+    code: "ATTACHMENT_PLACE",
+  })
+  const path = "things/bike/papers/invoice"
+  const added = await phone.attachments.add(photo(content, { ...pdf, path }))
+  await phone.set("card/links/1/uri", `attachment:${added.id}`)
+  expect((await phone.attachments.find(added.id)).paths).toEqual(["card/links/1", path])
+  await phone.attachments.remove(path)
+  expect(await phone.get("things")).toBeUndefined()
+  expect(await phone.get("card/links")).toBeUndefined()
+})
+
+test("[P62] doctor reads what is here, and names what is damaged", async () => {
+  await using stage = new Stage()
+  const folder = new Folder()
+  const phone = await stage.person(folder, "phone")
+  const added = await phone.attachments.add(photo(random.bytes(300)))
+  const check = async () =>
+    (await phone.doctor()).filter(({ check: name }) => name === "attachments")
+  expect(await check()).toMatchObject([{ ok: true }])
+  await (await folder.blobs.make(added.id)).write(50, new Uint8Array([1, 2, 3]))
+  expect(await check()).toMatchObject([{ ok: false, detail: expect.stringContaining("photo.jpg") }])
 })
 
 test("[P60] whichever of the two dialed the other", async () => {
@@ -184,6 +222,64 @@ test("[P63] where nobody has it, or can be reached, it says so and what came sta
   await expect(laptop.attachments.fetch("nothing", within(0))).rejects.toMatchObject({
     code: "ATTACHMENT_UNKNOWN",
   })
+})
+
+test("[P61] one whose last step was cut off is whole without anybody", async () => {
+  await using stage = new Stage()
+  const folder = new Folder()
+  const phone = await stage.person(folder, "phone")
+  const content = random.bytes(2 * CHUNK_BYTES)
+  const added = await phone.attachments.add(photo(content))
+  await folder.blobs.rename(added.id, `part-${added.id}`)
+  await phone.attachments.fetch(added.id, within(0))
+  expect(equalBytes(await read(phone, added.id), content)).toBe(true)
+})
+
+test("[P61] a device that went away in the middle is asked again when it is back", async () => {
+  await using stage = new Stage()
+  const one = new Folder()
+  const phone = await stage.person(one, "phone")
+  const [at = ""] = await phone.start({ listen: [LOOPBACK] })
+  const laptop = await stage.pair(phone, new Folder(), "laptop", { at })
+  await laptop.start({ listen: [] })
+  const content = random.bytes(16 * CHUNK_BYTES)
+  const added = await phone.attachments.add(photo(content))
+  await seen(laptop, added)
+  let back: Promise<unknown> | undefined
+  const progress = (bytes: number): void => {
+    if (back !== undefined || bytes < content.length / 4) return
+    const listen = [at.replace(/\/p2p\/.*$/, "")]
+    back = phone.close().then(async () => (await stage.reopen(one)).start({ listen }))
+  }
+  await laptop.attachments.fetch(added.id, within(10_000, { progress }))
+  expect(back).toBeDefined()
+  await back
+  expect(equalBytes(await read(laptop, added.id), content)).toBe(true)
+})
+
+test("[P63] a file that cannot be read ends that transfer, and the device that has it goes on", async () => {
+  await using stage = new Stage()
+  const { one, phone, laptop } = await pairOf(stage)
+  const added = await phone.attachments.add(photo(random.bytes(500)))
+  await seen(laptop, added)
+  const open = one.blobs.open.bind(one.blobs)
+  one.blobs.open = async () => {
+    throw new StoreError("STORE_IO", "the disk failed")
+  }
+  await expect(laptop.attachments.fetch(added.id, within(1000))).rejects.toMatchObject({
+    code: "ATTACHMENT_AWAY",
+  })
+  one.blobs.open = open
+  await laptop.attachments.fetch(added.id, within(5000))
+})
+
+test("[P60] a name is kept as a record can keep it", async () => {
+  await using stage = new Stage()
+  const phone = await stage.person(new Folder(), "phone")
+  const name = `${"ü".repeat(130)}\ud83d.jpg`
+  const added = await phone.attachments.add(photo(random.bytes(5), { name }))
+  expect(added.name.endsWith("\ufffd.jpg")).toBe(true)
+  expect(new TextEncoder().encode(added.name).length).toBeLessThanOrEqual(255)
 })
 
 test("[P63] a device that has none of it is not waited for", async () => {

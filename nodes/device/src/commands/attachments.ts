@@ -11,19 +11,20 @@ import {
   WAIT_SECONDS_DEFAULT,
 } from "../command.ts"
 import { mediaTypeOf } from "../media-type.ts"
-import { codeOf } from "../program-error.ts"
-import { lines, sizeText, table, tone } from "../text.ts"
+import { codeOf, failureOf, ProgramError } from "../program-error.ts"
+import { lines, listed, sizeText, table, tone } from "../text.ts"
 import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
 
 /** From one progress line to the next. */
-const PROGRESS_MS = 1000
+const PROGRESS_MS = 3000
 const ID_CHARS = 12
 
 export async function attach(context: CommandContext): Promise<Outcome> {
   const { person, args, io, signal, settle } = context
   const { name, bytes } = args.input("file")
   const path = args.optionalText("path")
+  const before = path === undefined ? undefined : await person.get(path)
   const row = await person.attachments.add({
     ...{ name, bytes, path, signal },
     mediaType: mediaTypeOf(name),
@@ -38,6 +39,9 @@ export async function attach(context: CommandContext): Promise<Outcome> {
     document: { attachment: row, path: path ?? null, held },
     text: lines(
       `Attached ${named(row)}${path === undefined ? "" : ` at ${path}`}.`,
+      before === undefined
+        ? undefined
+        : "What was there is replaced; `fulcrum undo` brings it back.",
       others.length > 0
         ? tone("quiet", "It is on this device only, until another one gets it.")
         : undefined,
@@ -59,10 +63,11 @@ export async function attachments({ person }: CommandContext): Promise<Outcome> 
               row.name,
               sizeText(row.bytes),
               new Date(row.addedMs).toISOString().slice(0, 10),
-              row.device ?? "?",
               hereText(row),
+              onText(row),
+              row.paths.join(", "),
             ]),
-            { head: ["id", "name", "size", "added", "on", "here"] },
+            { head: ["id", "name", "size", "added", "here", "whole on", "path"] },
           ),
   }
 }
@@ -77,11 +82,15 @@ export async function getAttachment(context: CommandContext): Promise<Outcome> {
     await person.attachments.fetch(found.id, { reachMs, signal, isDoubted, progress })
     return await io.save("file", found.name, person.attachments.read(found.id))
   }
-  const saved = await save(false).catch((error: unknown) => {
-    if (codeOf(error) !== "ATTACHMENT_DAMAGED") throw error
-    io.note("What is here is damaged: what is wrong is fetched from another device.")
-    return save(true)
-  })
+  const saved = await save(false)
+    .catch((error: unknown) => {
+      if (codeOf(error) !== "ATTACHMENT_DAMAGED") throw error
+      io.note("What is here is damaged: what is wrong is fetched from another device.")
+      return save(true)
+    })
+    .catch((error: unknown) => {
+      throw codeOf(error) === "ATTACHMENT_AWAY" ? awayFrom(error, found) : error
+    })
   return {
     document: { attachment: { ...found, here: "whole" }, file: saved },
     text: `Wrote ${named(found)} to ${saved}.`,
@@ -95,7 +104,8 @@ export async function removeAttachment({
   settle,
 }: CommandContext): Promise<Outcome> {
   const row = await person.attachments.find(args.text("attachment"))
-  const question = `Take away ${named(row)}? Every device of yours deletes it.`
+  const from = row.paths.length === 0 ? "" : `, and from ${listed(row.paths)}`
+  const question = `Take away ${named(row)}${from}? Every device of yours deletes it, for good.`
   if (!(await confirmForGood(io, question, { attachment: row })))
     throw declined("nothing was taken away")
   await person.attachments.remove(row.id)
@@ -106,8 +116,29 @@ export async function removeAttachment({
   }
 }
 
+/** Who has it, and is not to be reached. */
+function awayFrom(error: unknown, { name, on, here }: AttachmentRow): ProgramError {
+  const { code } = failureOf(error)
+  const some = here === "part" ? "only a part of it is here" : "it is not here"
+  const message = `${some}, and cannot be had from another device now: ${oneLine(name)}`
+  const todo =
+    on.length === 0
+      ? "attach it again, if you have it elsewhere"
+      : `run \`fulcrum up\` on ${listed(on)}, then try again`
+  return new ProgramError(code, message, todo, { cause: error })
+}
+
+function onText({ on }: AttachmentRow): string {
+  if (on.length === 0) return tone("bad", "none")
+  return on.length === 1 ? `${on.join()} ${tone("quiet", "only")}` : on.join(", ")
+}
+
+function oneLine(name: string): string {
+  return name.replace(/[\r\n]+/g, " ")
+}
+
 function named({ name, bytes, id }: AttachmentRow): string {
-  return `${name} (${sizeText(bytes)}, ${id.slice(0, ID_CHARS)})`
+  return `${oneLine(name)} (${sizeText(bytes)}, ${id.slice(0, ID_CHARS)})`
 }
 
 function hereText({ here }: AttachmentRow): string {
