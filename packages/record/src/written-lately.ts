@@ -9,8 +9,9 @@ import { equalBytes } from "@fulcrum/codec/bytes"
 import type { ParsedChange } from "./change-format.ts"
 import type { WrittenChange } from "./change-writer.ts"
 
-/** In each of two halves; the older one is forgotten when the newer one is full. */
-const HALF_MAX = 8192
+/** In each of two halves; the older one is forgotten when the newer one is full, by number or by bytes. */
+const HALF_MAX = 32_768
+const HALF_BYTES_MAX: number = 8 * 1024 * 1024
 /** A longer one is seldom, and would take room. */
 const BYTES_MAX = 1024
 /** Where the checksum stands, which is the beginning of the hash. */
@@ -23,14 +24,18 @@ interface Noted extends WrittenChange {
 
 let newer = new Map<number, Noted>()
 let older = new Map<number, Noted>()
+/** Of what was noted in the newer half. */
+let newerBytes = 0
 
 /** @param change - That was written so, with the keys that documents have. */
 export function noteWritten({ bytes, hash }: WrittenChange, change: ParsedChange): void {
   if (bytes.length > BYTES_MAX) return
-  if (newer.size >= HALF_MAX) {
+  if (newer.size >= HALF_MAX || newerBytes + bytes.length > HALF_BYTES_MAX) {
     older = newer
     newer = new Map()
+    newerBytes = 0
   }
+  newerBytes += bytes.length
   newer.set(checksum(bytes), { bytes, hash, change: isPlain(change) ? change : undefined })
 }
 
