@@ -67,24 +67,26 @@ export class AttachmentFiles {
    * Makes a file of what `seal` writes.
    *
    * @param keep - Makes it part of the record; only then it is here under its id.
-   * @throws What either throws: then nothing is left.
+   * @throws What either throws: then nothing is left. What fails after that is put right at the next start.
    */
   async add<T extends { readonly id: Uint8Array }>(
     seal: (file: BlobFile) => Promise<T>,
     keep: (sealed: T) => Promise<void>,
   ): Promise<void> {
     let name = `new-${bytesToHex(this.#random.bytes(16))}`
+    let id: string
     try {
       const sealed = await this.#sealed(name, seal)
-      const id = bytesToHex(sealed.id)
+      id = bytesToHex(sealed.id)
       await this.#blobs.rename(name, `due-${id}`)
       name = `due-${id}`
       await keep(sealed)
-      await this.#blobs.rename(name, id)
     } catch (error) {
       await this.#blobs.remove(name).catch(() => undefined)
       throw error
     }
+    // From now on it is the only one of what the record names.
+    await this.#blobs.rename(name, id)
   }
 
   async #sealed<T>(name: string, seal: (file: BlobFile) => Promise<T>): Promise<T> {

@@ -271,7 +271,8 @@ export class Attachments implements PersonAttachments {
           continue
         }
         const outcome = await this.#fetchFrom(next, { item, file, holding, came, signal })
-        if (outcome !== "cut") asked.add(next.id)
+        if (outcome === "whole") break
+        if (outcome === "absent") asked.add(next.id)
         else await clock.sleep(CUT_MS, signal).catch(() => undefined)
         holding = await holdingOf(file, item, signal)
         if (outcome === "cut" && clock.now() >= untilMs) throw away()

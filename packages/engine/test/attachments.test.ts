@@ -331,6 +331,24 @@ test("[P65] what a crash left of attaching is put right at the next start", asyn
   expect((await read(again, added.id)).length).toBe(500)
 })
 
+test("[P65] what the record names already is not deleted when its last step fails", async () => {
+  await using stage = new Stage()
+  const folder = new Folder()
+  const phone = await stage.person(folder, "phone")
+  const content = random.bytes(500)
+  const rename = folder.blobs.rename.bind(folder.blobs)
+  folder.blobs.rename = async (from, to) => {
+    if (from.startsWith("due-")) throw new StoreError("STORE_IO", "the disk failed")
+    return rename(from, to)
+  }
+  await expect(phone.attachments.add(photo(content))).rejects.toMatchObject({ code: "STORE_IO" })
+  folder.blobs.rename = rename
+  await phone.close()
+  const again = await stage.reopen(folder)
+  expect((await again.attachments.list()).map(({ here }) => here)).toEqual(["whole"])
+  expect(equalBytes(await read(again, "photo.jpg"), content)).toBe(true)
+})
+
 test("[P65] nothing is left of what could not be attached", async () => {
   await using stage = new Stage()
   const folder = new Folder()
