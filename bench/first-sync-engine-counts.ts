@@ -68,7 +68,9 @@ export async function countEngineSync(shape: RecordShape): Promise<EngineCounts>
     })
   const measured = async (): Promise<{ first: Person; second: Person; tookMs: number }> => {
     const options = await engine("first device", toNew, new StoreCount())
-    const { person: first } = await createPerson({ ...options, name: "first device", relays: [] })
+    const made = await createPerson({ ...options, name: "first device", relays: [] })
+    const first = made.person
+    await made.wordsSeen()
     for (const edit of seededEdits(shape)) await first.set(typedPath(edit), edit.value)
     const [at = ""] = await first.start({ listen: [LISTEN] })
     const shown = Promise.withResolvers<string>()

@@ -140,7 +140,10 @@ describe("[P50] [E3] [R22] a device with a damaged disk", () => {
       for (const [said] of shown.matchAll(/by the (?:phone|laptop) \d+/g))
         expect(Number(said.split(" ").at(-1))).toBeLessThan(EDITS)
       const told = await ailments(alone)
-      expect(told.some((line) => line.startsWith("repair:"))).toBe((mended.report.missing ?? 0) > 0)
+      const { missing } = mended.report
+      const isTold = told.some((line) => line.startsWith("repair:"))
+      // Where what says how far lines went is damaged too, no number is right, and what is known is told.
+      if (missing !== undefined) expect(isTold).toBe(missing > 0)
       await world.end(alone)
       await relay.start()
       const again = await world.reopen(mended)
