@@ -15,6 +15,16 @@ async function findsEdit(stage: Stage, folder: Folder): Promise<Person> {
   return device
 }
 
+/** The folders of two devices that know of no relay; both are off. */
+async function pairedAndOff(stage: Stage): Promise<readonly [Folder, Folder]> {
+  const [one, two] = [new Folder(), new Folder()]
+  const first = await stage.person(one, "phone")
+  const [at = ""] = await first.start({ listen: [LOOPBACK] })
+  await (await stage.pair(first, two, "laptop", { at })).close()
+  await first.close()
+  return [one, two]
+}
+
 test("to settle with one device is quick while another one is off", async () => {
   await using stage = new Stage()
   const [one, two] = [new Folder(), new Folder()]
@@ -98,11 +108,7 @@ test("[P44] a device whose only relay was left finds one that was added later", 
 test("[P45] devices that know of no relay and add the same one meet there", async () => {
   await using stage = new Stage()
   const relay = await stage.relay(new Folder())
-  const [one, two] = [new Folder(), new Folder()]
-  const first = await stage.person(one, "phone")
-  const [at = ""] = await first.start({ listen: [LOOPBACK] })
-  await (await stage.pair(first, two, "laptop", { at })).close()
-  await first.close()
+  const [one, two] = await pairedAndOff(stage)
   const phone = await stage.reopen(one)
   await phone.addRelay(relay)
   await phone.set("card/name/full", "Ada Example")
@@ -117,11 +123,7 @@ test("[P45] devices that add one relay by different addresses of it meet there",
   await using stage = new Stage()
   const [home = "", away = ""] = await stage.relayAt(new Folder(), [LOOPBACK, LOOPBACK])
   expect(home).not.toBe(away)
-  const [one, two] = [new Folder(), new Folder()]
-  const first = await stage.person(one, "phone")
-  const [at = ""] = await first.start({ listen: [LOOPBACK] })
-  await (await stage.pair(first, two, "laptop", { at })).close()
-  await first.close()
+  const [one, two] = await pairedAndOff(stage)
   const phone = await stage.reopen(one)
   await phone.addRelay(home)
   await phone.set("card/name/full", "Ada Example")

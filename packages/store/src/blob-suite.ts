@@ -7,7 +7,7 @@
 import { equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { BlobFile, Blobs } from "./blobs.ts"
 import { StoreError } from "./contract.ts"
-import type { StoreCase } from "./suite.ts"
+import { casesIn, type StoreCase } from "./suite.ts"
 
 /** One place for blobs, empty at first; `open` may be called again, as after a restart. */
 export interface BlobPlace {
@@ -17,17 +17,7 @@ export interface BlobPlace {
 
 /** @param newPlace - Makes an empty place; the suite disposes of it. */
 export function blobContract(newPlace: () => Promise<BlobPlace>): readonly StoreCase[] {
-  return cases.map(([name, run]) => ({
-    name,
-    run: async () => {
-      const place = await newPlace()
-      try {
-        await run(place)
-      } finally {
-        await place.dispose()
-      }
-    },
-  }))
+  return casesIn(newPlace, cases)
 }
 
 const cases: readonly (readonly [name: string, run: (place: BlobPlace) => Promise<void>])[] = [

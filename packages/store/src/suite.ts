@@ -30,7 +30,15 @@ export interface StoreCase {
 
 /** @param newPlace - Makes an empty place; the suite disposes of it. */
 export function storeContract(newPlace: () => Promise<StorePlace>): readonly StoreCase[] {
-  return cases.map(([name, run]) => ({
+  return casesIn(newPlace, cases)
+}
+
+/** Each case in an empty place of its own, which is disposed of after it. */
+export function casesIn<P extends { dispose(): Promise<void> }>(
+  newPlace: () => Promise<P>,
+  all: readonly (readonly [name: string, run: (place: P) => Promise<void>])[],
+): readonly StoreCase[] {
+  return all.map(([name, run]) => ({
     name,
     run: async () => {
       const place = await newPlace()
