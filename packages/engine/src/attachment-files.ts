@@ -14,6 +14,7 @@
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
 import type { BlobFile, Blobs } from "@fulcrum/store/blobs"
+import { errorCode } from "./error-code.ts"
 
 export class AttachmentFiles {
   readonly #blobs: Blobs
@@ -67,7 +68,8 @@ export class AttachmentFiles {
    * Makes a file of what `seal` writes.
    *
    * @param keep - Makes it part of the record; only then it is here under its id.
-   * @throws What either throws: then nothing is left. What fails after that is put right at the next start.
+   * @throws What either throws: then nothing is left. Where the disk failed nobody knows what the record
+   * says: the file is kept, and the next start finds out.
    */
   async add<T extends { readonly id: Uint8Array }>(
     seal: (file: BlobFile) => Promise<T>,
@@ -82,7 +84,8 @@ export class AttachmentFiles {
       name = `due-${id}`
       await keep(sealed)
     } catch (error) {
-      await this.#blobs.remove(name).catch(() => undefined)
+      const isUnsure = name.startsWith("due-") && errorCode(error)?.startsWith("STORE_")
+      if (!isUnsure) await this.#blobs.remove(name).catch(() => undefined)
       throw error
     }
     // From now on it is the only one of what the record names.

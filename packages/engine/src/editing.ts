@@ -90,9 +90,9 @@ export class Editing {
     })
   }
 
-  /** Takes an attachment away from the record, and all that refers to it. */
+  /** Takes an attachment away from the record, and all that refers to it, for good: it is not undone. */
   async detach(id: Uint8Array): Promise<void> {
-    await this.#edit(async (step) => {
+    const work = async (step: Step): Promise<readonly RecordChange[]> => {
       const { documents, actor } = step
       step.add({ kind: "attachmentRemoved", value: { id } })
       const changes: RecordChange[] = []
@@ -104,7 +104,8 @@ export class Editing {
         if (change !== undefined) changes.push(change)
       }
       return changes
-    })
+    }
+    await this.#edit(work, { isUndoable: false })
   }
 
   /** A device has fetched all of an attachment. */
@@ -210,11 +211,14 @@ export class Editing {
     return this.#finish(turn, step, changes)
   }
 
-  #edit(work: (step: Step) => Promise<readonly RecordChange[]>): Promise<EditResult> {
+  #edit(
+    work: (step: Step) => Promise<readonly RecordChange[]>,
+    { isUndoable = true }: { readonly isUndoable?: boolean } = {},
+  ): Promise<EditResult> {
     const edit = async (turn: number, step: Step): Promise<EditResult> => {
       const changes = await work(step)
       if (changes.length === 0) return { changed: [], reaches: [] }
-      await this.#undoLog.push(step, "edit", changes)
+      if (isUndoable) await this.#undoLog.push(step, "edit", changes)
       return this.#finish(turn, step, changes)
     }
     return this.#turns.run((turn) => this.#ledger.gather((step) => edit(turn, step)))

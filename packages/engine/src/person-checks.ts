@@ -51,7 +51,7 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     none("waiting", record.waitingCount, "spans wait"),
     ...eachOrNone(
       "attachments",
-      `${parts.attachments.whole} files are here, each as it was attached`,
+      `files here, each as it was attached: ${parts.attachments.whole}`,
       parts.attachments.damaged.map((name) => `${name} is damaged: get it, with another device on`),
     ),
     ...(await checkRepair(vault, ledger)),

@@ -99,6 +99,9 @@ test("[P60] only what is a picture or a sound can be a photo, and what refers to
   await phone.attachments.remove(path)
   expect(await phone.get("things")).toBeUndefined()
   expect(await phone.get("card/links")).toBeUndefined()
+  // It is gone for good: what would be undone is the edit before, and that is not as it was any more.
+  await expect(phone.undo()).rejects.toMatchObject({ code: "UNDO_CHANGED" })
+  expect(await phone.get("things")).toBeUndefined()
 })
 
 test("[P62] doctor reads what is here, and names what is damaged", async () => {
@@ -347,6 +350,24 @@ test("[P65] what the record names already is not deleted when its last step fail
   const again = await stage.reopen(folder)
   expect((await again.attachments.list()).map(({ here }) => here)).toEqual(["whole"])
   expect(equalBytes(await read(again, "photo.jpg"), content)).toBe(true)
+})
+
+test("[P65] where the disk fails as the record is written, the next start finds out what it says", async () => {
+  for (const type of ["fail-after", "fail-before"] as const) {
+    await using stage = new Stage()
+    const folder = new Folder()
+    const phone = await stage.person(folder, "phone")
+    folder.disk.fault = () => ({ type })
+    await expect(phone.attachments.add(photo(random.bytes(500)))).rejects.toMatchObject({
+      code: "STORE_IO",
+    })
+    folder.disk.fault = undefined
+    await phone.close()
+    const again = await stage.reopen(folder)
+    const listed = (await again.attachments.list()).map(({ here }) => here)
+    expect(listed).toEqual(type === "fail-after" ? ["whole"] : [])
+    expect(await folder.blobs.names()).toHaveLength(listed.length)
+  }
 })
 
 test("[P65] nothing is left of what could not be attached", async () => {
