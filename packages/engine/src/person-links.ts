@@ -16,7 +16,6 @@ import {
 } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
-import { capabilityEnd, signCapability } from "@fulcrum/log/mailbox"
 import type { Network } from "@fulcrum/net/contract"
 import { receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
@@ -26,10 +25,11 @@ import { keepTrying } from "./keep-trying.ts"
 import { Knocks } from "./knocks.ts"
 import type { Ledger } from "./ledger.ts"
 import { LeftMailboxes } from "./left-mailboxes.ts"
-import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
+import type { LinkedSpace, StoredSpan } from "./linked-space.ts"
 import { MailboxLink } from "./mailbox-link.ts"
 import { isGone } from "./mailbox-opening.ts"
 import { CARRIED_SPAN_BYTES_MAX, CARRIED_SPANS_MAX, type RecordRelayItem } from "./record-items.ts"
+import { ownAccess, recordLink } from "./record-link.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { visitRelay } from "./relay-visit.ts"
@@ -299,19 +299,8 @@ export class PersonLinks {
 
   /** @param made - How the mailbox is made, where there is none. */
   #recordLink(address: string, mailboxSeed: Uint8Array, made?: "archive"): MailboxLink {
-    const { ledger, vault, clock, random, writer } = this.#options
-    const mailboxKey = signingKeyFromSeed(mailboxSeed)
-    const space: LinkedSpace = {
-      replica: ledger.record,
-      admit: async (spans) => {
-        await ledger.admit(spans)
-      },
-      stored: async () => this.#options.changed(),
-      isArchived: true,
-    }
-    const create = made && { key: mailboxKey, kind: made }
-    const access = this.#access(mailboxKey, writer, create)
-    return new MailboxLink({ address, access, space, vault, clock, random })
+    const told = { stored: async () => this.#options.changed() }
+    return recordLink({ ...this.#options, address, mailboxSeed, made, told })
   }
 
   #shareLink(relationship: OpenRelationship, address: string): MailboxLink {
@@ -320,14 +309,15 @@ export class PersonLinks {
     const mailboxKey = signingKeyFromSeed(item.mailboxSeed)
     const holder = signingKeyFromSeed(item.accessSeed)
     const vendorAccess = signingPublicKey(item.vendorAccess)
-    const access = this.#access(mailboxKey, holder, {
+    const create = {
       key: mailboxKey,
       kind: "drop",
       readers: [holder.publicKey, vendorAccess],
       ...(item.token && {
         admission: { door: mailboxNameSchema.decode(item.door), token: item.token },
       }),
-    })
+    } as const
+    const access = ownAccess({ mailboxKey, holder, create, clock, random })
     const space: LinkedSpace = {
       replica: relationship.space.replica,
       admit: async (spans) => {
@@ -341,27 +331,6 @@ export class PersonLinks {
       },
     }
     return new MailboxLink({ address, access, space, vault, clock, random })
-  }
-
-  #access(
-    mailboxKey: SigningKey,
-    holder: SigningKey,
-    create: MailboxAccess["create"],
-  ): MailboxAccess {
-    const { clock, random } = this.#options
-    return {
-      mailbox: mailboxKey.publicKey,
-      holder,
-      create,
-      capability: (right) =>
-        signCapability({
-          mailboxKey,
-          right,
-          holder: holder.publicKey,
-          notAfter: capabilityEnd(clock.now()),
-          serial: random.bytes(16),
-        }),
-    }
   }
 
   /** Relays' receipts for entries of the person's lane become entries of the record. */
