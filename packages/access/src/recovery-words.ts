@@ -7,8 +7,8 @@
  * | checksum |    8 | first byte of SHA-256(entropy), as BIP-39 has it |
  *
  * From the entropy, each by HKDF under its label: `writer` (the seed of
- * an Ed25519 key), `wrap` (the secret of an X-Wing key), `beacon-name` (the seed of the key that
- * names the beacon's mailbox) and `beacon-key` (32 bytes that seal the beacon).
+ * an Ed25519 key), `wrap` (the secret of an X-Wing key) and `beacon-name` (the seed of the key that
+ * names the beacon's mailbox; see `beacon.ts`).
  * Source: DESIGN, "Meeting", "Recovery"; BIP-39.
  *
  * @module
@@ -37,8 +37,6 @@ export interface RecoveryKeys {
   readonly wrap: WrapKey
   /** Its public key names the beacon's mailbox. */
   readonly beaconName: SigningKey
-  /** Seals the beacon. */
-  readonly beaconKey: Uint8Array
 }
 
 export function generateRecoveryEntropy(random: Random): Uint8Array {
@@ -94,6 +92,5 @@ export function recoveryKeysFromEntropy(entropy: Uint8Array): RecoveryKeys {
     writer: signingKeyFromSeed(derive("writer")),
     wrap: wrapKeyFromSecret(derive("wrap")),
     beaconName: signingKeyFromSeed(derive("beacon-name")),
-    beaconKey: derive("beacon-key"),
   }
 }

@@ -39,13 +39,13 @@ test.each([
   ["a key entry's body", parts.body, "b60848132ab9b1cf"],
   ["the recovery writer", recovery.writer.publicKey, "0c49fbce5b66af37"],
   ["the recovery wrap key", recovery.wrap.publicKey, "9cb3099fa7704c89"],
-  ["the beacon's key", recovery.beaconKey, "d45f988ca8fdcd28"],
+  ["the beacon's name", recovery.beaconName.publicKey, "995ea721abd9d8f0"],
   ["a notice", encodeRemovedNotice({ removed: device("phone").id }), "ab09aac3fe69cdf0"],
   ["a hello", hello?.kind === "send" ? hello.bytes : new Uint8Array(0), "97972d6cfdaa4f52"],
   [
     "a tag of the day",
-    new TextEncoder().encode(discoveryTag({ meetingKey: recovery.beaconKey, nowMs: 0 })),
-    "33f8e52baad6d806",
+    new TextEncoder().encode(discoveryTag({ meetingKey: recovery.wrap.secret, nowMs: 0 })),
+    "72cfcf64a2cb71ee",
   ],
 ])("[R31] %s is as it was", (_, bytes, expected) => {
   expect(digest(bytes)).toBe(expected)

@@ -113,10 +113,10 @@ describe("recovery words", () => {
     const entropy = generateRecoveryEntropy(random)
     const keys = recoveryKeysFromEntropy(entropy)
     expect(recoveryKeysFromEntropy(entropy)).toEqual(keys)
-    const secrets = [keys.writer.seed, keys.wrap.secret, keys.beaconName.seed, keys.beaconKey]
-    expect(new Set(secrets.map(String)).size).toBe(4)
+    const secrets = [keys.writer.seed, keys.wrap.secret, keys.beaconName.seed]
+    expect(new Set(secrets.map(String)).size).toBe(3)
     const changed = entropy.map((byte, i) => (i === 31 ? byte ^ 1 : byte))
-    expect(recoveryKeysFromEntropy(changed).beaconKey).not.toEqual(keys.beaconKey)
+    expect(recoveryKeysFromEntropy(changed).wrap.secret).not.toEqual(keys.wrap.secret)
   })
 
   test("[A20] any text is read or raises a coded error", () => {

@@ -77,6 +77,10 @@ export const contexts = {
   // access
   /** Derives the recovery keys from the entropy of the words. */
   recoveryKeys: "fulcrum/v1/recovery-keys",
+  /** The recovery key's signature over which record it belongs to. */
+  recoveryAnchor: "fulcrum/v1/recovery-anchor",
+  /** Seals the beacon, which says where the record lies, for the recovery words. */
+  recoveryBeacon: "fulcrum/v1/recovery-beacon",
   /** A device's signature, with its own key, over what it says of itself. */
   deviceCertificate: "fulcrum/v1/device-certificate",
   /** The recovery key's signature over its own two keys. */
