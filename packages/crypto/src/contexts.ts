@@ -79,6 +79,8 @@ export const contexts = {
   recoveryKeys: "fulcrum/v1/recovery-keys",
   /** The recovery key's signature over which record it belongs to. */
   recoveryAnchor: "fulcrum/v1/recovery-anchor",
+  /** Knows the recovery words again by which a recovery that was cut off was begun. */
+  recoveryResumed: "fulcrum/v1/recovery-resumed",
   /** Seals the beacon, which says where the record lies, for the recovery words. */
   recoveryBeacon: "fulcrum/v1/recovery-beacon",
   /** A device's signature, with its own key, over what it says of itself. */

@@ -6,7 +6,9 @@
  *
  * @module
  */
+import type { RecordKeys } from "@fulcrum/access/beacon"
 import { bytes, decodeAs, encodeAs, type Schema, struct, text } from "@fulcrum/codec/schema"
+import { chainKeySchema, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
 
 export interface DeviceState {
@@ -33,6 +35,16 @@ export const deviceStateSchema: Schema<DeviceState> = struct({
   meetingKey: bytes(32),
   genesis: bytes(32),
 })
+
+/** What makes it this record. */
+export function recordKeysOf(device: DeviceState): RecordKeys {
+  return {
+    space: spaceTagSchema.decode(device.spaceTag),
+    chainKey: chainKeySchema.decode(device.chainKey),
+    meetingKey: device.meetingKey,
+    genesis: epochIdSchema.decode(device.genesis),
+  }
+}
 
 const TABLE = "engine.device"
 const GROUP: Uint8Array = new Uint8Array()

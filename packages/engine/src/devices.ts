@@ -7,8 +7,7 @@ import type { Membership as MembershipView } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
-import { chainKeySchema, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
-import type { DeviceState } from "./device-state.ts"
+import { type DeviceState, recordKeysOf } from "./device-state.ts"
 import type { Ledger } from "./ledger.ts"
 import { changeMembership } from "./membership-writes.ts"
 import { type PairHostOptions, pairAsHost, toldDevice, untoldDevice } from "./pair-host.ts"
@@ -114,10 +113,7 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
             const { membership } = ledger
             step.write(
               ...keep({
-                space: spaceTagSchema.decode(device.spaceTag),
-                chainKey: chainKeySchema.decode(device.chainKey),
-                meetingKey: device.meetingKey,
-                genesis: epochIdSchema.decode(device.genesis),
+                ...recordKeysOf(device),
                 epochs: [...membership.epochs, epoch],
                 members: [...membership.certificates, certificate],
                 mailboxes: ledger.state.relays.map(({ address, mailboxSeed }) => ({

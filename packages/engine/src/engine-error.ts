@@ -54,6 +54,16 @@ export type EngineErrorCode =
   | "REPAIR_KEYS_LOST"
   /** Nothing of the record can be read, and nobody else is known to have it. */
   | "REPAIR_RECORD_LOST"
+  /** No relay that was asked has anything for these recovery words. */
+  | "RECOVERY_NOT_FOUND"
+  /** None of them could be reached. */
+  | "RECOVERY_UNREACHABLE"
+  /** What the relays hold of the record is too little to go on from. */
+  | "RECOVERY_INCOMPLETE"
+  /** No relay took the entry that adds this device. */
+  | "RECOVERY_NOT_STORED"
+  /** The words are not those of this record, or were replaced. */
+  | "RECOVERY_WORDS_OTHER"
   /** Built later; listed in the README. */
   | "NOT_YET"
 

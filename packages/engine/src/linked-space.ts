@@ -40,6 +40,8 @@ export interface LinkedSpace {
    * @param isNew - Whether the relay has lost what it had, or never had anything.
    */
   arrive?(client: RelayClient, isNew: boolean): Promise<void>
+  /** After each round: all that the relay has of it was read, as far as is known, and all here brought. */
+  inStep?(client: RelayClient): Promise<void>
   /** Whether its mailboxes are archives, in which merged spans replace what they cover. */
   readonly isArchived?: boolean
 }

@@ -32,7 +32,7 @@ import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
 import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { askAgain, goneSince } from "./mailbox-gaps.ts"
 import { heldRow, newerReceipt } from "./mailbox-held.ts"
-import { openOrMake } from "./mailbox-opening.ts"
+import { type OpenOnce, openOrMake } from "./mailbox-opening.ts"
 import { MailboxWitness } from "./mailbox-witness.ts"
 import { CONTRADICTIONS_MAX, RelayContradictions } from "./relay-contradictions.ts"
 import { inScope } from "./scope.ts"
@@ -219,7 +219,7 @@ export class MailboxLink {
       this.#readMs = NEVER
       this.#wake.notify()
     })
-    for (;;) await inScope(signal, (scope) => this.#round(append, read, scope))
+    for (;;) await inScope(signal, (scope) => this.#round({ client, append, read }, scope))
   }
 
   async #beginAnew({ sequenceId }: OpenMailbox): Promise<void> {
@@ -254,7 +254,7 @@ export class MailboxLink {
    * Reads what is new if there may be anything, brings what is new here, then waits for more. What
    * is new here is not kept waiting for a page that is likely empty.
    */
-  async #round(append: OpenMailbox, read: OpenMailbox, signal: AbortSignal): Promise<void> {
+  async #round({ client, append, read }: OpenOnce, signal: AbortSignal): Promise<void> {
     const woken = this.#wake.wait(signal)
     this.#begun++
     if (this.#isHinted || this.#msToRead() === 0) await this.#readAll(append, read)
@@ -265,6 +265,7 @@ export class MailboxLink {
     await this.#push(append)
     await this.#bringMerges(append)
     await this.#acknowledge(read)
+    await this.#options.space.inStep?.(client)
     this.#failures = 0
     this.#code = undefined
     this.#rounds++

@@ -8,6 +8,13 @@ import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { MailboxAccess } from "./linked-space.ts"
 
+/** A mailbox as it is open on one connection. */
+export interface OpenOnce {
+  readonly client: RelayClient
+  readonly append: OpenMailbox
+  readonly read: OpenMailbox
+}
+
 export interface MailboxOpening {
   readonly access: MailboxAccess
   readonly right: "append" | "read"
@@ -37,4 +44,9 @@ export async function openOrMake(
 /** Whether a relay says that it has no such mailbox. */
 export function isGone(error: unknown): boolean {
   return error instanceof RelayError && error.code === "RELAY_UNKNOWN_MAILBOX"
+}
+
+/** The same, or that its maker has removed it. */
+export function isAbsent(error: unknown): boolean {
+  return isGone(error) || (error instanceof RelayError && error.code === "RELAY_GONE")
 }

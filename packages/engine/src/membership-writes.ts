@@ -19,13 +19,20 @@ import type { EpochSecret } from "./membership.ts"
 import { joinMailboxes, moveRecord } from "./record-mailboxes.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 
+export interface MembershipWriter {
+  readonly ledger: Ledger
+  readonly random: Random
+  /** Absent: a device. */
+  readonly author?: "recovery"
+}
+
 /**
  * Commits membership changes under a new epoch.
  *
  * @param keep - What else belongs to the same atomic write, given the new epoch.
  */
 export function changeMembership(
-  { ledger, random }: { readonly ledger: Ledger; readonly random: Random },
+  { ledger, random, author }: MembershipWriter,
   changes: (ledger: Ledger) => readonly MembershipChange[],
   keep?: (step: Step, epoch: EpochSecret) => void,
 ): Promise<void> {
@@ -38,6 +45,7 @@ export function changeMembership(
       epochKey: key,
       previousKeys: membership.headKeys,
       random,
+      ...(author && { author }),
     })
     const staged = record.stageKey({ epoch: { key }, ...parts })
     membership.expect(staged.epochId, key)

@@ -38,7 +38,7 @@ import {
   struct,
   uint,
 } from "@fulcrum/codec/schema"
-import { isPublicKey } from "@fulcrum/crypto/ed25519"
+import { isPublicKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { type WrapKey, wrapKeyFromSecret } from "@fulcrum/crypto/wrap"
 import {
   type ChainKey,
@@ -94,6 +94,8 @@ export class Membership implements SpaceKeyring {
   readonly tag: SpaceTag
   readonly chainKey: ChainKey
   readonly #device: Uint8Array
+  /** The device's key in this space, or the recovery words'. */
+  readonly #writer: Uint8Array
   readonly #genesis: EpochId
   readonly #wrapKey: WrapKey
   readonly #table: Table
@@ -111,6 +113,7 @@ export class Membership implements SpaceKeyring {
     this.tag = spaceTagSchema.decode(device.spaceTag)
     this.chainKey = chainKeySchema.decode(device.chainKey)
     this.#device = device.id
+    this.#writer = signingKeyFromSeed(device.writerSeed).publicKey
     this.#genesis = epochIdSchema.decode(device.genesis)
     this.#wrapKey = wrapKeyFromSecret(device.wrapSecret)
     this.#table = vault.table("engine.membership")
@@ -148,7 +151,7 @@ export class Membership implements SpaceKeyring {
   get hasJoined(): boolean {
     if (this.awaitedCount > 0) return false
     return (
-      this.current !== undefined && (this.#isDevice(this.#device) || this.isRemoved(this.#device))
+      this.current !== undefined && (this.isMember(this.#writer) || this.isRemoved(this.#device))
     )
   }
 
@@ -253,6 +256,13 @@ export class Membership implements SpaceKeyring {
     if (!isNew) return "same"
     this.#view = reduceMembership([...this.#entries.values()], this.#genesis)
     return this.removalCount === countRemovals(before) ? "changed" : "removed"
+  }
+
+  /** The recovery words' X-Wing key. */
+  get recoveryKey(): Uint8Array {
+    const { recovery } = this.#view
+    if (recovery === undefined) throw new TypeError("a record without a recovery key")
+    return recovery.wrap
   }
 
   /** The record's first epoch. */

@@ -26,6 +26,7 @@ import { type DeviceState, putDeviceState, readDeviceState } from "./device-stat
 import { EngineError } from "./engine-error.ts"
 import type { Person } from "./person.ts"
 import { PersonEngine } from "./person-engine.ts"
+import type { NewWords } from "./person-recovery.ts"
 import { requireRelayAddress } from "./relay-address.ts"
 import type { SpareFile } from "./spare.ts"
 
@@ -44,16 +45,14 @@ export interface PersonOptions {
   readonly zone: string
   /** Where the files of attachments lie; absent: nowhere, and there are none. */
   readonly blobs?: Blobs | undefined
+  /** An empty store that is thrown away afterwards, to try the recovery words in; absent: not here. */
+  readonly openScratch?: (() => Promise<Store>) | undefined
   /** Where it keeps what it can be made anew from; absent: nowhere. */
   readonly spare?: SpareFile | undefined
 }
 
-export interface NewPerson {
+export interface NewPerson extends NewWords {
   readonly person: Person
-  /** The 24 recovery words. */
-  readonly words: readonly string[]
-  /** They were seen, and are kept here no longer; until then the same again gives them again. */
-  wordsSeen(): Promise<void>
 }
 
 /**
@@ -84,7 +83,7 @@ export async function createPerson(
   for (const address of options.relays) requireRelayAddress(address)
   const vault = await openVault({ ...options, key: options.vaultKey })
   const words = vault.table("engine.words")
-  let person: Person | undefined
+  let person: PersonEngine | undefined
   try {
     const founded = await readDeviceState(vault)
     const cutOff = await words.get(NOTHING)
@@ -94,6 +93,7 @@ export async function createPerson(
     const entropy = cutOff ?? generateRecoveryEntropy(options.random)
     const device = founded ?? (await found(vault, entropy, options))
     person = await PersonEngine.open({ ...options, vault, device })
+    await person.recovery.putBeacon(entropy)
     for (const address of options.relays) await person.addRelay(address)
     return {
       person,

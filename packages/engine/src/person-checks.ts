@@ -6,6 +6,7 @@
 import type { Vault } from "@fulcrum/store/vault"
 import type { Ledger } from "./ledger.ts"
 import type { RelayRow } from "./person.ts"
+import type { BeaconRow } from "./person-recovery.ts"
 import { type ContradictedMailbox, countContradictedMailboxes } from "./relay-contradictions.ts"
 import { missingAfterRepair } from "./repair-notes.ts"
 
@@ -24,6 +25,7 @@ export interface PersonParts {
   readonly relays: readonly RelayRow[]
   /** Of those that are used now. */
   readonly contradicted: readonly ContradictedMailbox[]
+  readonly beacons: readonly BeaconRow[]
   /** Of those that are here: how many are whole, and the names of the others. */
   readonly attachments: { readonly whole: number; readonly damaged: readonly string[] }
 }
@@ -46,6 +48,7 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     },
     none("forks", record.forkCount, "forks kept as proof"),
     ...(await checkRelays(parts)),
+    ...checkBeacons(parts.beacons),
     none("snapshots", shown.wrong, "documents were shown otherwise than their history gave"),
     none("quarantine", quarantined, "entries not applied"),
     none("waiting", record.waitingCount, "spans wait"),
@@ -79,6 +82,26 @@ async function checkRelays({
     ),
     ...(before > 0 ? [{ check: "relays before", ok: true, detail: keptText(before) }] : []),
   ]
+}
+
+/** A record without a relay is no fault, but the words bring nothing back. */
+function checkBeacons(beacons: readonly BeaconRow[]): readonly Check[] {
+  const check = "recovery"
+  if (beacons.length === 0) {
+    return [
+      { check, ok: true, detail: "no relay keeps the record: the 24 words bring nothing back" },
+    ]
+  }
+  const there = beacons.filter(({ isThere }) => isThere).map(({ address }) => address)
+  const missing = beacons.filter(({ isThere }) => !isThere)
+  return eachOrNone(
+    check,
+    `the 24 words find the record at ${there.join(", ")}`,
+    missing.map(
+      ({ address, code }) =>
+        `the 24 words do not find the record at ${address}${code === undefined ? "" : ` (${code})`}`,
+    ),
+  )
 }
 
 /** Only where something was repaired. */

@@ -1,4 +1,4 @@
-import { bytesToHex, compareBytes, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import { documentId } from "@fulcrum/record/documents"
 import { AGREEMENTS } from "@fulcrum/relations/agreements"
@@ -8,7 +8,7 @@ import { Connecting } from "./connecting.ts"
 import { type DeviceState, wasRemoved } from "./device-state.ts"
 import { Editing } from "./editing.ts"
 import { EngineError, invitationUsed, notYet } from "./engine-error.ts"
-import { type Hints, hintsOf, readHints } from "./hints.ts"
+import { type Hints, readHints } from "./hints.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
@@ -39,12 +39,13 @@ import type {
 import { type Check, checkPerson } from "./person-checks.ts"
 import { PersonNetwork } from "./person-network.ts"
 import { addedSeed } from "./record-mailboxes.ts"
+import { Recovery } from "./recovery.ts"
 import { RelationshipViews } from "./relationship-views.ts"
 import type { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
 import { fetchPinned } from "./relay-visit.ts"
 import { Signal } from "./signal.ts"
-import { SpareKeeper } from "./spare.ts"
+import { keepSpare, type SpareKeeper } from "./spare.ts"
 import { Underway } from "./underway.ts"
 import { UndoLog } from "./undo-log.ts"
 
@@ -64,6 +65,7 @@ interface Parts {
 export class PersonEngine implements Person {
   readonly device: { readonly id: string; readonly name: string }
   readonly attachments: Attachments
+  readonly recovery: Recovery
   readonly #options: PersonEngineOptions
   readonly #ledger: Ledger
   readonly #relationships: Relationships
@@ -94,13 +96,9 @@ export class PersonEngine implements Person {
     this.#connecting = new Connecting({
       ...{ relationships, ledger, vault, random, clock, deflate },
       fetchPinned: (relays, door) => fetchPinned({ network, clock, signal }, relays, door),
-      recoveryKey: () => recoveryKeyOf(ledger.membership),
+      recoveryKey: () => ledger.membership.recoveryKey,
     })
-    this.#spare = spareOf(options, parts)
-    ledger.onChange(({ membership, items }) => {
-      const isDue = membership || items.some(({ kind }) => SPARED.has(kind))
-      if (isDue) void parts.underway.run(async () => this.#spare?.keep())
-    })
+    this.#spare = keepSpare(options, parts)
     this.attachments = new Attachments({
       ...{ blobs: options.blobs, ledger, device: device.id, clock, random },
       underway: parts.underway,
@@ -108,11 +106,17 @@ export class PersonEngine implements Person {
       record: this.#editing,
       asMember: (work) => this.#asMember(work),
     })
+    this.recovery = new Recovery({
+      ...{ ...options, ...parts },
+      mayWrite: () => !this.isAwaited && !this.isRemoved,
+      asMember: (work) => this.#asMember(work),
+    })
     this.#views = new RelationshipViews(relationships, this.#moves)
     this.#network = new PersonNetwork({
       ...options,
       ...parts,
       attachments: this.attachments,
+      beacons: this.recovery.keeper,
       changed: this.#changed,
       tell: (event) => this.#tell(event),
     })
@@ -364,6 +368,7 @@ export class PersonEngine implements Person {
       alarms: this.#network.alarms,
       relays: await this.relays(),
       contradicted: await this.#network.contradicted(),
+      beacons: await this.recovery.beacons(),
       attachments: await this.attachments.damaged(),
     })
   }
@@ -422,28 +427,4 @@ export class PersonEngine implements Person {
     this.#changed.notify()
     for (const listener of this.#listeners) listener(event)
   }
-}
-
-function recoveryKeyOf({ view }: Membership): Uint8Array {
-  const { recovery } = view
-  if (recovery === undefined) throw new TypeError("a record without a recovery key")
-  return recovery.wrap
-}
-
-/** Kinds of items after which the spare may be another. */
-const SPARED: ReadonlySet<string> = new Set(["recordRelay", "addresses"])
-
-function spareOf(
-  { spare: file, vaultKey, random, device }: PersonEngineOptions,
-  { ledger, hints }: Parts,
-): SpareKeeper | undefined {
-  if (file === undefined) return undefined
-  const make = () => {
-    const { membership, state } = ledger
-    const epochs = membership.epochs.toSorted((a, b) => compareBytes(a.id, b.id))
-    // What one that is behind has of the record may be older than what it was told.
-    const { hasJoined, certificates } = membership
-    return { device, epochs, hints: hasJoined ? hintsOf(certificates, state, hints) : hints }
-  }
-  return new SpareKeeper({ file, vaultKey, random, make })
 }

@@ -17,9 +17,11 @@ import {
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
 import type { Network } from "@fulcrum/net/contract"
+import type { RelayClient } from "@fulcrum/relay/client"
 import { receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Vault } from "@fulcrum/store/vault"
+import type { BeaconKeeper } from "./beacon-keeper.ts"
 import { errorCode } from "./error-code.ts"
 import { keepTrying } from "./keep-trying.ts"
 import { Knocks } from "./knocks.ts"
@@ -46,6 +48,7 @@ export interface PersonLinksOptions {
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
+  readonly beacons: BeaconKeeper
   /** The device's key in the record space, which opens the record's mailboxes. */
   readonly writer: SigningKey
   /** Whether every other own device is known to hold all of a share. */
@@ -299,7 +302,11 @@ export class PersonLinks {
 
   /** @param made - How the mailbox is made, where there is none. */
   #recordLink(address: string, mailboxSeed: Uint8Array, made?: "archive"): MailboxLink {
-    const told = { stored: async () => this.#options.changed() }
+    const told = {
+      stored: async () => this.#options.changed(),
+      // One that the record has left is not where it is to be found.
+      ...(made && { inStep: (client: RelayClient) => this.#options.beacons.keep(client, address) }),
+    }
     return recordLink({ ...this.#options, address, mailboxSeed, made, told })
   }
 

@@ -19,6 +19,7 @@ import { addressesToTell } from "@fulcrum/net/address"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
 import type { AttachmentPeers, Attachments } from "./attachments.ts"
+import type { BeaconKeeper } from "./beacon-keeper.ts"
 import { CarriedShares } from "./carried-shares.ts"
 import { DeviceLinks } from "./device-links.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
@@ -56,6 +57,7 @@ export interface PersonNetworkOptions extends PersonOptions {
   /** Whether another device has told this one that it was removed. */
   readonly wasRemoved: boolean
   readonly attachments: Attachments
+  readonly beacons: BeaconKeeper
   tell(event: PersonEvent): void
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
+import type { PersonRecovery } from "./person-recovery.ts"
 
 /** One field with its value, as a preview, an import or an edit shows it. */
 export interface FieldValue {
@@ -362,6 +363,7 @@ export interface Person extends AsyncDisposable {
    */
   readonly isRemoved: boolean
   readonly attachments: PersonAttachments
+  readonly recovery: PersonRecovery
 
   importFile(bytes: Uint8Array): Promise<ImportResult>
   exportRecord(options: {

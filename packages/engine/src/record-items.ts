@@ -18,6 +18,7 @@
  * |  11 | attachment     | a file that belongs to the record: its id, secret, size and name    |
  * |  12 | attachmentRemoved | one that does no more: every device deletes what it holds of it  |
  * |  13 | attachmentHeld | another device has fetched all of one                               |
+ * |  14 | beacon         | where the recovery words look, and what they signed when made       |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -76,6 +77,7 @@ export type RecordItem =
   | { readonly kind: "attachment"; readonly value: AttachmentItem }
   | { readonly kind: "attachmentRemoved"; readonly value: AttachmentRemovedItem }
   | { readonly kind: "attachmentHeld"; readonly value: AttachmentHeldItem }
+  | { readonly kind: "beacon"; readonly value: BeaconItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -206,6 +208,16 @@ export interface AttachmentHeldItem {
   readonly device: Uint8Array
 }
 
+/** What every device needs to keep the beacon of some recovery words: see `beacon-keeper.ts`. */
+export interface BeaconItem {
+  /** The words' key, by which they are known. */
+  readonly words: Uint8Array
+  /** Seed of the key that names the beacon's mailbox. */
+  readonly mailboxSeed: Uint8Array
+  /** The words' signature over which record they belong to. */
+  readonly signature: Uint8Array
+}
+
 const relationshipId: Schema<Uint8Array> = bytes(16)
 const address: Schema<string> = text(512)
 const path: Schema<string> = text(512)
@@ -318,6 +330,16 @@ const attachmentHeld: Schema<AttachmentHeldItem> = struct({
   device: bytes(16),
 })
 
+const beacon: Schema<BeaconItem> = struct({
+  words: bytes(32),
+  mailboxSeed: bytes(32),
+  signature: bytes(64),
+})
+
+export function encodeBeaconItem(item: BeaconItem): Uint8Array {
+  return encodeAs(beacon, item)
+}
+
 const removalDone: Schema<RemovalDoneItem> = struct({ epoch: bytes(32) })
 
 /** The format of a payload entry's body in the record space. */
@@ -337,6 +359,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     attachment: [11, attachment],
     attachmentRemoved: [12, attachmentRemoved],
     attachmentHeld: [13, attachmentHeld],
+    beacon: [14, beacon],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

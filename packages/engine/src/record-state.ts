@@ -8,8 +8,10 @@ import { bytesToHex, compareBytes } from "@fulcrum/codec/bytes"
 import type { VectorRow } from "@fulcrum/log/vector"
 import {
   type AttachmentItem,
+  type BeaconItem,
   type CarriedItem,
   encodeAttachment,
+  encodeBeaconItem,
   type MoveItem,
   type RecordItem,
   type RecordRelayItem,
@@ -49,6 +51,7 @@ export class RecordState {
   readonly #attachments = new Map<string, AttachmentItem>()
   readonly #attachmentsRemoved = new Set<string>()
   readonly #attachmentHolders = new Map<string, Set<string>>()
+  readonly #beacons = new Map<string, BeaconItem>()
   /** Items that speak of a relationship whose own item is not here yet. */
   readonly #early = new Map<string, RecordItem[]>()
 
@@ -119,14 +122,8 @@ export class RecordState {
         return
       case "attachment": {
         const id = bytesToHex(item.value.id)
-        if (!this.#attachmentsRemoved.has(id)) {
-          // Of several, the same one in whatever order they came.
-          const [first = item.value] = [
-            this.#attachments.get(id) ?? item.value,
-            item.value,
-          ].toSorted((a, b) => compareBytes(encodeAttachment(a), encodeAttachment(b)))
-          this.#attachments.set(id, first)
-        }
+        if (this.#attachmentsRemoved.has(id)) return
+        keepLeast(this.#attachments, id, item.value, encodeAttachment)
         return
       }
       case "attachmentRemoved": {
@@ -139,7 +136,10 @@ export class RecordState {
         const id = bytesToHex(item.value.id)
         const holders = this.#attachmentHolders.get(id) ?? new Set()
         this.#attachmentHolders.set(id, holders.add(bytesToHex(item.value.device)))
+        return
       }
+      case "beacon":
+        keepLeast(this.#beacons, bytesToHex(item.value.words), item.value, encodeBeaconItem)
     }
   }
 
@@ -156,6 +156,11 @@ export class RecordState {
   /** Ids, in hex, of the devices that said that they have fetched all of one. */
   attachmentHolders(id: string): ReadonlySet<string> {
     return this.#attachmentHolders.get(id) ?? NOBODY
+  }
+
+  /** Beacons, by the key, in hex, of the recovery words that look for it; also of replaced words. */
+  get beacons(): ReadonlyMap<string, BeaconItem> {
+    return this.#beacons
   }
 
   /** How far the record carries a share's spans; rows that others cover may be among them. */
@@ -211,4 +216,15 @@ const NOBODY: ReadonlySet<string> = new Set()
 
 function relayKey(address: string, mailboxSeed: Uint8Array): string {
   return `${bytesToHex(mailboxSeed)} ${address}`
+}
+
+/** Of several by one key the same one stays, in whatever order they came. */
+function keepLeast<T>(
+  kept: Map<string, T>,
+  key: string,
+  value: T,
+  encode: (value: T) => Uint8Array,
+): void {
+  const there = kept.get(key)
+  if (there === undefined || compareBytes(encode(value), encode(there)) < 0) kept.set(key, value)
 }

@@ -13,6 +13,7 @@ import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import { EngineError } from "./engine-error.ts"
 import { errorCode } from "./error-code.ts"
+import { isAbsent } from "./mailbox-opening.ts"
 
 /** How long a relay may take to be reached. */
 export const DIAL_MS_MAX = 10_000
@@ -90,7 +91,7 @@ export async function fetchPinned(
       return await visitRelay(visit, async (client) => (await client.pinned(mailbox)).object)
     } catch (error) {
       if (!(error instanceof NetError || error instanceof RelayError)) throw error
-      if (error.code === "RELAY_UNKNOWN_MAILBOX" || error.code === "RELAY_GONE") return undefined
+      if (isAbsent(error)) return undefined
       failure = error
     }
   }

@@ -14,6 +14,7 @@ import { salvageEnds, salvageSpans } from "@fulcrum/log/salvage"
 import type { Store } from "@fulcrum/store"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import type { VaultDamage } from "@fulcrum/store/vault-error"
+import { byteLength, inBatches } from "./batches.ts"
 import { type DeviceState, putDeviceState, readDeviceState } from "./device-state.ts"
 import { EngineError } from "./engine-error.ts"
 import { errorCode } from "./error-code.ts"
@@ -60,11 +61,6 @@ const OWN_TABLES = [
 
 /** They say how far lines went. */
 const LINE_TABLES = ["log.tree", "log.spans"]
-
-const lengthOf = ({ length }: Uint8Array): number => length
-
-const BATCH_MAX = 256
-const BYTES_MAX: number = 4 * 1024 * 1024
 
 /** Whether every record of a store opens and none is missing; closes it. @throws {VaultError | StoreError} */
 export async function isVaultWhole(options: {
@@ -162,13 +158,13 @@ async function salvageLogs(
   { ledger, relationships }: OwnRecord,
 ): Promise<void> {
   const { tag } = ledger.membership
-  for await (const spans of inBatches(salvageSpans(damaged, tag), lengthOf)) {
+  for await (const spans of inBatches(salvageSpans(damaged, tag), byteLength)) {
     await ledger.admit(spans)
   }
   await relationships.openNew()
   for (const { space, secrets } of relationships.all) {
     const shareTag = spaceTagSchema.decode(secrets.item.spaceTag)
-    for await (const spans of inBatches(salvageSpans(damaged, shareTag), lengthOf)) {
+    for await (const spans of inBatches(salvageSpans(damaged, shareTag), byteLength)) {
       await space.admit(spans)
     }
   }
@@ -182,24 +178,6 @@ async function copyTable(from: Vault, into: Vault, name: string): Promise<void> 
   for await (const records of inBatches(from.table(name).groups(), ({ value }) => value.length)) {
     await into.write(records.map(({ group, order, value }) => table.put(group, order, value)))
   }
-}
-
-/** Some at a time, and of what has a size about {@link BYTES_MAX} at most. */
-async function* inBatches<T>(
-  items: AsyncIterable<T>,
-  sizeOf: (item: T) => number = () => 0,
-): AsyncIterable<readonly T[]> {
-  let batch: T[] = []
-  let bytes = 0
-  for await (const item of items) {
-    batch.push(item)
-    bytes += sizeOf(item)
-    if (batch.length < BATCH_MAX && bytes < BYTES_MAX) continue
-    yield batch
-    batch = []
-    bytes = 0
-  }
-  if (batch.length > 0) yield batch
 }
 
 /** Whether how far the lines went can be read: none of the tables that say it lacks anything. */

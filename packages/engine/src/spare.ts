@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { compareBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { decodeAs, encodeAs, literal, type Schema, struct } from "@fulcrum/codec/schema"
 import { openRecord, sealRecord } from "@fulcrum/crypto/aead"
@@ -18,9 +18,11 @@ import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
 import { type DeviceState, deviceStateSchema } from "./device-state.ts"
 import { errorCode } from "./error-code.ts"
-import { type Hints, hintsSchema } from "./hints.ts"
+import { type Hints, hintsOf, hintsSchema } from "./hints.ts"
+import type { Ledger } from "./ledger.ts"
 import { type EpochSecret, epochSecretsSchema } from "./membership.ts"
 import { Mutex } from "./mutex.ts"
+import type { Underway } from "./underway.ts"
 
 /** Where it lies. */
 export interface SpareFile {
@@ -57,6 +59,42 @@ export async function readSpare(file: SpareFile, vaultKey: Uint8Array): Promise<
   })
   const plaintext = open(sealed, keyOf(vaultKey))
   return plaintext && decode(plaintext)
+}
+
+/** Kinds of items after which it may be another. */
+const SPARED: ReadonlySet<string> = new Set(["recordRelay", "addresses"])
+
+/** Keeps it from now on, as the record changes. @returns `undefined`: it is kept nowhere. */
+export function keepSpare(
+  options: {
+    readonly spare?: SpareFile | undefined
+    readonly vaultKey: Uint8Array
+    readonly random: Random
+    readonly device: DeviceState
+  },
+  { ledger, hints, underway }: KeptFrom,
+): SpareKeeper | undefined {
+  const { spare: file, vaultKey, random, device } = options
+  if (file === undefined) return undefined
+  const make = () => {
+    const { membership, state } = ledger
+    const epochs = membership.epochs.toSorted((a, b) => compareBytes(a.id, b.id))
+    // What one that is behind has of the record may be older than what it was told.
+    const { hasJoined, certificates } = membership
+    return { device, epochs, hints: hasJoined ? hintsOf(certificates, state, hints) : hints }
+  }
+  const keeper = new SpareKeeper({ file, vaultKey, random, make })
+  ledger.onChange(({ membership, items }) => {
+    const isDue = membership || items.some(({ kind }) => SPARED.has(kind))
+    if (isDue) void underway.run(() => keeper.keep())
+  })
+  return keeper
+}
+
+interface KeptFrom {
+  readonly ledger: Ledger
+  readonly hints: Hints
+  readonly underway: Underway
 }
 
 export class SpareKeeper {

@@ -20,6 +20,7 @@ import { joinPerson } from "../src/join-person.ts"
 import { createPerson, openPerson, type PersonOptions } from "../src/open-person.ts"
 import { createVendor } from "../src/open-vendor.ts"
 import type { Person } from "../src/person.ts"
+import { recoverPerson } from "../src/recover-person.ts"
 import type { SpareFile } from "../src/spare.ts"
 import type { Vendor } from "../src/vendor.ts"
 import { type TestClock, testClock } from "./vendor-clock.ts"
@@ -58,6 +59,8 @@ export class PersonWorld implements AsyncDisposable {
   readonly clock: TestClock = testClock()
   readonly random: SeededRandom
   readonly network: MemoryNetwork
+  /** The 24 words of the records that were made, by the machine's name. */
+  readonly words = new Map<string, string>()
   readonly #open = new Set<AsyncDisposable>()
   #starts = 0
 
@@ -80,6 +83,7 @@ export class PersonWorld implements AsyncDisposable {
       clock: this.clock,
       deflate: systemDeflate(),
       zone: "Europe/Berlin",
+      openScratch: () => openMemoryStore(),
       spare,
     }
   }
@@ -90,8 +94,21 @@ export class PersonWorld implements AsyncDisposable {
     spare?: SpareFile,
   ): Promise<Person> {
     const options = await this.options(machine, spare)
-    const made = createPerson({ ...options, name: machine.name, relays })
-    return this.keep((await made).person)
+    const { person, words } = await createPerson({ ...options, name: machine.name, relays })
+    this.words.set(machine.name, words.join(" "))
+    return this.keep(person)
+  }
+
+  /** With the words that a record was made with, or others. */
+  async recover(machine: Machine, words: string, relays: readonly string[]): Promise<Person> {
+    const { signal } = new AbortController()
+    const openScratch = () => openMemoryStore()
+    const options = { ...(await this.options(machine)), openScratch, words, relays, signal }
+    const recovering = recoverPerson({ ...options, name: machine.name })
+    const { person } = await this.clock.during(recovering)
+    this.keep(person)
+    await this.clock.during(person.settle(10_000))
+    return person
   }
 
   async reopen(machine: Machine, spare?: SpareFile): Promise<Person> {

@@ -1,0 +1,152 @@
+/**
+ * Making this folder a device of a record whose other devices are all gone, with its 24 recovery words.
+ *
+ * State is in table `engine.recovery`: group empty, order 0, the keys that the device drew, until it is a
+ * member; order 1 a hash of the words, by which the same command goes on where it was cut off. Of the
+ * words themselves nothing is kept.
+ *
+ * @module
+ */
+import {
+  type DeviceSecrets,
+  decodeDeviceSecrets,
+  encodeDeviceSecrets,
+  generateDevice,
+} from "@fulcrum/access/device"
+import {
+  entropyFromRecoveryWords,
+  type RecoveryKeys,
+  recoveryKeysFromEntropy,
+} from "@fulcrum/access/recovery-words"
+import { equalBytes } from "@fulcrum/codec/bytes"
+import { contexts } from "@fulcrum/crypto/contexts"
+import { hash } from "@fulcrum/crypto/hash"
+import type { Store } from "@fulcrum/store"
+import { openVault, type Table, type Vault } from "@fulcrum/store/vault"
+import { type DeviceState, putDeviceState, readDeviceState } from "./device-state.ts"
+import { EngineError } from "./engine-error.ts"
+import { putHints } from "./hints.ts"
+import type { PersonOptions } from "./open-person.ts"
+import type { Person } from "./person.ts"
+import { PersonEngine } from "./person-engine.ts"
+import { openRecovery, type RecoverySession } from "./recovery-session.ts"
+
+const NOTHING: Uint8Array = new Uint8Array()
+const DEVICE = 0
+const WORDS = 1
+
+export interface RecoverOptions extends PersonOptions {
+  /** What this device is called. */
+  readonly name: string
+  /** The 24 words, as they were typed. */
+  readonly words: string
+  /** Addresses of relays where the record may lie. */
+  readonly relays: readonly string[]
+  /** An empty store, for what is read on the way. */
+  readonly openScratch: () => Promise<Store>
+  /** Told before it fails, if the same command would find nothing here to go on from. */
+  leftNothing?(): void
+  readonly signal: AbortSignal
+}
+
+export interface Recovered {
+  readonly person: Person
+  /** Names of the devices that belong beside this one. */
+  readonly others: readonly string[]
+  /** Changes of who belongs that a beacon names and no relay has. */
+  readonly missingEpochs: number
+}
+
+/**
+ * @throws {AccessError} `RECOVERY_WORDS_COUNT`, `RECOVERY_WORD_UNKNOWN`, `RECOVERY_CHECKSUM`.
+ * @throws {EngineError} `RECORD_EXISTS`, `RECOVERY_…`.
+ */
+export async function recoverPerson(options: RecoverOptions): Promise<Recovered> {
+  const { store, vaultKey, random } = options
+  const recovery = recoveryKeysFromEntropy(entropyFromRecoveryWords(options.words))
+  const vault = await openVault({ store, key: vaultKey, random })
+  const run = new Run(vault, recovery, options)
+  try {
+    return await run.recover()
+  } catch (error) {
+    if (!run.isBegun) options.leftNothing?.()
+    await vault.close().catch(() => undefined)
+    throw error
+  }
+}
+
+class Run {
+  /** Whether there may be something here that the same command goes on with. */
+  isBegun = true
+  readonly #vault: Vault
+  readonly #table: Table
+  readonly #recovery: RecoveryKeys
+  readonly #options: RecoverOptions
+
+  constructor(vault: Vault, recovery: RecoveryKeys, options: RecoverOptions) {
+    this.#vault = vault
+    this.#table = vault.table("engine.recovery")
+    this.#recovery = recovery
+    this.#options = options
+  }
+
+  async recover(): Promise<Recovered> {
+    const there = await readDeviceState(this.#vault)
+    const before = await this.#table.get(NOTHING, WORDS)
+    const words = hash(contexts.recoveryResumed, this.#recovery.writer.publicKey)
+    const isResumed = before !== undefined && equalBytes(before, words)
+    if (there !== undefined) {
+      if (!isResumed) throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
+      return { ...(await this.#open(there)), missingEpochs: 0 }
+    }
+    this.isBegun = isResumed
+    await using session = await openRecovery({ ...this.#options, recovery: this.#recovery })
+    const device = await this.#device(isResumed, words)
+    return await this.#join(session, device)
+  }
+
+  /** The same one each time: whoever was cut off may be a member already. */
+  async #device(isResumed: boolean, words: Uint8Array): Promise<DeviceSecrets> {
+    const { random, name } = this.#options
+    const kept = isResumed ? await this.#table.get(NOTHING, DEVICE) : undefined
+    if (kept !== undefined) return decodeDeviceSecrets(kept)
+    const device = generateDevice({ name, random })
+    this.isBegun = true
+    await this.#vault.write([
+      this.#table.put(NOTHING, DEVICE, encodeDeviceSecrets(device)),
+      this.#table.put(NOTHING, WORDS, words),
+    ])
+    return device
+  }
+
+  async #join(session: RecoverySession, device: DeviceSecrets): Promise<Recovered> {
+    const { epochs, hints } = await session.addDevice(device)
+    const { tag, chainKey, genesis } = session.own.ledger.membership
+    const state = {
+      id: device.id,
+      name: device.name,
+      writerSeed: device.writer.seed,
+      wrapSecret: device.wrap.secret,
+      spaceTag: tag,
+      chainKey,
+      meetingKey: session.meetingKey,
+      genesis,
+    }
+    const epochTable = this.#vault.table("engine.epochs")
+    await this.#vault.write([
+      putDeviceState(this.#vault, state),
+      ...epochs.map(({ id, key }) => epochTable.put(id, 0, key)),
+      putHints(this.#vault, hints),
+      this.#table.del(NOTHING, DEVICE),
+    ])
+    const { missingEpochs } = session
+    return { ...(await this.#open(state)), missingEpochs }
+  }
+
+  async #open(device: DeviceState): Promise<Omit<Recovered, "missingEpochs">> {
+    const person = await PersonEngine.open({ ...this.#options, vault: this.#vault, device })
+    const rows = await person.devices()
+    const others = rows.filter(({ isThis, state }) => !isThis && state === "member")
+    return { person, others: others.map(({ name }) => name) }
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * The record as the 24 recovery words alone find it: by the beacons on its relays, and from all that
+ * its mailboxes there hold. It lies in a store that is thrown away afterwards, under the words' own key,
+ * with which they are a member like any device; what they change there they bring to the relays.
+ *
+ * Nothing that a relay says is believed for itself: the words signed which record it is, each span is
+ * checked as one from a stranger, and who belongs is what the key entries say. What a relay keeps back
+ * can be told only where a beacon names what is missing.
+ *
+ * Source: DESIGN, "Meeting" (recovery).
+ *
+ * @module
+ */
+import { type Beacon, type BeaconMailbox, openBeacon } from "@fulcrum/access/beacon"
+import { certifyDevice, type DeviceSecrets } from "@fulcrum/access/device"
+import type { RecoveryKeys } from "@fulcrum/access/recovery-words"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
+import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
+import type { Random } from "@fulcrum/crypto/random"
+import type { Deflate } from "@fulcrum/log/deflate"
+import { mailboxName } from "@fulcrum/log/mailbox"
+import type { VersionVector } from "@fulcrum/log/vector"
+import type { Network } from "@fulcrum/net/contract"
+import type { Documents, Reload } from "@fulcrum/record/documents"
+import type { RelayClient } from "@fulcrum/relay/client"
+import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
+import type { Store } from "@fulcrum/store"
+import { openVault, type Vault } from "@fulcrum/store/vault"
+import { byteLength, inBatches } from "./batches.ts"
+import { EngineError } from "./engine-error.ts"
+import { errorCode } from "./error-code.ts"
+import { type Hints, hintsOf, NO_HINTS } from "./hints.ts"
+import { isAbsent } from "./mailbox-opening.ts"
+import type { EpochSecret } from "./membership.ts"
+import { changeMembership } from "./membership-writes.ts"
+import { type OwnRecord, openOwnRecord } from "./own-record.ts"
+import { ownCapability } from "./record-link.ts"
+import { findEpochs } from "./recovery-epochs.ts"
+import { visitRelay } from "./relay-visit.ts"
+
+/** Bytes read or brought at a time. */
+const PAGE_BYTES_MAX: number = 1024 * 1024
+/** Bytes that are taken from one mailbox: more than a relay keeps of a record. */
+const MAILBOX_BYTES_MAX: number = 2 ** 31
+
+export interface RecoveryOptions {
+  readonly recovery: RecoveryKeys
+  /** Addresses of relays that are asked for a beacon. */
+  readonly relays: readonly string[]
+  readonly network: Network
+  readonly openDocuments: (reload: Reload) => Promise<Documents>
+  /** An empty store, for what is read. */
+  readonly openScratch: () => Promise<Store>
+  readonly random: Random
+  readonly clock: Clock
+  readonly deflate: Deflate
+  readonly signal: AbortSignal
+}
+
+/** A relay that was asked for the beacon. */
+export interface SoughtRelay {
+  readonly address: string
+  /** `nothing`: it has none; `other`: what it has is none of these words'. */
+  readonly found: "beacon" | "nothing" | "other" | "unreachable"
+  /** Why it was not reached, by the error's code. */
+  readonly code?: string | undefined
+}
+
+/** A mailbox of the record, as it was found. */
+export interface ReadMailbox {
+  readonly address: string
+  readonly spans: number
+  /** Why nothing of it was read, by the error's code. */
+  readonly code?: string | undefined
+}
+
+/** What makes a folder a device that can go on by itself. */
+export interface RecoveredKeys {
+  readonly epochs: readonly EpochSecret[]
+  readonly hints: Hints
+}
+
+interface Found {
+  readonly sought: readonly SoughtRelay[]
+  readonly beacons: readonly [Beacon, ...Beacon[]]
+}
+
+/**
+ * Finds the record and reads all of it that its relays hold.
+ *
+ * @throws {EngineError} `RECOVERY_UNREACHABLE`, `RECOVERY_NOT_FOUND`, `RECOVERY_INCOMPLETE`.
+ */
+export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
+  const found = await findBeacons(options)
+  const spans: Uint8Array[] = []
+  const read: ReadMailbox[] = []
+  const mailboxes = mailboxesOf(found.beacons)
+  for (const mailbox of mailboxes) read.push(await readMailbox(mailbox, options, spans))
+  const { anchor } = found.beacons[0]
+  const { recovery, random, deflate } = options
+  const vault = await openVault({
+    store: await options.openScratch(),
+    key: random.bytes(32),
+    random,
+  })
+  try {
+    const device = {
+      id: random.bytes(16),
+      name: "recovery words",
+      writerSeed: recovery.writer.seed,
+      wrapSecret: recovery.wrap.secret,
+      spaceTag: anchor.space,
+      chainKey: anchor.chainKey,
+      meetingKey: anchor.meetingKey,
+      genesis: anchor.genesis,
+    }
+    const own = await openOwnRecord({ ...options, vault, device })
+    const { membership } = own.ledger
+    const search = { space: anchor.space, chainKey: anchor.chainKey, wrap: recovery.wrap, deflate }
+    for (const { id, key } of findEpochs(spans, search)) membership.expect(id, key)
+    for await (const batch of inBatches(spans, byteLength)) await own.ledger.admit(batch)
+    return new RecoverySession(options, { ...found, vault, own, read, mailboxes })
+  } catch (error) {
+    await vault.close()
+    throw error
+  }
+}
+
+export class RecoverySession implements AsyncDisposable {
+  readonly sought: readonly SoughtRelay[]
+  readonly read: readonly ReadMailbox[]
+  readonly own: OwnRecord
+  readonly #options: RecoveryOptions
+  readonly #vault: Vault
+  readonly #beacons: Found["beacons"]
+  readonly #mailboxes: readonly BeaconMailbox[]
+
+  constructor(
+    options: RecoveryOptions,
+    found: Found & {
+      readonly vault: Vault
+      readonly own: OwnRecord
+      readonly read: readonly ReadMailbox[]
+      readonly mailboxes: readonly BeaconMailbox[]
+    },
+  ) {
+    this.#options = options
+    this.sought = found.sought
+    this.read = found.read
+    this.own = found.own
+    this.#vault = found.vault
+    this.#beacons = found.beacons
+    this.#mailboxes = found.mailboxes
+  }
+
+  /** Epochs that a beacon names and no relay has: what is behind them is kept back, or lost. */
+  get missingEpochs(): number {
+    const { membership } = this.own.ledger
+    const named = new Set(this.#beacons.flatMap(({ epochs }) => epochs.map(bytesToHex)))
+    const here = new Set(membership.view.epochs.map(bytesToHex))
+    return [...named].filter((epoch) => !here.has(epoch)).length
+  }
+
+  /** By which the record's devices recognise one another. */
+  get meetingKey(): Uint8Array {
+    return this.#beacons[0].anchor.meetingKey
+  }
+
+  /** Whether the words are a member of what was found, so that they can let a device in. */
+  get isUsable(): boolean {
+    return this.own.ledger.membership.hasJoined
+  }
+
+  /**
+   * Makes a device a member, and brings that to the relays; one that is a member already stays one.
+   *
+   * @throws {EngineError} `RECOVERY_INCOMPLETE`: the words are no member of what was found;
+   * `RECOVERY_NOT_STORED`: no relay took it.
+   */
+  async addDevice(device: DeviceSecrets): Promise<RecoveredKeys> {
+    const { ledger } = this.own
+    const { membership, record, state } = ledger
+    if (!this.isUsable) {
+      throw new EngineError("RECOVERY_INCOMPLETE", "the relays hold too little of the record")
+    }
+    if (!membership.isMember(device.writer.publicKey)) {
+      const before = record.vector
+      const certificate = certifyDevice(device)
+      await changeMembership({ ledger, random: this.#options.random, author: "recovery" }, () => [
+        { kind: "add", value: { certificate } },
+      ])
+      await this.#bring(before)
+    }
+    return { epochs: membership.epochs, hints: hintsOf(membership.certificates, state, NO_HINTS) }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.own.ledger.close()
+    } finally {
+      await this.#vault.close()
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** To every mailbox of the record that can be reached: one at least. */
+  async #bring(since: VersionVector): Promise<void> {
+    const { record, state } = this.own.ledger
+    const { spans } = await record.spansAfter(since, { bytesMax: PAGE_BYTES_MAX })
+    const living = state.relays.map(({ address, mailboxSeed }) => ({
+      relay: address,
+      seed: mailboxSeed,
+    }))
+    let failure: unknown
+    let isStored = false
+    for (const mailbox of distinct([...living, ...this.#mailboxes])) {
+      try {
+        await atMailbox(mailbox, this.#options, "append", async (opened) => {
+          for (const span of spans) await opened.append(span)
+        })
+        isStored = true
+      } catch (error) {
+        if (errorCode(error) === undefined) throw error
+        failure = error
+      }
+    }
+    if (isStored) return
+    const message = "no relay of the record took this device in"
+    throw new EngineError("RECOVERY_NOT_STORED", message, { cause: failure })
+  }
+}
+
+async function findBeacons(options: RecoveryOptions): Promise<Found> {
+  const asked = await Promise.all(options.relays.map((address) => askForBeacon(address, options)))
+  const [first, ...others] = asked.flatMap(({ beacon }) => beacon ?? [])
+  const sought = asked.map(({ address, found, code }) => ({ address, found, code }))
+  if (first !== undefined) return { sought, beacons: [first, ...others] }
+  const failure = asked.find(({ error }) => error !== undefined)?.error
+  if (failure !== undefined && asked.every(({ found }) => found === "unreachable")) {
+    const message = "none of the relays could be reached"
+    throw new EngineError("RECOVERY_UNREACHABLE", message, { cause: failure })
+  }
+  throw new EngineError("RECOVERY_NOT_FOUND", "no relay has a record for these words")
+}
+
+async function askForBeacon(
+  address: string,
+  options: RecoveryOptions,
+): Promise<SoughtRelay & { readonly beacon?: Beacon | undefined; readonly error?: unknown }> {
+  const { recovery } = options
+  const name = mailboxName(recovery.beaconName.publicKey)
+  try {
+    const { object } = await visitRelay({ ...options, address }, (client) => client.pinned(name))
+    const beacon = object && openBeacon(object, recovery)
+    const missing = object === undefined ? "nothing" : "other"
+    return { address, found: beacon === undefined ? missing : "beacon", beacon }
+  } catch (error) {
+    if (isAbsent(error)) return { address, found: "nothing" }
+    const code = errorCode(error)
+    if (code === undefined) throw error
+    return { address, found: "unreachable", code, error }
+  }
+}
+
+/** Where the beacons say that the record lies, each place once. */
+function mailboxesOf(beacons: readonly Beacon[]): readonly BeaconMailbox[] {
+  return distinct(beacons.flatMap(({ mailboxes }) => mailboxes))
+}
+
+function distinct(mailboxes: readonly BeaconMailbox[]): readonly BeaconMailbox[] {
+  const isSame = (a: BeaconMailbox, b: BeaconMailbox) =>
+    a.relay === b.relay && equalBytes(a.seed, b.seed)
+  return mailboxes.filter((one, at) => mailboxes.findIndex((two) => isSame(one, two)) === at)
+}
+
+/** @param into - Takes its spans. */
+async function readMailbox(
+  mailbox: BeaconMailbox,
+  options: RecoveryOptions,
+  into: Uint8Array[],
+): Promise<ReadMailbox> {
+  const { relay: address } = mailbox
+  const before = into.length
+  try {
+    await atMailbox(mailbox, options, "read", (opened) => readAll(opened, into))
+    return { address, spans: into.length - before }
+  } catch (error) {
+    const code = errorCode(error)
+    if (code === undefined) throw error
+    return { address, spans: into.length - before, code }
+  }
+}
+
+async function readAll(opened: OpenMailbox, into: Uint8Array[]): Promise<void> {
+  let next = 1
+  for (let bytes = 0; bytes < MAILBOX_BYTES_MAX; ) {
+    const page = await opened.read({ from: next, bytesMax: PAGE_BYTES_MAX })
+    for (const item of page.items) {
+      into.push(item.bytes)
+      bytes += item.bytes.length
+    }
+    // A page that does not go on would be asked for without end.
+    if (page.next >= page.end || page.next <= next) return
+    next = page.next
+  }
+}
+
+/** Visits a mailbox of the record as the recovery words. */
+function atMailbox<T>(
+  { relay: address, seed }: BeaconMailbox,
+  options: RecoveryOptions,
+  right: "append" | "read",
+  work: (opened: OpenMailbox) => Promise<T>,
+): Promise<T> {
+  const mailboxKey = signingKeyFromSeed(seed)
+  const holder = options.recovery.writer
+  return visitRelay({ ...options, address }, async (client: RelayClient) => {
+    const capability = ownCapability({ ...options, mailboxKey, holder, right })
+    return work(await client.open({ capability, mailbox: mailboxKey.publicKey, holder }))
+  })
+}
