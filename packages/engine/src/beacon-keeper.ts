@@ -119,6 +119,14 @@ export class BeaconKeeper {
     }
   }
 
+  /** A relay has lost what it had of the record, or never had any: beacons are put there anew. */
+  forget(address: string): void {
+    for (const { mailboxSeed } of this.#options.ledger.state.beacons.values()) {
+      const group = groupOf(relayId(address), signingKeyFromSeed(mailboxSeed))
+      this.#kept.set(bytesToHex(group), undefined)
+    }
+  }
+
   /** Whether the relay at an address has the beacon as it should be, or why not. */
   async standing(address: string): Promise<{ readonly isThere: boolean; readonly code?: string }> {
     const { due } = this

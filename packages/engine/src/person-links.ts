@@ -17,7 +17,6 @@ import {
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
 import type { Network } from "@fulcrum/net/contract"
-import type { RelayClient } from "@fulcrum/relay/client"
 import { receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Vault } from "@fulcrum/store/vault"
@@ -31,7 +30,7 @@ import type { LinkedSpace, StoredSpan } from "./linked-space.ts"
 import { MailboxLink } from "./mailbox-link.ts"
 import { isGone } from "./mailbox-opening.ts"
 import { CARRIED_SPAN_BYTES_MAX, CARRIED_SPANS_MAX, type RecordRelayItem } from "./record-items.ts"
-import { ownAccess, recordLink } from "./record-link.ts"
+import { ownAccess, type RecordLinkOptions, recordLink } from "./record-link.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { visitRelay } from "./relay-visit.ts"
@@ -302,10 +301,14 @@ export class PersonLinks {
 
   /** @param made - How the mailbox is made, where there is none. */
   #recordLink(address: string, mailboxSeed: Uint8Array, made?: "archive"): MailboxLink {
-    const told = {
+    const { beacons } = this.#options
+    const told: RecordLinkOptions["told"] = {
       stored: async () => this.#options.changed(),
+      arrive: async (_, isNew) => {
+        if (isNew) beacons.forget(address)
+      },
       // One that the record has left is not where it is to be found.
-      ...(made && { inStep: (client: RelayClient) => this.#options.beacons.keep(client, address) }),
+      ...(made && { inStep: (client) => beacons.keep(client, address) }),
     }
     return recordLink({ ...this.#options, address, mailboxSeed, made, told })
   }
@@ -351,30 +354,40 @@ export class PersonLinks {
   }
 
   /**
-   * A drop forgets only what every own device has, or what the record carries for them in an
-   * archive.
+   * A drop forgets only what the record carries in an archive, for own devices that have not fetched it
+   * and for the recovery words. Where no archive can be reached, what every own device has is enough.
    */
   async #mayAcknowledge(relationship: OpenRelationship, next: number): Promise<number | undefined> {
-    const { ledger } = this.#options
     if (!this.#options.mayWrite()) return undefined
-    const { devices } = ledger.membership.view
-    if (devices.length <= 1 || this.#options.devicesHold(relationship)) return next - 1
-    if (this.record.length === 0) return undefined
+    if (this.record.every(({ code }) => code !== undefined)) {
+      return this.#isWithAll(relationship) ? next - 1 : undefined
+    }
+    if (await this.#carry(relationship)) return undefined
+    const behind = await Promise.all(this.record.map((link) => link.isBehind()))
+    return behind.every(Boolean) ? undefined : next - 1
+  }
+
+  /** Whether every own device has all of a share. */
+  #isWithAll(relationship: OpenRelationship): boolean {
+    const { devices } = this.#options.ledger.membership.view
+    return devices.length <= 1 || this.#options.devicesHold(relationship)
+  }
+
+  /** Puts some of a share's spans that the record does not carry yet into it. @returns Whether there are any. */
+  async #carry(relationship: OpenRelationship): Promise<boolean> {
+    const { ledger } = this.#options
     const { replica } = relationship.space
     const held = replica.tree.merge(ledger.state.carried(relationship.id), [])
     const { spans } = await replica.spansAfter(held, { bytesMax: CARRIED_BYTES_MAX })
-    if (spans.length > 0) {
-      const some = spans.slice(0, CARRIED_SPANS_MAX)
-      // One that no entry has room for stays where it is.
-      if (some.some(({ length }) => length > CARRIED_SPAN_BYTES_MAX)) return undefined
+    const some = spans.slice(0, CARRIED_SPANS_MAX)
+    // One that no entry has room for stays where it is.
+    if (some.length > 0 && some.every(({ length }) => length <= CARRIED_SPAN_BYTES_MAX)) {
       const id = relationship.secrets.item.id
       await ledger.transact(async (step) => {
         step.add({ kind: "carried", value: { relationship: id, spans: some } })
       })
-      return undefined
     }
-    const behind = await Promise.all(this.record.map((link) => link.isBehind()))
-    return behind.every(Boolean) ? undefined : next - 1
+    return some.length > 0
   }
 }
 

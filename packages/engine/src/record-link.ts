@@ -28,7 +28,7 @@ export interface RecordLinkOptions extends Drawing {
   /** How the mailbox is made, where there is none; absent: it is not. */
   readonly made?: "archive" | undefined
   /** What is told of the link beside what every link of the record does. */
-  readonly told: Pick<LinkedSpace, "stored" | "inStep">
+  readonly told: Pick<LinkedSpace, "arrive" | "inStep" | "stored">
 }
 
 /** A link of the record to one of its mailboxes. */

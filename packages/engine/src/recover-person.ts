@@ -63,13 +63,14 @@ export interface Recovered {
  */
 export async function recoverPerson(options: RecoverOptions): Promise<Recovered> {
   const { store, vaultKey, random } = options
-  const recovery = recoveryKeysFromEntropy(entropyFromRecoveryWords(options.words))
   const vault = await openVault({ store, key: vaultKey, random })
-  const run = new Run(vault, recovery, options)
+  let run: Run | undefined
   try {
+    const recovery = recoveryKeysFromEntropy(entropyFromRecoveryWords(options.words))
+    run = new Run(vault, recovery, options)
     return await run.recover()
   } catch (error) {
-    if (!run.isBegun) options.leftNothing?.()
+    if (run?.isBegun !== true) options.leftNothing?.()
     await vault.close().catch(() => undefined)
     throw error
   }

@@ -60,7 +60,7 @@ export class PersonWorld implements AsyncDisposable {
   readonly random: SeededRandom
   readonly network: MemoryNetwork
   /** The 24 words of the records that were made, by the machine's name. */
-  readonly words = new Map<string, string>()
+  readonly words: Map<string, string> = new Map()
   readonly #open = new Set<AsyncDisposable>()
   #starts = 0
 
