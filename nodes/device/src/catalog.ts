@@ -67,6 +67,7 @@ const LISTEN = option(
   { default: "/ip4/0.0.0.0/tcp/0, every interface" },
 )
 const NAME = option("text", "name", "--name <name>", "this device's name (default: the machine's)")
+const WORDS = option("input", "words", "--words <file>", "a file with the words (default: asked)")
 const RELAYS = option("texts", "relay", "--relay <addr...>", "a relay; may be given again")
 
 export const CATALOG: readonly CatalogCommand[] = [
@@ -306,8 +307,35 @@ export const CATALOG: readonly CatalogCommand[] = [
     examples: ["fulcrum doctor", "fulcrum doctor --repair"],
     load: async () => (await import("./commands/doctor.ts")).doctor,
   }),
-  notYet("recover", "Recover the record from the 24 words.", "fulcrum recover --relay ADDR"),
-  notYet("recovery-drill", "Try whether recovery would work.", "fulcrum recovery-drill"),
+  {
+    name: "recover",
+    summary: "Bring your record back with its 24 words, when all of your devices are gone.",
+    parameters: [
+      option(
+        "texts",
+        "relay",
+        "--relay <addr...>",
+        "as written below the words; may be given again",
+      ),
+      WORDS,
+      NAME,
+      NO_PASSPHRASE,
+      YES,
+      WAIT,
+    ],
+    examples: ["fulcrum recover --relay /dns4/relay.example/tcp/4001/p2p/12D3KooW…"],
+    where: "folder",
+  },
+  record("recovery-drill", "Try whether your 24 words would bring everything back.", {
+    parameters: [WORDS, WAIT],
+    examples: ["fulcrum recovery-drill"],
+    load: async () => (await import("./commands/recovery.ts")).recoveryDrill,
+  }),
+  record("recovery-words", "Make new recovery words in the place of the old.", {
+    parameters: [YES, WAIT],
+    examples: ["fulcrum recovery-words"],
+    load: async () => (await import("./commands/recovery.ts")).recoveryWords,
+  }),
   notYet("backup", "Write a sealed copy of the record.", "fulcrum backup record.age"),
   notYet("restore", "Restore a sealed copy.", "fulcrum restore record.age"),
 ]

@@ -17,6 +17,10 @@ export const engineRecords: RecordMaker = {
     return await repairPerson(parts)
   },
   create: (parts, request) => createPerson({ ...parts, ...request }),
+  async recover(parts, request) {
+    const { recoverPerson } = await import("@fulcrum/engine/recover-person")
+    return await recoverPerson({ ...parts, ...request })
+  },
   async join(parts, request) {
     const { joinPerson } = await import("@fulcrum/engine/join-person")
     return await joinPerson({ ...parts, ...request })

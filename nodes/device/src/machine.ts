@@ -33,6 +33,10 @@ export function machineParts(options: {
     ...(mdns && { discovery: lazyDiscovery() }),
     openDocuments: openWorkerThread,
     openStore: (folder) => openLevelStore({ folder }),
+    async openScratch() {
+      const { openMemoryStore } = await import("@fulcrum/store/memory")
+      return await openMemoryStore()
+    },
     blobs: blobFolder(home.attachmentsFolder),
     async rebuildStore(folder, rebuild) {
       const { rebuildStore } = await import("@fulcrum/store/level-rebuilding")

@@ -18,6 +18,8 @@ import type {
   NewRecord,
   RecordMaker,
   RecordParts,
+  Recovered,
+  RecoverRequest,
   RepairReport,
 } from "./record-maker.ts"
 
@@ -118,18 +120,41 @@ export async function joinDevice(
   request: JoinRequest,
   options: { readonly plainKey: boolean },
 ): Promise<OpenDevice> {
-  return await beginDevice(parts, options, (record, progress) => {
-    progress.isKept = true
-    const leftNothing = (): void => {
-      progress.isKept = false
-    }
-    return parts.records.join(record, { ...request, leftNothing })
+  return await beginDevice(parts, options, (record, progress) =>
+    parts.records.join(record, keepsUnlessTold(request, progress)),
+  )
+}
+
+/** Likewise, with a record whose devices are gone. */
+export async function recoverDevice(
+  parts: DeviceParts,
+  request: RecoverRequest,
+  options: { readonly plainKey: boolean },
+): Promise<OpenDevice & Recovered> {
+  let recovered: Omit<Recovered, "person"> = { others: [], missingEpochs: 0 }
+  const device = await beginDevice(parts, options, async (record, progress) => {
+    const { person, ...rest } = await parts.records.recover(
+      record,
+      keepsUnlessTold(request, progress),
+    )
+    recovered = rest
+    return person
   })
+  return { ...device, ...recovered }
 }
 
 /** Whether there may be something in the folder that is to stay, however this ends. */
 interface Progress {
   isKept: boolean
+}
+
+/** What was begun is to stay, unless it turns out that there is nothing to go on from. */
+function keepsUnlessTold<T extends { leftNothing?(): void }>(request: T, progress: Progress): T {
+  progress.isKept = true
+  const leftNothing = (): void => {
+    progress.isKept = false
+  }
+  return { ...request, leftNothing }
 }
 
 async function beginDevice(
@@ -164,8 +189,19 @@ async function withStore(
   use: (record: RecordParts) => Promise<Person>,
 ): Promise<OpenDevice> {
   const { home, network, discovery, openDocuments, random, clock, deflate, zone, blobs } = parts
+  const { openScratch } = parts
   const spare = spareFile(home)
-  const adapters = { network, openDocuments, random, clock, deflate, zone, blobs, spare }
+  const adapters = {
+    network,
+    openDocuments,
+    openScratch,
+    random,
+    clock,
+    deflate,
+    zone,
+    blobs,
+    spare,
+  }
   try {
     const person = await use({
       ...adapters,

@@ -7,6 +7,7 @@
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Person } from "@fulcrum/engine/person"
+import type { Recovered } from "@fulcrum/engine/recover-person"
 import type { RepairReport } from "@fulcrum/engine/repair-person"
 import type { SpareFile } from "@fulcrum/engine/spare"
 import type { Deflate } from "@fulcrum/log/deflate"
@@ -16,7 +17,7 @@ import type { Documents, Reload } from "@fulcrum/record/documents"
 import type { Store } from "@fulcrum/store"
 import type { Blobs } from "@fulcrum/store/blobs"
 
-export type { RepairReport }
+export type { Recovered, RepairReport }
 
 /** Everything that a record touches the world with. The store belongs to the record once open. */
 export interface RecordParts {
@@ -32,6 +33,8 @@ export interface RecordParts {
   readonly zone: string
   /** Where the files of attachments lie. */
   readonly blobs?: Blobs | undefined
+  /** An empty store that is thrown away afterwards. */
+  readonly openScratch: () => Promise<Store>
   /** Where the device's keys lie again, should the store be damaged. */
   readonly spare: SpareFile
 }
@@ -61,8 +64,20 @@ export interface JoinRequest {
   readonly signal: AbortSignal
 }
 
+export interface RecoverRequest {
+  readonly name: string
+  /** The 24 words, as they were typed. */
+  readonly words: string
+  /** Where the record may lie. */
+  readonly relays: readonly string[]
+  /** Told before it fails, if the same command would find nothing here to go on from. */
+  leftNothing?(): void
+  readonly signal: AbortSignal
+}
+
 /** What can be had of a damaged store, and an empty one. */
-export interface RepairParts extends Omit<RecordParts, "store" | "network" | "discovery"> {
+export interface RepairParts
+  extends Omit<RecordParts, "store" | "network" | "discovery" | "openScratch"> {
   readonly damaged: Store
   readonly into: Store
 }
@@ -76,6 +91,8 @@ export interface RecordMaker {
   open(parts: RecordParts): Promise<Person>
   /** @throws `RECORD_EXISTS`, once the words of the record that is here were seen. */
   create(parts: RecordParts, request: CreateRequest): Promise<NewRecord>
+  /** @throws `RECORD_EXISTS`, `RECOVERY_…`. */
+  recover(parts: RecordParts, request: RecoverRequest): Promise<Recovered>
   /** @throws `RECORD_EXISTS`, and what pairing says. */
   join(parts: RecordParts, request: JoinRequest): Promise<Person>
 }

@@ -95,6 +95,8 @@ async function run(context: Run): Promise<Outcome | undefined> {
       return await (await import("./init.ts")).init(context)
     case "join":
       return await (await import("./join.ts")).join(context)
+    case "recover":
+      return await (await import("./recover.ts")).recover(context)
     case "up":
       return await (await import("./up.ts")).up(context)
     case "doctor":

@@ -68,6 +68,26 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
     "ATTACHMENT_DAMAGED",
     "try again with a device that has it in reach: what is damaged comes from there",
   ],
+  ["RECOVERY_WORDS_COUNT", "type all 24, in their order"],
+  ["RECOVERY_WORD_UNKNOWN", "look at that word again"],
+  [
+    "RECOVERY_CHECKSUM",
+    "compare each with what you wrote, and their order: one of them is another",
+  ],
+  [
+    "RECOVERY_NOT_FOUND",
+    "check the words, and name each relay that is written below them with --relay",
+  ],
+  ["RECOVERY_UNREACHABLE", "check the network and the relay's address, then try again"],
+  [
+    "RECOVERY_INCOMPLETE",
+    "name the other relays that are written below the words with --relay, each by its own",
+  ],
+  ["RECOVERY_NOT_STORED", "try again once a relay of the record can be reached and has room"],
+  [
+    "RECOVERY_WORDS_OTHER",
+    "take the newest ones; if they are lost: `fulcrum recovery-words` makes new ones",
+  ],
   ["RELAY_FULL", "add another with `fulcrum relay add ADDR`, or wait for room"],
   ["RELAY_ADDRESS_INVALID", "give the relay's whole address, ending in /p2p/ and its id"],
   ["RELAY_UNKNOWN", "see `fulcrum relay list`"],

@@ -20,6 +20,7 @@ export function memoryParts(folder: string, records: Partial<DeviceParts["record
     network: { host: nothing },
     ...{ openDocuments: nothing, rebuildStore: nothing },
     openStore: () => openMemoryStore(),
+    openScratch: () => openMemoryStore(),
     keepers: {
       ...{ random, note: () => undefined },
       keychain: { keep: async () => false, find: async () => undefined },
@@ -27,7 +28,7 @@ export function memoryParts(folder: string, records: Partial<DeviceParts["record
     },
     records: {
       ...{ isWhole: async () => true, repair: nothing, open: nothing },
-      ...{ create: nothing, join: nothing, ...records },
+      ...{ create: nothing, join: nothing, recover: nothing, ...records },
     },
   }
 }

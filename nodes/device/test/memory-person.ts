@@ -26,6 +26,7 @@ import type {
   StatusView,
   WhoHasRow,
 } from "@fulcrum/engine/person"
+import type { PersonRecovery } from "@fulcrum/engine/person-recovery"
 
 /** Like the engine's own: what matters is the code. */
 export class CodedError extends Error {
@@ -86,6 +87,14 @@ export class MemoryPerson implements Person {
     }
     const none = { add: fail, find: fail, fetch: fail, read: fail, remove: fail }
     return { list: async () => [], ...none, ...this.kept }
+  }
+
+  /** What it does about its recovery words; all else of that fails. */
+  recovering: Partial<PersonRecovery> = {}
+
+  get recovery(): PersonRecovery {
+    const fail = async () => Promise.reject(new CodedError("RECOVERY_WORDS_OTHER", "others"))
+    return { beacons: async () => [], drill: fail, replaceWords: fail, ...this.recovering }
   }
 
   isShown(path: string): boolean {

@@ -43,6 +43,7 @@ const RECORDS: DeviceParts["records"] = {
   open: async () => new MemoryPerson(),
   create: async () => newRecord(),
   join: async () => new MemoryPerson(),
+  recover: async () => ({ person: new MemoryPerson(), others: [], missingEpochs: 0 }),
 }
 
 function parts(changes: Partial<DeviceParts> = {}): DeviceParts {
@@ -61,6 +62,7 @@ function parts(changes: Partial<DeviceParts> = {}): DeviceParts {
     network: { host: async () => Promise.reject(new TypeError("no network here")) },
     openDocuments: async () => Promise.reject(new TypeError("no documents here")),
     openStore: countedStore,
+    openScratch: () => openMemoryStore(),
     rebuildStore: async () => Promise.reject(new TypeError("nothing is damaged here")),
     keepers: {
       random,

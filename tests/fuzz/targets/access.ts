@@ -5,6 +5,7 @@
  */
 
 import { AccessError } from "@fulcrum/access/access-error"
+import { encodeBeacon, openBeacon, signAnchor } from "@fulcrum/access/beacon"
 import {
   certifyDevice,
   encodeDeviceCertificate,
@@ -17,13 +18,15 @@ import { parsePairingCode } from "@fulcrum/access/pairing-code"
 import { decodePairingPackage, encodePairingPackage } from "@fulcrum/access/pairing-package"
 import { entropyFromRecoveryWords, recoveryWordsFromEntropy } from "@fulcrum/access/recovery-words"
 import { auditWraps, makeKeySpanParts, openKeySpan } from "@fulcrum/access/rotation"
-import { bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToUtf8, concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
 import type { CborValue } from "@fulcrum/codec/cbor-form"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { sign } from "@fulcrum/crypto/ed25519"
-import { idKey } from "@fulcrum/log/ids"
+import { wrap } from "@fulcrum/crypto/wrap"
+import { chainKeySchema, idKey, spaceTagSchema } from "@fulcrum/log/ids"
+import { mailboxName } from "@fulcrum/log/mailbox"
 import { followsDigest } from "@fulcrum/log/span"
 import {
   add,
@@ -291,6 +294,36 @@ const typed: FuzzTarget = {
   }),
 }
 
+/** Sealed by whoever knows the words' public key, whatever it holds. */
+const beacons: FuzzTarget = {
+  name: "beacon",
+  form: "bytes",
+  batch: 8,
+  open: () => {
+    const keys = recovery("words one")
+    const random = fixedRandom("beacon")
+    const own = {
+      space: spaceTagSchema.decode(random.bytes(32)),
+      chainKey: chainKeySchema.decode(random.bytes(32)),
+      meetingKey: random.bytes(32),
+      genesis: epoch("a"),
+    }
+    const mailboxes = [{ relay: "/dns4/relay.example/tcp/4001", seed: random.bytes(32) }]
+    const seed = encodeBeacon({ anchor: signAnchor(own, keys), epochs: [epoch("b")], mailboxes })
+    const [context, aad] = [contexts.recoveryBeacon, mailboxName(keys.beaconName.publicKey)]
+    return {
+      seeds: [concatBytes([Uint8Array.of(0, 0, seed.length >> 8, seed.length & 255), seed, new Uint8Array(20)])],
+      errors: [],
+      run(plaintext) {
+        const to = keys.wrap.publicKey
+        const opened = openBeacon(wrap({ context, to, aad, plaintext, random }), keys)
+        if (opened === undefined) return "none"
+        return `${Math.min(opened.epochs.length, 3)} ${Math.min(opened.mailboxes.length, 3)}`
+      },
+    }
+  },
+}
+
 export const accessTargets: readonly FuzzTarget[] = [
   certificate,
   keyBody,
@@ -298,4 +331,5 @@ export const accessTargets: readonly FuzzTarget[] = [
   membership,
   packages,
   typed,
+  beacons,
 ]

@@ -23,6 +23,10 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
     "behind",
     "run `fulcrum sync`; if none of your devices and relays has them: `fulcrum pair` on another of them, and `fulcrum join CODE --home NEW-FOLDER` here",
   ],
+  [
+    "recovery",
+    "run `fulcrum sync`, then `fulcrum recovery-drill`; if the relay has no room, add another",
+  ],
   ["relays reached", "see `fulcrum status`; if it is gone for good: `fulcrum relay remove ADDR`"],
 ])
 

@@ -1,0 +1,79 @@
+/**
+ * `fulcrum recovery-drill` and `recovery-words`.
+ *
+ * @module
+ */
+import type { DrillReport } from "@fulcrum/engine/person-recovery"
+import { type CommandContext, confirmForGood, type Outcome } from "../command.ts"
+import { askWords, showWords } from "../recovery-words-screen.ts"
+import { counted, lines, table, tone } from "../text.ts"
+import { declined } from "./declined.ts"
+import { stillHere } from "./held.ts"
+
+const FOUND: Readonly<Record<DrillReport["relays"][number]["found"], string>> = {
+  beacon: tone("good", "has what the words look for"),
+  nothing: tone("bad", "has nothing for the words"),
+  other: tone("bad", "has something else in its place"),
+  unreachable: tone("bad", "cannot be reached"),
+}
+
+export async function recoveryDrill({
+  person,
+  args,
+  io,
+  settle,
+}: CommandContext): Promise<Outcome> {
+  const words = await askWords(io, args)
+  // What is on its way to the relays is no loss.
+  const held = await settle()
+  io.progress("Reading the record with the words alone")
+  const report = await person.recovery.drill(words)
+  const isWhole = report.isUsable && report.missing.length === 0 && report.documents.different === 0
+  return {
+    document: { ok: isWhole, ...report, held },
+    text: lines(
+      table(report.relays.map(({ address, found, code }) => [FOUND[found], code ?? "", address])),
+      "",
+      verdict(report, isWhole),
+      ...report.missing.map(
+        ({ device, entries }) =>
+          `  ${counted(entries, "entry", "entries")} of ${device} on no relay`,
+      ),
+      report.attachments > 0
+        ? `${counted(report.attachments, "attached file")} would not come back: those lie on devices only.`
+        : undefined,
+      tone("quiet", "Nothing was changed, and nothing of it was kept."),
+    ),
+    failed: !isWhole,
+  }
+}
+
+function verdict(report: DrillReport, isWhole: boolean): string {
+  if (!report.isUsable) {
+    return tone(
+      "bad",
+      "The words would not bring your record back: the relays hold too little of it.",
+    )
+  }
+  const all = `${counted(report.documents.same, "document")}, ${counted(report.relationships.found, "relationship")}, ${counted(report.entries, "entry", "entries")} of history`
+  return isWhole
+    ? `${tone("good", "The words bring all of it back")}: ${all}.`
+    : `${tone("bad", "The words would bring back some of it")}: ${all}. Run ${"`fulcrum sync`"}, then try again. Missing:`
+}
+
+export async function recoveryWords(context: CommandContext): Promise<Outcome> {
+  const { person, io, settle } = context
+  const question =
+    "Make new recovery words? The ones that you have bring nothing back from then on."
+  if (!(await confirmForGood(io, question))) throw declined("the words stay as they are")
+  const { words, wordsSeen } = await person.recovery.replaceWords()
+  const relays = (await person.relays()).map(({ address }) => address)
+  await showWords(io, words, relays)
+  // Whoever is interrupted before this is shown them again by the same command.
+  await wordsSeen()
+  const held = await settle()
+  return {
+    document: { words, relays, held },
+    text: lines("These are your recovery words now. Destroy the old ones.", stillHere(held)),
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * `fulcrum recover`: makes this device one of a record whose other devices are gone, with its 24 words.
+ *
+ * @module
+ */
+import { type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
+import { stillHere } from "./commands/held.ts"
+import { type FolderContext, settleHere } from "./folder-command.ts"
+import { deviceName } from "./init.ts"
+import { machineParts } from "./machine.ts"
+import { type DeviceParts, recoverDevice } from "./open-device.ts"
+import { ProgramError } from "./program-error.ts"
+import { askWords } from "./recovery-words-screen.ts"
+import { requireRelay } from "./relay-argument.ts"
+import { counted, lines, tone } from "./text.ts"
+
+const AWAITED = "Not all of it has come yet: `fulcrum sync` goes on."
+
+export async function recover(
+  context: FolderContext,
+  parts: DeviceParts = machineParts({ ...context, note: (text) => context.io.note(text) }),
+): Promise<Outcome> {
+  const { args, io, signal } = context
+  const relays = await askRelays(context)
+  const words = await askWords(io, args)
+  io.progress("Looking for your record")
+  const name = args.optionalText("name") ?? deviceName()
+  const request = { name, words, relays, signal }
+  const { person, others, missingEpochs } = await recoverDevice(parts, request, {
+    plainKey: args.flag("noPassphrase"),
+  })
+  try {
+    const held = await settleHere(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
+    const { entries, documents, relationships } = await person.status()
+    const files = await person.attachments.list()
+    return {
+      document: {
+        device: person.device,
+        ...{ entries, documents, relationships, others, missingEpochs, held },
+        attachments: files.length,
+      },
+      text: lines(
+        person.isAwaited
+          ? AWAITED
+          : `Your record is back, on ${tone("strong", person.device.name)}: ${counted(relationships, "relationship")}, ${counted(entries, "entry", "entries")} of history.`,
+        missingEpochs > 0
+          ? tone("bad", "The relays hold less than there was: what came last is missing.")
+          : undefined,
+        files.length > 0
+          ? `${counted(files.length, "attached file")} of it lie on the devices that had them, and on no relay.`
+          : undefined,
+        othersText(others),
+        stillHere(held),
+      ),
+    }
+  } finally {
+    await person.close()
+  }
+}
+
+function othersText(others: readonly string[]): string | undefined {
+  if (others.length === 0) return undefined
+  return lines(
+    `\nStill devices of yours: ${others.map((name) => tone("strong", name)).join(", ")}. Remove each that you have no more, so`,
+    "that it reads nothing from now on:",
+    "",
+    ...others.map((name) => `  fulcrum devices revoke ${JSON.stringify(name)}`),
+    "",
+    "If anybody else may have seen the words, make new ones: fulcrum recovery-words",
+  )
+}
+
+async function askRelays({ args, io }: FolderContext): Promise<readonly string[]> {
+  const given = args.texts("relay")
+  const question = {
+    text: "The relay that is written below your words:",
+    kind: "text",
+    default: "",
+  } as const
+  const relays = given.length > 0 ? given : [await io.ask(question)].filter((typed) => typed !== "")
+  if (relays.length === 0) {
+    throw new ProgramError(
+      "USAGE",
+      "the words find the record by a relay that keeps it",
+      "give its address with --relay, as it is written below them",
+    )
+  }
+  for (const address of relays) requireRelay(address)
+  return relays
+}
