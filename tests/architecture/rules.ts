@@ -62,7 +62,7 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
   relay: { mayImport: ["codec", "crypto", "log", "store", "sync"], owns: [] },
   record: { mayImport: ["codec", "crypto"], owns: ["@automerge/automerge"] },
   relations: { mayImport: ["access", "codec", "crypto", "log", "record"], owns: [] },
-  engine: { mayImport: ENGINE_IMPORTS, owns: ["age-encryption"] },
+  engine: { mayImport: ENGINE_IMPORTS, owns: ["age-encryption", "modern-tar", "@scure/base"] },
   sim: { mayImport: PROGRAM_IMPORTS, owns: [] },
   "nodes/device": {
     mayImport: PROGRAM_IMPORTS,

@@ -12,6 +12,7 @@ import { folderBytes, searchFolder } from "../harness/search.ts"
 import { World } from "./world.ts"
 
 const NAME = "Ottoline Quillfeather"
+const LEASE = "Tenancy agreement, Harbour Street 7. ".repeat(100)
 const KILLS = 5
 
 let world: World
@@ -89,13 +90,39 @@ describe("the recovery words", () => {
     expect(await watch.get("card/name/full")).toBe(NAME)
   })
 
+  test("open a backup, whose files come back with it", async () => {
+    const watch = world.device("watch")
+    await writeFile(local("lease.txt"), LEASE)
+    await watch.json("attach", local("lease.txt"), "things/flat/papers/lease")
+    await watch.json("backup", local("record.age"))
+    const args = ["restore", local("record.age"), "--words", local("newest.txt"), "--no-passphrase"]
+    const desktop = world.device("desktop")
+    const restored = await desktop.json(...args, "--name", "desktop")
+    expect(restored).toMatchObject({ attachments: { all: 1, here: 1 }, wrong: [] })
+    expect(await desktop.get("card/name/full")).toBe(NAME)
+    await desktop.json("attachments", "get", "lease.txt", local("copy.txt"))
+    expect(await readFile(local("copy.txt"), "utf8")).toBe(LEASE)
+    const [, , , ...rest] = args
+    const other = await world
+      .device("other")
+      .run(["restore", local("record.age"), "--words", words, ...rest])
+    expect({ status: other.status, code: codeIn(other.stderr) }).toEqual({
+      status: 1,
+      code: "BACKUP_WORDS_OTHER",
+    })
+  })
+
   test("[R19] are in no folder, nor is anything of the record in the relay's", async () => {
     const typed = (await readFile(words, "utf8"))
       .split("\n")
       .map((line) => line.split(" ")[1] ?? "")
     // Two at a time: one alone may be a word of anything.
     const pairs = typed.slice(1).map((word, at) => `${typed[at]} ${word}`)
-    const needles = [NAME, ...pairs.filter(({ length }) => length > 8)]
+    const needles = [
+      NAME,
+      "Harbour Street 7",
+      ...pairs.filter(({ length }) => length > 8).slice(0, 3),
+    ]
     for (const name of ["tablet", "watch"]) {
       const { folder } = world.device(name)
       expect(await folderBytes(folder)).toBeGreaterThan(1000)

@@ -336,8 +336,25 @@ export const CATALOG: readonly CatalogCommand[] = [
     examples: ["fulcrum recovery-words"],
     load: async () => (await import("./commands/recovery.ts")).recoveryWords,
   }),
-  notYet("backup", "Write a sealed copy of the record.", "fulcrum backup record.age"),
-  notYet("restore", "Restore a sealed copy.", "fulcrum restore record.age"),
+  record("backup", "Write all of your record to a file that the 24 words open.", {
+    parameters: [operand("output", "file", "<file>", "where to")],
+    examples: ["fulcrum backup record.age"],
+    load: async () => (await import("./commands/recovery.ts")).backup,
+  }),
+  {
+    name: "restore",
+    summary: "Bring your record back from such a file, with its 24 words.",
+    parameters: [
+      operand("input", "file", "<file>", "as `fulcrum backup` wrote it"),
+      WORDS,
+      NAME,
+      NO_PASSPHRASE,
+      YES,
+      WAIT,
+    ],
+    examples: ["fulcrum restore record.age"],
+    where: "folder",
+  },
 ]
 
 /** A command's name in the daemon's API. */

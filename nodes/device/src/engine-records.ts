@@ -21,6 +21,10 @@ export const engineRecords: RecordMaker = {
     const { recoverPerson } = await import("@fulcrum/engine/recover-person")
     return await recoverPerson({ ...parts, ...request })
   },
+  async restoreAttachments(person, from) {
+    const { restoreAttachments } = await import("@fulcrum/engine/recover-person")
+    return await restoreAttachments(person, from)
+  },
   async join(parts, request) {
     const { joinPerson } = await import("@fulcrum/engine/join-person")
     return await joinPerson({ ...parts, ...request })

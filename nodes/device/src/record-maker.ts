@@ -70,6 +70,8 @@ export interface RecoverRequest {
   readonly words: string
   /** Where the record may lie. */
   readonly relays: readonly string[]
+  /** A backup, from its beginning each time; then no relay is asked. */
+  readonly backup?: () => AsyncIterable<Uint8Array>
   /** Told before it fails, if the same command would find nothing here to go on from. */
   leftNothing?(): void
   readonly signal: AbortSignal
@@ -93,6 +95,11 @@ export interface RecordMaker {
   create(parts: RecordParts, request: CreateRequest): Promise<NewRecord>
   /** @throws `RECORD_EXISTS`, `RECOVERY_…`. */
   recover(parts: RecordParts, request: RecoverRequest): Promise<Recovered>
+  /** Those of a backup that are not here. @throws `BACKUP_…`. */
+  restoreAttachments(
+    person: Person,
+    from: { readonly words: string; backup(): AsyncIterable<Uint8Array> },
+  ): Promise<{ readonly restored: number; readonly wrong: readonly string[] }>
   /** @throws `RECORD_EXISTS`, and what pairing says. */
   join(parts: RecordParts, request: JoinRequest): Promise<Person>
 }

@@ -1,5 +1,6 @@
 /**
- * `fulcrum recover`: makes this device one of a record whose other devices are gone, with its 24 words.
+ * `fulcrum recover` and `restore`: make this device one of a record whose other devices are gone, with
+ * its 24 words, from a relay or from a backup.
  *
  * @module
  */
@@ -10,6 +11,7 @@ import { deviceName } from "./init.ts"
 import { machineParts } from "./machine.ts"
 import { type DeviceParts, recoverDevice } from "./open-device.ts"
 import { ProgramError } from "./program-error.ts"
+import type { RecoverRequest } from "./record-maker.ts"
 import { askWords } from "./recovery-words-screen.ts"
 import { requireRelay } from "./relay-argument.ts"
 import { counted, lines, tone } from "./text.ts"
@@ -18,36 +20,65 @@ const AWAITED = "Not all of it has come yet: `fulcrum sync` goes on."
 
 export async function recover(
   context: FolderContext,
-  parts: DeviceParts = machineParts({ ...context, note: (text) => context.io.note(text) }),
+  parts: DeviceParts = ownParts(context),
 ): Promise<Outcome> {
-  const { args, io, signal } = context
   const relays = await askRelays(context)
+  const words = await askWords(context.io, context.args)
+  context.io.progress("Looking for your record")
+  return await bringBack(context, parts, { words, relays })
+}
+
+/** `fulcrum restore FILE`: likewise, from a backup. */
+export async function restore(
+  context: FolderContext,
+  parts: DeviceParts = ownParts(context),
+): Promise<Outcome> {
+  const { io, args } = context
   const words = await askWords(io, args)
-  io.progress("Looking for your record")
+  io.progress("Reading the backup")
+  const backup = () => io.content("file")
+  return await bringBack(context, parts, { words, relays: [], backup })
+}
+
+function ownParts(context: FolderContext): DeviceParts {
+  return machineParts({ ...context, note: (text) => context.io.note(text) })
+}
+
+async function bringBack(
+  { args, io, signal }: FolderContext,
+  parts: DeviceParts,
+  from: Pick<RecoverRequest, "words" | "relays" | "backup">,
+): Promise<Outcome> {
   const name = args.optionalText("name") ?? deviceName()
-  const request = { name, words, relays, signal }
-  const { person, others, missingEpochs } = await recoverDevice(parts, request, {
-    plainKey: args.flag("noPassphrase"),
-  })
+  const { words, backup } = from
+  const { person, others, missingEpochs } = await recoverDevice(
+    parts,
+    { ...from, name, signal },
+    { plainKey: args.flag("noPassphrase") },
+  )
   try {
+    const put = backup && (await parts.records.restoreAttachments(person, { words, backup }))
     const held = await settleHere(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
     const { entries, documents, relationships } = await person.status()
     const files = await person.attachments.list()
+    const away = files.filter(({ here }) => here !== "whole").length
     return {
       document: {
         device: person.device,
         ...{ entries, documents, relationships, others, missingEpochs, held },
-        attachments: files.length,
+        attachments: { all: files.length, here: files.length - away },
+        ...(put && { wrong: put.wrong }),
       },
       text: lines(
         person.isAwaited
           ? AWAITED
           : `Your record is back, on ${tone("strong", person.device.name)}: ${counted(relationships, "relationship")}, ${counted(entries, "entry", "entries")} of history.`,
         missingEpochs > 0
-          ? tone("bad", "The relays hold less than there was: what came last is missing.")
+          ? tone("bad", "Less was found than there was: what came last is missing.")
           : undefined,
-        files.length > 0
-          ? `${counted(files.length, "attached file")} of it lie on the devices that had them, and on no relay.`
+        ...(put?.wrong ?? []).map((file) => `${file} is not what the record says: left out.`),
+        away > 0
+          ? `${counted(away, "attached file")} of it: on the devices that had them, and nowhere else.`
           : undefined,
         othersText(others),
         stillHere(held),

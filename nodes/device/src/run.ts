@@ -97,6 +97,8 @@ async function run(context: Run): Promise<Outcome | undefined> {
       return await (await import("./join.ts")).join(context)
     case "recover":
       return await (await import("./recover.ts")).recover(context)
+    case "restore":
+      return await (await import("./recover.ts")).restore(context)
     case "up":
       return await (await import("./up.ts")).up(context)
     case "doctor":

@@ -86,8 +86,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["RECOVERY_NOT_STORED", "try again once a relay of the record can be reached and has room"],
   [
     "RECOVERY_WORDS_OTHER",
-    "take the newest ones; if they are lost: `fulcrum recovery-words` makes new ones",
+    "take the newest ones; `fulcrum recovery-words` makes new ones, which you can write down",
   ],
+  ["BACKUP_WORDS_OTHER", "take the words that the record had when it was written"],
+  ["BACKUP_DAMAGED", "take another copy of it, or `fulcrum recover` from a relay"],
   ["RELAY_FULL", "add another with `fulcrum relay add ADDR`, or wait for room"],
   ["RELAY_ADDRESS_INVALID", "give the relay's whole address, ending in /p2p/ and its id"],
   ["RELAY_UNKNOWN", "see `fulcrum relay list`"],

@@ -28,7 +28,13 @@ export function memoryParts(folder: string, records: Partial<DeviceParts["record
     },
     records: {
       ...{ isWhole: async () => true, repair: nothing, open: nothing },
-      ...{ create: nothing, join: nothing, recover: nothing, ...records },
+      ...{
+        create: nothing,
+        join: nothing,
+        recover: nothing,
+        restoreAttachments: nothing,
+        ...records,
+      },
     },
   }
 }

@@ -85,7 +85,7 @@ export class MemoryPerson implements Person {
     const fail = (): never => {
       throw new CodedError("ATTACHMENT_UNKNOWN", "no attachment goes by that")
     }
-    const none = { add: fail, find: fail, fetch: fail, read: fail, remove: fail }
+    const none = { add: fail, find: fail, fetch: fail, read: fail, remove: fail, putBack: fail }
     return { list: async () => [], ...none, ...this.kept }
   }
 
@@ -94,7 +94,8 @@ export class MemoryPerson implements Person {
 
   get recovery(): PersonRecovery {
     const fail = async () => Promise.reject(new CodedError("RECOVERY_WORDS_OTHER", "others"))
-    return { beacons: async () => [], drill: fail, replaceWords: fail, ...this.recovering }
+    const none = { drill: fail, replaceWords: fail, async *backup() {} }
+    return { beacons: async () => [], ...none, ...this.recovering }
   }
 
   isShown(path: string): boolean {

@@ -43,6 +43,7 @@ const RECORDS: DeviceParts["records"] = {
   open: async () => new MemoryPerson(),
   create: async () => newRecord(),
   join: async () => new MemoryPerson(),
+  restoreAttachments: async () => ({ restored: 0, wrong: [] }),
   recover: async () => ({ person: new MemoryPerson(), others: [], missingEpochs: 0 }),
 }
 

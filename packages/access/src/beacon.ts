@@ -183,12 +183,24 @@ export function openBeacon(sealed: Uint8Array, recovery: RecoveryKeys): Beacon |
       aad: mailboxName(recovery.beaconName.publicKey),
       sealed,
     })
-    const { version: _, ...beacon } = readAs(beaconSchema, contentOf(plaintext), {
-      bytesMax: BEACON_BYTES_MAX,
-    })
-    verifyAnchor(beacon.anchor, recovery.writer.publicKey)
-    return beacon
+    return decodeBeacon(contentOf(plaintext), recovery)
   })
+}
+
+/**
+ * What {@link encodeBeacon} gave.
+ *
+ * @throws {AccessError} `ACCESS_MALFORMED`; `ACCESS_CERTIFICATE_INVALID`: of a record that these words
+ * did not sign for.
+ */
+export function decodeBeacon(
+  content: Uint8Array,
+  { writer }: Pick<RecoveryKeys, "writer">,
+): Beacon {
+  const limits = { bytesMax: BEACON_BYTES_MAX }
+  const { version: _, ...beacon } = readAs(beaconSchema, content, limits)
+  verifyAnchor(beacon.anchor, writer.publicKey)
+  return beacon
 }
 
 /** What comes after the length; less of it, or nothing, where that lies. */

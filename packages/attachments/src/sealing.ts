@@ -27,6 +27,8 @@ export interface SealInput {
   /** How many bytes the content has. */
   readonly bytes: number
   readonly random: Random
+  /** That of one that was sealed before, to make it once more; absent: a new one is drawn. */
+  readonly secret?: Uint8Array
   /** Told after each chunk how many bytes of the content are sealed. */
   progress?(bytes: number): void
 }
@@ -39,7 +41,7 @@ export interface SealInput {
 export async function sealAttachment(input: SealInput): Promise<AttachmentRef> {
   const { file, content, bytes, random, progress } = input
   const shape = attachmentShape(bytes)
-  const secret = random.bytes(SECRET_BYTES)
+  const secret = input.secret ?? random.bytes(SECRET_BYTES)
   const key = attachmentKey(secret)
   const list = new Uint8Array(shape.listBytes)
   const writes = new Writes(file)

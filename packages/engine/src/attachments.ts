@@ -69,6 +69,12 @@ export interface AttachmentRecord {
   get(path: string): Promise<JsonValue | undefined>
 }
 
+export interface WholeAttachment {
+  readonly id: string
+  readonly item: AttachmentItem
+  readonly content: AsyncIterable<Uint8Array>
+}
+
 export interface AttachmentsOptions {
   /** Absent: this program keeps none. */
   readonly blobs: Blobs | undefined
@@ -212,6 +218,42 @@ export class Attachments implements PersonAttachments {
     const { record, asMember } = this.#options
     await asMember(() => record.detach(id))
     await this.tidy({ isFirst: false })
+  }
+
+  /** Those that are whole here, with what is in them. */
+  async *whole(): AsyncGenerator<WholeAttachment> {
+    const held = (await this.#files?.held()) ?? new Map<string, "whole" | "part">()
+    for (const [id, item] of this.#options.ledger.state.attachments) {
+      if (held.get(id) === "whole") yield { id, item, content: this.read(id) }
+    }
+  }
+
+  async putBack(
+    id: string,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<"here" | "restored" | "wrong"> {
+    const item = this.#options.ledger.state.attachments.get(id)
+    if (item === undefined) return "wrong"
+    const files = this.#requireFiles()
+    const there = await files.open(id)
+    if (there !== undefined) {
+      await there.close()
+      return "here"
+    }
+    const { random } = this.#options
+    const { bytes, secret } = item
+    try {
+      await using file = await files.part(id)
+      // The same secret and content make the same file, and so the same id.
+      const sealed = await sealAttachment({ file, content, bytes, random, secret })
+      if (!equalBytes(sealed.id, item.id)) return "wrong"
+    } catch (error) {
+      if (errorCode(error) === "ATTACHMENT_CHANGED") return "wrong"
+      throw error
+    }
+    await files.complete(id)
+    await this.#tellHeld(item.id)
+    return "restored"
   }
 
   /** It is here, whether or not the record can say so now. */

@@ -64,6 +64,9 @@ export type EngineErrorCode =
   | "RECOVERY_NOT_STORED"
   /** The words are not those of this record, or were replaced. */
   | "RECOVERY_WORDS_OTHER"
+  /** A backup was made for other recovery words; it is none, or not as it was written. */
+  | "BACKUP_WORDS_OTHER"
+  | "BACKUP_DAMAGED"
   /** Built later; listed in the README. */
   | "NOT_YET"
 

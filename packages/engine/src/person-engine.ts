@@ -108,6 +108,8 @@ export class PersonEngine implements Person {
     })
     this.recovery = new Recovery({
       ...{ ...options, ...parts },
+      exported: (format) => this.#editing.exportRecord({ format, all: true }),
+      attachments: () => this.attachments.whole(),
       mayWrite: () => !this.isAwaited && !this.isRemoved,
       asMember: (work) => this.#asMember(work),
     })

@@ -58,6 +58,12 @@ export interface PersonRecovery {
    * @throws {EngineError} `RECOVERY_WORDS_OTHER`, `RECOVERY_UNREACHABLE`, `RECOVERY_NOT_FOUND`.
    */
   drill(words: string): Promise<DrillReport>
+  /**
+   * A backup of all that is here, as an age file for the recovery words, piece by piece.
+   *
+   * @throws {EngineError} `RECOVERY_WORDS_OTHER`: the words are of a time before backups.
+   */
+  backup(): AsyncIterable<Uint8Array>
   /** Puts new words in the place of the old, which bring nothing back from then on. */
   replaceWords(): Promise<NewWords>
 }

@@ -335,6 +335,12 @@ export interface PersonAttachments {
    * `ATTACHMENT_AWAY`: it is not here.
    */
   read(wanted: string): AsyncIterable<Uint8Array>
+  /**
+   * Puts the content of one back that the record names.
+   *
+   * @returns `here`: it was; `wrong`: it is not what the record says, or of no attachment.
+   */
+  putBack(id: string, content: AsyncIterable<Uint8Array>): Promise<"here" | "restored" | "wrong">
   /** Takes it away from the record, with what refers to it; every device deletes what it holds of it. */
   remove(wanted: string): Promise<void>
 }

@@ -23,10 +23,13 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import { hash } from "@fulcrum/crypto/hash"
 import type { Store } from "@fulcrum/store"
 import { openVault, type Table, type Vault } from "@fulcrum/store/vault"
+import { attachmentsIn, type RestoredSpans, spansIn } from "./backup.ts"
+import { byteLength, inBatches } from "./batches.ts"
 import { type DeviceState, putDeviceState, readDeviceState } from "./device-state.ts"
 import { EngineError } from "./engine-error.ts"
 import { putHints } from "./hints.ts"
 import type { PersonOptions } from "./open-person.ts"
+import { openOwnRecord } from "./own-record.ts"
 import type { Person } from "./person.ts"
 import { PersonEngine } from "./person-engine.ts"
 import { openRecovery, type RecoverySession } from "./recovery-session.ts"
@@ -42,6 +45,8 @@ export interface RecoverOptions extends PersonOptions {
   readonly words: string
   /** Addresses of relays where the record may lie. */
   readonly relays: readonly string[]
+  /** A backup, from its beginning each time; then no relay is asked. */
+  readonly backup?: (() => AsyncIterable<Uint8Array>) | undefined
   /** An empty store, for what is read on the way. */
   readonly openScratch: () => Promise<Store>
   /** Told before it fails, if the same command would find nothing here to go on from. */
@@ -76,6 +81,27 @@ export async function recoverPerson(options: RecoverOptions): Promise<Recovered>
   }
 }
 
+/**
+ * Puts the attached files back that are in a backup and not here. The record is here already.
+ *
+ * @returns How many were put back, and the names of those that are not what the record says.
+ * @throws {EngineError} `BACKUP_WORDS_OTHER`, `BACKUP_DAMAGED`. @throws What `backup` does.
+ */
+export async function restoreAttachments(
+  person: Person,
+  { words, backup }: { readonly words: string; backup(): AsyncIterable<Uint8Array> },
+): Promise<{ readonly restored: number; readonly wrong: readonly string[] }> {
+  const recovery = recoveryKeysFromEntropy(entropyFromRecoveryWords(words))
+  const wrong: string[] = []
+  let restored = 0
+  for await (const { id, name, content } of attachmentsIn(backup(), recovery)) {
+    const came = await person.attachments.putBack(id, content)
+    if (came === "restored") restored++
+    if (came === "wrong") wrong.push(name)
+  }
+  return { restored, wrong }
+}
+
 class Run {
   /** Whether there may be something here that the same command goes on with. */
   isBegun = true
@@ -101,9 +127,12 @@ class Run {
       return { ...(await this.#open(there)), missingEpochs: 0 }
     }
     this.isBegun = isResumed
-    await using session = await openRecovery({ ...this.#options, recovery: this.#recovery })
+    const { backup: content } = this.#options
+    const backup = content && (await spansIn(content(), this.#recovery))
+    const recovery = this.#recovery
+    await using session = await openRecovery({ ...this.#options, recovery, backup })
     const device = await this.#device(isResumed, words)
-    return await this.#join(session, device)
+    return await this.#join(session, device, backup?.shares)
   }
 
   /** The same one each time: whoever was cut off may be a member already. */
@@ -120,7 +149,12 @@ class Run {
     return device
   }
 
-  async #join(session: RecoverySession, device: DeviceSecrets): Promise<Recovered> {
+  /** @param shares - Of a backup: what comes from a relay comes by itself. */
+  async #join(
+    session: RecoverySession,
+    device: DeviceSecrets,
+    shares: RestoredSpans["shares"] | undefined,
+  ): Promise<Recovered> {
     const { epochs, hints } = await session.addDevice(device)
     const { tag, chainKey, genesis } = session.own.ledger.membership
     const state = {
@@ -135,13 +169,35 @@ class Run {
     }
     const epochTable = this.#vault.table("engine.epochs")
     await this.#vault.write([
-      putDeviceState(this.#vault, state),
       ...epochs.map(({ id, key }) => epochTable.put(id, 0, key)),
       putHints(this.#vault, hints),
-      this.#table.del(NOTHING, DEVICE),
     ])
+    if (shares !== undefined) await this.#fill(session, state, shares)
+    // Last: without it the same command begins again.
+    await this.#vault.write([putDeviceState(this.#vault, state), this.#table.del(NOTHING, DEVICE)])
     const { missingEpochs } = session
     return { ...(await this.#open(state)), missingEpochs }
+  }
+
+  /** There may be nobody else who has it. */
+  async #fill(
+    session: RecoverySession,
+    device: DeviceState,
+    shares: RestoredSpans["shares"],
+  ): Promise<void> {
+    const vault = this.#vault
+    const { ledger, relationships } = await openOwnRecord({ ...this.#options, vault, device })
+    try {
+      for await (const spans of inBatches(session.spans(), byteLength)) await ledger.admit(spans)
+      await relationships.openNew()
+      for (const { id, space } of relationships.all) {
+        for await (const spans of inBatches(shares.get(id) ?? [], byteLength)) {
+          await space.admit(spans)
+        }
+      }
+    } finally {
+      await ledger.close()
+    }
   }
 
   async #open(device: DeviceState): Promise<Omit<Recovered, "missingEpochs">> {

@@ -1,6 +1,6 @@
 /**
  * The record as the 24 recovery words alone find it: by the beacons on its relays, and from all that
- * its mailboxes there hold. It lies in a store that is thrown away afterwards, under the words' own key,
+ * its mailboxes there hold; or in a backup. It lies in a store that is thrown away afterwards, under the words' own key,
  * with which they are a member like any device; what they change there they bring to the relays.
  *
  * Nothing that a relay says is believed for itself: the words signed which record it is, each span is
@@ -27,6 +27,7 @@ import type { RelayClient } from "@fulcrum/relay/client"
 import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
 import type { Store } from "@fulcrum/store"
 import { openVault, type Vault } from "@fulcrum/store/vault"
+import type { RestoredSpans } from "./backup.ts"
 import { byteLength, inBatches } from "./batches.ts"
 import { EngineError } from "./engine-error.ts"
 import { errorCode } from "./error-code.ts"
@@ -48,6 +49,8 @@ export interface RecoveryOptions {
   readonly recovery: RecoveryKeys
   /** Addresses of relays that are asked for a beacon. */
   readonly relays: readonly string[]
+  /** What a backup holds; then no relay is asked. */
+  readonly backup?: Pick<RestoredSpans, "beacon" | "record"> | undefined
   readonly network: Network
   readonly openDocuments: (reload: Reload) => Promise<Documents>
   /** An empty store, for what is read. */
@@ -92,10 +95,13 @@ interface Found {
  * @throws {EngineError} `RECOVERY_UNREACHABLE`, `RECOVERY_NOT_FOUND`, `RECOVERY_INCOMPLETE`.
  */
 export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
-  const found = await findBeacons(options)
-  const spans: Uint8Array[] = []
+  const { backup } = options
+  const found: Found = backup
+    ? { sought: [], beacons: [backup.beacon] }
+    : await findBeacons(options)
+  const spans: Uint8Array[] = [...(backup?.record ?? [])]
   const read: ReadMailbox[] = []
-  const mailboxes = mailboxesOf(found.beacons)
+  const mailboxes = backup ? [] : mailboxesOf(found.beacons)
   for (const mailbox of mailboxes) read.push(await readMailbox(mailbox, options, spans))
   const { anchor } = found.beacons[0]
   const { recovery, random, deflate } = options
@@ -190,9 +196,21 @@ export class RecoverySession implements AsyncDisposable {
       await changeMembership({ ledger, random: this.#options.random, author: "recovery" }, () => [
         { kind: "add", value: { certificate } },
       ])
-      await this.#bring(before)
+      if (this.#options.backup === undefined) await this.#bring(before)
     }
     return { epochs: membership.epochs, hints: hintsOf(membership.certificates, state, NO_HINTS) }
+  }
+
+  /** All of the record that was found, and what was added to it. */
+  async *spans(): AsyncGenerator<Uint8Array> {
+    const { record } = this.own.ledger
+    let after: VersionVector = []
+    for (;;) {
+      const { spans, reached } = await record.spansAfter(after, { bytesMax: PAGE_BYTES_MAX })
+      if (spans.length === 0) return
+      yield* spans
+      after = reached
+    }
   }
 
   async close(): Promise<void> {

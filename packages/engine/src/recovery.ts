@@ -24,6 +24,9 @@ import type { Network } from "@fulcrum/net/contract"
 import { DOCUMENT_NAMES, type Documents, documentId, type Reload } from "@fulcrum/record/documents"
 import type { Store } from "@fulcrum/store"
 import type { Vault } from "@fulcrum/store/vault"
+import type { WholeAttachment } from "./attachments.ts"
+import { backupFiles } from "./backup.ts"
+import { writeBackup } from "./backup-file.ts"
 import { BeaconKeeper } from "./beacon-keeper.ts"
 import { type DeviceState, recordKeysOf } from "./device-state.ts"
 import { EngineError, notYet } from "./engine-error.ts"
@@ -49,6 +52,10 @@ export interface RecoveryParts {
   readonly clock: Clock
   readonly deflate: Deflate
   readonly underway: Underway
+  /** Every document, or the card, as `export` writes it. */
+  exported(format: "json" | "vcard"): Promise<string>
+  /** Attached files that are whole here. */
+  attachments(): AsyncIterable<WholeAttachment>
   /** Whether this device is a member and can write. */
   mayWrite(): boolean
   /** @throws {EngineError} It is none, or cannot. */
@@ -132,6 +139,26 @@ export class Recovery implements PersonRecovery {
         return await this.#report(session)
       }),
     )
+  }
+
+  async *backup(): AsyncGenerator<Uint8Array> {
+    const { ledger, relationships, exported, attachments } = this.#parts
+    const due = this.keeper.due
+    if (due === undefined) {
+      throw new EngineError(
+        "RECOVERY_WORDS_OTHER",
+        "the recovery words are of a time before backups",
+      )
+    }
+    const { beacon } = due
+    const files = backupFiles({
+      beacon,
+      record: ledger.record,
+      relationships,
+      exported,
+      attachments,
+    })
+    yield* writeBackup(files, ledger.membership.recoveryKey)
   }
 
   /** Whether these are the words that count now. */

@@ -14,6 +14,7 @@ import { openMailboxes } from "@fulcrum/relay/mailboxes"
 import { type CounterName, createMetrics } from "@fulcrum/relay/metrics"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { createRelayServer } from "@fulcrum/relay/server"
+import type { Blobs } from "@fulcrum/store/blobs"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault } from "@fulcrum/store/vault"
 import { joinPerson } from "../src/join-person.ts"
@@ -34,6 +35,8 @@ export interface Machine {
   readonly name: string
   readonly vaultKey: Uint8Array
   disk: MemoryDisk
+  /** Where attached files lie; absent: nowhere. */
+  readonly blobs?: Blobs
 }
 
 export interface TestRelay {
@@ -84,6 +87,7 @@ export class PersonWorld implements AsyncDisposable {
       deflate: systemDeflate(),
       zone: "Europe/Berlin",
       openScratch: () => openMemoryStore(),
+      blobs: machine.blobs,
       spare,
     }
   }
@@ -100,10 +104,15 @@ export class PersonWorld implements AsyncDisposable {
   }
 
   /** With the words that a record was made with, or others. */
-  async recover(machine: Machine, words: string, relays: readonly string[]): Promise<Person> {
+  async recover(
+    machine: Machine,
+    words: string,
+    relays: readonly string[],
+    backup?: () => AsyncIterable<Uint8Array>,
+  ): Promise<Person> {
     const { signal } = new AbortController()
     const openScratch = () => openMemoryStore()
-    const options = { ...(await this.options(machine)), openScratch, words, relays, signal }
+    const options = { ...(await this.options(machine)), openScratch, words, relays, backup, signal }
     const recovering = recoverPerson({ ...options, name: machine.name })
     const { person } = await this.clock.during(recovering)
     this.keep(person)

@@ -312,7 +312,13 @@ const beacons: FuzzTarget = {
     const seed = encodeBeacon({ anchor: signAnchor(own, keys), epochs: [epoch("b")], mailboxes })
     const [context, aad] = [contexts.recoveryBeacon, mailboxName(keys.beaconName.publicKey)]
     return {
-      seeds: [concatBytes([Uint8Array.of(0, 0, seed.length >> 8, seed.length & 255), seed, new Uint8Array(20)])],
+      seeds: [
+        concatBytes([
+          Uint8Array.of(0, 0, seed.length >> 8, seed.length & 255),
+          seed,
+          new Uint8Array(20),
+        ]),
+      ],
       errors: [],
       run(plaintext) {
         const to = keys.wrap.publicKey

@@ -1,5 +1,5 @@
 /**
- * `fulcrum recovery-drill` and `recovery-words`.
+ * `fulcrum recovery-drill`, `recovery-words` and `backup`.
  *
  * @module
  */
@@ -9,6 +9,8 @@ import { askWords, showWords } from "../recovery-words-screen.ts"
 import { counted, lines, table, tone } from "../text.ts"
 import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
+
+const BACKUP_NAME = "fulcrum-record.age"
 
 const FOUND: Readonly<Record<DrillReport["relays"][number]["found"], string>> = {
   beacon: tone("good", "has what the words look for"),
@@ -75,5 +77,19 @@ export async function recoveryWords(context: CommandContext): Promise<Outcome> {
   return {
     document: { words, relays, held },
     text: lines("These are your recovery words now. Destroy the old ones.", stillHere(held)),
+  }
+}
+
+export async function backup({ person, io }: CommandContext): Promise<Outcome> {
+  io.progress("Writing")
+  const file = await io.save("file", BACKUP_NAME, person.recovery.backup())
+  const files = await person.attachments.list()
+  const away = files.filter(({ here }) => here !== "whole").map(({ name }) => name)
+  return {
+    document: { file, missing: away },
+    text: lines(
+      `Written to ${tone("strong", file)}. Your 24 words open it: \`fulcrum restore\`, or age.`,
+      away.length > 0 ? `Not in it, for they are not here: ${away.join(", ")}.` : undefined,
+    ),
   }
 }
