@@ -1,18 +1,17 @@
-import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import { documentId } from "@fulcrum/record/documents"
 import { AGREEMENTS } from "@fulcrum/relations/agreements"
 import type { Vault } from "@fulcrum/store/vault"
 import { Attachments } from "./attachments.ts"
 import { Connecting } from "./connecting.ts"
+import { DeviceChanges } from "./device-changes.ts"
 import { type DeviceState, wasRemoved } from "./device-state.ts"
 import { Editing } from "./editing.ts"
 import { EngineError, invitationUsed, notYet } from "./engine-error.ts"
 import { type Hints, readHints } from "./hints.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
-import type { Membership } from "./membership.ts"
-import { changeMembership } from "./membership-writes.ts"
 import { Moves } from "./moves.ts"
 import type { PersonOptions } from "./open-person.ts"
 import { openOwnRecord } from "./own-record.ts"
@@ -74,6 +73,7 @@ export class PersonEngine implements Person {
   readonly #moves: Moves
   readonly #views: RelationshipViews
   readonly #network: PersonNetwork
+  readonly #deviceChanges: DeviceChanges
   readonly #spare: SpareKeeper | undefined
   readonly #listeners = new Set<(event: PersonEvent) => void>()
   readonly #changed = new Signal()
@@ -122,6 +122,8 @@ export class PersonEngine implements Person {
       changed: this.#changed,
       tell: (event) => this.#tell(event),
     })
+    const followUp = () => this.#network.followUp()
+    this.#deviceChanges = new DeviceChanges({ ledger, random, self: device.id, followUp })
   }
 
   static async open(options: PersonEngineOptions): Promise<PersonEngine> {
@@ -219,31 +221,12 @@ export class PersonEngine implements Person {
     return this.#network.devices()
   }
 
-  /** Removing it again finishes what was cut off. */
   revokeDevice(name: string): Promise<void> {
-    return this.#asMember(async () => {
-      await this.#ledger.mend()
-      const device = this.#otherDevice(name)
-      if (device !== undefined) {
-        await changeMembership(this.#writing(), ({ record }) => [
-          { kind: "remove", value: { device: device.id, on: record.vector } },
-        ])
-      }
-      await this.#network.followUp()
-    })
+    return this.#asMember(() => this.#deviceChanges.revoke(name))
   }
 
   planRevoke(name: string): Promise<{ readonly name: string }> {
-    return this.#asMember(async () => ({ name: this.#otherDevice(name)?.name ?? name }))
-  }
-
-  /** The member that goes by a name; `undefined` if it was removed. */
-  #otherDevice(name: string): ReturnType<Membership["deviceNamed"]> | undefined {
-    const { membership } = this.#ledger
-    if (membership.wasRemoved(name)) return undefined
-    const device = membership.deviceNamed(name)
-    if (!equalBytes(device.id, this.#options.device.id)) return device
-    throw new EngineError("DEVICE_IS_THIS", "this is that device")
+    return this.#asMember(() => this.#deviceChanges.planRevoke(name))
   }
 
   pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
@@ -406,10 +389,6 @@ export class PersonEngine implements Person {
 
   #edit(work: (step: Step) => Promise<void>): Promise<void> {
     return this.#asMember(() => this.#ledger.transact(work))
-  }
-
-  #writing(): { readonly ledger: Ledger; readonly random: PersonOptions["random"] } {
-    return { ledger: this.#ledger, random: this.#options.random }
   }
 
   async #asMember<T>(work: () => Promise<T>): Promise<T> {

@@ -23,7 +23,7 @@ import type { BeaconKeeper } from "./beacon-keeper.ts"
 import { CarriedShares } from "./carried-shares.ts"
 import { DeviceLinks } from "./device-links.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
-import { listDevices, runPairing } from "./devices.ts"
+import { listDevices } from "./devices.ts"
 import { errorCode } from "./error-code.ts"
 import type { Hints } from "./hints.ts"
 import type { Ledger } from "./ledger.ts"
@@ -32,8 +32,10 @@ import { followRemovals } from "./membership-writes.ts"
 import { Mutex } from "./mutex.ts"
 import type { PersonOptions } from "./open-person.ts"
 import { searchOwnDevices } from "./own-discovery.ts"
+import { writeOwnEntry } from "./own-entry.ts"
 import { OwnSpaces } from "./own-spaces.ts"
 import { PAIRING_PROTOCOL } from "./pairing-line.ts"
+import { runPairing } from "./pairing-run.ts"
 import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "./person.ts"
 import { PersonLinks } from "./person-links.ts"
 import { type Moving, untilEnough, untilQuiet } from "./quiet.ts"
@@ -42,7 +44,7 @@ import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { isNoticeFor, sealNotice } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
-import { Whereabouts, withoutTransport } from "./whereabouts.ts"
+import { Whereabouts } from "./whereabouts.ts"
 
 /** When what a failing store held up is tried again. */
 const STORE_RETRY_MS = 2000
@@ -216,7 +218,7 @@ export class PersonNetwork {
     this.#addresses = addressesToTell(addresses)
     this.#devices.open(host)
     this.#links.start()
-    await this.#writeAddresses()
+    await this.#writeOwnEntry()
     this.#discover(host)
     return addresses
   }
@@ -398,20 +400,14 @@ export class PersonNetwork {
     const [ledger, relationships] = [this.#ledger, this.#relationships]
     await followRemovals({ ledger, relationships, random })
     await relationships.catchUp()
-    await this.#writeAddresses()
+    await this.#writeOwnEntry()
     this.#devices.refresh()
   }
 
-  /** Where this device listens now, if the record says otherwise. Transport ids are left out. */
-  async #writeAddresses(): Promise<void> {
-    if (this.#addresses.length === 0 || !this.#ledger.membership.hasJoined) return
-    const addresses = this.#addresses.map(withoutTransport)
+  async #writeOwnEntry(): Promise<void> {
+    if (!this.#ledger.membership.hasJoined) return
     const { id: device } = this.#options.device
-    const known = this.#ledger.state.addresses.get(bytesToHex(this.#options.device.id)) ?? []
-    if (known.join(" ") === addresses.join(" ")) return
-    await this.#ledger.transact(async (step) => {
-      step.add({ kind: "addresses", value: { device, addresses } })
-    })
+    await writeOwnEntry(this.#ledger, { device, addresses: this.#addresses })
   }
 
   get #moving(): Moving {
