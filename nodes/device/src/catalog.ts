@@ -212,6 +212,15 @@ export const CATALOG: readonly CatalogCommand[] = [
     examples: ["fulcrum devices", 'fulcrum devices revoke "old phone"'],
     load: async () => (await import("./commands/devices.ts")).devices,
   }),
+  record("devices rename", "Give a device another name; all of your devices show it.", {
+    parameters: [
+      operand("text", "name", "<name>", "the device's name, or its id"),
+      operand("text", "newName", "<new-name>", "what it is to be called"),
+      WAIT,
+    ],
+    examples: ['fulcrum devices rename phone "old phone"'],
+    load: async () => (await import("./commands/devices.ts")).rename,
+  }),
   record("devices revoke", "Remove a device: it reads nothing that is written from now on.", {
     parameters: [operand("text", "name", "<name>", "the device's name, or its id"), YES, WAIT],
     examples: ['fulcrum devices revoke "old phone"'],

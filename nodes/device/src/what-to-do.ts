@@ -43,6 +43,8 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["VENDOR_AMBIGUOUS", "give the relationship's id from `fulcrum relationships`"],
   ["DEVICE_UNKNOWN", "see `fulcrum devices` for the names"],
   ["DEVICE_AMBIGUOUS", "give the id that `fulcrum devices` shows beside the name"],
+  ["DEVICE_NAME_TAKEN", "choose another; see `fulcrum devices` for the names"],
+  ["DEVICE_NAME_INVALID", "give one line of at most 64 bytes, such as `old phone`"],
   ["DEVICE_IS_THIS", "run it on another of your devices"],
   [
     "DEVICE_REMOVED",

@@ -46,7 +46,15 @@ describe.skipIf(process.platform === "win32")("the command line", () => {
   })
 
   test("help at every level has an example", async () => {
-    const levels = ["relay", "relay add", "devices", "devices revoke", "terms policy", "move"]
+    const levels = [
+      "relay",
+      "relay add",
+      "devices",
+      "devices rename",
+      "devices revoke",
+      "terms policy",
+      "move",
+    ]
     for (const level of levels) {
       const { status, output } = await fulcrum(...level.split(" "), "--help")
       expect({ level, status }).toEqual({ level, status: 0 })

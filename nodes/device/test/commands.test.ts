@@ -240,6 +240,22 @@ describe("devices and relays", () => {
     await expect(ran).rejects.toMatchObject({ code: "PAIR_DECLINED" })
   })
 
+  test("a device is renamed, and what waits is named", async () => {
+    const person = new MemoryPerson()
+    const held = ["the record: not all of it is on R"]
+    const given = { name: "phone", newName: "old phone" }
+    const { outcome, text } = await run("devices rename", given, { person, held })
+    expect(outcome?.document).toMatchObject({
+      ...{ renamed: "phone", name: "old phone", held },
+      devices: [{ name: "laptop" }, { name: "old phone" }],
+    })
+    expect(text).toMatch(/^phone is old phone from now on\.\nStill kept here/)
+    const same = await run("devices rename", { name: "old phone", newName: "old phone" })
+    expect(same.text).toBe("old phone is its name already.")
+    const taken = run("devices rename", { name: "phone", newName: "laptop" })
+    await expect(taken).rejects.toMatchObject({ code: "DEVICE_NAME_TAKEN" })
+  })
+
   test("whom to remove is looked up before anything is asked", async () => {
     for (const [name, code] of [
       ["toaster", "DEVICE_UNKNOWN"],

@@ -9,6 +9,7 @@ import type {
   BoardView,
   ConnectPreview,
   ConnectRequest,
+  DeviceRename,
   DeviceRow,
   EditResult,
   HistoryRow,
@@ -77,6 +78,9 @@ export class MemoryPerson implements Person {
   addresses: readonly string[] = []
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
+
+  /** Devices that were given other names. */
+  readonly names: Map<string, string> = new Map()
 
   /** What it does about attachments; all else of that fails. */
   kept: Partial<PersonAttachments> = {}
@@ -169,7 +173,14 @@ export class MemoryPerson implements Person {
     const row = { isThis: true, state: "member", connected: true, hasEverything: true } as const
     return [
       { ...row, ...this.device },
-      { ...row, id: "d2", name: "phone", isThis: false, connected: false, hasEverything: false },
+      {
+        ...row,
+        id: "d2",
+        name: this.names.get("phone") ?? "phone",
+        isThis: false,
+        connected: false,
+        hasEverything: false,
+      },
     ]
   }
 
@@ -177,6 +188,12 @@ export class MemoryPerson implements Person {
     if (name === this.device.name) throw new CodedError("DEVICE_IS_THIS", "this is that device")
     if (name !== "phone") throw new CodedError("DEVICE_UNKNOWN", "no device goes by that name")
     return { name }
+  }
+
+  async renameDevice(name: string, newName: string): Promise<DeviceRename> {
+    if (newName === "laptop") throw new CodedError("DEVICE_NAME_TAKEN", "another goes by it")
+    this.names.set(name, newName)
+    return { name: newName, before: name }
   }
 
   async revokeDevice(name: string): Promise<void> {

@@ -175,6 +175,27 @@ describe("at the same time", () => {
   })
 })
 
+describe("names that are given at once", () => {
+  const renames = [
+    entry("d < c by phone", rename("tablet", "reader")),
+    entry("e < c by laptop", rename("tablet", "slate"), rename("phone", "reader")),
+  ]
+
+  test("[A2] the one of the later epoch holds, whatever came first, until one follows both", () => {
+    const orders = [renames, renames.toReversed()].map((two) => reduce([...start, ...two]))
+    for (const membership of orders) {
+      expect(namesOf(membership)).toEqual(["reader", "laptop", "slate"])
+      expect(membership.concurrent).toBe(false)
+    }
+    const settled = entry("f < d e by tablet", rename("tablet", "reader 2"))
+    expect(namesOf(reduce([settled, ...renames, ...start]))).toEqual([
+      "reader",
+      "laptop",
+      "reader 2",
+    ])
+  })
+})
+
 /** Any history at all: each entry follows some earlier ones, by anybody, with any change. */
 const names = ["phone", "laptop", "tablet", "watch", "desk"]
 const anyChange = fc.oneof(

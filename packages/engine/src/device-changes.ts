@@ -3,12 +3,16 @@
  *
  * @module
  */
+import { DEVICE_NAME_BYTES_MAX } from "@fulcrum/access/device"
 import type { MemberDevice } from "@fulcrum/access/member-state"
 import { equalBytes } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
+import { goesBy } from "./membership.ts"
 import { changeMembership } from "./membership-writes.ts"
+import { isOneLine } from "./one-line.ts"
+import type { DeviceRename } from "./person-devices.ts"
 
 export interface DeviceChangesOptions {
   readonly ledger: Ledger
@@ -41,6 +45,32 @@ export class DeviceChanges {
 
   async planRevoke(name: string): Promise<{ readonly name: string }> {
     return { name: this.#other(name)?.name ?? name }
+  }
+
+  /**
+   * Gives a member another name, this device too.
+   *
+   * @throws {EngineError} `DEVICE_UNKNOWN`, `DEVICE_AMBIGUOUS`, `DEVICE_NAME_TAKEN`,
+   * `DEVICE_NAME_INVALID`.
+   */
+  async rename(wanted: string, typed: string): Promise<DeviceRename> {
+    const name = typed.trim().normalize()
+    if (!isOneLine(name, DEVICE_NAME_BYTES_MAX)) {
+      throw new EngineError("DEVICE_NAME_INVALID", "no device can have that name")
+    }
+    const { ledger } = this.#options
+    await ledger.mend()
+    const before = ledger.membership.deviceNamed(wanted)
+    if (before.name !== name) {
+      await changeMembership(this.#options, ({ membership }) => {
+        const others = membership.view.devices.filter(({ id }) => !equalBytes(id, before.id))
+        if (others.some((one) => goesBy(one, name))) {
+          throw new EngineError("DEVICE_NAME_TAKEN", "another device goes by that name")
+        }
+        return [{ kind: "rename", value: { device: before.id, name } }]
+      })
+    }
+    return { name, before: before.name }
   }
 
   /** The member that goes by a name; `undefined` if it was removed. */

@@ -24,6 +24,9 @@ export type EngineErrorCode =
   | "DEVICE_UNKNOWN"
   | "DEVICE_AMBIGUOUS"
   | "DEVICE_IS_THIS"
+  /** Another device goes by that name; nothing can go by it. */
+  | "DEVICE_NAME_TAKEN"
+  | "DEVICE_NAME_INVALID"
   /** This device was removed from the record. */
   | "DEVICE_REMOVED"
   /** Neither the vendor nor a relay of the invitation answered. */

@@ -308,6 +308,11 @@ export class Membership implements SpaceKeyring {
     return only
   }
 
+  /** What a member is called now, by its id. */
+  nameOf(id: Uint8Array): string | undefined {
+    return this.#view.devices.find((device) => equalBytes(device.id, id))?.name
+  }
+
   /** An epoch before a device's removal, which it was given the key of. */
   epochBefore(removed: RemovedDevice): EpochSecret | undefined {
     const [removal] = removed.removals
@@ -355,7 +360,8 @@ function countRemovals({ removed }: MembershipView): number {
   return removed.reduce((sum, device) => sum + device.removals.length, 0)
 }
 
-function goesBy(
+/** Whether a device is meant: by its name, or the beginning of its id. */
+export function goesBy(
   { name, id }: { readonly name: string; readonly id: Uint8Array },
   wanted: string,
 ): boolean {

@@ -69,7 +69,7 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
   const paired = await pairAsHost(
     {
       ...run,
-      name: device.name,
+      name: ledger.membership.nameOf(device.id) ?? device.name,
       isMember: (id) => ledger.membership.view.devices.some((one) => equalBytes(one.id, id)),
       untilMet: until,
       addDevice: (certificate, keep) => {

@@ -14,6 +14,12 @@ export interface DeviceRow {
   readonly hasEverything: boolean
 }
 
+/** A device's name, and the one that it had. */
+export interface DeviceRename {
+  readonly name: string
+  readonly before: string
+}
+
 /** What pairing shows and asks on the device that has the record. */
 export interface PairPrompts {
   /** The typed code, and whether it works on this network only. */

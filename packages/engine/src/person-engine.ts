@@ -19,6 +19,7 @@ import type {
   BoardView,
   ConnectPreview,
   ConnectRequest,
+  DeviceRename,
   DeviceRow,
   EditResult,
   HistoryRow,
@@ -62,7 +63,6 @@ interface Parts {
 }
 
 export class PersonEngine implements Person {
-  readonly device: { readonly id: string; readonly name: string }
   readonly attachments: Attachments
   readonly recovery: Recovery
   readonly #options: PersonEngineOptions
@@ -87,7 +87,6 @@ export class PersonEngine implements Person {
     this.#options = options
     this.#ledger = ledger
     this.#relationships = relationships
-    this.device = { id: bytesToHex(device.id), name: device.name }
     const undoLog = new UndoLog(vault)
     const { signal } = parts.underway
     this.#editing = new Editing({ ledger, relationships, undoLog, clock, signal })
@@ -146,6 +145,11 @@ export class PersonEngine implements Person {
       await ledger.close()
       throw error
     }
+  }
+
+  get device(): { readonly id: string; readonly name: string } {
+    const { id, name } = this.#options.device
+    return { id: bytesToHex(id), name: this.#ledger.membership.nameOf(id) ?? name }
   }
 
   get isAwaited(): boolean {
@@ -223,6 +227,10 @@ export class PersonEngine implements Person {
 
   revokeDevice(name: string): Promise<void> {
     return this.#asMember(() => this.#deviceChanges.revoke(name))
+  }
+
+  renameDevice(name: string, newName: string): Promise<DeviceRename> {
+    return this.#asMember(() => this.#deviceChanges.rename(name, newName))
   }
 
   planRevoke(name: string): Promise<{ readonly name: string }> {

@@ -8,10 +8,10 @@
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
-import type { DeviceRow, PairPrompts, PairResult } from "./person-devices.ts"
+import type { DeviceRename, DeviceRow, PairPrompts, PairResult } from "./person-devices.ts"
 import type { PersonRecovery } from "./person-recovery.ts"
 
-export type { DeviceRow, PairPrompts, PairResult } from "./person-devices.ts"
+export type { DeviceRename, DeviceRow, PairPrompts, PairResult } from "./person-devices.ts"
 
 /** One field with its value, as a preview, an import or an edit shows it. */
 export interface FieldValue {
@@ -357,6 +357,8 @@ export interface Person extends AsyncDisposable {
 
   devices(): Promise<readonly DeviceRow[]>
   revokeDevice(name: string): Promise<void>
+  /** @throws {EngineError} `DEVICE_NAME_TAKEN`, `DEVICE_NAME_INVALID`, and those of a name. */
+  renameDevice(name: string, newName: string): Promise<DeviceRename>
   /** Whom that would remove, by its own name. @throws What {@link revokeDevice} would. */
   planRevoke(name: string): Promise<{ readonly name: string }>
   /**

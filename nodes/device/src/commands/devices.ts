@@ -1,5 +1,5 @@
 /**
- * `fulcrum devices [revoke NAME]`.
+ * `fulcrum devices [rename NAME NEW-NAME | revoke NAME]`.
  *
  * @module
  */
@@ -12,6 +12,20 @@ import { stillHere } from "./held.ts"
 export async function devices({ person }: CommandContext): Promise<Outcome> {
   const rows = await person.devices()
   return { document: rows, text: deviceTable(rows) }
+}
+
+export async function rename({ person, args, settle }: CommandContext): Promise<Outcome> {
+  const { name, before } = await person.renameDevice(args.text("name"), args.text("newName"))
+  const held = await settle()
+  return {
+    document: { renamed: before, name, devices: await person.devices(), held },
+    text: lines(
+      before === name
+        ? `${tone("strong", name)} is its name already.`
+        : `${before} is ${tone("strong", name)} from now on.`,
+      stillHere(held),
+    ),
+  }
 }
 
 export async function revoke({ person, args, io, settle }: CommandContext): Promise<Outcome> {
