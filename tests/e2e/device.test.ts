@@ -188,7 +188,30 @@ describe("a second device", () => {
     expect(paired.status).toBe(0)
     expect(paired.stdout.trim().split("\n").at(-1)).toBe('{"device":"phone"}')
     expect(await json("second", "get", "card/name/full")).toBe("Ada Quillfeather")
+    await json("first", "devices", "rename", "phone", "pocket")
+    await json("second", "sync")
     await daemon.stop()
+    expect(await json("second", "devices")).toMatchObject([
+      { name: "laptop", isThis: false, addedBy: { by: "itself" }, lag: { behind: 0, ahead: 0 } },
+      { name: "pocket", isThis: true, addedBy: { by: "device", name: "laptop" } },
+    ])
+    const { stdout } = await fulcrum("first", "devices")
+    const system = expect.stringMatching(/^(Linux|macOS|Windows)/)
+    expect(stdout.split("\n").map((row) => row.split(/ {2,}/))).toMatchObject([
+      ["name", "kind", "added by", "last seen", "holds"],
+      ["laptop", system, "itself", "this device", "what is here"],
+      ["pocket", system, "laptop", expect.stringMatching(/^just now$|ago$/), "in step then"],
+      [""],
+    ])
+  })
+
+  test("is removed once its person has read what that comes to", async () => {
+    const args = ["devices", "revoke", "pocket", "--wait", "0", "--no-mdns"]
+    const { stdout, stderr } = await stage.run("fulcrum", "first", args, { input: "y\n" })
+    expect(stdout).toContain("It has already, and nothing can take that back:")
+    expect(stderr).toContain("Remove pocket for good? [Y/n]")
+    const rows = await json("first", "devices")
+    expect(rows).toMatchObject([{}, { state: "removed", removedBy: [{ name: "laptop" }] }])
   })
 
   test("is not added when the answer is no", async () => {

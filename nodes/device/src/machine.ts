@@ -13,6 +13,7 @@ import { engineRecords } from "./engine-records.ts"
 import type { Home } from "./home.ts"
 import { systemKeychain } from "./keychain.ts"
 import { lazyDiscovery, lazyNetwork, openWorkerThread } from "./lazy-adapters.ts"
+import { thisMachineKind } from "./machine-kind.ts"
 import type { DeviceParts } from "./open-device.ts"
 import { passphraseSource } from "./passphrase.ts"
 
@@ -45,6 +46,7 @@ export function machineParts(options: {
     random,
     clock: systemClock(),
     deflate: systemDeflate(),
+    kind: thisMachineKind(),
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     keepers: {
       random,

@@ -189,7 +189,7 @@ async function withStore(
   use: (record: RecordParts) => Promise<Person>,
 ): Promise<OpenDevice> {
   const { home, network, discovery, openDocuments, random, clock, deflate, zone, blobs } = parts
-  const { openScratch } = parts
+  const { kind, openScratch } = parts
   const spare = spareFile(home)
   const adapters = {
     network,
@@ -199,6 +199,7 @@ async function withStore(
     clock,
     deflate,
     zone,
+    kind,
     blobs,
     spare,
   }

@@ -31,6 +31,8 @@ export interface RecordParts {
   readonly deflate: Deflate
   /** IANA name of the person's time zone. */
   readonly zone: string
+  /** What sort of machine this is, as its person's other devices show it. */
+  readonly kind?: string | undefined
   /** Where the files of attachments lie. */
   readonly blobs?: Blobs | undefined
   /** An empty store that is thrown away afterwards. */

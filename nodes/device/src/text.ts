@@ -83,6 +83,17 @@ export function counted(count: number, noun: string, plural: string = `${noun}s`
   return `${count} ${count === 1 ? noun : plural}`
 }
 
+/** `just now`, `5 minutes ago`, `2 days ago`. */
+export function agoText(thenMs: number, nowMs: number): string {
+  const minutes = Math.floor((nowMs - thenMs) / 60_000)
+  if (minutes < 1) return "just now"
+  if (minutes < 60) return `${counted(minutes, "minute")} ago`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48
+    ? `${counted(hours, "hour")} ago`
+    : `${counted(Math.floor(hours / 24), "day")} ago`
+}
+
 /** `812 bytes`, `3.2 MB`: decimal, as files are shown elsewhere. */
 export function sizeText(bytes: number): string {
   if (bytes < 1000) return counted(bytes, "byte")

@@ -48,7 +48,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["DEVICE_IS_THIS", "run it on another of your devices"],
   [
     "DEVICE_REMOVED",
-    "take what is here with `fulcrum export`; go on with `fulcrum join CODE --home NEW-FOLDER`, or `init`",
+    "what is here stays readable: take it with `fulcrum export`; to join again: `fulcrum pair` on one of your devices, `fulcrum join CODE --home NEW-FOLDER` here",
   ],
   ["CONNECT_UNREACHABLE", "check the network and try the same invitation again"],
   ["CONNECT_INVITATION_USED", "ask the company for a new one"],

@@ -1,5 +1,6 @@
 import { bytesToBase64url, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
+import type { DeviceRow } from "@fulcrum/engine/person"
 import { RecordError } from "@fulcrum/record/record-error"
 import { describe, expect, test } from "vitest"
 import { Args } from "../src/args.ts"
@@ -25,6 +26,7 @@ async function run(
     readonly io?: MemoryIo
     readonly signal?: AbortSignal
     readonly held?: readonly string[]
+    readonly nowMs?: number
     readonly online?: (options: {
       readonly listen: boolean
       readonly at?: readonly string[]
@@ -39,7 +41,7 @@ async function run(
     person,
     io,
     args: Args.read(given, command.parameters),
-    clock: { now: () => 0, sleep: async () => undefined },
+    clock: { now: () => options.nowMs ?? 0, sleep: async () => undefined },
     signal: options.signal ?? new AbortController().signal,
     settle: async () => held,
     goOnline: async (asked) => {
@@ -283,7 +285,99 @@ describe("devices and relays", () => {
     await expect(no).rejects.toMatchObject({ code: "DECLINED" })
     const { text } = await run("devices revoke", { name: "phone" }, { io: new MemoryIo(["yes"]) })
     expect(text).toBe("phone is removed.")
-    expect((await run("devices")).text).toContain("phone   away         not known")
+  })
+
+  test("what a removal can do and what nothing can is shown before it is asked, and given with --json", async () => {
+    const person = new MemoryPerson()
+    person.phone = { kind: "Windows", lastSeenMs: 0, lag: { behind: 3, ahead: 0 } }
+    person.revokes = { attachments: 2, companies: 2, entries: 7 }
+    const io = new MemoryIo(["yes"])
+    const { outcome } = await run("devices revoke", { name: "phone" }, { person, io, nowMs: 7.2e6 })
+    const shown = io.shown.map(({ text }) => paint(text, { color: false })).join("\n")
+    expect(shown).toContain("phone (Windows; seen 2 hours ago)\nIt has already, and nothing can")
+    for (const part of [
+      "the whole record, as it had it last: 3 entries behind then",
+      "2 files of the record",
+      "the keys of all that was written until now",
+      "anything that is written from now on",
+      "it moves to mailboxes that this device does not know",
+      "what the shares of 2 companies hold from now on",
+      "What it wrote and is here stays: 7 entries. What is not here yet is set aside.",
+      "it can still write to them as you",
+    ]) {
+      expect(shown).toContain(part)
+    }
+    const comesTo = {
+      keeps: {
+        record: { connected: false, lastSeenMs: 0, lag: { behind: 3, ahead: 0 } },
+        attachments: 2,
+      },
+      ...{ companies: 2, stays: { entries: 7 } },
+    }
+    expect(io.asked[0]).toMatchObject({
+      text: "Remove phone for good?",
+      document: { revoke: "phone", ...comesTo },
+    })
+    expect(outcome?.document).toMatchObject({ removed: "phone", ...comesTo })
+  })
+
+  test("of one that is removed already it is said that the removal is finished", async () => {
+    const person = new MemoryPerson()
+    person.revokes = { device: undefined }
+    const io = new MemoryIo(["yes"])
+    const { outcome } = await run("devices revoke", { name: "phone" }, { person, io })
+    expect(io.shown[0]?.text).toContain("removed already")
+    expect(outcome?.document).not.toHaveProperty("keeps")
+  })
+
+  test("devices tells of each what it is, who let it in, when it was seen and what it has", async () => {
+    const person = new MemoryPerson()
+    const rows = async (phone: Partial<DeviceRow>, nowMs = 7_200_000) => {
+      person.phone = phone
+      const { text } = await run("devices", {}, { person, nowMs })
+      return text.split("\n").map((row) => row.split(/ {2,}/))
+    }
+    const head = ["name", "kind", "added by", "last seen", "holds"]
+    const laptop = ["laptop", "Linux, laptop", "itself", "this device", "what is here"]
+    expect(await rows({})).toEqual([
+      head,
+      laptop,
+      ["phone", "not known", "laptop", "never", "not known"],
+    ])
+    const lag = { behind: 0, ahead: 0 }
+    const seen = { kind: "Windows", lastSeenMs: 0, lag }
+    const words = { by: "recovery", name: undefined } as const
+    const byLaptop = { by: "device", name: "laptop" } as const
+    for (const [phone, ...cells] of [
+      [seen, "laptop", "2 hours ago", "in step then"],
+      [{ ...seen, lastSeenMs: 7_199_000 }, "laptop", "just now", "in step then"],
+      [{ ...seen, lag: { behind: 1, ahead: 0 } }, "laptop", "2 hours ago", "1 entry behind then"],
+      [
+        { ...seen, lag: { behind: 3, ahead: 2 } },
+        ...["laptop", "2 hours ago", "3 entries behind then, has 2 entries that are not here"],
+      ],
+      [{ ...seen, connected: true, hasEverything: true }, "laptop", "connected", "in step"],
+      [{ ...seen, connected: true }, "laptop", "connected", expect.stringContaining("shares")],
+      [
+        { ...seen, connected: true, lag: { behind: 2, ahead: 0 } },
+        ...["laptop", "connected", "2 entries behind"],
+      ],
+      [
+        { ...seen, state: "removed", removedBy: [byLaptop, words], addedBy: words },
+        ...["the recovery words", "2 hours ago", "removed by laptop and the recovery words"],
+      ],
+    ] as const) {
+      expect(await rows(phone)).toEqual([head, laptop, ["phone", "Windows", ...cells]])
+    }
+  })
+
+  test("devices of a device that was removed says so first", async () => {
+    const person = new MemoryPerson()
+    person.isRemoved = true
+    const { text, outcome } = await run("devices", {}, { person })
+    expect(text).toMatch(/^This device was removed from the record: it gets and sends nothing/)
+    expect(text).toContain("`fulcrum join CODE --home NEW-FOLDER`")
+    expect(outcome?.document).toMatchObject([{ isThis: true, state: "removed" }, {}])
   })
 
   test("relays are added, listed and removed", async () => {
@@ -495,6 +589,63 @@ describe("in step", () => {
     expect(text).toContain("Waits here\n  2 entries for your other devices")
   })
 
+  test("status says who has all of it, who is behind and since when, and why a relay lacks it", async () => {
+    const person = new MemoryPerson()
+    const [good, bad] = ["/dns4/a.example/tcp/1", "/dns4/b.example/tcp/1"]
+    person.phone = { lastSeenMs: 0, lag: { behind: 0, ahead: 0 } }
+    person.relays = async () => [
+      { address: good, state: "reachable", pending: 0, code: undefined },
+      { address: bad, state: "unreachable", pending: 1, code: "NET_TIMEOUT" },
+    ]
+    const shown = async () =>
+      (await run("status", {}, { person, nowMs: 3_600_000 })).text.replaceAll(/ {2,}/g, "  ")
+    expect(await shown()).toContain(`also on phone and the relay ${good}.\nNothing waits`)
+    expect(await shown()).toContain(`unreachable (NET_TIMEOUT)  not everything yet  ${bad}`)
+    person.phone = { lastSeenMs: 0, lag: { behind: 4, ahead: 0 } }
+    expect(await shown()).toContain("phone  seen 1 hour ago  4 entries behind then")
+    expect(await shown()).toContain(`also on the relay ${good}.`)
+    person.relays = async () => []
+    expect(await shown()).toContain("Nobody else is known to have all of the record that is here.")
+    person.phone = { state: "removed", removedBy: [{ by: "device", name: "laptop" }] }
+    expect(await shown()).toContain("phone  removed by laptop")
+    expect(await shown()).toContain("All of it is on this device alone")
+  })
+
+  test("status tells of files that are on one device only, and of lost ones", async () => {
+    const person = new MemoryPerson()
+    person.singleCopies = [
+      { device: "phone", attachments: 2 },
+      { device: undefined, attachments: 1 },
+    ]
+    const { text, outcome } = await run("status", {}, { person })
+    expect(text).toContain("2 attachments are on phone alone: `fulcrum attachments get NAME`")
+    expect(text).toContain("1 attachment is on none of your devices")
+    expect(outcome?.document).toMatchObject({ singleCopies: person.singleCopies })
+  })
+
+  test("doctor says who holds the record, and what is out of step, where and why", async () => {
+    const person = new MemoryPerson()
+    person.relays = async () => [
+      { address: "/dns4/b.example/tcp/1", state: "full", pending: 1, code: "RELAY_FULL" },
+    ]
+    person.phone = { lastSeenMs: 0, lag: { behind: 4, ahead: 0 } }
+    const { outcome } = await run("doctor", {}, { person, nowMs: 3_600_000 })
+    expect(outcome).toMatchObject({ failed: false })
+    expect(outcome?.document).toMatchObject({
+      checks: expect.arrayContaining([
+        { check: "held by", ok: true, detail: expect.stringMatching(/^Nobody else is known/) },
+        {
+          ...{ check: "not in step", ok: true },
+          detail: "phone: seen 1 hour ago, 4 entries behind then",
+        },
+        {
+          ...{ check: "not in step", ok: true },
+          detail: "/dns4/b.example/tcp/1: not everything is there yet (RELAY_FULL)",
+        },
+      ]),
+    })
+  })
+
   test("status is watched until interrupted", async () => {
     const controller = new AbortController()
     const io = new MemoryIo()
@@ -555,13 +706,18 @@ describe("in step", () => {
     const person = new MemoryPerson()
     person.isRemoved = true
     const { text, outcome } = await run("status", {}, { person })
-    expect(text).toContain("This device was removed from the record: it can send nothing any more.")
+    expect(text).toContain(
+      "This device was removed from the record: it gets and sends nothing any more.",
+    )
     expect(text).not.toContain("Nothing waits")
     expect(outcome?.document).toMatchObject({ removed: true })
     person.doctor = async () => [{ check: "membership", ok: false, detail: "removed" }]
     const doctor = await run("doctor", {}, { person })
     expect(doctor.outcome?.failed).toBe(true)
-    expect(doctor.text).toMatch(/membership {2}removed: take what is here with `fulcrum export`/)
+    expect(doctor.text).toMatch(
+      /removed: what is here stays readable: take it with `fulcrum export`/,
+    )
+    expect(doctor.text).not.toContain("in step")
   })
 
   test("doctor says what to do about damage", async () => {
@@ -582,6 +738,6 @@ describe("in step", () => {
     person.doctor = async () => [{ check: "record", ok: false, detail: "a hole" }]
     const { outcome, text } = await run("doctor", {}, { person })
     expect(outcome).toMatchObject({ failed: true, document: { ok: false } })
-    expect(text).toContain("not ok  record  a hole")
+    expect(text).toMatch(/not ok {2}record +a hole/)
   })
 })

@@ -24,6 +24,7 @@ import type {
   RelationshipRow,
   RelationshipView,
   RelayRow,
+  RevokePlan,
   StatusView,
   WhoHasRow,
 } from "@fulcrum/engine/person"
@@ -59,6 +60,7 @@ export class MemoryPerson implements Person {
   readonly settled: number[] = []
   readonly connected: ConnectRequest[] = []
   held: readonly string[] = []
+  singleCopies: StatusView["singleCopies"] = []
   /** Whether the relay refuses the connect message, for the invitation was used already. */
   isUsed = false
   /** What is otherwise of the one field that its company has. */
@@ -79,6 +81,10 @@ export class MemoryPerson implements Person {
   approved: boolean | undefined
   #undo: [string, JsonValue | undefined][] = []
 
+  /** What is otherwise of what removing that comes to. */
+  revokes: Partial<RevokePlan> = {}
+  /** What is otherwise of its other device. */
+  phone: Partial<DeviceRow> = {}
   /** Devices that were given other names. */
   readonly names: Map<string, string> = new Map()
 
@@ -170,24 +176,32 @@ export class MemoryPerson implements Person {
   }
 
   async devices(): Promise<readonly DeviceRow[]> {
-    const row = { isThis: true, state: "member", connected: true, hasEverything: true } as const
+    const row: Omit<DeviceRow, "id" | "name"> = {
+      isThis: true,
+      state: this.isRemoved ? "removed" : "member",
+      connected: false,
+      hasEverything: true,
+      kind: "Linux, laptop",
+      addedBy: { by: "itself", name: "laptop" },
+      removedBy: [],
+      lastSeenMs: undefined,
+      lag: undefined,
+    }
+    const other: Partial<DeviceRow> = {
+      ...{ isThis: false, state: "member", hasEverything: false, kind: undefined },
+      ...{ addedBy: { by: "device", name: "laptop" }, ...this.phone },
+    }
     return [
       { ...row, ...this.device },
-      {
-        ...row,
-        id: "d2",
-        name: this.names.get("phone") ?? "phone",
-        isThis: false,
-        connected: false,
-        hasEverything: false,
-      },
+      { ...row, id: "d2", name: this.names.get("phone") ?? "phone", ...other },
     ]
   }
 
-  async planRevoke(name: string): Promise<{ readonly name: string }> {
+  async planRevoke(name: string): Promise<RevokePlan> {
     if (name === this.device.name) throw new CodedError("DEVICE_IS_THIS", "this is that device")
     if (name !== "phone") throw new CodedError("DEVICE_UNKNOWN", "no device goes by that name")
-    return { name }
+    const device = (await this.devices()).find((one) => one.name === name)
+    return { name, device, entries: 7, attachments: 0, companies: 1, ...this.revokes }
   }
 
   async renameDevice(name: string, newName: string): Promise<DeviceRename> {
@@ -358,6 +372,7 @@ export class MemoryPerson implements Person {
       relays: await this.relays(),
       devices: await this.devices(),
       relationships: 1,
+      singleCopies: this.singleCopies,
       held: this.held,
       quarantined: 0,
       forks: 0,

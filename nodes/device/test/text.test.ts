@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { counted, listed, paint, table, termText, tone } from "../src/text.ts"
+import { agoText, counted, listed, paint, table, termText, tone } from "../src/text.ts"
 
 test("columns align by what is seen, not by the marks of colours", () => {
   const text = table([
@@ -23,6 +23,21 @@ test("counts and lists read as sentences", () => {
   expect([counted(1, "device"), counted(2, "entry", "entries")]).toEqual(["1 device", "2 entries"])
   expect(listed(["a", "b", "c"])).toBe("a, b and c")
   expect(listed([])).toBe("")
+})
+
+test("how long ago something was is told in one unit, and never to come", () => {
+  const minute = 60_000
+  for (const [ms, text] of [
+    [-minute, "just now"],
+    [minute - 1, "just now"],
+    [minute, "1 minute ago"],
+    [59 * minute, "59 minutes ago"],
+    [60 * minute, "1 hour ago"],
+    [47 * 60 * minute, "47 hours ago"],
+    [48 * 60 * minute, "2 days ago"],
+  ] as const) {
+    expect(agoText(0, ms)).toBe(text)
+  }
 })
 
 test("a term of the W3C's is shown by its name, anything else whole", () => {

@@ -92,6 +92,30 @@ export class AttachmentFiles {
     await this.#blobs.rename(name, id)
   }
 
+  /**
+   * Makes one anew whose content is there once more.
+   *
+   * @param seal - Seals it under the secret that it has.
+   * @returns `here`: it was whole; `wrong`: what was sealed is not what its id says.
+   */
+  async restore(
+    id: string,
+    seal: (file: BlobFile) => Promise<{ readonly id: Uint8Array }>,
+  ): Promise<"here" | "restored" | "wrong"> {
+    const there = await this.#blobs.open(id)
+    await there?.close()
+    if (there !== undefined) return "here"
+    try {
+      const sealed = await this.#sealed(`part-${id}`, seal)
+      if (bytesToHex(sealed.id) !== id) return "wrong"
+    } catch (error) {
+      if (errorCode(error) === "ATTACHMENT_CHANGED") return "wrong"
+      throw error
+    }
+    await this.complete(id)
+    return "restored"
+  }
+
   async #sealed<T>(name: string, seal: (file: BlobFile) => Promise<T>): Promise<T> {
     await using file = await this.#blobs.make(name)
     return await seal(file)

@@ -21,6 +21,7 @@ import { type Channel, NetError } from "@fulcrum/net/contract"
 import { valueAt } from "@fulcrum/record/registers"
 import type { BlobFile, Blobs } from "@fulcrum/store/blobs"
 import { AttachmentFiles } from "./attachment-files.ts"
+import { holdersOf, type OwnFiles, singleCopies } from "./attachment-holders.ts"
 import { ATTACHMENT_URI, attachmentPlace } from "./attachment-place.ts"
 import { type FetchOutcome, fetchAttachment, serveAttachments } from "./attachment-transfer.ts"
 import type { ConnectedDevice } from "./device-links.ts"
@@ -29,6 +30,7 @@ import { errorCode } from "./error-code.ts"
 import type { Ledger } from "./ledger.ts"
 import { Mutex } from "./mutex.ts"
 import type { AttachmentRow, FetchOptions, NewAttachment, PersonAttachments } from "./person.ts"
+import type { SingleCopies } from "./person-devices.ts"
 import { ATTACHMENT_NAME_BYTES_MAX, type AttachmentItem } from "./record-items.ts"
 import { deadline } from "./relay-visit.ts"
 import type { Underway } from "./underway.ts"
@@ -168,6 +170,26 @@ export class Attachments implements PersonAttachments {
     return row
   }
 
+  /** Those of which no more than one device is known to have all. */
+  async single(): Promise<readonly SingleCopies[]> {
+    return singleCopies(this.#options.ledger, await this.#own())
+  }
+
+  /** How many a device is known to have all of. */
+  async countOn(device: Uint8Array): Promise<number> {
+    const { ledger } = this.#options
+    const own = await this.#own()
+    const isOn = (item: AttachmentItem) =>
+      holdersOf(ledger, item, own).some(({ id }) => equalBytes(id, device))
+    return [...ledger.state.attachments.values()].filter(isOn).length
+  }
+
+  async #own(): Promise<OwnFiles> {
+    const { device, ledger } = this.#options
+    const held = ledger.state.attachments.size > 0 ? await this.#files?.held() : undefined
+    return { device, isWhole: (id) => held?.get(id) === "whole" }
+  }
+
   /** Reads all of those that are here. @returns Names of those that are damaged. */
   async damaged(): Promise<{ readonly whole: number; readonly damaged: readonly string[] }> {
     const damaged: string[] = []
@@ -234,26 +256,14 @@ export class Attachments implements PersonAttachments {
   ): Promise<"here" | "restored" | "wrong"> {
     const item = this.#options.ledger.state.attachments.get(id)
     if (item === undefined) return "wrong"
-    const files = this.#requireFiles()
-    const there = await files.open(id)
-    if (there !== undefined) {
-      await there.close()
-      return "here"
-    }
     const { random } = this.#options
     const { bytes, secret } = item
-    try {
-      await using file = await files.part(id)
-      // The same secret and content make the same file, and so the same id.
-      const sealed = await sealAttachment({ file, content, bytes, random, secret })
-      if (!equalBytes(sealed.id, item.id)) return "wrong"
-    } catch (error) {
-      if (errorCode(error) === "ATTACHMENT_CHANGED") return "wrong"
-      throw error
-    }
-    await files.complete(id)
-    await this.#tellHeld(item.id)
-    return "restored"
+    // The same secret and content make the same file, and so the same id.
+    const came = await this.#requireFiles().restore(id, (file) =>
+      sealAttachment({ file, content, bytes, random, secret }),
+    )
+    if (came === "restored") await this.#tellHeld(item.id)
+    return came
   }
 
   /** It is here, whether or not the record can say so now. */
@@ -392,18 +402,13 @@ export class Attachments implements PersonAttachments {
   }
 
   #row(item: AttachmentItem, more: Pick<AttachmentRow, "here" | "paths">): AttachmentRow {
-    const { membership, state } = this.#options.ledger
-    const { devices, removed } = membership.view
+    const { ledger, device: self } = this.#options
+    const { devices, removed } = ledger.membership.view
     const { name, mediaType, bytes, addedMs } = item
     const id = bytesToHex(item.id)
     const device = [...devices, ...removed].find((one) => equalBytes(one.id, item.device))?.name
-    const holders = new Set([bytesToHex(item.device), ...state.attachmentHolders(id)])
-    const isHere = more.here === "whole"
-    const own = bytesToHex(this.#options.device)
-    const on = devices.flatMap((one) => {
-      const key = bytesToHex(one.id)
-      return (key === own ? isHere : holders.has(key)) ? [one.name] : []
-    })
+    const own = { device: self, isWhole: () => more.here === "whole" }
+    const on = holdersOf(ledger, item, own).map((one) => one.name)
     return { id, name, mediaType, bytes, addedMs, device, on, ...more }
   }
 }

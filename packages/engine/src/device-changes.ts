@@ -5,22 +5,27 @@
  */
 import { DEVICE_NAME_BYTES_MAX } from "@fulcrum/access/device"
 import type { MemberDevice } from "@fulcrum/access/member-state"
-import { equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
+import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
+import type { Attachments } from "./attachments.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import { goesBy } from "./membership.ts"
 import { changeMembership } from "./membership-writes.ts"
 import { isOneLine } from "./one-line.ts"
-import type { DeviceRename } from "./person-devices.ts"
+import type { DeviceRename, DeviceRow, RevokePlan } from "./person-devices.ts"
 
 export interface DeviceChangesOptions {
   readonly ledger: Ledger
   readonly random: Random
   /** This device's id. */
   readonly self: Uint8Array
+  readonly attachments: Pick<Attachments, "countOn">
   /** Does what a removal makes due. */
   followUp(): Promise<void>
+  /** How the devices stand. */
+  rows(): Promise<readonly DeviceRow[]>
 }
 
 export class DeviceChanges {
@@ -43,8 +48,21 @@ export class DeviceChanges {
     await followUp()
   }
 
-  async planRevoke(name: string): Promise<{ readonly name: string }> {
-    return { name: this.#other(name)?.name ?? name }
+  /** Writes nothing. */
+  async planRevoke(wanted: string): Promise<RevokePlan> {
+    const device = this.#other(wanted)
+    if (device === undefined) {
+      return { name: wanted, device: undefined, entries: 0, attachments: 0, companies: 0 }
+    }
+    const { ledger, attachments, rows } = this.#options
+    const id = bytesToHex(device.id)
+    return {
+      name: device.name,
+      device: (await rows()).find((one) => one.id === id),
+      entries: entriesBy(device, ledger.record.tree),
+      attachments: await attachments.countOn(device.id),
+      companies: ledger.state.relationships.size,
+    }
   }
 
   /**
@@ -81,4 +99,13 @@ export class DeviceChanges {
     if (!equalBytes(device.id, self)) return device
     throw new EngineError("DEVICE_IS_THIS", "this is that device")
   }
+}
+
+/** How many entries of a device are here. */
+function entriesBy({ writer }: MemberDevice, tree: IncarnationTree): number {
+  let entries = 0
+  for (const node of tree.nodes()) {
+    if (equalBytes(node.writer, writer)) entries += node.sequence - node.first + 1
+  }
+  return entries
 }

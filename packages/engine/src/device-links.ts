@@ -16,6 +16,7 @@ import type { Membership as MembershipView } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
+import type { VersionVector } from "@fulcrum/log/vector"
 import { type Channel, type Host, NetError } from "@fulcrum/net/contract"
 import { keepTrying } from "./keep-trying.ts"
 import { type Dialed, OwnDialing } from "./own-dialing.ts"
@@ -54,6 +55,12 @@ export interface DeviceLinksOptions {
   /** The record's space first, then the shares'. */
   spaces(): readonly PeerSpace[]
   changed(): void
+  /** Speaks with a device, and notes when, and what it has of the record. */
+  sighted<T>(
+    device: Uint8Array,
+    known: () => VersionVector | undefined,
+    speak: () => Promise<T>,
+  ): Promise<T>
   /** What a removed device is told. */
   noticeFor(device: RemovedDevice): Uint8Array | undefined
   /** A notice that says that this device was removed; to be believed once it opens. */
@@ -342,12 +349,18 @@ export class DeviceLinks {
       await channel.close()
       return device
     }
+    const [record] = this.#options.spaces()
+    const known = () => record && link.has(record)
+    await this.#options.sighted(met.device.id, known, () => this.#keepLive(live, dialed, signal))
+    return device
+  }
+
+  async #keepLive(live: LiveLink, dialed: Dialed | undefined, signal: AbortSignal): Promise<void> {
     this.#live.add(live)
-    dialed?.known?.(device)
+    dialed?.known?.(live.device)
     this.#notify()
     try {
-      await link.run(signal)
-      return device
+      await live.link.run(signal)
     } finally {
       this.#live.delete(live)
       for (const one of live.beside) one.abort(new Error("the device is gone"))

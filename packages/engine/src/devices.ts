@@ -3,37 +3,75 @@
  *
  * @module
  */
+import type { MemberDevice, Removal, RemovedDevice } from "@fulcrum/access/member-state"
 import type { Membership as MembershipView } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
-import type { DeviceRow } from "./person-devices.ts"
+import { lagOf } from "./device-lag.ts"
+import type { Sighting } from "./device-sightings.ts"
+import type { Ledger } from "./ledger.ts"
+import type { DeviceActor, DeviceRow } from "./person-devices.ts"
 
 /** How the devices stand, from this one. */
 export interface DeviceStanding {
   readonly self: Uint8Array
+  /** Whether this one was told that it does not belong any more. */
+  readonly isRemoved: boolean
+  readonly ledger: Ledger
   isConnected(id: Uint8Array): boolean
   holdsAll(id: Uint8Array): boolean
+  sightingOf(id: Uint8Array): Promise<Sighting | undefined>
 }
 
-export function listDevices(
-  { devices, removed }: MembershipView,
+/** @param view - Who belongs, as far as is known here. */
+export async function listDevices(
+  view: MembershipView,
   standing: DeviceStanding,
-): readonly DeviceRow[] {
-  const row = (
-    { id, name }: { readonly id: Uint8Array; readonly name: string },
+): Promise<readonly DeviceRow[]> {
+  const { self, ledger, isRemoved } = standing
+  const all = [...view.devices, ...view.removed]
+  const row = async (
+    device: MemberDevice,
     state: DeviceRow["state"],
-  ): DeviceRow => {
-    const isThis = equalBytes(id, standing.self)
+    removals: readonly Removal[],
+  ): Promise<DeviceRow> => {
+    const { id, name } = device
+    const isThis = equalBytes(id, self)
+    const sighting = isThis ? undefined : await standing.sightingOf(id)
     return {
       id: bytesToHex(id),
       name,
       isThis,
-      state,
+      state: isThis && isRemoved ? "removed" : state,
       connected: !isThis && standing.isConnected(id),
       hasEverything: isThis || (state === "member" && standing.holdsAll(id)),
+      kind: ledger.state.kinds.get(bytesToHex(id)),
+      addedBy: adderOf(device, ledger, all),
+      removedBy: removals.map(({ by }) => actorOf(by && all.find((one) => equalBytes(one.id, by)))),
+      lastSeenMs: sighting?.seenMs,
+      lag: sighting?.has && lagOf(ledger.record.tree, sighting.has),
     }
   }
-  return [
-    ...devices.map((device) => row(device, "member")),
-    ...removed.map((device) => row(device, "removed")),
+  const rows = [
+    ...view.devices.map((device) => row(device, "member", [])),
+    ...view.removed.map((device: RemovedDevice) => row(device, "removed", device.removals)),
   ]
+  return await Promise.all(rows)
+}
+
+/** By the key under which the entry that added it was written. */
+function adderOf(
+  device: MemberDevice,
+  { membership }: Ledger,
+  all: readonly MemberDevice[],
+): DeviceActor | undefined {
+  const writer = membership.writerOf(device.addedIn)
+  if (writer === undefined || !membership.hasJoined) return undefined
+  if (equalBytes(writer, device.writer)) return { by: "itself", name: device.name }
+  return actorOf(all.find((one) => equalBytes(one.writer, writer)))
+}
+
+/** Whoever is no device has the words. */
+function actorOf(device: MemberDevice | undefined): DeviceActor {
+  if (device === undefined) return { by: "recovery", name: undefined }
+  return { by: "device", name: device.name }
 }

@@ -308,6 +308,11 @@ export class Membership implements SpaceKeyring {
     return only
   }
 
+  /** Key of whoever announced an epoch. */
+  writerOf(epoch: EpochId): Uint8Array | undefined {
+    return this.#entries.get(bytesToHex(epoch))?.writer
+  }
+
   /** What a member is called now, by its id. */
   nameOf(id: Uint8Array): string | undefined {
     return this.#view.devices.find((device) => equalBytes(device.id, id))?.name

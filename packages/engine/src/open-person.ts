@@ -43,6 +43,8 @@ export interface PersonOptions {
   readonly deflate: Deflate
   /** IANA name of the person's time zone. */
   readonly zone: string
+  /** What sort of machine this is, for its person: one short line. Absent: the record does not say. */
+  readonly kind?: string | undefined
   /** Where the files of attachments lie; absent: nowhere, and there are none. */
   readonly blobs?: Blobs | undefined
   /** An empty store that is thrown away afterwards, to try the recovery words in; absent: not here. */

@@ -12,6 +12,8 @@ export interface OwnEntry {
   readonly device: Uint8Array
   /** Where it listens; none: it does not. */
   readonly addresses: readonly string[]
+  /** What sort of machine it is; absent: that is not said. */
+  readonly kind: string | undefined
 }
 
 /** Says so, if the record says otherwise. Transport ids are left out. @throws The store's error. */
@@ -23,11 +25,18 @@ export async function writeOwnEntry(ledger: Ledger, own: OwnEntry): Promise<void
   })
 }
 
-function newsOf({ state }: Ledger, own: OwnEntry): readonly RecordItem[] {
-  const { device } = own
+/** What the record does not say yet. */
+export function newsOf({ state }: Ledger, own: OwnEntry): readonly RecordItem[] {
+  const { device, kind } = own
   const id = bytesToHex(device)
   const addresses = own.addresses.map(withoutTransport)
   const known = state.addresses.get(id) ?? []
-  if (addresses.length === 0 || known.join(" ") === addresses.join(" ")) return []
-  return [{ kind: "addresses", value: { device, addresses } }]
+  const items: RecordItem[] = []
+  if (addresses.length > 0 && known.join(" ") !== addresses.join(" ")) {
+    items.push({ kind: "addresses", value: { device, addresses } })
+  }
+  if (kind !== undefined && state.kinds.get(id) !== kind) {
+    items.push({ kind: "deviceKind", value: { device, machine: kind } })
+  }
+  return items
 }

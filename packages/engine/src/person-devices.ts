@@ -10,8 +10,54 @@ export interface DeviceRow {
   readonly isThis: boolean
   readonly state: "member" | "removed"
   readonly connected: boolean
-  /** Whether that device is known to hold everything written here. */
+  /** Whether that device, connected, is known to hold everything written here, shares too. */
   readonly hasEverything: boolean
+  /** What sort of machine it says that it is; `undefined`: its program does not say. */
+  readonly kind: string | undefined
+  /** Who let it in; `undefined`: the record has not come this far. */
+  readonly addedBy: DeviceActor | undefined
+  /** Who removed it: several may have done so at once. */
+  readonly removedBy: readonly DeviceActor[]
+  /** When this device spoke with it last, by this one's clock; `undefined`: never, or it is this one. */
+  readonly lastSeenMs: number | undefined
+  /** Where it stood then, beside what is here now; `undefined`: it never told. */
+  readonly lag: DeviceLag | undefined
+}
+
+/** Who changed who belongs. */
+export interface DeviceActor {
+  /** `itself`: the first device of the record. `recovery`: whoever has the recovery words. */
+  readonly by: "device" | "itself" | "recovery"
+  /** What the device is called now. */
+  readonly name: string | undefined
+}
+
+/** Entries of the record. */
+export interface DeviceLag {
+  /** That are here and were not there. */
+  readonly behind: number
+  /** That were there and are not here. */
+  readonly ahead: number
+}
+
+/** What removing a device comes to. */
+export interface RevokePlan {
+  readonly name: string
+  /** How it stands; `undefined`: it was removed already, and what was cut off is finished. */
+  readonly device: DeviceRow | undefined
+  /** Entries of the record that it wrote and are here: they stay. What is not here is set aside. */
+  readonly entries: number
+  /** Attachments that it has said to have whole. */
+  readonly attachments: number
+  /** Companies whose shares get keys that it does not have. */
+  readonly companies: number
+}
+
+/** Attachments that are on one device only. */
+export interface SingleCopies {
+  /** Its name; `undefined`: no device that belongs is known to have them. */
+  readonly device: string | undefined
+  readonly attachments: number
 }
 
 /** A device's name, and the one that it had. */

@@ -33,6 +33,7 @@ import type {
   RelationshipRow,
   RelationshipView,
   RelayRow,
+  RevokePlan,
   StatusView,
   WhoHasRow,
 } from "./person.ts"
@@ -121,8 +122,11 @@ export class PersonEngine implements Person {
       changed: this.#changed,
       tell: (event) => this.#tell(event),
     })
-    const followUp = () => this.#network.followUp()
-    this.#deviceChanges = new DeviceChanges({ ledger, random, self: device.id, followUp })
+    this.#deviceChanges = new DeviceChanges({
+      ...{ ledger, random, self: device.id, attachments: this.attachments },
+      followUp: () => this.#network.followUp(),
+      rows: () => this.devices(),
+    })
   }
 
   static async open(options: PersonEngineOptions): Promise<PersonEngine> {
@@ -233,7 +237,7 @@ export class PersonEngine implements Person {
     return this.#asMember(() => this.#deviceChanges.rename(name, newName))
   }
 
-  planRevoke(name: string): Promise<{ readonly name: string }> {
+  planRevoke(name: string): Promise<RevokePlan> {
     return this.#asMember(() => this.#deviceChanges.planRevoke(name))
   }
 
@@ -339,6 +343,7 @@ export class PersonEngine implements Person {
       relays: await this.relays(),
       devices: await this.devices(),
       relationships: this.#relationships.all.length,
+      singleCopies: await this.attachments.single(),
       held: await this.#network.held(),
       quarantined,
       forks: record.forkCount,

@@ -9,7 +9,6 @@
  * @module
  */
 import { deviceIdSchema } from "@fulcrum/access/device"
-import type { RemovedDevice } from "@fulcrum/access/member-state"
 import { findWriter } from "@fulcrum/access/membership"
 import { ATTACHMENTS_PROTOCOL } from "@fulcrum/attachments/messages"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
@@ -22,6 +21,7 @@ import type { AttachmentPeers, Attachments } from "./attachments.ts"
 import type { BeaconKeeper } from "./beacon-keeper.ts"
 import { CarriedShares } from "./carried-shares.ts"
 import { DeviceLinks } from "./device-links.ts"
+import { DeviceSightings } from "./device-sightings.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
 import { listDevices } from "./devices.ts"
 import { errorCode } from "./error-code.ts"
@@ -32,7 +32,7 @@ import { followRemovals } from "./membership-writes.ts"
 import { Mutex } from "./mutex.ts"
 import type { PersonOptions } from "./open-person.ts"
 import { searchOwnDevices } from "./own-discovery.ts"
-import { writeOwnEntry } from "./own-entry.ts"
+import { newsOf, type OwnEntry, writeOwnEntry } from "./own-entry.ts"
 import { OwnSpaces } from "./own-spaces.ts"
 import { PAIRING_PROTOCOL } from "./pairing-line.ts"
 import { runPairing } from "./pairing-run.ts"
@@ -42,7 +42,7 @@ import { type Moving, untilEnough, untilQuiet } from "./quiet.ts"
 import { RecordMerging } from "./record-merging.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
-import { isNoticeFor, sealNotice } from "./removal-notice.ts"
+import { isNoticeFor, noticeFor } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
 import { Whereabouts } from "./whereabouts.ts"
 
@@ -72,6 +72,7 @@ export class PersonNetwork {
   readonly #devices: DeviceLinks
   readonly #spaces: OwnSpaces
   readonly #merging: RecordMerging
+  readonly #sightings: DeviceSightings
   readonly #alarms = new Set<"copied" | "removed">()
   readonly #stop = new AbortController()
   readonly #followUps = new Mutex()
@@ -90,6 +91,7 @@ export class PersonNetwork {
     this.#whereabouts = new Whereabouts(ledger, options.hints)
     this.#relationships = relationships
     this.#carried = new CarriedShares(ledger, relationships)
+    this.#sightings = new DeviceSightings({ ...options, tree: ledger.record.tree })
     const writer = signingKeyFromSeed(device.writerSeed)
     this.#links = new PersonLinks({
       ...options,
@@ -100,10 +102,7 @@ export class PersonNetwork {
       failed: () => options.tell("network"),
       relays: () => this.#whereabouts.relays,
       leftRelays: () => (this.#otherDevices().length > 0 ? ledger.state.leftRelays : []),
-      mayWrite: () =>
-        ledger.membership.hasJoined &&
-        !ledger.membership.isRemoved(device.id) &&
-        !this.#alarms.has("removed"),
+      mayWrite: () => this.#mayWrite,
     })
     this.#devices = new DeviceLinks({
       self: { id: deviceIdSchema.decode(device.id), writer },
@@ -116,7 +115,8 @@ export class PersonNetwork {
       receipts: () => this.#links,
       beside: { [ATTACHMENTS_PROTOCOL]: (channel) => options.attachments.serve(channel) },
       changed: () => options.tell("devices"),
-      noticeFor: (removed) => this.#noticeFor(removed),
+      sighted: (...met) => this.#sightings.during(...met),
+      noticeFor: (removed) => noticeFor(removed, ledger.membership, random),
       toldRemoved: (notice) => this.#toldRemoved(notice),
       metCopy: () => {
         this.#alarms.add("copied")
@@ -164,9 +164,12 @@ export class PersonNetwork {
     return this.#links.contradicted()
   }
 
-  async devices(): Promise<readonly DeviceRow[]> {
+  devices(): Promise<readonly DeviceRow[]> {
     return listDevices(this.#whereabouts.members, {
       self: this.#options.device.id,
+      isRemoved: this.#alarms.has("removed"),
+      ledger: this.#ledger,
+      sightingOf: (id) => this.#sightings.of(id),
       isConnected: (id) => this.#devices.isConnected(id),
       holdsAll: (id) => this.#holdsAll(id),
     })
@@ -232,6 +235,8 @@ export class PersonNetwork {
     )
     if (this.#host === undefined) this.#devices.open(await this.#ensureHost())
     this.#links.start()
+    // A disk that takes nothing now keeps nobody from what can be fetched and sent.
+    if (newsOf(this.#ledger, this.#own).length > 0) this.#follow()
     await untilQuiet(this.#moving, signal)
     late.abort()
     await timer
@@ -267,15 +272,6 @@ export class PersonNetwork {
     const { meetingKey } = device
     const options = { discovery, meetingKey, clock, addresses, found }
     this.#searching = searchOwnDevices(options, this.#stop.signal)
-  }
-
-  #noticeFor(removed: RemovedDevice): Uint8Array | undefined {
-    const { membership } = this.#ledger
-    const epoch = membership.epochBefore(removed)
-    if (epoch === undefined) return undefined
-    const { random } = this.#options
-    const by = removed.removals[0]?.by
-    return sealNotice({ space: membership.tag, epoch, removed: removed.id, by, random })
   }
 
   /** Kept, so that this device says so from now on, whoever it meets. */
@@ -405,9 +401,18 @@ export class PersonNetwork {
   }
 
   async #writeOwnEntry(): Promise<void> {
-    if (!this.#ledger.membership.hasJoined) return
-    const { id: device } = this.#options.device
-    await writeOwnEntry(this.#ledger, { device, addresses: this.#addresses })
+    if (this.#host !== undefined && this.#mayWrite) await writeOwnEntry(this.#ledger, this.#own)
+  }
+
+  get #own(): OwnEntry {
+    const { device, kind } = this.#options
+    return { device: device.id, addresses: this.#addresses, kind }
+  }
+
+  get #mayWrite(): boolean {
+    const { membership } = this.#ledger
+    const isRemoved = membership.isRemoved(this.#options.device.id) || this.#alarms.has("removed")
+    return membership.hasJoined && !isRemoved
   }
 
   get #moving(): Moving {

@@ -8,10 +8,26 @@
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
-import type { DeviceRename, DeviceRow, PairPrompts, PairResult } from "./person-devices.ts"
+import type {
+  DeviceRename,
+  DeviceRow,
+  PairPrompts,
+  PairResult,
+  RevokePlan,
+  SingleCopies,
+} from "./person-devices.ts"
 import type { PersonRecovery } from "./person-recovery.ts"
 
-export type { DeviceRename, DeviceRow, PairPrompts, PairResult } from "./person-devices.ts"
+export type {
+  DeviceActor,
+  DeviceLag,
+  DeviceRename,
+  DeviceRow,
+  PairPrompts,
+  PairResult,
+  RevokePlan,
+  SingleCopies,
+} from "./person-devices.ts"
 
 /** One field with its value, as a preview, an import or an edit shows it. */
 export interface FieldValue {
@@ -228,6 +244,8 @@ export interface StatusView {
   readonly relays: readonly RelayRow[]
   readonly devices: readonly DeviceRow[]
   readonly relationships: number
+  /** Attachments of which there is one copy, or none, by where it is. */
+  readonly singleCopies: readonly SingleCopies[]
   /** What still waits to leave this device: one line each. */
   readonly held: readonly string[]
   readonly quarantined: number
@@ -359,8 +377,8 @@ export interface Person extends AsyncDisposable {
   revokeDevice(name: string): Promise<void>
   /** @throws {EngineError} `DEVICE_NAME_TAKEN`, `DEVICE_NAME_INVALID`, and those of a name. */
   renameDevice(name: string, newName: string): Promise<DeviceRename>
-  /** Whom that would remove, by its own name. @throws What {@link revokeDevice} would. */
-  planRevoke(name: string): Promise<{ readonly name: string }>
+  /** What that would come to. @throws What {@link revokeDevice} would. */
+  planRevoke(name: string): Promise<RevokePlan>
   /**
    * Needs {@link Person.start} or opens the network for itself; ends with the newcomer added, and
    * given the record if it can be reached soon.

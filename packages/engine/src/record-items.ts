@@ -19,6 +19,7 @@
  * |  12 | attachmentRemoved | one that does no more: every device deletes what it holds of it  |
  * |  13 | attachmentHeld | another device has fetched all of one                               |
  * |  14 | beacon         | where the recovery words look, and what they signed when made       |
+ * |  16 | deviceKind     | what sort of machine a device is, in its own words                  |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -49,6 +50,7 @@ import {
   uint,
 } from "@fulcrum/codec/schema"
 import { ADDRESSES_TOLD_MAX } from "@fulcrum/net/address"
+import { oneLine } from "./one-line.ts"
 
 /** One entry is one step; a larger import is split into several entries. */
 export const ITEMS_PER_ENTRY_MAX = 1024
@@ -61,6 +63,9 @@ export const CARRIED_SPAN_BYTES_MAX: number = 2 * 1024 * 1024
 
 /** Of an attachment's name, in UTF-8. */
 export const ATTACHMENT_NAME_BYTES_MAX = 255
+
+/** Of what sort of machine a device says that it is, in UTF-8: what fits a line beside its name. */
+export const DEVICE_KIND_BYTES_MAX = 48
 
 export type RecordItem =
   | { readonly kind: "change"; readonly value: ChangeItem }
@@ -78,6 +83,7 @@ export type RecordItem =
   | { readonly kind: "attachmentRemoved"; readonly value: AttachmentRemovedItem }
   | { readonly kind: "attachmentHeld"; readonly value: AttachmentHeldItem }
   | { readonly kind: "beacon"; readonly value: BeaconItem }
+  | { readonly kind: "deviceKind"; readonly value: DeviceKindItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -218,6 +224,12 @@ export interface BeaconItem {
   readonly signature: Uint8Array
 }
 
+export interface DeviceKindItem {
+  readonly device: Uint8Array
+  /** One line, such as `Linux, laptop`. */
+  readonly machine: string
+}
+
 const relationshipId: Schema<Uint8Array> = bytes(16)
 const address: Schema<string> = text(512)
 const path: Schema<string> = text(512)
@@ -307,7 +319,7 @@ const connectRefused: Schema<ConnectRefusedItem> = struct({
 })
 
 /** The last moment that a `Date` can tell (ECMA-262, time values). */
-const DATE_MS_MAX = 8.64e15
+export const DATE_MS_MAX = 8.64e15
 
 const attachment: Schema<AttachmentItem> = struct({
   id: bytes(ID_BYTES),
@@ -340,6 +352,11 @@ export function encodeBeaconItem(item: BeaconItem): Uint8Array {
   return encodeAs(beacon, item)
 }
 
+const deviceKind: Schema<DeviceKindItem> = struct({
+  device: bytes(16),
+  machine: oneLine(DEVICE_KIND_BYTES_MAX),
+})
+
 const removalDone: Schema<RemovalDoneItem> = struct({ epoch: bytes(32) })
 
 /** The format of a payload entry's body in the record space. */
@@ -360,6 +377,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     attachmentRemoved: [12, attachmentRemoved],
     attachmentHeld: [13, attachmentHeld],
     beacon: [14, beacon],
+    deviceKind: [16, deviceKind],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

@@ -46,6 +46,7 @@ export class RecordState {
   readonly #moves = new Map<string, MoveItem>()
   readonly #relays = new Map<string, RecordRelayItem>()
   readonly #addresses = new Map<string, readonly string[]>()
+  readonly #kinds = new Map<string, string>()
   readonly #removalsDone = new Set<string>()
   readonly #carried = new Map<string, VectorRow[]>()
   readonly #attachments = new Map<string, AttachmentItem>()
@@ -67,6 +68,11 @@ export class RecordState {
   /** Listening addresses by device id in hex. */
   get addresses(): ReadonlyMap<string, readonly string[]> {
     return this.#addresses
+  }
+
+  /** What sort of machine each device says that it is, by its id in hex. */
+  get kinds(): ReadonlyMap<string, string> {
+    return this.#kinds
   }
 
   /** Epochs, in hex, whose removals were followed up on. */
@@ -119,6 +125,9 @@ export class RecordState {
         return
       case "addresses":
         this.#addresses.set(bytesToHex(item.value.device), item.value.addresses)
+        return
+      case "deviceKind":
+        this.#kinds.set(bytesToHex(item.value.device), item.value.machine)
         return
       case "attachment": {
         const id = bytesToHex(item.value.id)

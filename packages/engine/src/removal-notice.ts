@@ -17,6 +17,7 @@
  */
 import { AccessError } from "@fulcrum/access/access-error"
 import type { DeviceId } from "@fulcrum/access/device"
+import type { RemovedDevice } from "@fulcrum/access/member-state"
 import { decodeRemovedNotice, encodeRemovedNotice } from "@fulcrum/access/rotation"
 import { concatBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
@@ -26,7 +27,7 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
 import { type EpochId, epochIdSchema, type SpaceTag } from "@fulcrum/log/ids"
-import type { EpochSecret } from "./membership.ts"
+import type { EpochSecret, Membership } from "./membership.ts"
 
 interface SealedNotice {
   readonly epoch: EpochId
@@ -42,7 +43,7 @@ const schema: Schema<SealedNotice> = struct({
   ciphertext: bytesMax(256),
 })
 
-export function sealNotice(input: {
+function sealNotice(input: {
   readonly space: SpaceTag
   readonly epoch: EpochSecret
   readonly removed: DeviceId
@@ -59,6 +60,18 @@ export function sealNotice(input: {
     plaintext: encodeRemovedNotice({ removed, by }),
   })
   return encodeAs(schema, { epoch: epoch.id, salt, ...sealed })
+}
+
+/** What a removed device is told, if there is a key for it to read that with. */
+export function noticeFor(
+  removed: RemovedDevice,
+  membership: Membership,
+  random: Random,
+): Uint8Array | undefined {
+  const epoch = membership.epochBefore(removed)
+  if (epoch === undefined) return undefined
+  const by = removed.removals[0]?.by
+  return sealNotice({ space: membership.tag, epoch, removed: removed.id, by, random })
 }
 
 /** Whether the notice is genuine and about this device. Never throws. */

@@ -56,6 +56,7 @@ const OWN_TABLES = [
   "engine.left",
   "engine.alarms",
   "engine.undo",
+  "engine.seen",
   "engine.repair",
 ] as const
 

@@ -34,6 +34,8 @@ const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 export interface Machine {
   readonly name: string
   readonly vaultKey: Uint8Array
+  /** What sort of machine its program says that it is. */
+  readonly kind?: string
   disk: MemoryDisk
   /** Where attached files lie; absent: nowhere. */
   readonly blobs?: Blobs
@@ -88,6 +90,7 @@ export class PersonWorld implements AsyncDisposable {
       zone: "Europe/Berlin",
       openScratch: () => openMemoryStore(),
       blobs: machine.blobs,
+      kind: machine.kind,
       spare,
     }
   }

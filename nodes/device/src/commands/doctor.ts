@@ -4,10 +4,13 @@
  *
  * @module
  */
+import type { StatusView } from "@fulcrum/engine/person"
 import type { CommandContext, Outcome } from "../command.ts"
 import { failureOf } from "../program-error.ts"
 import { table, tone } from "../text.ts"
 import { TODO_BY_CODE } from "../what-to-do.ts"
+import { holdsText, named, presenceText } from "./devices.ts"
+import { holdersText } from "./status.ts"
 
 const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
   ["membership", TODO_BY_CODE.get("DEVICE_REMOVED")],
@@ -36,14 +39,37 @@ interface Check {
   readonly detail: string
 }
 
-export async function doctor({ person, io }: CommandContext): Promise<Outcome> {
+export async function doctor({ person, io, clock }: CommandContext): Promise<Outcome> {
   io.progress("Checking")
   const opened = { check: "folder", ok: true, detail: "opens with its key" }
   const checks = (await person.doctor()).map((one) => {
     const todo = one.ok ? undefined : TODO_BY_CHECK.get(one.check)
     return todo === undefined ? one : { ...one, detail: `${one.detail}: ${todo}` }
   })
-  return outcomeOf([opened, ...checks])
+  if (person.isRemoved) return outcomeOf([opened, ...checks])
+  const standing = { devices: await person.devices(), relays: await person.relays() }
+  return outcomeOf([opened, ...checks, ...stepChecks(standing, clock.now())])
+}
+
+/** Who holds the record, and who is out of step. To be away is no fault. */
+function stepChecks(
+  { devices, relays }: Pick<StatusView, "devices" | "relays">,
+  nowMs: number,
+): readonly Check[] {
+  const behind = named(devices)
+    .filter(({ isThis, state }) => !isThis && state === "member")
+    .filter((row) => !row.hasEverything || (row.lag?.ahead ?? 0) > 0)
+    .map((row) => {
+      const holds = row.lag === undefined ? "what it has is not known" : holdsText(row)
+      return `${row.name}: ${presenceText(row, nowMs)}, ${holds}`
+    })
+  const lacking = relays
+    .filter(({ pending }) => pending > 0)
+    .map(({ address, state, code }) => `${address}: not everything is there yet (${code ?? state})`)
+  return [
+    { check: "held by", ok: true, detail: holdersText({ devices, relays }) },
+    ...[...behind, ...lacking].map((detail) => ({ check: "not in step", ok: true, detail })),
+  ]
 }
 
 /** @param run - Opens the folder and runs {@link doctor}. */

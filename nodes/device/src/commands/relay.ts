@@ -44,8 +44,8 @@ export async function relayList({ person }: CommandContext): Promise<Outcome> {
 
 export function relayTable(relays: readonly RelayRow[]): string {
   return table(
-    relays.map(({ address, state, pending }) => [
-      tone(TONES[state], state),
+    relays.map(({ address, state, pending, code }) => [
+      tone(TONES[state], code === undefined ? state : `${state} (${code})`),
       // What was not asked is not claimed.
       pending > 0 ? "not everything yet" : state === "untried" ? "" : "holds everything",
       address,

@@ -7,19 +7,16 @@ import { EngineError } from "@fulcrum/engine/engine-error"
 import type { Person, RelayRow, StatusView } from "@fulcrum/engine/person"
 import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "../command.ts"
 import { counted, lines, listed, table, tone } from "../text.ts"
-import { deviceTable } from "./devices.ts"
+import { deviceTable, named, REMOVED } from "./devices.ts"
 import { stillHere } from "./held.ts"
 import { relayTable } from "./relay.ts"
 import { watch } from "./watch.ts"
 
-const REMOVED =
-  "This device was removed from the record: it can send nothing any more. See `fulcrum doctor`."
-
 export async function status(context: CommandContext): Promise<Outcome | undefined> {
-  const { person, args } = context
+  const { person, args, clock } = context
   const look = async (): Promise<Outcome> => {
     const view = await person.status()
-    return { document: view, text: statusText(view) }
+    return { document: view, text: statusText(view, clock.now()) }
   }
   if (!args.flag("watch")) return await look()
   await watch(context, {
@@ -54,7 +51,7 @@ export async function sync({ person, args, io }: CommandContext): Promise<Outcom
 
 /** Who holds it: nothing is called in step otherwise. */
 function inStepText({ devices, relays }: StatusView): string {
-  const names = devices.filter(({ isThis, hasEverything }) => !isThis && hasEverything)
+  const names = named(devices).filter(({ isThis, hasEverything }) => !isThis && hasEverything)
   const holders = [
     ...names.map(({ name }) => name),
     ...relays.map(({ address }) => `the relay ${address}`),
@@ -72,7 +69,7 @@ function notMetText(
     ({ isThis, state, hasEverything }) => !isThis && state === "member" && !hasEverything,
   )
   if (away.length === 0) return ""
-  const names = listed(away.map(({ name }) => name))
+  const names = listed(named(away).map(({ name }) => name))
   return `Not met: ${names}${isOnRelay ? "; all of this is on the relay" : ""}.`
 }
 
@@ -102,7 +99,7 @@ function requireMember(person: Person): void {
   throw new EngineError("DEVICE_REMOVED", "this device was removed from the record")
 }
 
-function statusText(view: StatusView): string {
+function statusText(view: StatusView, nowMs: number): string {
   const { device, documents, entries, relationships, relays, devices, held } = view
   const counts = [
     counted(documents, "document"),
@@ -112,13 +109,17 @@ function statusText(view: StatusView): string {
   return lines(
     `${tone("strong", device)}: ${counts}`,
     view.removed ? tone("bad", REMOVED) : undefined,
-    section("Devices", deviceTable(devices)),
+    section("Devices", deviceTable(devices, nowMs)),
     section("Relays", relayTable(relays)),
     view.removed
       ? undefined
-      : held.length === 0
-        ? "\nNothing waits to be sent."
-        : `\n${section("Waits here", table(held.map((line) => [line])))}`,
+      : lines(
+          `\n${holdersText(view)}`,
+          ...view.singleCopies.map(singleText),
+          held.length === 0
+            ? "Nothing waits to be sent."
+            : section("Waits here", table(held.map((line) => [line]))),
+        ),
     view.quarantined === 0
       ? undefined
       : tone(
@@ -132,6 +133,30 @@ function statusText(view: StatusView): string {
           `${counted(view.forks, "fork")}: was a folder copied or restored? See \`fulcrum doctor\``,
         ),
   )
+}
+
+/** Who has all of the record that is here, as far as it is known. */
+export function holdersText({ devices, relays }: Pick<StatusView, "devices" | "relays">): string {
+  const others = named(devices).filter(({ isThis, state }) => !isThis && state === "member")
+  const have = others.filter(({ lag }) => lag?.behind === 0).map(({ name }) => name)
+  const keep = relays
+    .filter(({ state, pending }) => state !== "untried" && pending === 0)
+    .map(({ address }) => `the relay ${address}`)
+  const holders = [...have, ...keep]
+  if (holders.length > 0) return `All of the record that is here is also on ${listed(holders)}.`
+  if (others.length + relays.length === 0) {
+    return "All of it is on this device alone: there is no other, and no relay."
+  }
+  return "Nobody else is known to have all of the record that is here."
+}
+
+function singleText({ device, attachments }: StatusView["singleCopies"][number]): string {
+  const files = counted(attachments, "attachment")
+  const be = attachments === 1 ? "is" : "are"
+  if (device === undefined) {
+    return tone("bad", `${files} ${be} on none of your devices; see \`fulcrum attachments\``)
+  }
+  return `${files} ${be} on ${device} alone: \`fulcrum attachments get NAME\` elsewhere makes a second copy.`
 }
 
 function section(title: string, body: string): string {
