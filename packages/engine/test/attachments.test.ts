@@ -67,6 +67,11 @@ test("[P60] what one device attaches another one lists at once, and has when it 
     label: "photo.jpg",
   })
   expect(await two.blobs.names()).toEqual([])
+  for (const device of [phone, laptop]) {
+    expect((await device.status()).singleCopies).toEqual([{ device: "phone", attachments: 1 }])
+  }
+  expect(await phone.planRevoke("laptop")).toMatchObject({ attachments: 0 })
+  expect(await laptop.planRevoke("phone")).toMatchObject({ attachments: 1 })
   const steps: number[] = []
   const progress = (bytes: number) => steps.push(bytes)
   const fetched = await laptop.attachments.fetch("card/media/photo", within(5000, { progress }))
@@ -81,7 +86,11 @@ test("[P60] what one device attaches another one lists at once, and has when it 
     expect({ ...(await row()), on: [...(await row()).on].sort() }).toMatchObject({
       ...{ on: both, paths: ["card/media/photo"] },
     })
+    expect((await device.status()).singleCopies).toEqual([])
   }
+  expect(await phone.planRevoke("laptop")).toMatchObject({ attachments: 1 })
+  await laptop.attachments.remove(added.id)
+  expect((await laptop.status()).singleCopies).toEqual([])
 })
 
 test("[P60] only what is a picture or a sound can be a photo, and what refers to it goes with it", async () => {
