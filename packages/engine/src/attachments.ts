@@ -256,11 +256,10 @@ export class Attachments implements PersonAttachments {
   ): Promise<"here" | "restored" | "wrong"> {
     const item = this.#options.ledger.state.attachments.get(id)
     if (item === undefined) return "wrong"
-    const { random } = this.#options
-    const { bytes, secret } = item
+    const shape = { bytes: item.bytes, secret: item.secret, random: this.#options.random }
     // The same secret and content make the same file, and so the same id.
     const came = await this.#requireFiles().restore(id, (file) =>
-      sealAttachment({ file, content, bytes, random, secret }),
+      sealAttachment({ file, content, ...shape }),
     )
     if (came === "restored") await this.#tellHeld(item.id)
     return came
