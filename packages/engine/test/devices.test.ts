@@ -255,7 +255,7 @@ describe("[P82] what sort of machine a device is", () => {
 
   test("is one short line, or no part of a record", async () => {
     const device = new Uint8Array(16)
-    const said = (machine: string) => encodeCbor([[14, [device, machine]]])
+    const said = (machine: string) => encodeCbor([[16, [device, machine]]])
     const longest = "x".repeat(DEVICE_KIND_BYTES_MAX)
     expect(recordItems.decode(said(longest))).toEqual([
       { kind: "deviceKind", value: { device, machine: longest } },
