@@ -27,8 +27,8 @@ import {
   encodeDeviceCertificate,
   encodeDeviceSecrets,
 } from "./device.ts"
-import type { PairingCode } from "./pairing-code.ts"
 import { PAIRING_ANSWER_MS, PAIRING_APPROVAL_MS } from "./pairing-host.ts"
+import { hasIdentity } from "./pairing-identity.ts"
 import {
   acknowledgement,
   checkWords,
@@ -52,6 +52,7 @@ import {
   isVersionShared,
   PAIRING_NONCE_BYTES,
   type PairingMessage,
+  type Reply,
   readFrame,
   readPayload,
   SESSION_ID_BYTES,
@@ -59,12 +60,13 @@ import {
 import type { PairingPackage } from "./pairing-package.ts"
 import { decodeGuestState, encodeGuestState, type GuestState } from "./pairing-state.ts"
 import { orRefuse } from "./read.ts"
+import { type GivenCode, isScanned } from "./scanned-code.ts"
 
 /** Damaged messages that are answered by asking again, before somebody in between is assumed. */
 export const PAIRING_DAMAGED_MAX = 8
 
 export interface PairingGuestSetup {
-  readonly code: PairingCode
+  readonly code: GivenCode
   /** Drawn for this pairing: `generateDevice`. */
   readonly device: DeviceSecrets
   readonly random: Random
@@ -95,6 +97,7 @@ type Phase =
   | { readonly name: "new" }
   | {
       readonly name: "greeted"
+      readonly code: GivenCode
       readonly run: CpaceRun
       readonly sessionId: Uint8Array
       readonly nonce: Uint8Array
@@ -181,10 +184,11 @@ export class PairingGuest {
     const commitment = commitTo(nonce, sessionId)
     const associatedData = guestSaid(OWN_VERSIONS, { sessionId, commitment })
     const run = startRun({ role: "initiator", code, sessionId, associatedData, random })
-    this.#phase = { name: "greeted", run, sessionId, nonce }
+    this.#phase = { name: "greeted", code, run, sessionId, nonce }
     this.#deadlineMs = nowMs + PAIRING_ANSWER_MS
     const value = { sessionId, commitment, share: run.share }
-    return [{ kind: "send", bytes: encodePairingMessage({ kind: "hello", value }) }]
+    const kind = isScanned(code) ? "scanned" : "hello"
+    return [{ kind: "send", bytes: encodePairingMessage({ kind, value }) }]
   }
 
   #receive(encoded: Uint8Array, nowMs: number): readonly GuestAction[] {
@@ -203,6 +207,7 @@ export class PairingGuest {
       case "failed":
         return phase.name === "claimed" ? this.#fail(failureOf(message.value.code)) : []
       case "reply":
+      case "identified":
         return []
       default:
         return phase.name === "claimed" ? this.#doubt(phase.state) : []
@@ -234,12 +239,14 @@ export class PairingGuest {
   }
 
   #makeClaim(
-    { run, sessionId, nonce }: Extract<Phase, { name: "greeted" }>,
+    phase: Extract<Phase, { name: "greeted" }>,
     frame: Frame,
     message: PairingMessage | undefined,
   ): GuestState | undefined {
-    if (message?.kind !== "reply") return undefined
-    const { share, proof } = message.value
+    const reply = message && answerOf(phase, message)
+    if (reply === undefined) return undefined
+    const { run, sessionId, nonce } = phase
+    const { share, proof } = reply
     const cpace = run.finish({ share, associatedData: hostSaid(frame) })
     const session = { id: sessionId, key: cpace.confirm(proof) }
     const certificate = encodeDeviceCertificate(certifyDevice(this.#device))
@@ -298,7 +305,7 @@ export class PairingGuest {
   }
 }
 
-/** Begins with a typed code; `connected` sends the one guess. */
+/** Begins with a code; `connected` sends the one guess. */
 export function createPairingGuest(setup: PairingGuestSetup): PairingGuest {
   return new PairingGuest({ setup, device: setup.device, phase: { name: "new" } })
 }
@@ -324,6 +331,19 @@ export function resumeGuest(stored: Uint8Array): {
   }
   const guest = new PairingGuest({ device, phase: { name: "kept", state, sealed } })
   return { guest, actions: [{ kind: "done", device, package: opened }] }
+}
+
+/** @returns `undefined`: it is no answer, or of another device than the one whose code was scanned. */
+function answerOf(
+  { code, run, sessionId, nonce }: Extract<Phase, { name: "greeted" }>,
+  message: PairingMessage,
+): Reply | undefined {
+  if (!isScanned(code)) return message.kind === "reply" ? message.value : undefined
+  if (message.kind !== "identified") return undefined
+  const { share, sealed } = message.value
+  const commitment = commitTo(nonce, sessionId)
+  const said = { sessionId, commitment, guestShare: run.share, hostShare: share }
+  return hasIdentity(code, sealed, said) ? message.value : undefined
 }
 
 function sessionOf({ sessionId, sessionKey }: GuestState): Session {

@@ -10,19 +10,23 @@
  * | ended    | nothing                    |                                                      |
  *
  * The first hello is the one guess: `store-state` comes before the answer to it, and whoever
- * comes next is told `PAIR_CODE_USED`. Actions are carried out in their order, each done before
- * the next begins; if `store-state` fails, none after it. Source: DESIGN, "Meeting"; SECURITY R13.
+ * comes next is told `PAIR_CODE_USED`. It says which of the two secrets it goes by, the words or the
+ * QR code's; one machine has both, so both have one guess together. All that follows is the same.
+ * Actions are carried out in their order, each done before the next begins; if `store-state` fails,
+ * none after it. Source: DESIGN, "Meeting"; SECURITY R13.
  *
  * @module
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { equalInConstantTime } from "@fulcrum/crypto/constant-time"
 import type { CpaceUnconfirmed } from "@fulcrum/crypto/cpace"
+import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Verified } from "@fulcrum/log/verified"
 import type { PairingFailure } from "./access-error.ts"
 import { type DeviceCertificate, type DeviceId, readDeviceCertificate } from "./device.ts"
 import type { PairingCode } from "./pairing-code.ts"
+import { proveIdentity } from "./pairing-identity.ts"
 import {
   acknowledgement,
   checkWords,
@@ -47,12 +51,14 @@ import {
   type Hello,
   isVersionShared,
   type PairingMessage,
+  type Reply,
   readFrame,
   readPayload,
 } from "./pairing-messages.ts"
 import type { PairingPackage } from "./pairing-package.ts"
 import { type Approved, decodeHostState, encodeHostState } from "./pairing-state.ts"
 import { orRefuse } from "./read.ts"
+import type { ScannedCode } from "./scanned-code.ts"
 
 /** How long a code may be claimed: to walk to the other device and type it. */
 export const PAIRING_CODE_MS = 120_000
@@ -68,10 +74,18 @@ export const PAIRING_RESUME_MS: number = 7 * 24 * 60 * 60_000
 
 export interface PairingHostSetup {
   readonly code: PairingCode
+  /** The same pairing by QR code. */
+  readonly scanned?: ScannedHost
   readonly random: Random
   readonly nowMs: number
   /** This device's name and addresses, for a guest that knows the code. */
   readonly info: HostInfo
+}
+
+export interface ScannedHost {
+  readonly code: ScannedCode
+  /** The key of which the code has the fingerprint. */
+  readonly writer: SigningKey
 }
 
 /** Who is at the other end of a channel is the caller's to name; `peer` only tells ends apart. */
@@ -115,9 +129,7 @@ type Phase =
   | { readonly name: "ended"; readonly says: PairingFailure }
 
 export class PairingHost {
-  readonly #code: PairingCode | undefined
-  readonly #random: Random | undefined
-  readonly #info: HostInfo | undefined
+  readonly #setup: PairingHostSetup | undefined
   #phase: Phase
   #deadlineMs: number
 
@@ -126,9 +138,7 @@ export class PairingHost {
     readonly phase: Phase
     readonly deadlineMs: number
   }) {
-    this.#code = begun.setup?.code
-    this.#random = begun.setup?.random
-    this.#info = begun.setup?.info
+    this.#setup = begun.setup
     this.#phase = begun.phase
     this.#deadlineMs = begun.deadlineMs
   }
@@ -196,23 +206,33 @@ export class PairingHost {
     if (read !== undefined && !isVersionShared(read.frame)) {
       return [used, ...this.#fail("PAIR_VERSION", peer)]
     }
-    if (read?.message?.kind !== "hello") return [used, ...this.#fail("PAIR_CODE_WRONG", peer)]
-    const { sessionId, commitment, share } = read.message.value
-    const run = startRun({
-      role: "responder",
-      code: known(this.#code),
-      random: known(this.#random),
-      sessionId,
-      associatedData: hostSaid(OWN_VERSIONS),
-    })
-    const said = guestSaid(read.frame, { sessionId, commitment })
-    const cpace = orRefuse(() => run.finish({ share, associatedData: said }))
-    if (cpace === undefined) return [used, ...this.#fail("PAIR_CODE_WRONG", peer)]
-    const hello = read.message.value
+    const greeted = read && this.#greet(read)
+    if (greeted === undefined) return [used, ...this.#fail("PAIR_CODE_WRONG", peer)]
+    const { hello, cpace, answer } = greeted
     this.#phase = { name: "claimed", peer, hello, helloBytes: encoded, cpace }
     this.#deadlineMs = nowMs + PAIRING_ANSWER_MS
-    const value = { share: run.share, proof: cpace.proof }
-    return [used, { kind: "send", peer, bytes: encodePairingMessage({ kind: "reply", value }) }]
+    return [used, { kind: "send", peer, bytes: encodePairingMessage(answer) }]
+  }
+
+  /** @returns `undefined`: this is no guess at a code that is open here. */
+  #greet({ frame, message }: ReadMessage) {
+    const { code: typed, scanned, random } = known(this.#setup)
+    const isScan = message?.kind === "scanned"
+    const code = isScan ? scanned?.code : typed
+    if ((message?.kind !== "hello" && !isScan) || code === undefined) return undefined
+    const hello = message.value
+    const { sessionId, commitment, share } = hello
+    const associatedData = hostSaid(OWN_VERSIONS)
+    const run = startRun({ role: "responder", code, random, sessionId, associatedData })
+    const said = guestSaid(frame, { sessionId, commitment })
+    const cpace = orRefuse(() => run.finish({ share, associatedData: said }))
+    if (cpace === undefined) return undefined
+    const reply = { share: run.share, proof: cpace.proof }
+    return {
+      hello,
+      cpace,
+      answer: isScan ? identified(known(scanned), hello, reply) : plain(reply),
+    }
   }
 
   #answer(
@@ -231,7 +251,7 @@ export class PairingHost {
       return isPeer ? this.#fail("PAIR_CODE_WRONG", peer) : turnAway(peer, message)
     }
     const { session, certificate, words } = claimed
-    const value = { sealed: sealHostInfo(session, known(this.#info)) }
+    const value = { sealed: sealHostInfo(session, known(this.#setup).info) }
     const askingBytes = encodePairingMessage({ kind: "asking", value })
     const claim = claimDigest(encoded)
     this.#phase = { name: "asking", peer, session, claim, certificate, askingBytes }
@@ -247,7 +267,7 @@ export class PairingHost {
     if (this.#phase.name !== "asking") return []
     const { peer, session, claim, certificate } = this.#phase
     const to = certificate.wrap
-    const random = known(this.#random)
+    const random = known(this.#setup).random
     const sealed = sealPackage({ session, to, claim, pairingPackage, random })
     const message = encodePairingMessage({ kind: "package", value: { sealed } })
     const approved: Approved = {
@@ -359,6 +379,17 @@ function checkClaim(claim: Claim, phase: Extract<Phase, { name: "claimed" }>) {
   })
 }
 
+function plain(value: Reply): PairingMessage {
+  return { kind: "reply", value }
+}
+
+function identified({ code, writer }: ScannedHost, hello: Hello, reply: Reply): PairingMessage {
+  const { sessionId, commitment, share: guestShare } = hello
+  const said = { sessionId, commitment, guestShare, hostShare: reply.share }
+  const value = { ...reply, sealed: proveIdentity(code, writer, said) }
+  return { kind: "identified", value }
+}
+
 /** The guest saw other words, and says so: nobody in between could say less by cutting the line. */
 function isRefusal(message: PairingMessage | undefined): boolean {
   return message?.kind === "failed" && failureOf(message.value.code) === "PAIR_REFUSED"
@@ -370,7 +401,8 @@ function turnAway(
   message: PairingMessage | undefined,
   says: PairingFailure = "PAIR_CODE_USED",
 ): readonly HostAction[] {
-  const isAsking = message?.kind === "hello" || message?.kind === "claim"
+  const asking: readonly (string | undefined)[] = ["hello", "scanned", "claim"]
+  const isAsking = asking.includes(message?.kind)
   return isAsking ? [{ kind: "send", peer, bytes: failedMessage(says) }] : []
 }
 

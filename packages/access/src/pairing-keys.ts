@@ -20,7 +20,6 @@ import { hash, hkdf, hmac } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { unwrap, type WrapKey, type WrapPublicKey, wrap } from "@fulcrum/crypto/wrap"
 import { deviceNameSchema } from "./device.ts"
-import type { PairingCode } from "./pairing-code.ts"
 import {
   type Frame,
   type Hello,
@@ -34,6 +33,7 @@ import {
   type PairingPackage,
 } from "./pairing-package.ts"
 import { readAs } from "./read.ts"
+import { type GivenCode, isScanned } from "./scanned-code.ts"
 import { bytesToWords } from "./words.ts"
 
 /** Words that both screens show: 33 bits. */
@@ -61,13 +61,15 @@ const hostInfoSchema: Schema<HostInfo> = struct({
 
 export function startRun(started: {
   readonly role: CpaceRole
-  readonly code: PairingCode
+  readonly code: GivenCode
   readonly sessionId: Uint8Array
   readonly associatedData: Uint8Array
   readonly random: Random
 }): CpaceRun {
   const { role, code, sessionId, associatedData, random } = started
-  const channel = utf8ToBytes(`${contexts.pairChannel} ${code.nameplate}`)
+  // The way is part of the channel: a message of one way is worth nothing on the other.
+  const way = isScanned(code) ? "scanned" : code.nameplate
+  const channel = utf8ToBytes(`${contexts.pairChannel} ${way}`)
   return startCpace({ role, password: code.secret, channel, sessionId, associatedData, random })
 }
 

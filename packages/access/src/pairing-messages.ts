@@ -12,12 +12,18 @@
  * |    4 | package      | host  | `[sealed package]`                                           |
  * |    5 | acknowledged | guest | `[HMAC]`: the package is on the guest's disk                 |
  * |    6 | failed       | both  | `[code]`, a place in `FAILURES`                              |
+ * |    7 | scanned      | guest | as hello, of who has scanned the code                        |
+ * |    8 | identified   | host  | `[CPace share, CPace proof, sealed identity]`, to scanned    |
+ *
+ * A code that is typed and one that is scanned differ in the first two messages alone: which secret is
+ * the CPace password is the guest's to say, once, in its only guess.
  *
  * @module
  */
 import { bytes, bytesMax, encodeAs, type Schema, struct, uint } from "@fulcrum/codec/schema"
 import { CPACE_PROOF_BYTES, CPACE_SHARE_BYTES } from "@fulcrum/crypto/cpace"
 import type { PairingFailure } from "./access-error.ts"
+import { SEALED_IDENTITY_BYTES_MAX } from "./pairing-identity.ts"
 import { PACKAGE_BYTES_MAX } from "./pairing-package.ts"
 import { readAs } from "./read.ts"
 
@@ -39,10 +45,9 @@ export interface Frame {
 
 export type PairingMessage =
   | { readonly kind: "hello"; readonly value: Hello }
-  | {
-      readonly kind: "reply"
-      readonly value: { readonly share: Uint8Array; readonly proof: Uint8Array }
-    }
+  | { readonly kind: "scanned"; readonly value: Hello }
+  | { readonly kind: "reply"; readonly value: Reply }
+  | { readonly kind: "identified"; readonly value: Identified }
   | { readonly kind: "claim"; readonly value: Claim }
   | { readonly kind: "asking"; readonly value: { readonly sealed: Uint8Array } }
   | { readonly kind: "package"; readonly value: { readonly sealed: Uint8Array } }
@@ -53,6 +58,16 @@ export interface Hello {
   readonly sessionId: Uint8Array
   readonly commitment: Uint8Array
   readonly share: Uint8Array
+}
+
+export interface Reply {
+  readonly share: Uint8Array
+  readonly proof: Uint8Array
+}
+
+export interface Identified extends Reply {
+  /** `proveIdentity`. */
+  readonly sealed: Uint8Array
 }
 
 export interface Claim {
@@ -83,7 +98,12 @@ const hello: Schema<Hello> = struct({
   commitment: bytes(32),
   share: bytes(CPACE_SHARE_BYTES),
 })
-const reply = struct({ share: bytes(CPACE_SHARE_BYTES), proof: bytes(CPACE_PROOF_BYTES) })
+const replyFields = { share: bytes(CPACE_SHARE_BYTES), proof: bytes(CPACE_PROOF_BYTES) }
+const reply: Schema<Reply> = struct(replyFields)
+const identified: Schema<Identified> = struct({
+  ...replyFields,
+  sealed: bytesMax(SEALED_IDENTITY_BYTES_MAX),
+})
 const claim: Schema<Claim> = struct({
   sessionId: bytes(SESSION_ID_BYTES),
   nonce: bytes(PAIRING_NONCE_BYTES),
@@ -133,6 +153,10 @@ export function readPayload({ kind, payload }: Frame): PairingMessage | undefine
       return { kind: "acknowledged", value: readAs(acknowledged, payload, limits) }
     case 6:
       return { kind: "failed", value: readAs(failed, payload, limits) }
+    case 7:
+      return { kind: "scanned", value: readAs(hello, payload, limits) }
+    case 8:
+      return { kind: "identified", value: readAs(identified, payload, limits) }
     default:
       return undefined
   }
@@ -163,5 +187,9 @@ function encodePayload(message: PairingMessage): readonly [number, Uint8Array] {
       return [5, encodeAs(acknowledged, message.value)]
     case "failed":
       return [6, encodeAs(failed, message.value)]
+    case "scanned":
+      return [7, encodeAs(hello, message.value)]
+    case "identified":
+      return [8, encodeAs(identified, message.value)]
   }
 }

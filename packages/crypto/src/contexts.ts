@@ -95,6 +95,14 @@ export const contexts = {
   wrapTag: "fulcrum/v1/wrap-tag",
   /** The channel of a pairing, with its nameplate. */
   pairChannel: "fulcrum/v1/pair-channel",
+  /** The fingerprint of the existing device's key, in a scanned code. */
+  pairFingerprint: "fulcrum/v1/pair-fingerprint",
+  /** Names the meeting of a scanned code on a relay, and its announcement on a local network. */
+  pairMeeting: "fulcrum/v1/pair-meeting",
+  /** Seals the existing device's proof that it is the one whose code was scanned. */
+  pairIdentity: "fulcrum/v1/pair-identity",
+  /** That device's signature over both sides' first messages. */
+  pairIdentitySignature: "fulcrum/v1/pair-identity-signature",
   /** Commits a joining device to its part of the check words. */
   pairCommitment: "fulcrum/v1/pair-commitment",
   /** Seals what a joining device says of itself. */

@@ -18,7 +18,18 @@ import { parsePairingCode } from "@fulcrum/access/pairing-code"
 import { decodePairingPackage, encodePairingPackage } from "@fulcrum/access/pairing-package"
 import { entropyFromRecoveryWords, recoveryWordsFromEntropy } from "@fulcrum/access/recovery-words"
 import { auditWraps, makeKeySpanParts, openKeySpan } from "@fulcrum/access/rotation"
-import { bytesToUtf8, concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import {
+  formatScannedCode,
+  generateScannedCode,
+  parseScannedCode,
+} from "@fulcrum/access/scanned-code"
+import {
+  base64urlToBytes,
+  bytesToBase64url,
+  bytesToUtf8,
+  concatBytes,
+  utf8ToBytes,
+} from "@fulcrum/codec/bytes"
 import { decodeCbor, encodeCbor } from "@fulcrum/codec/cbor"
 import type { CborValue } from "@fulcrum/codec/cbor-form"
 import { CodecError } from "@fulcrum/codec/codec-error"
@@ -330,6 +341,43 @@ const beacons: FuzzTarget = {
   },
 }
 
+/** What a QR code says, or the CBOR in it. */
+const scanned: FuzzTarget = {
+  name: "scanned-code",
+  form: "cbor",
+  tokens: ["fulcrum-pair:1.", "fulcrum-pair:2.", "/p2p/", "/ip4/127.0.0.1/tcp/4002"],
+  bytesMax: 1100,
+  open: () => {
+    const SCHEME = "fulcrum-pair:1."
+    const { writer } = device("phone")
+    const written = [[], ["/ip4/10.0.0.7/tcp/1/p2p/a", "/ip4/10.0.0.8/tcp/1/p2p/a"]].map(
+      (addresses) =>
+        formatScannedCode(
+          generateScannedCode({
+            ...{ random: fixedRandom("scanned"), writer: writer.publicKey, expiresAtMs: 0 },
+            ...{ relays: ["/dns4/relay.example/tcp/4001/p2p/b"], addresses },
+          }),
+        ),
+    )
+    return {
+      seeds: [
+        ...written.map((uri) => base64urlToBytes(uri.slice(SCHEME.length))),
+        ...written.map(utf8ToBytes),
+      ],
+      errors: [AccessError, CodecError],
+      run(input) {
+        const isText = input[0] === SCHEME.charCodeAt(0)
+        const read = parseScannedCode(
+          isText ? bytesToUtf8(input) : `${SCHEME}${bytesToBase64url(input)}`,
+        )
+        const again = parseScannedCode(formatScannedCode(read))
+        holds(JSON.stringify(again) === JSON.stringify(read), "what was read can be written")
+        return `${read.relays.length} ${read.addresses.length}`
+      },
+    }
+  },
+}
+
 export const accessTargets: readonly FuzzTarget[] = [
   certificate,
   keyBody,
@@ -338,4 +386,5 @@ export const accessTargets: readonly FuzzTarget[] = [
   packages,
   typed,
   beacons,
+  scanned,
 ]

@@ -22,6 +22,7 @@ import {
   resumeHost,
 } from "@fulcrum/access/pairing-host"
 import type { PairingPackage } from "@fulcrum/access/pairing-package"
+import { type GivenCode, generateScannedCode } from "@fulcrum/access/scanned-code"
 import { chainKeySchema, spaceTagSchema } from "@fulcrum/log/ids"
 import {
   add,
@@ -56,13 +57,19 @@ export const pairingPackage: PairingPackage = {
   addresses: ["/ip4/127.0.0.1/tcp/4002"],
 }
 
+const scannedCode = generateScannedCode({
+  ...{ random: fixedRandom("scanned"), writer: device("phone").writer.publicKey, expiresAtMs: 0 },
+  ...{ relays: [], addresses: [] },
+})
+
 const hostOf = (): PairingHost =>
   createPairingHost({
+    scanned: { code: scannedCode, writer: device("phone").writer },
     ...{ code, random: fixedRandom("host"), nowMs: 0 },
     info: { name: "phone", addresses: ["/ip4/127.0.0.1/tcp/4002"] },
   })
-const guestOf = (): PairingGuest =>
-  createPairingGuest({ code, device: device("laptop"), random: fixedRandom("guest") })
+const guestOf = (given: GivenCode = code): PairingGuest =>
+  createPairingGuest({ code: given, device: device("laptop"), random: fixedRandom("guest") })
 
 interface Recorded {
   readonly toHost: readonly Uint8Array[]
@@ -72,8 +79,8 @@ interface Recorded {
 }
 
 /** A pairing of two honest devices; the person says yes when both have said what they can. */
-function honestPairing(): Recorded {
-  const [host, guest] = [hostOf(), guestOf()]
+function honestPairing(given?: GivenCode): Recorded {
+  const [host, guest] = [hostOf(), guestOf(given)]
   const recorded = {
     ...{ toHost: [] as Uint8Array[], toGuest: [] as Uint8Array[] },
     ...{ hostStates: [] as Uint8Array[], guestStates: [] as Uint8Array[] },
@@ -179,8 +186,10 @@ const pairingHost: FuzzTarget = {
   open: () => {
     const { toHost } = honestPairing()
     const [hello = APPROVE, claim = APPROVE, acknowledged = APPROVE] = toHost
+    const [scanned = APPROVE, ...others] = honestPairing(scannedCode).toHost
     return {
       seeds: [
+        [scanned, ...others.slice(0, 1), APPROVE, ...others.slice(1)],
         [hello, claim, APPROVE, acknowledged],
         [hello, claim, APPROVE, TIME, claim, acknowledged],
         [hello, Uint8Array.of(0xff, ...hello), claim, Uint8Array.of(2)],
@@ -191,22 +200,23 @@ const pairingHost: FuzzTarget = {
   },
 }
 
-const pairingGuest: FuzzTarget = {
-  name: "pairing-guest",
+/** By a code that was typed, or that was scanned. */
+const pairingGuest = (name: string, given: GivenCode): FuzzTarget => ({
+  name,
   form: "cbor",
   isSequence: true,
   batch: 64,
   open: () => {
-    const { toGuest } = honestPairing()
+    const { toGuest } = honestPairing(given)
     return {
       seeds: [toGuest, [...toGuest.slice(0, 2), TIME, Uint8Array.of(2), Uint8Array.of(0)]].map(
         joinMessages,
       ),
       errors: [],
-      run: (input) => driveGuest(guestOf(), splitMessages(input)),
+      run: (input) => driveGuest(guestOf(given), splitMessages(input)),
     }
   },
-}
+})
 
 /** State that was stored, then messages to who goes on from it. */
 const pairingResume: FuzzTarget = {
@@ -303,7 +313,8 @@ const meeting = (role: MeetingRole): FuzzTarget => ({
 
 export const pairingTargets: readonly FuzzTarget[] = [
   pairingHost,
-  pairingGuest,
+  pairingGuest("pairing-guest", code),
+  pairingGuest("pairing-guest-scanned", scannedCode),
   pairingResume,
   meeting("dialer"),
   meeting("listener"),
