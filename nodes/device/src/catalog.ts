@@ -195,7 +195,7 @@ export const CATALOG: readonly CatalogCommand[] = [
     name: "join",
     summary: "Join the record of the device that shows a code.",
     parameters: [
-      operand("text", "code", "<code>", "as `fulcrum pair` shows it"),
+      operand("text", "code", "<code>", "as `fulcrum pair` shows it, or all that its QR code says"),
       option("text", "relay", "--relay <addr>", "the relay that the code was made at"),
       option("text", "at", "--at <addr>", "the other device's own address"),
       NAME,
@@ -203,7 +203,10 @@ export const CATALOG: readonly CatalogCommand[] = [
       YES,
       WAIT,
     ],
-    examples: ["fulcrum join 4711-copper-lemon-orbit --relay /dns4/relay.example/tcp/4001/p2p/…"],
+    examples: [
+      "fulcrum join 4711-copper-lemon-orbit --relay /dns4/relay.example/tcp/4001/p2p/…",
+      "fulcrum join fulcrum-pair:1.hlggq…",
+    ],
     where: "folder",
   },
   record("devices", "List your devices.", {

@@ -1,9 +1,10 @@
 /**
- * `fulcrum join CODE`: makes this device one of those that hold the record.
+ * `fulcrum join CODE`: makes this device one of those that hold the record. CODE is typed, or what the
+ * QR code says.
  *
  * @module
  */
-import { parsePairingCode } from "@fulcrum/access/pairing-code"
+import { isScanned, parseGivenCode } from "@fulcrum/access/scanned-code"
 import { confirm, type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
@@ -20,7 +21,9 @@ const AWAITED =
 interface Search {
   readonly relay?: string
   readonly at?: string
-  /** On the local network, if neither is given. */
+  /** Where the code says, if neither is given; one that is typed says nothing. */
+  readonly isScan: boolean
+  /** On the local network, likewise. */
   readonly mdns: boolean
 }
 
@@ -36,10 +39,10 @@ export async function join(
   }
   const code = args.text("code")
   // Before a passphrase is chosen and anybody looked for: a mistyped word is told at once.
-  parsePairingCode(code)
+  const isScan = isScanned(parseGivenCode(code))
   let words: readonly string[] = []
   const where = { ...(relay !== undefined && { relay }), ...(at !== undefined && { at }) }
-  const search = { ...where, mdns }
+  const search = { ...where, isScan, mdns }
   io.progress(`Looking for the other device${whereOf(search)}`)
   const { person } = await joinDevice(
     parts,
@@ -78,16 +81,18 @@ export async function join(
   }
 }
 
-function whereOf({ relay, at, mdns }: Search): string {
+function whereOf({ relay, at, isScan, mdns }: Search): string {
   if (relay !== undefined) return " at the relay"
   if (at !== undefined) return " at its address"
+  if (isScan) return " where the code says"
   return mdns ? " on this network" : ""
 }
 
 /** Nobody shows this code where it was looked for: there are other ways. */
-function notFound(error: unknown, { relay, at, mdns }: Search): ProgramError {
+function notFound(error: unknown, { relay, at, isScan, mdns }: Search): ProgramError {
   const { code, message } = failureOf(error)
-  const check = "check that the other device shows just this code, its number too"
+  const shows = isScan ? "still shows this code" : "shows just this code, its number too"
+  const check = `check that the other device ${shows}`
   const todo =
     relay !== undefined
       ? `${check}, and has this relay, or add --at and its address instead, as it shows`

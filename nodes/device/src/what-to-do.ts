@@ -115,7 +115,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["PAIR_RELAY_FULL", "try again later, or give --at with the other device's address"],
   ["PAIR_REFUSED", "approve it on the other device, with a new code"],
   ["PAIR_CODE_WRONG", "start again with a new code, and compare the check words"],
-  ["PAIR_CODE_MALFORMED", "type the code as shown, like 4711-copper-lemon-orbit"],
+  [
+    "PAIR_CODE_MALFORMED",
+    "type the code as shown, like 4711-copper-lemon-orbit, or give all that the QR code says",
+  ],
   ["PAIR_WORD_UNKNOWN", "check that word against the other screen"],
   ["INVITATION_MALFORMED", "copy the whole invitation, from `fulcrum:` to its end"],
   ["INVITATION_VERSION", "update this program"],

@@ -204,6 +204,7 @@ describe("devices and relays", () => {
         ready: true,
         addresses: [],
         code: "4711-copper-lemon-orbit",
+        uri: "fulcrum-pair:1.AAAA",
         lanOnly: false,
         expiresAt: "1970-01-01T00:02:00.000Z",
       },

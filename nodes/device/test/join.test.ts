@@ -12,6 +12,9 @@ import { Terminal } from "../src/terminal.ts"
 import { memoryParts } from "./memory-parts.ts"
 import { CodedError } from "./memory-person.ts"
 
+const URI =
+  "fulcrum-pair:1.hlggAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQFQAgICAgICAgICAgICAgICAgGA9oA"
+
 let folder: string
 
 beforeEach(async () => {
@@ -22,16 +25,20 @@ afterEach(() => rm(folder, { recursive: true }))
 /** A join that fails. @returns What it said on the way, and how it failed. */
 async function fail(
   ask: DeviceParts["records"]["join"],
-  given: { readonly relay?: string; readonly at?: string; readonly mdns?: boolean } = {},
+  given: {
+    readonly code?: string
+    readonly relay?: string
+    readonly at?: string
+    readonly mdns?: boolean
+  } = {},
 ): Promise<{ said: string; message: string; todo: string }> {
-  const { mdns = true, ...where } = given
+  const { code = "4711-copper-lemon-orbit", mdns = true, ...where } = given
   let said = ""
   const sink = { isTTY: true, write: (text: string) => (said += text) }
   const input = Object.assign(new PassThrough(), { isTTY: true })
   const outputs = { output: sink, errors: sink }
   const io = new Terminal({ input, ...outputs, json: false, yes: true, watch: false, env: {} })
   const parameters = CATALOG.find(({ name }) => name === "join")?.parameters ?? []
-  const code = "4711-copper-lemon-orbit"
   const args = Args.read({ code, noPassphrase: true, ...where }, parameters)
   const parts = memoryParts(joinPath(folder, "home"), { join: ask })
   const { signal } = new AbortController()
@@ -59,6 +66,9 @@ test("join says where it looks for the other device, and what else to try", asyn
   const direct = await fail(absent, { at: "/ip4/192.0.2.1/tcp/1" })
   expect(direct.said).toContain("at its address…")
   expect(direct.todo).toContain("--relay")
+  const scanned = await fail(absent, { code: URI })
+  expect(scanned.said).toContain("where the code says…")
+  expect(scanned.todo).toMatch(/still shows this code.*--at/)
 })
 
 test("a device that was found and then went is not told as one that was not", async () => {

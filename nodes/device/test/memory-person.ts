@@ -221,8 +221,8 @@ export class MemoryPerson implements Person {
 
   async pair(prompts: PairPrompts, signal: AbortSignal): Promise<PairResult> {
     signal.throwIfAborted()
-    const code = "4711-copper-lemon-orbit"
-    prompts.code({ code, lanOnly: false, expiresAtMs: 120_000, addresses: this.addresses })
+    const [code, uri] = ["4711-copper-lemon-orbit", "fulcrum-pair:1.AAAA"]
+    prompts.code({ code, uri, lanOnly: false, expiresAtMs: 120_000, addresses: this.addresses })
     this.approved = await prompts.approve({ words: ["apple", "river"], name: "phone" })
     if (!this.approved) throw new CodedError("PAIR_REFUSED", "refused here")
     await prompts.added?.("phone").catch((error: unknown) => {

@@ -9,7 +9,7 @@
  */
 import { AccessError, type PairingFailure } from "@fulcrum/access/access-error"
 import { type DeviceSecrets, generateDevice } from "@fulcrum/access/device"
-import { formatPairingCode, type PairingCode, parsePairingCode } from "@fulcrum/access/pairing-code"
+import { formatPairingCode } from "@fulcrum/access/pairing-code"
 import {
   createPairingGuest,
   type GuestAction,
@@ -18,9 +18,11 @@ import {
   resumeGuest,
 } from "@fulcrum/access/pairing-guest"
 import type { PairingPackage } from "@fulcrum/access/pairing-package"
+import { type GivenCode, isScanned, parseGivenCode } from "@fulcrum/access/scanned-code"
 import { equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { sha256 } from "@fulcrum/crypto/hash"
 import { NetError } from "@fulcrum/net/contract"
+import { RelayError } from "@fulcrum/relay/relay-error"
 import { openVault, type Table, type Vault } from "@fulcrum/store/vault"
 import { putDeviceState, readDeviceState } from "./device-state.ts"
 import { dialAny } from "./dial-any.ts"
@@ -28,7 +30,7 @@ import { EngineError } from "./engine-error.ts"
 import { putHints } from "./hints.ts"
 import { Mutex } from "./mutex.ts"
 import type { PersonOptions } from "./open-person.ts"
-import { pairingTag, resumeName, WHAT_HAPPENED } from "./pair-host.ts"
+import { resumeName, WHAT_HAPPENED } from "./pair-host.ts"
 import {
   channelLine,
   meetingLine,
@@ -36,6 +38,7 @@ import {
   type PairingLine,
   pairingError,
 } from "./pairing-line.ts"
+import { type PairingWays, waysTo } from "./pairing-ways.ts"
 import type { Person } from "./person.ts"
 import { PersonEngine } from "./person-engine.ts"
 import { DIAL_MS_MAX, deadline, visitRelay } from "./relay-visit.ts"
@@ -50,9 +53,12 @@ const TICK_MS = 1000
 const CODE: Uint8Array = utf8ToBytes("guest code")
 /** How long the other device is looked for on the local network. */
 const FIND_MS = 15_000
+/** How long it is tried directly where a relay is known, too: on one network a dial takes a moment. */
+const DIRECT_MS = 3000
 
 export interface JoinOptions extends PersonOptions {
   readonly name: string
+  /** Typed, or scanned: that one says by itself where the other device is. */
   readonly code: string
   /** The relay that gave the nameplate. */
   readonly relay?: string | undefined
@@ -72,7 +78,7 @@ export async function joinPerson(options: JoinOptions): Promise<Person> {
   const { store, vaultKey, random } = options
   const vault = await openVault({ store, key: vaultKey, random })
   try {
-    const code = parsePairingCode(options.code)
+    const code = parseGivenCode(options.code)
     const there = await readDeviceState(vault)
     if (there !== undefined) {
       const by = await vault.table("engine.pairing").get(CODE)
@@ -126,7 +132,8 @@ interface Joined {
 class GuestRun {
   readonly #vault: Vault
   readonly #table: Table
-  readonly #code: PairingCode
+  readonly #code: GivenCode
+  readonly #ways: PairingWays
   readonly #options: JoinOptions
   readonly #mutex = new Mutex()
   readonly #result = Promise.withResolvers<Joined>()
@@ -141,10 +148,11 @@ class GuestRun {
   /** When there was a line last. */
   #aloneSinceMs = 0
 
-  constructor(vault: Vault, code: PairingCode, options: JoinOptions) {
+  constructor(vault: Vault, code: GivenCode, options: JoinOptions) {
     this.#vault = vault
     this.#table = vault.table("engine.pairing")
     this.#code = code
+    this.#ways = waysTo(code, options)
     this.#options = options
     this.#result.promise.catch(() => undefined)
   }
@@ -177,9 +185,12 @@ class GuestRun {
 
   async #begin(): Promise<void> {
     const stored = await this.#table.get(GROUP)
-    const { random, name } = this.#options
+    const { clock, random, name } = this.#options
     const before = await this.#table.get(CODE)
     if (stored === undefined || before === undefined || !equalBytes(before, codeHash(this.#code))) {
+      if (isScanned(this.#code) && clock.now() >= this.#code.expiresAtMs) {
+        throw new AccessError("PAIR_CODE_EXPIRED", WHAT_HAPPENED.PAIR_CODE_EXPIRED)
+      }
       const device = generateDevice({ name, random })
       this.#deviceId = device.id
       this.#guest = createPairingGuest({ code: this.#code, device, random })
@@ -213,31 +224,56 @@ class GuestRun {
     return this.#isResumed || this.#hasStored
   }
 
+  /** Directly, else at a relay; on one line alone, since a code has one guess. */
   async #connect(): Promise<void> {
-    const { relay, at, network, clock } = this.#options
+    const { relays, tag } = this.#ways
+    const host = this.#guest?.host
+    const isRelayGiven = relays.length > 0 && tag === undefined
+    const known = isRelayGiven ? [] : [...this.#ways.addresses, ...(host?.addresses ?? [])]
+    const discovery = host === undefined && tag !== undefined ? this.#options.discovery : undefined
+    const isDirect = known.length > 0 || discovery !== undefined
+    if (!isDirect && relays.length === 0) throw absent("nobody was looked for on this network")
+    if (isDirect) {
+      const found = async function* (signal: AbortSignal): AsyncGenerator<string> {
+        yield* new Set(known)
+        if (discovery !== undefined && tag !== undefined) yield* discovery.find(tag, { signal })
+      }
+      const alone = discovery === undefined ? DIAL_MS_MAX : FIND_MS
+      const ms = relays.length > 0 ? DIRECT_MS : alone
+      try {
+        return await this.#reach(found, { ms, absence: this.#absence(discovery !== undefined) })
+      } catch (error) {
+        if (!(error instanceof AccessError) || relays.length === 0) throw error
+      }
+    }
+    await this.#meetAt(relays)
+  }
+
+  #absence(isFound: boolean): string {
+    if (this.#options.at !== undefined) return "nobody answers there"
+    return isFound
+      ? "no device with this code was found on this network"
+      : "the other device does not answer"
+  }
+
+  async #meetAt(relays: readonly string[]): Promise<void> {
+    const { network, clock } = this.#options
     const { signal } = this.#stop
-    const addresses = [...(at === undefined ? [] : [at]), ...(this.#guest?.host?.addresses ?? [])]
-    if (relay !== undefined) {
-      await visitRelay({ network, clock, address: relay, signal }, async (client) => {
-        const meeting = await client.join(
-          this.#isClaimed()
-            ? { kind: "name", value: resumeName(this.#deviceId) }
-            : { kind: "nameplate", value: this.#code.nameplate },
-        )
-        await this.#speak(meetingLine(meeting))
-      })
-      return
+    const place = this.#isClaimed()
+      ? ({ kind: "name", value: resumeName(this.#deviceId) } as const)
+      : this.#ways.place
+    for (const [at, address] of relays.entries()) {
+      let isMet = false
+      try {
+        return await visitRelay({ network, clock, address, signal }, async (client) => {
+          const meeting = await client.join(place)
+          isMet = true
+          await this.#speak(meetingLine(meeting))
+        })
+      } catch (error) {
+        if (isMet || isOver(error) || at === relays.length - 1) throw error
+      }
     }
-    if (addresses.length > 0) {
-      const absence = at === undefined ? "the other device does not answer" : "nobody answers there"
-      await this.#reach(() => addresses, { ms: DIAL_MS_MAX, absence })
-      return
-    }
-    const { discovery } = this.#options
-    if (discovery === undefined) throw absent("nobody was looked for on this network")
-    const tag = pairingTag(this.#code.nameplate)
-    const absence = "no device with this code was found on this network"
-    await this.#reach((signal) => discovery.find(tag, { signal }), { ms: FIND_MS, absence })
   }
 
   /**
@@ -351,8 +387,14 @@ const ACKNOWLEDGE_MS = 5000
  */
 const ALONE_MS_MAX = 30_000
 
-function codeHash(code: PairingCode): Uint8Array {
-  return sha256(utf8ToBytes(formatPairingCode(code)))
+function codeHash(code: GivenCode): Uint8Array {
+  return sha256(isScanned(code) ? code.secret : utf8ToBytes(formatPairingCode(code)))
+}
+
+/** Somebody came there before, or nobody may come any more: so it is everywhere else. */
+function isOver(error: unknown): boolean {
+  const isRelay = error instanceof RelayError
+  return isRelay && (error.code === "RELAY_MEET_USED" || error.code === "RELAY_MEET_EXPIRED")
 }
 
 function absent(message: string, cause?: unknown): AccessError {

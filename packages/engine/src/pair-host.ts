@@ -15,13 +15,20 @@ import {
   createPairingHost,
   type HostAction,
   type HostEvent,
+  PAIRING_CODE_MS,
   type PairingHost,
   resumeHost,
 } from "@fulcrum/access/pairing-host"
 import type { PairingPackage } from "@fulcrum/access/pairing-package"
+import {
+  formatScannedCode,
+  generateScannedCode,
+  scannedMeetingName,
+} from "@fulcrum/access/scanned-code"
 import { bytesToUtf8, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { contexts } from "@fulcrum/crypto/contexts"
+import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import { hash } from "@fulcrum/crypto/hash"
 import { type Random, randomBelow } from "@fulcrum/crypto/random"
 import type { Channel, Network } from "@fulcrum/net/contract"
@@ -29,6 +36,7 @@ import type { Discovery } from "@fulcrum/net/discovery"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { Mutex } from "./mutex.ts"
 import { channelLine, meetingLine, type PairingLine, pairingError } from "./pairing-line.ts"
+import { pairingTag } from "./pairing-ways.ts"
 import type { PairPrompts, PairResult } from "./person.ts"
 import { visitRelay } from "./relay-visit.ts"
 
@@ -45,6 +53,8 @@ export interface PairHostOptions {
   readonly clock: Clock
   readonly random: Random
   readonly name: string
+  /** What this device signs its spans with: a code that is scanned has its fingerprint. */
+  readonly writer: SigningKey
   /** Relays of the record: the first that answers gives the nameplate. */
   readonly relays: readonly string[]
   /** Where guests on this network can come to. */
@@ -164,28 +174,43 @@ class HostRun implements AsyncDisposable {
 
   async #open(): Promise<void> {
     const { relays, random } = this.#options
-    for (const address of relays) {
+    for (const [at, address] of relays.entries()) {
       const nameplate = await this.#meetOn(address)
       if (nameplate === undefined) continue
-      this.#show(nameplate, false)
-      return
+      // Those before it do not answer.
+      return this.#show(nameplate, relays.slice(at))
     }
-    this.#show(randomBelow(random, NAMEPLATE_MAX + 1), true)
+    await this.#show(randomBelow(random, NAMEPLATE_MAX + 1), [])
   }
 
-  #show(nameplate: number, lanOnly: boolean): void {
-    const { random, clock, name, addresses, discovery } = this.#options
-    const code = generatePairingCode({ nameplate, random })
+  /** One pairing, by two codes: whoever comes first, by either, uses both up. */
+  async #show(nameplate: number, relays: readonly string[]): Promise<void> {
+    const { random, clock, name, addresses, writer } = this.#options
     const nowMs = clock.now()
-    this.#host = createPairingHost({ code, random, nowMs, info: { name, addresses } })
-    if (discovery !== undefined && addresses.length > 0) {
-      const announced = discovery.announce(pairingTag(nameplate), addresses)
-      this.#stop.signal.addEventListener("abort", () => {
-        announced[Symbol.asyncDispose]().then(undefined, () => undefined)
-      })
-    }
-    const expiresAtMs = nowMs + 120_000
-    this.#prompts.code({ code: formatPairingCode(code), lanOnly, expiresAtMs, addresses })
+    const expiresAtMs = nowMs + PAIRING_CODE_MS
+    const code = generatePairingCode({ nameplate, random })
+    const drawn = { random, writer: writer.publicKey, expiresAtMs, relays, addresses }
+    const scanned = generateScannedCode(drawn)
+    this.#host = createPairingHost({
+      ...{ code, random, nowMs, info: { name, addresses } },
+      scanned: { code: scanned, writer },
+    })
+    this.#announce(pairingTag(code))
+    this.#announce(pairingTag(scanned))
+    const [first] = scanned.relays.map((relay) => this.#meetOn(relay, scannedMeetingName(scanned)))
+    // The relay that gave the nameplate answers; another is not waited for.
+    await first
+    const shown = { code: formatPairingCode(code), uri: formatScannedCode(scanned) }
+    this.#prompts.code({ ...shown, lanOnly: relays.length === 0, expiresAtMs, addresses })
+  }
+
+  #announce(tag: string): void {
+    const { addresses, discovery } = this.#options
+    if (discovery === undefined || addresses.length === 0) return
+    const announced = discovery.announce(tag, addresses)
+    this.#stop.signal.addEventListener("abort", () => {
+      announced[Symbol.asyncDispose]().then(undefined, () => undefined)
+    })
   }
 
   /** @returns The nameplate, while the meeting goes on; `undefined`: this relay does not answer. */
@@ -321,18 +346,13 @@ class HostRun implements AsyncDisposable {
   }
 }
 
-/** What a code is announced by on the local network. */
-export function pairingTag(nameplate: number): string {
-  return `pair-${nameplate}`
-}
-
 /** What happened, for each way that a pairing fails. */
 export const WHAT_HAPPENED: Readonly<Record<PairingFailure, string>> = {
-  PAIR_CODE_MALFORMED: "a pairing code is a number and three words",
+  PAIR_CODE_MALFORMED: "a pairing code is a number and three words, or what a QR code says",
   PAIR_WORD_UNKNOWN: "a word of the code is on no list",
-  PAIR_CODE_WRONG: "the words do not match, or somebody is in between; the code is used up",
+  PAIR_CODE_WRONG: "the codes do not match, or somebody is in between; the code is used up",
   PAIR_CODE_USED: "this code was used, or its device was restarted before it was approved",
-  PAIR_CODE_EXPIRED: "nobody typed the code within two minutes",
+  PAIR_CODE_EXPIRED: "nobody used the code within two minutes",
   PAIR_PEER_ABSENT: "the other device does not answer",
   PAIR_VERSION: "the two programs do not fit",
   PAIR_RELAY_FULL: "the relay has no room for a meeting",

@@ -18,7 +18,7 @@ import type { Signal } from "./signal.ts"
 const FIRST_SYNC_MS = 10_000
 
 export interface PairingRun
-  extends Omit<PairHostOptions, "name" | "addDevice" | "isMember" | "untilMet"> {
+  extends Omit<PairHostOptions, "name" | "writer" | "addDevice" | "isMember" | "untilMet"> {
   readonly device: DeviceState
   readonly ledger: Ledger
   readonly prompts: PairPrompts
@@ -69,6 +69,7 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
   const paired = await pairAsHost(
     {
       ...run,
+      writer: signingKeyFromSeed(device.writerSeed),
       name: ledger.membership.nameOf(device.id) ?? device.name,
       isMember: (id) => ledger.membership.view.devices.some((one) => equalBytes(one.id, id)),
       untilMet: until,

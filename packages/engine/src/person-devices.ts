@@ -68,9 +68,12 @@ export interface DeviceRename {
 
 /** What pairing shows and asks on the device that has the record. */
 export interface PairPrompts {
-  /** The typed code, and whether it works on this network only. */
+  /** Two codes for one pairing, and whether they work on this network only. */
   code(shown: {
+    /** To be typed. */
     readonly code: string
+    /** What a QR code says. */
+    readonly uri: string
     readonly lanOnly: boolean
     readonly expiresAtMs: number
     /** Where `join --at` finds this device. */

@@ -1,7 +1,8 @@
 /**
- * `fulcrum pair`: shows a code, and adds whoever types it once you have compared the check words.
+ * `fulcrum pair`: shows a code to type and one to scan, and adds whoever uses either once you have
+ * compared the check words.
  *
- * With `--json`: `{"ready":true,"addresses":[…],"code","lanOnly","expiresAt"}`, then
+ * With `--json`: `{"ready":true,"addresses":[…],"code","uri","lanOnly","expiresAt"}`, then
  * `{"asking":{"words","name"}}`, then `{"device"}`, one a line.
  *
  * @module
@@ -16,13 +17,14 @@ export async function pair(context: CommandContext): Promise<undefined> {
   await goOnline({ listen: true, at: args.texts("listen") })
   const paired = person.pair(
     {
-      code({ code, lanOnly, expiresAtMs, addresses }) {
+      code({ code, uri, lanOnly, expiresAtMs, addresses }) {
         const seconds = Math.max(0, Math.round((expiresAtMs - clock.now()) / 1000))
         io.emit({
           document: {
             ready: true,
             addresses,
             code,
+            uri,
             lanOnly,
             expiresAt: new Date(expiresAtMs).toISOString(),
           },
