@@ -24,6 +24,17 @@ export interface Outcome {
   readonly exact?: boolean
   /** It was answered, and the answer is bad news: exit status 1. */
   readonly failed?: boolean
+  /** Above the text, on a screen that has room for both. */
+  readonly drawing?: Drawing
+}
+
+export interface Drawing {
+  /** What it shows, as `a QR code`. */
+  readonly of: string
+  /** Of one width; ink is dark, on a light ground. */
+  readonly lines: readonly string[]
+  /** What to do with it: below it, and nowhere if it is left out. */
+  readonly caption: string
 }
 
 export interface Question {

@@ -9,7 +9,7 @@ import { bytesToHex, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { type JsonValue, parseJson } from "@fulcrum/codec/json"
 import type { Random } from "@fulcrum/crypto/random"
 import { API_PATH, helloProof, memberOf, NONCE_BYTES, textOf } from "./api.ts"
-import type { Document, Io, Outcome } from "./command.ts"
+import type { Document, Drawing, Io, Outcome } from "./command.ts"
 import type { DaemonFile } from "./daemon-file.ts"
 import { PIECE_BYTES_MAX } from "./daemon-streams.ts"
 import { ProgramError } from "./program-error.ts"
@@ -274,12 +274,21 @@ function asked(prompt: JsonValue, io: Io): Promise<string> {
 
 function readOutcome(value: JsonValue): Outcome {
   const document: Document = memberOf(value, "document") ?? null
+  const drawing = readDrawing(memberOf(value, "drawing"))
   return {
     document,
     text: textOf(value, "text") ?? "",
     exact: memberOf(value, "exact") === true,
     failed: memberOf(value, "failed") === true,
+    ...(drawing && { drawing }),
   }
+}
+
+function readDrawing(value: JsonValue | undefined): Drawing | undefined {
+  if (value === undefined) return undefined
+  const given = memberOf(value, "lines")
+  const lines = Array.isArray(given) ? given.filter((line) => typeof line === "string") : []
+  return { of: textOf(value, "of") ?? "", lines, caption: textOf(value, "caption") ?? "" }
 }
 
 function readFailure(value: JsonValue): ProgramError {

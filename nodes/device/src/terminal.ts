@@ -11,7 +11,7 @@ import type { Readable } from "node:stream"
 import type { Io, Outcome, Question } from "./command.ts"
 import { contentOf, type FilePaths, saveFile } from "./local-files.ts"
 import { ProgramError } from "./program-error.ts"
-import { paint } from "./text.ts"
+import { lines, paint, tone } from "./text.ts"
 
 export interface TerminalOptions {
   readonly input: Readable & { readonly isTTY?: boolean }
@@ -32,8 +32,14 @@ export interface TerminalOptions {
 /** The little that is needed of a stream to write to. */
 export interface Sink {
   readonly isTTY?: boolean
+  /** Of a terminal. */
+  readonly columns?: number
+  readonly rows?: number
   write(text: string): unknown
 }
+
+/** Black on white, of the 256 colours that no theme changes; also where other colour is not wanted. */
+const [DARK_ON_LIGHT, AS_BEFORE] = ["\u001b[38;5;16;48;5;231m", "\u001b[0m"]
 
 const ANSWERS = new Map([
   ["y", "yes"],
@@ -86,8 +92,26 @@ export class Terminal implements Io {
     if (json) output.write(`${JSON.stringify(outcome.document)}\n`)
     else if (outcome.exact && !output.isTTY) output.write(outcome.text)
     else if (outcome.text !== "") {
-      output.write(`${paint(outcome.text, { color: this.#hasColor(output) }).trimEnd()}\n`)
+      const text = lines(this.#draw(outcome), outcome.text)
+      output.write(`${paint(text, { color: this.#hasColor(output) }).trimEnd()}\n`)
     }
+  }
+
+  /** @returns What is to be said of the drawing, once it is there or there is no room for it. */
+  #draw({ drawing, text }: Outcome): string {
+    const { output, env } = this.#options
+    if (drawing === undefined || !output.isTTY) return ""
+    const { of, caption } = drawing
+    const columns = Math.max(...drawing.lines.map((line) => line.length))
+    const width = Math.max(columns, output.columns ?? 0)
+    // All of it is seen at once, with the cursor's own line.
+    const rows = drawing.lines.length + rowsOf(lines(caption, text), width) + 1
+    const hasRoom = columns <= (output.columns ?? 0) && rows <= (output.rows ?? 0)
+    if (!hasRoom || env.TERM === "dumb") {
+      return tone("quiet", `(Left out: ${of}. It takes ${columns} columns and ${rows} rows.)`)
+    }
+    for (const line of drawing.lines) output.write(drawn(line))
+    return caption
   }
 
   async ask(question: Question): Promise<string> {
@@ -161,6 +185,17 @@ export class Terminal implements Io {
     })
     return reader
   }
+}
+
+/** Rows of the screen that a text takes: long lines go on in the next. */
+function rowsOf(text: string, columns: number): number {
+  return paint(text, { color: false })
+    .split("\n")
+    .reduce((rows, line) => rows + Math.max(1, Math.ceil([...line].length / columns)), 0)
+}
+
+function drawn(line: string): string {
+  return `${DARK_ON_LIGHT}${paint(line, { color: false })}${AS_BEFORE}\n`
 }
 
 function prompt({ text, kind, default: fallback }: Question): string {

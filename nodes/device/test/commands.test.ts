@@ -7,6 +7,7 @@ import { Args } from "../src/args.ts"
 import { CATALOG } from "../src/catalog.ts"
 import type { Outcome } from "../src/command.ts"
 import { orFailure } from "../src/commands/doctor.ts"
+import { qrLines } from "../src/qr-code.ts"
 import { paint } from "../src/text.ts"
 import { MemoryIo } from "./memory-io.ts"
 import { CodedError, MemoryPerson } from "./memory-person.ts"
@@ -210,6 +211,11 @@ describe("devices and relays", () => {
       },
       { asking: { words: ["apple", "river"], name: "phone" } },
       { device: "phone" },
+    ])
+    expect(io.emitted.map(({ drawing }) => drawing?.lines)).toEqual([
+      qrLines("fulcrum-pair:1.AAAA"),
+      undefined,
+      undefined,
     ])
     expect(outcome).toBeUndefined()
   })

@@ -11,6 +11,7 @@ import { type Daemon, startDaemon } from "../src/daemon.ts"
 import { DaemonClient } from "../src/daemon-client.ts"
 import { findDaemon, removeDaemonFile, writeDaemonFile } from "../src/daemon-file.ts"
 import { findHome } from "../src/home.ts"
+import { qrLines } from "../src/qr-code.ts"
 import { MemoryIo } from "./memory-io.ts"
 import { CodedError, MemoryPerson } from "./memory-person.ts"
 
@@ -32,6 +33,18 @@ afterEach(async () => {
 function clientOf({ port, token }: { readonly port: number; readonly token: string }) {
   return new DaemonClient({ pid: process.pid, port, token }, seededRandom("client"))
 }
+
+test("a drawing comes to whoever has the screen", async () => {
+  const { io, answered } = call("pair", {})
+  await answered
+  const [shown, asked] = io.emitted
+  expect(shown?.drawing?.lines).toEqual(qrLines("fulcrum-pair:1.AAAA"))
+  expect(shown?.drawing).toMatchObject({
+    of: "a QR code for the same",
+    caption: expect.any(String),
+  })
+  expect(asked).not.toHaveProperty("drawing")
+})
 
 test("pair cannot make the daemon listen elsewhere", async () => {
   const { answered } = call("pair", { listen: ["/ip4/127.0.0.1/tcp/0"] })

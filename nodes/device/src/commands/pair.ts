@@ -9,6 +9,7 @@
  */
 import { type CommandContext, confirm } from "../command.ts"
 import { ProgramError } from "../program-error.ts"
+import { qrLines } from "../qr-code.ts"
 import { lines, tone } from "../text.ts"
 
 export async function pair(context: CommandContext): Promise<undefined> {
@@ -40,6 +41,12 @@ export async function pair(context: CommandContext): Promise<undefined> {
               : "",
             ...addresses.map((address) => tone("quiet", `  --at ${address}`)),
           ),
+          drawing: {
+            of: "a QR code for the same",
+            lines: qrLines(uri),
+            caption:
+              "Scan it: all that it says, given to `fulcrum join`, is enough. Or type the code.\n",
+          },
         })
       },
       async approve({ words, name }) {
