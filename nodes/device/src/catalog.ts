@@ -195,7 +195,12 @@ export const CATALOG: readonly CatalogCommand[] = [
     name: "join",
     summary: "Join the record of the device that shows a code.",
     parameters: [
-      operand("text", "code", "<code>", "as `fulcrum pair` shows it, or all that its QR code says"),
+      operand(
+        "text",
+        "code",
+        "[code]",
+        "as `fulcrum pair` shows it, or all that its QR code says (default: you are asked, and Tab completes)",
+      ),
       option("text", "relay", "--relay <addr>", "the relay that the code was made at"),
       option("text", "at", "--at <addr>", "the other device's own address"),
       NAME,

@@ -44,6 +44,8 @@ export interface Question {
   readonly default: string
   /** The same question for programs. */
   readonly document?: Document
+  /** Told what was typed so far: what its end may go on as. Of a command that runs where it was asked. */
+  readonly complete?: (typed: string) => { readonly words: readonly string[]; readonly end: string }
 }
 
 /** Whoever asked, at a terminal or behind the daemon's API. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { completePairingCode, wordsTaken } from "@fulcrum/access/pairing-code"
 import { isScanned, parseGivenCode } from "@fulcrum/access/scanned-code"
 import { confirm, type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
@@ -12,7 +13,7 @@ import { deviceName } from "./init.ts"
 import { machineParts } from "./machine.ts"
 import { type DeviceParts, joinDevice } from "./open-device.ts"
 import { codeOf, failureOf, ProgramError } from "./program-error.ts"
-import { counted, lines, tone } from "./text.ts"
+import { counted, lines, listed, tone } from "./text.ts"
 
 const AWAITED =
   "The record has not come yet: it will once `fulcrum up` runs here and on the other device."
@@ -37,9 +38,11 @@ export async function join(
   if (relay !== undefined && at !== undefined) {
     throw new ProgramError("USAGE", "give --relay or --at, not both", "see `fulcrum join --help`")
   }
-  const code = args.text("code")
+  const code = await givenCode(context)
   // Before a passphrase is chosen and anybody looked for: a mistyped word is told at once.
   const isScan = isScanned(parseGivenCode(code))
+  const taken = isScan ? [] : wordsTaken(code)
+  if (taken.length > 0) io.note(`Taken for: ${listed(taken)}`)
   let words: readonly string[] = []
   const where = { ...(relay !== undefined && { relay }), ...(at !== undefined && { at }) }
   const search = { ...where, isScan, mdns }
@@ -79,6 +82,19 @@ export async function join(
   } finally {
     await person.close()
   }
+}
+
+/** Asked for where there is somebody to ask. */
+async function givenCode({ args, io }: FolderContext): Promise<string> {
+  const given = args.optionalText("code")
+  if (given !== undefined) return given
+  if (!io.interactive) {
+    throw new ProgramError("USAGE", "the code is missing", "see `fulcrum join --help`")
+  }
+  return await io.ask({
+    ...{ text: "The code that the other device shows:", kind: "text", default: "" },
+    complete: completePairingCode,
+  })
 }
 
 function whereOf({ relay, at, isScan, mdns }: Search): string {

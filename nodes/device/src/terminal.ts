@@ -7,7 +7,7 @@
  * @module
  */
 import { createInterface, type Interface } from "node:readline"
-import type { Readable } from "node:stream"
+import { type Readable, Writable } from "node:stream"
 import type { Io, Outcome, Question } from "./command.ts"
 import { contentOf, type FilePaths, saveFile } from "./local-files.ts"
 import { ProgramError } from "./program-error.ts"
@@ -121,8 +121,7 @@ export class Terminal implements Io {
       return question.default
     }
     for (let asked = 0; asked < ASK_TIMES; asked++) {
-      this.#options.errors.write(paint(prompt(question), { color: false }))
-      const typed = (await this.#line())?.trim()
+      const typed = (await this.#typed(question))?.trim()
       if (!this.#options.input.isTTY) this.#options.errors.write("\n")
       if (typed === undefined) break
       if (typed === "") return question.default
@@ -163,6 +162,53 @@ export class Terminal implements Io {
   #hasColor(sink: Sink): boolean {
     const { env } = this.#options
     return sink.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb"
+  }
+
+  #typed(question: Question): Promise<string | undefined> {
+    const { input, errors } = this.#options
+    const said = paint(prompt(question), { color: false })
+    const { complete } = question
+    // What was read ahead by lines is past completing.
+    if (complete !== undefined && input.isTTY && this.#reader === undefined) {
+      return this.#completed(said, complete)
+    }
+    errors.write(said)
+    return this.#line()
+  }
+
+  /** One line, with Tab for what its end may go on as. */
+  #completed(
+    said: string,
+    complete: NonNullable<Question["complete"]>,
+  ): Promise<string | undefined> {
+    const { input, errors } = this.#options
+    const output = new Writable({
+      write(chunk, _encoding, done) {
+        errors.write(String(chunk))
+        done()
+      },
+    })
+    const reader = createInterface({
+      ...{ input, output: Object.assign(output, { columns: errors.columns }), terminal: true },
+      completer(typed: string) {
+        const { words, end } = complete(typed)
+        return [[...words], end]
+      },
+    })
+    return new Promise((resolve) => {
+      reader.once("line", (line) => {
+        resolve(line)
+        reader.close()
+      })
+      reader.on("close", () => resolve(undefined))
+      // The keyboard is this reader's: the signal of Ctrl-C, too.
+      reader.on("SIGINT", () => {
+        reader.close()
+        process.kill(process.pid, "SIGINT")
+      })
+      reader.setPrompt(said)
+      reader.prompt()
+    })
   }
 
   #line(): Promise<string | undefined> {

@@ -78,3 +78,59 @@ test("a device that was found and then went is not told as one that was not", as
   })
   expect(went.todo).not.toContain("--relay")
 })
+
+/** What `join` makes of this as it looks for the other device, and what it says meanwhile. */
+async function given(
+  code: string | undefined,
+  typed: readonly string[],
+  options: { readonly yes?: boolean; readonly isTTY?: boolean } = {},
+): Promise<{ asked: string | undefined; said: string; code: string }> {
+  const { yes = false, isTTY = true } = options
+  let said = ""
+  const sink = { isTTY, write: (text: string) => (said += text) }
+  const input = Object.assign(new PassThrough(), { isTTY })
+  const outputs = { output: sink, errors: sink }
+  const io = new Terminal({ input, ...outputs, json: false, yes, watch: false, env: {} })
+  const parameters = CATALOG.find(({ name }) => name === "join")?.parameters ?? []
+  const args = Args.read({ noPassphrase: true, ...(code !== undefined && { code }) }, parameters)
+  let asked: string | undefined
+  const parts = memoryParts(joinPath(folder, "home"), {
+    join: async (_, request) => {
+      asked = request.code
+      return await absent()
+    },
+  })
+  const { signal } = new AbortController()
+  const context = { home: parts.home, args, io, json: false, mdns: true, signal }
+  const failing = join(context, parts).then(
+    () => Promise.reject(new TypeError("it joined")),
+    failureOf,
+  )
+  if (typed.length > 0) await expect.poll(() => said).toContain("shows:")
+  for (const piece of typed) input.write(piece)
+  const failure = await failing
+  return { asked, said, code: failure.code }
+}
+
+test("without a code it is asked for where somebody is there, and Tab completes it", async () => {
+  const typed = await given(undefined, ["4711-copp", "\t", "lemo", "\t", "orb", "\t", "\r"])
+  expect(typed.said).toContain("The code that the other device shows:")
+  expect(typed).toMatchObject({ asked: "4711-copper-lemon-orbit", code: "PAIR_PEER_ABSENT" })
+  expect(typed.said).not.toContain("Taken for")
+  for (const nobody of [{ yes: true }, { isTTY: false }]) {
+    const refused = await given(undefined, [], nobody)
+    expect(refused).toMatchObject({ asked: undefined, code: "USAGE" })
+  }
+})
+
+test("of a word four letters are enough, and it is told which word that is", async () => {
+  for (const [code, typed] of [
+    ["4711-copp-lemon-orbi", []],
+    [undefined, ["4711 copp lemon orbi\r"]],
+  ] as const) {
+    const { asked, said } = await given(code, typed)
+    expect(asked).toBeDefined()
+    expect(said).toContain("Taken for: copper and orbit\n")
+  }
+  expect(await given("4711-cop-lemon-orbit", [])).toMatchObject({ code: "PAIR_WORD_UNKNOWN" })
+})

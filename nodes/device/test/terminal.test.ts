@@ -98,3 +98,54 @@ test("a question that nobody answers is a failure, not a yes", async () => {
     code: "ANSWER_ABSENT",
   })
 })
+
+/** Somebody who types as a person does, a piece at a time. */
+async function typing(pieces: readonly string[], options: { readonly isTTY?: boolean } = {}) {
+  const { isTTY = true } = options
+  const input = Object.assign(new PassThrough(), { isTTY })
+  let said = ""
+  const sink = { isTTY, columns: 80, write: (text: string) => (said += text) }
+  const screen = { input, output: sink, errors: sink }
+  const io = new Terminal({ ...screen, json: false, yes: false, watch: false, env: {} })
+  const question = { text: "Which?", kind: "text", default: "none" } as const
+  const complete = (typed: string) => ({
+    words: ["copper", "copy"].filter((word) => word.startsWith(typed)),
+    end: typed,
+  })
+  const answered = io.ask({ ...question, complete })
+  for (const piece of pieces) input.write(piece)
+  const answer = await answered.catch((error: { readonly code?: string }) => error.code)
+  return { answer, io, input, said: () => said }
+}
+
+test("Tab completes what is typed where somebody types", async () => {
+  expect(await typing(["copp", "\t", "\r"])).toMatchObject({ answer: "copper" })
+  expect(await typing(["c", "\t", "per", "\r"])).toMatchObject({ answer: "copper" })
+  expect(await typing(["zzz", "\t", "\r"])).toMatchObject({ answer: "zzz" })
+  const several = await typing(["cop", "\t", "\t", "y", "\r"])
+  expect(several.answer).toBe("copy")
+  expect(several.said()).toMatch(/copper\s+copy/)
+  expect((await typing(["\r"])).answer).toBe("none")
+  expect((await typing(["cop\t\n"], { isTTY: false })).answer).toBe("cop")
+})
+
+test("what is asked after a completed answer is answered as always", async () => {
+  const { io, input } = await typing(["copp", "\t", "\r"])
+  const next = io.ask({ text: "Sure?", kind: "yes-no", default: "no" })
+  input.write("y\n")
+  expect(await next).toBe("yes")
+  const last = io.ask({ text: "And?", kind: "text", default: "" })
+  input.write("well\n")
+  expect(await last).toBe("well")
+})
+
+test("an end of the input, or Ctrl-C, is no answer", async () => {
+  expect((await typing(["cop", "\u0004", "\u007f\u007f\u007f", "\u0004"])).answer).toBe(
+    "ANSWER_ABSENT",
+  )
+  const interrupted = Promise.withResolvers<string>()
+  process.once("SIGINT", () => interrupted.resolve("interrupted"))
+  const { answer } = await typing(["cop", "\u0003"])
+  expect(answer).toBe("ANSWER_ABSENT")
+  expect(await interrupted.promise).toBe("interrupted")
+})

@@ -6,7 +6,8 @@
  * | nameplate |   16 | from the relay; routes, and is no secret  |
  * | words     |   33 | three of 2,048; the CPace password        |
  *
- * Written `4711-copper-lemon-orbit`; case and spaces do not matter.
+ * Written `4711-copper-lemon-orbit`; case and spaces do not matter, and of each word its first four
+ * letters are enough.
  * Source: DESIGN, "Meeting"; draft-irtf-cfrg-cpace.
  *
  * @module
@@ -14,7 +15,7 @@
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
 import { AccessError } from "./access-error.ts"
-import { bytesToWords, isWord, nearestWord } from "./words.ts"
+import { bytesToWords, nearestWord, wordMeant, wordsBeginning } from "./words.ts"
 
 export const NAMEPLATE_MAX = 65_535
 
@@ -23,6 +24,8 @@ export const PAIRING_WORDS = 3
 
 /** Characters of typed text that are looked at: a code has 36 at most, and people add spaces. */
 export const PAIRING_CODE_CHARS_MAX = 256
+
+const SEPARATOR = /[\s-]+/u
 
 export interface PairingCode {
   /** 0 to 65,535. */
@@ -56,20 +59,49 @@ export function formatPairingCode(code: PairingCode): string {
  */
 export function parsePairingCode(typed: string): PairingCode {
   if (typed.length > PAIRING_CODE_CHARS_MAX) throw malformed()
-  const [plate = "", ...words] = typed
-    .toLowerCase()
-    .split(/[\s-]+/u)
-    .filter((part) => part !== "")
+  const [plate = "", ...parts] = partsOf(typed)
   const nameplate = /^[0-9]{1,5}$/.test(plate) ? Number(plate) : Number.NaN
-  if (!(nameplate <= NAMEPLATE_MAX) || words.length !== PAIRING_WORDS) throw malformed()
-  for (const [i, word] of words.entries()) {
-    if (isWord(word)) continue
+  if (!(nameplate <= NAMEPLATE_MAX) || parts.length !== PAIRING_WORDS) throw malformed()
+  const words = parts.map((part, i) => {
+    const word = wordMeant(part)
+    if (word !== undefined) return word
     throw new AccessError("PAIR_WORD_UNKNOWN", `word ${i + 1} of the code is on no list`, {
       position: i + 1,
-      nearest: nearestWord(word),
+      nearest: nearestWord(part),
     })
-  }
+  })
   return codeOf(nameplate, words)
+}
+
+/** Which words a code was taken to have where it was typed with their beginnings alone. */
+export function wordsTaken(typed: string): readonly string[] {
+  const [, ...parts] = partsOf(typed)
+  return parsePairingCode(typed).words.filter((word, i) => word !== parts[i])
+}
+
+/** What the word that is being typed may be. */
+export interface CodeCompletion {
+  /** Each in place of `end`; the only one with the hyphen that comes next. */
+  readonly words: readonly string[]
+  /** The end of what was typed. */
+  readonly end: string
+}
+
+/** @param typed - A code's beginning. */
+export function completePairingCode(typed: string): CodeCompletion {
+  const parts = typed.trimStart().split(SEPARATOR)
+  const end = parts.at(-1) ?? ""
+  const isWordNow = parts.length > 1 && parts.length <= 1 + PAIRING_WORDS && end !== ""
+  const words = isWordNow ? wordsBeginning(end.toLowerCase()) : []
+  const isLast = parts.length === 1 + PAIRING_WORDS
+  return { end, words: words.length === 1 && !isLast ? words.map((word) => `${word}-`) : words }
+}
+
+function partsOf(typed: string): readonly string[] {
+  return typed
+    .toLowerCase()
+    .split(SEPARATOR)
+    .filter((part) => part !== "")
 }
 
 function codeOf(nameplate: number, words: readonly string[]): PairingCode {

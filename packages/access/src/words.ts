@@ -12,10 +12,24 @@ export const WORD_BITS = 11
 /** Letters of the longest word on the list. */
 export const WORD_LETTERS_MAX = 8
 
+/** Letters that tell a word of that length or more from all others. */
+export const WORD_LETTERS_TELLING = 4
+
 const indexByWord: ReadonlyMap<string, number> = new Map(wordlist.map((word, i) => [word, i]))
 
 export function isWord(word: string): boolean {
   return indexByWord.has(word)
+}
+
+/** Words on the list that begin so, in its order. */
+export function wordsBeginning(start: string): readonly string[] {
+  return wordlist.filter((word) => word.startsWith(start))
+}
+
+/** The word that was typed, whole or by as many of its letters as tell it from all others. */
+export function wordMeant(typed: string): string | undefined {
+  if (isWord(typed)) return typed
+  return typed.length >= WORD_LETTERS_TELLING ? wordsBeginning(typed)[0] : undefined
 }
 
 /** The first `count` times eleven bits, as words. @throws {RangeError} Too few bytes. */

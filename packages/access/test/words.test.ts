@@ -2,14 +2,20 @@ import { seededRandom } from "@fulcrum/crypto/random"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { AccessError } from "../src/access-error.ts"
-import { formatPairingCode, generatePairingCode, parsePairingCode } from "../src/pairing-code.ts"
+import {
+  completePairingCode,
+  formatPairingCode,
+  generatePairingCode,
+  parsePairingCode,
+  wordsTaken,
+} from "../src/pairing-code.ts"
 import {
   entropyFromRecoveryWords,
   generateRecoveryEntropy,
   recoveryKeysFromEntropy,
   recoveryWordsFromEntropy,
 } from "../src/recovery-words.ts"
-import { nearestWord } from "../src/words.ts"
+import { nearestWord, wordMeant, wordsBeginning } from "../src/words.ts"
 
 const random = seededRandom("words")
 
@@ -43,6 +49,44 @@ describe("pairing codes", () => {
     expect(() => parsePairingCode(typed)).toThrow(
       expect.objectContaining({ code: "PAIR_CODE_MALFORMED" }),
     )
+  })
+
+  test("[A14] four letters of a word, or more, are taken for it, and it is told which", () => {
+    const typed = "4711 COPP-lemo  orbi"
+    expect(parsePairingCode(typed)).toEqual(parsePairingCode("4711-copper-lemon-orbit"))
+    expect(wordsTaken(typed)).toEqual(["copper", "lemon", "orbit"])
+    expect(wordsTaken("4711-Copper-lemon-orbi")).toEqual(["orbit"])
+    expect(wordsTaken("4711-copper-lemon-orbit")).toEqual([])
+    // Three letters may be several words; more than there are may be none.
+    for (const wrong of [
+      "4711-cop-lemon-orbit",
+      "4711-copperr-lemon-orbit",
+      "4711-copx-lemon-orbit",
+    ]) {
+      expect(() => parsePairingCode(wrong), wrong).toThrow(
+        expect.objectContaining({ code: "PAIR_WORD_UNKNOWN", position: 1 }),
+      )
+    }
+    // A word that others begin with is itself.
+    expect(parsePairingCode("1-act-car-add").words).toEqual(["act", "car", "add"])
+  })
+
+  test("[A14] no four letters begin two words", () => {
+    for (const word of wordsBeginning("")) {
+      expect(wordMeant(word)).toBe(word)
+      if (word.length >= 4) expect(wordsBeginning(word.slice(0, 4))).toEqual([word])
+    }
+    expect(wordsBeginning("")).toHaveLength(2048)
+  })
+
+  test("[A33] the word that is being typed is completed, and its hyphen where one must follow", () => {
+    expect(completePairingCode("4711-cop")).toEqual({ words: ["copper", "copy"], end: "cop" })
+    expect(completePairingCode("4711-copp")).toEqual({ words: ["copper-"], end: "copp" })
+    expect(completePairingCode(" 4711 Copper LEMO")).toEqual({ words: ["lemon-"], end: "LEMO" })
+    expect(completePairingCode("4711-copper-lemon-orb")).toEqual({ words: ["orbit"], end: "orb" })
+    for (const none of ["", "4", "4711", "4711-", "4711-copper-", "4711-zzz", "1-a-b-c-d"]) {
+      expect(completePairingCode(none).words, none).toEqual([])
+    }
   })
 
   test("[A14] a word that is not on the list is named by its place, with the nearest", () => {
