@@ -106,7 +106,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["NET_UNREACHABLE", "check the network and try again"],
   ["NET_TIMEOUT", "check the network and try again"],
   ["PAIR_CODE_USED", "run `fulcrum pair` on the other device again, for a new code"],
-  ["PAIR_CODE_EXPIRED", "run `fulcrum pair` again, for a new code"],
+  [
+    "PAIR_CODE_EXPIRED",
+    "run `fulcrum pair` again, for a new code; if this one was new, set the clocks right",
+  ],
   [
     "PAIR_PEER_ABSENT",
     "check that the other device shows just this code, its number too, and can be reached",
