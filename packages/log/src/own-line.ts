@@ -92,7 +92,10 @@ export class OwnLine {
     this.incarnation = incarnationIdSchema.decode(random.bytes(16))
     this.key = idKey(this.incarnation)
     this.actor = actorIdSchema.decode(random.bytes(16))
-    this.parent = parent
+    if (parent) {
+      const { incarnation, sequence, chain } = parent
+      this.parent = { incarnation, sequence, chain }
+    }
     const { key, certificate } = writer.begin(this.incarnation)
     this.signer = key
     this.#certificate = certificate
@@ -184,6 +187,7 @@ export class OwnLine {
 
   /** All rows at the beginning, then those that changed; never those of this line itself. */
   #on(vector: VersionVector): readonly VectorRow[] {
+    if (this.#options.writer.namesNothing === true) return []
     const rows = this.#hasBegun ? vectorDifference(vector, this.#seen) : vector
     const parentKey = this.parent && idKey(this.parent.incarnation)
     return rows.filter(({ incarnation }) => {

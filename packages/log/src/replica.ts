@@ -16,7 +16,7 @@ import { AdmissionBatch, type AdmitOptions, type Beside, type Told } from "./adm
 import type { AdmittedEntry } from "./admitted-entry.ts"
 import { FreshSpans } from "./fresh-spans.ts"
 import type { EpochId, EpochKey } from "./ids.ts"
-import type { IncarnationTree } from "./incarnation-tree.ts"
+import type { IncarnationTree, TreeNode } from "./incarnation-tree.ts"
 import { LogError } from "./log-error.ts"
 import { LogMerging } from "./log-merging.ts"
 import { LogSnapshots } from "./log-snapshots.ts"
@@ -91,7 +91,7 @@ export class Replica {
     this.#tables = tables
     this.#stored = new StoredEntries(tables, options)
     this.snapshots = new LogSnapshots(options, () => {
-      const node = this.#ownKey === undefined ? undefined : this.#tree.byKey(this.#ownKey)
+      const node = this.ownNode
       return node && { node, signer: (this.#own ?? this.#drawLine()).signer }
     })
     const isMerged = options.bodies !== undefined
@@ -129,6 +129,11 @@ export class Replica {
 
   get tree(): IncarnationTree {
     return this.#tree
+  }
+
+  /** The newest incarnation of this device's own. */
+  get ownNode(): TreeNode | undefined {
+    return this.#ownKey === undefined ? undefined : this.#tree.byKey(this.#ownKey)
   }
 
   get waitingCount(): number {
@@ -247,20 +252,18 @@ export class Replica {
 
   #ownLine(): OwnLine {
     // A span being admitted goes on with our incarnation: a copy of this machine wrote it.
-    if (this.#own && !this.#batch?.admitted.has(this.#own.key)) return this.#own
+    const isLeft = this.#own && this.#batch?.admitted.has(this.#own.key)
+    const standing = this.#own && this.#options.writer.standing?.(this.#own.incarnation)
+    if (this.#own && !isLeft && (standing ?? "goes on") === "goes on") return this.#own
     this.#own = this.#drawLine()
     return this.#own
   }
 
   #drawLine(): OwnLine {
     const { keyring, writer, random, deflate } = this.#options
-    const node = this.#ownKey === undefined ? undefined : this.#tree.byKey(this.#ownKey)
-    const parent = node && {
-      incarnation: node.incarnation,
-      sequence: node.sequence,
-      chain: node.chain,
-    }
-    return new OwnLine({ keyring, writer, random, deflate, parent })
+    const last = this.ownNode
+    const node = last && writer.standing?.(last.incarnation) === "ended" ? undefined : last
+    return new OwnLine({ keyring, writer, random, deflate, parent: node })
   }
 
   #stage(own: OwnLine, made: readonly MadeSpan[]): StagedAppend {

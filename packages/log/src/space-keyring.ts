@@ -29,9 +29,24 @@ export interface KeySpan {
   readonly clear: Uint8Array
 }
 
+/**
+ * - `goes on`: the next append may belong to it.
+ * - `continued`: the next append begins another incarnation, which continues it.
+ * - `ended`: the next append begins a line that continues nothing, so that whoever reads it needs
+ *   nothing of what came before.
+ */
+export type LineStanding = "goes on" | "continued" | "ended"
+
 /** Where a replica's own incarnations get their keys from. */
 export interface WriterSource {
   begin(incarnation: IncarnationId): { readonly key: SigningKey; readonly certificate: Uint8Array }
+  /** What the next append may do with one of this device's own; absent: it goes on. */
+  standing?(incarnation: IncarnationId): LineStanding
+  /**
+   * Entries name nothing that they were written on: whoever reads them may lack the keys of some of
+   * it. Only where nothing of what they say depends on it.
+   */
+  readonly namesNothing?: boolean
 }
 
 /** Asked for each incarnation of a span; `begin` is there if the span begins it. */

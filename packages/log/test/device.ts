@@ -13,7 +13,7 @@ import type { Deflate } from "../src/deflate.ts"
 import type { EpochId, EpochKey } from "../src/ids.ts"
 import { idKey } from "../src/ids.ts"
 import { type AdmittedEntry, type MergedSpan, openReplica, type Replica } from "../src/replica.ts"
-import type { CheckWriter, SpaceKeyring } from "../src/space-keyring.ts"
+import type { CheckWriter, SpaceKeyring, WriterSource } from "../src/space-keyring.ts"
 import type { VersionVector } from "../src/vector.ts"
 import { deflate, type SpaceSecrets } from "./fixture.ts"
 
@@ -39,6 +39,8 @@ export interface DeviceOptions {
   readonly store?: Store
   /** Signs each of its starts; absent: each has a key of its own. */
   readonly signer?: SigningKey
+  /** What may be done with each of its incarnations, and what its entries name. */
+  readonly lines?: Pick<WriterSource, "standing" | "namesNothing">
   /** Absent: the system's. */
   readonly deflate?: Deflate
   /** Absent: nothing goes in slices. */
@@ -71,6 +73,7 @@ export async function openDevice(
     vault,
     keyring,
     writer: {
+      ...options.lines,
       begin: () => ({
         key: options.signer ?? generateSigningKey(random),
         certificate: new Uint8Array(),

@@ -11,6 +11,7 @@ import {
   incarnationIdSchema,
 } from "../src/ids.ts"
 import { LogTables } from "../src/log-tables.ts"
+import type { LineStanding } from "../src/space-keyring.ts"
 import { readSpanHeader, SPAN_ENTRIES, sealSpan } from "../src/span.ts"
 import { encodeSpanEntries } from "../src/span-entries.ts"
 import type { VectorRow } from "../src/vector.ts"
@@ -636,4 +637,35 @@ describe("[L23] a span of several starts that costs more than it may", () => {
     expect(await textsOf(reader.replica)).toEqual(texts(40))
     expect(asked).toBe(40)
   })
+})
+
+test("[L25] whoever appends may be made to begin another incarnation, or a line that needs nothing of before", async () => {
+  let standing: LineStanding = "goes on"
+  const lines = { standing: () => standing, namesNothing: true }
+  const device = await openDevice(space, "lines", { lines })
+  const other = await openDevice(space, "lines beside")
+  await append(other, "beside")
+  await carry(other.replica, device.replica)
+  await append(device, "one")
+  await append(device, "two")
+  standing = "continued"
+  await append(device, "three")
+  standing = "ended"
+  const alone = await append(device, "four")
+  standing = "goes on"
+  const then = await append(device, "five")
+  const { tree } = device.replica
+  const own = [...tree.nodes()].filter(
+    ({ incarnation }) => other.replica.tree.get(incarnation) === undefined,
+  )
+  expect(own.map(({ first, sequence }) => [first, sequence])).toEqual([
+    [1, 3],
+    [4, 5],
+    [1, 3],
+  ])
+  expect(tree.branchings()).toEqual([])
+  const late = await openDevice(space, "lines late")
+  const results = await late.replica.admit([...alone, ...then])
+  expect(results.map(({ outcome }) => outcome)).toEqual(["admitted", "admitted"])
+  expect(await textsOf(late.replica)).toEqual(["four", "five"])
 })
