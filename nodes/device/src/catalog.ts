@@ -251,6 +251,11 @@ export const CATALOG: readonly CatalogCommand[] = [
     examples: ["fulcrum relationships"],
     load: async () => (await import("./commands/relationships.ts")).relationships,
   }),
+  record("relationships unfreeze", "Let the recovery words decide which key of two is yours.", {
+    parameters: [VENDOR, WORDS, WAIT],
+    examples: ["fulcrum relationships unfreeze acme"],
+    load: async () => (await import("./commands/relationships.ts")).unfreeze,
+  }),
   record("show", "Show a relationship: what it holds, under which terms.", {
     parameters: [VENDOR],
     examples: ["fulcrum show acme"],

@@ -41,6 +41,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["UNDO_CHANGED", "set the value that you want; see `fulcrum history PATH`"],
   ["VENDOR_UNKNOWN", "see `fulcrum relationships` for the names"],
   ["VENDOR_AMBIGUOUS", "give the relationship's id from `fulcrum relationships`"],
+  ["RELATIONSHIP_NOT_FROZEN", "see `fulcrum show VENDOR`: there is nothing to decide"],
   ["DEVICE_UNKNOWN", "see `fulcrum devices` for the names"],
   ["DEVICE_AMBIGUOUS", "give the id that `fulcrum devices` shows beside the name"],
   ["DEVICE_NAME_TAKEN", "choose another; see `fulcrum devices` for the names"],
@@ -88,7 +89,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["RECOVERY_NOT_STORED", "try again once a relay of the record can be reached and has room"],
   [
     "RECOVERY_WORDS_OTHER",
-    "take the newest ones; `fulcrum recovery-words` makes new ones, which you can write down",
+    "take the newest ones, or for a company those of when you connected to it; `fulcrum recovery-words` makes new ones",
   ],
   ["BACKUP_WORDS_OTHER", "take the words that the record had when it was written"],
   ["BACKUP_DAMAGED", "take another copy of it, or `fulcrum recover` from a relay"],

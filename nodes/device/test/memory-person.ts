@@ -47,6 +47,7 @@ const RELATIONSHIP: RelationshipRow = {
   domain: "acme.example",
   state: "agreed",
   refusedBy: undefined,
+  frozen: undefined,
   level: 3,
   terms: "SD-BASE",
   fields: ["card/phones/home"],
@@ -292,6 +293,7 @@ export class MemoryPerson implements Person {
           state: "applied",
         },
       ],
+      unclaimed: [],
       refusal: undefined,
       held: this.held,
     }
@@ -362,6 +364,10 @@ export class MemoryPerson implements Person {
     return this.moves.at(-1)
   }
 
+  async unfreeze(): Promise<RelationshipRow> {
+    throw new CodedError("RELATIONSHIP_NOT_FROZEN", "this company knows of one key of hers")
+  }
+
   async status(): Promise<StatusView> {
     return {
       device: this.device.name,
@@ -373,6 +379,7 @@ export class MemoryPerson implements Person {
       devices: await this.devices(),
       relationships: 1,
       singleCopies: this.singleCopies,
+      frozen: [],
       held: this.held,
       quarantined: 0,
       forks: 0,

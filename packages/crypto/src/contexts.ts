@@ -173,6 +173,14 @@ export const contexts = {
   relationshipRecovery: "fulcrum/v1/relationship-recovery",
   /** Names a relationship's recovery key to the vendor. */
   relationshipRecoveryHash: "fulcrum/v1/relationship-recovery-hash",
+  /** A relationship's key names the one that succeeds it. */
+  relationshipSuccessor: "fulcrum/v1/relationship-successor",
+  /** The succeeding key's own signature under the same statement. */
+  relationshipSuccessorNew: "fulcrum/v1/relationship-successor-new",
+  /** The recovery key's word on which successor counts. */
+  relationshipDecision: "fulcrum/v1/relationship-decision",
+  /** Names, in such a statement, the wrap of the share's key that it comes with. */
+  relationshipRotation: "fulcrum/v1/relationship-rotation",
   /** Names an event that a webhook tells of. */
   webhookEvent: "fulcrum/v1/webhook-event",
 
@@ -187,6 +195,8 @@ export const contexts = {
   // engine
   /** Draws the record's mailbox on a relay from keys that its devices have. */
   recordMailbox: "fulcrum/v1/record-mailbox",
+  /** Draws a relationship's next key from keys that a removed device lacks. */
+  successorSeed: "fulcrum/v1/successor-seed",
   /** Seals what a removed device is told. */
   removalNotice: "fulcrum/v1/removal-notice",
   /** Names the meeting at which a pairing that was cut off goes on. */

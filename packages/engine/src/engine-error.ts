@@ -70,6 +70,8 @@ export type EngineErrorCode =
   /** A backup was made for other recovery words; it is none, or not as it was written. */
   | "BACKUP_WORDS_OTHER"
   | "BACKUP_DAMAGED"
+  /** The company knows of one key of hers: there is nothing to decide. */
+  | "RELATIONSHIP_NOT_FROZEN"
   /** Built later; listed in the README. */
   | "NOT_YET"
 

@@ -10,14 +10,13 @@ import type { MembershipChange } from "@fulcrum/access/key-body"
 import { makeKeySpanParts } from "@fulcrum/access/rotation"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
-import { epochIdSchema, epochKeySchema } from "@fulcrum/log/ids"
-import { readRequest, requestHash } from "@fulcrum/relations/request"
-import { shareKeyBody, wrapShareKey } from "@fulcrum/relations/share-key"
+import { epochKeySchema } from "@fulcrum/log/ids"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EpochSecret } from "./membership.ts"
 import { joinMailboxes, moveRecord } from "./record-mailboxes.ts"
-import type { OpenRelationship, Relationships } from "./relationships.ts"
+import type { Relationships } from "./relationships.ts"
+import { standBy, succeed } from "./share-rotation.ts"
 
 export interface MembershipWriter {
   readonly ledger: Ledger
@@ -56,8 +55,8 @@ export function changeMembership(
 
 /**
  * Rotates where membership says so, and follows up on removals: the record moves to mailboxes that
- * the removed device does not know, and every share gets a key that it does not have. Any device
- * does what is not done; two that do so at once do no harm.
+ * the removed device does not know, and every relationship gets a key of its own and of its share
+ * that it does not have. Any device does what is not done; two that do so at once do no harm.
  */
 export async function followRemovals(parts: {
   readonly ledger: Ledger
@@ -73,31 +72,20 @@ export async function followRemovals(parts: {
     const removals = ledger.membership.view.removed.flatMap((device) => device.removals)
     const due = new Set(removals.map(({ epoch }) => bytesToHex(epoch)))
     for (const done of ledger.state.removalsDone) due.delete(done)
-    if (due.size === 0) return joinMailboxes(step, ledger)
-    moveRecord(step, ledger, random)
-    for (const relationship of relationships.all) rotateShare(step, relationship, random)
+    const isDue = due.size > 0
+    if (isDue) moveRecord(step, ledger, random)
+    else joinMailboxes(step, ledger)
+    for (const relationship of relationships.all) {
+      // Devices that removed another at once made several successors.
+      const isParted = relationship.space.ownKeys.length > 1
+      if (isDue || isParted) succeed(step, { ledger, relationship, random })
+    }
     for (const { epoch } of removals) {
       if (due.has(bytesToHex(epoch))) step.add({ kind: "removalDone", value: { epoch } })
     }
   })
-}
-
-function rotateShare(step: Step, relationship: OpenRelationship, random: Random): void {
-  const { item, epochKeys } = relationship.secrets
-  const { request: bytes, vendor, spaceTag, id } = item
-  const request = readRequest(bytes, { vendor, requestHash: requestHash(bytes) })
-  const epochKey = epochKeySchema.decode(random.bytes(32))
-  const previous = relationship.space.currentEpoch ?? epochIdSchema.decode(item.epoch)
-  const staged = relationship.space.replica.stageKey({
-    epoch: { key: epochKey },
-    clear: wrapShareKey({ epochKey, spaceTag, to: request.wrap, random }),
-    body: shareKeyBody(),
-    follows: epochKeys.size === 0 ? [] : [previous],
+  if (!relationships.all.some(({ space }) => space.isOrphaned)) return
+  await ledger.transact(async (step) => {
+    for (const relationship of relationships.all) standBy(step, relationship)
   })
-  step.join(relationship.space.replica, staged)
-  step.add({
-    kind: "shareEpoch",
-    value: { relationship: id, epoch: staged.epochId, epochKey },
-  })
-  step.after(() => relationship.space.absorb(staged.entries))
 }

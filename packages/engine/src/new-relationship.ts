@@ -9,7 +9,6 @@
  */
 import { contexts } from "@fulcrum/crypto/contexts"
 import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
-import { hash } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { wrap } from "@fulcrum/crypto/wrap"
 import type { Deflate } from "@fulcrum/log/deflate"
@@ -20,6 +19,7 @@ import { sealConnect } from "@fulcrum/relations/connect"
 import { encodeInvitation, type Invitation } from "@fulcrum/relations/invitation"
 import type { SignedRequest } from "@fulcrum/relations/request"
 import { shareKeyBody, wrapShareKey } from "@fulcrum/relations/share-key"
+import { recoveryKeyHash } from "@fulcrum/relations/successor"
 import type { Vault } from "@fulcrum/store/vault"
 import type { RelationshipItem } from "./record-items.ts"
 import { ShareSpace } from "./share-space.ts"
@@ -99,7 +99,7 @@ export async function newRelationship(input: {
       appendCapability: capability("append"),
       readCapability: capability("read"),
       keySpan: keySpanBytes,
-      recoveryHash: hash(contexts.relationshipRecoveryHash, recovery.publicKey),
+      recoveryHash: recoveryKeyHash(recovery.publicKey),
       token: invitation.token,
       agreement,
       signature,

@@ -28,6 +28,8 @@ export interface PersonParts {
   readonly beacons: readonly BeaconRow[]
   /** Of those that are here: how many are whole, and the names of the others. */
   readonly attachments: { readonly whole: number; readonly damaged: readonly string[] }
+  /** Companies that take no change, by name. */
+  readonly frozen: readonly string[]
 }
 
 export async function checkPerson(parts: PersonParts): Promise<readonly Check[]> {
@@ -52,6 +54,11 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     none("snapshots", shown.wrong, "documents were shown otherwise than their history gave"),
     none("quarantine", quarantined, "entries not applied"),
     none("waiting", record.waitingCount, "spans wait"),
+    ...eachOrNone(
+      "relationships",
+      "no company knows of two keys that claim to be hers",
+      parts.frozen.map((name) => `${name} takes no change: two keys claim to be hers`),
+    ),
     ...eachOrNone(
       "attachments",
       `files here, each as it was attached: ${parts.attachments.whole}`,

@@ -1,3 +1,4 @@
+import { entropyFromRecoveryWords, recoveryKeysFromEntropy } from "@fulcrum/access/recovery-words"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import { documentId } from "@fulcrum/record/documents"
@@ -45,6 +46,7 @@ import { RelationshipViews } from "./relationship-views.ts"
 import type { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
 import { fetchPinned } from "./relay-visit.ts"
+import { decide } from "./share-rotation.ts"
 import { Signal } from "./signal.ts"
 import { keepSpare, type SpareKeeper } from "./spare.ts"
 import { Underway } from "./underway.ts"
@@ -300,6 +302,20 @@ export class PersonEngine implements Person {
     return { ...view, held: await this.#network.heldOf(relationship, view.vendor) }
   }
 
+  unfreeze(vendor: string, words: string): Promise<RelationshipRow> {
+    return this.#asMember(async () => {
+      const { wrap: wrapKey } = recoveryKeysFromEntropy(entropyFromRecoveryWords(words))
+      // Devices that removed another at once make one key of theirs first.
+      await this.#network.followUp()
+      const relationship = await this.#relationships.find(vendor)
+      const { random } = this.#options
+      const rotated = { ledger: this.#ledger, random, relationship, wrapKey }
+      await this.#ledger.transact(async (step) => decide(step, rotated))
+      this.#network.refresh()
+      return this.#views.row(relationship)
+    })
+  }
+
   async disclose(vendor: string, _paths: readonly string[]): Promise<RelationshipView> {
     await this.#relationships.find(vendor)
     throw notYet("disclosing more to a company that has agreed")
@@ -344,6 +360,7 @@ export class PersonEngine implements Person {
       devices: await this.devices(),
       relationships: this.#relationships.all.length,
       singleCopies: await this.attachments.single(),
+      frozen: await this.#views.frozen(),
       held: await this.#network.held(),
       quarantined,
       forks: record.forkCount,
@@ -368,6 +385,7 @@ export class PersonEngine implements Person {
       contradicted: await this.#network.contradicted(),
       beacons: await this.recovery.beacons(),
       attachments: await this.attachments.damaged(),
+      frozen: await this.#views.frozen(),
     })
   }
 

@@ -126,7 +126,13 @@ export interface ConnectPreview {
   readonly ownDid: string | undefined
 }
 
-export type RelationshipState = "proffered" | "agreed" | "refused" | "left"
+export type RelationshipState = "proffered" | "agreed" | "refused" | "left" | "frozen"
+
+/**
+ * Why a company takes no change: it knows of two keys that claim to succeed the relationship's, both
+ * of her devices (`own`: it ends by itself), or one of a removed one (`other`: her words decide).
+ */
+export type Freeze = "own" | "other"
 
 export interface RelationshipRow {
   readonly id: string
@@ -138,6 +144,7 @@ export interface RelationshipRow {
    * else in with this invitation.
    */
   readonly refusedBy: "company" | "relay" | undefined
+  readonly frozen: Freeze | undefined
   readonly level: number
   readonly terms: string
   readonly fields: readonly string[]
@@ -164,6 +171,11 @@ export interface RelationshipView extends RelationshipRow {
       | "rejected"
   }[]
   readonly refusal: string | undefined
+  /**
+   * What the company took, signed by a key that has been replaced since, and that no device of hers
+   * stands by: a removed device wrote it, or one that has not come back yet.
+   */
+  readonly unclaimed: readonly { readonly path: string; readonly value: JsonValue | undefined }[]
   readonly held: readonly string[]
 }
 
@@ -246,6 +258,8 @@ export interface StatusView {
   readonly relationships: number
   /** Attachments of which there is one copy, or none, by where it is. */
   readonly singleCopies: readonly SingleCopies[]
+  /** Companies that take no change, by name. */
+  readonly frozen: readonly string[]
   /** What still waits to leave this device: one line each. */
   readonly held: readonly string[]
   readonly quarantined: number
@@ -400,6 +414,12 @@ export interface Person extends AsyncDisposable {
    * was refused is told apart by its id, if there is another.
    */
   show(vendor: string): Promise<RelationshipView>
+  /**
+   * Of two keys that a company knows, this record's own counts.
+   *
+   * @param words - The 24 recovery words. @throws {AccessError} `RECOVERY_WORD…`. @throws {EngineError} `RELATIONSHIP_NOT_FROZEN`, `RECOVERY_WORDS_OTHER`, `VENDOR_…`.
+   */
+  unfreeze(vendor: string, words: string): Promise<RelationshipRow>
   disclose(vendor: string, paths: readonly string[]): Promise<RelationshipView>
   whoHas(path: string): Promise<readonly WhoHasRow[]>
   terms(): Promise<

@@ -20,6 +20,7 @@
  * |  13 | attachmentHeld | another device has fetched all of one                               |
  * |  14 | beacon         | where the recovery words look, and what they signed when made       |
  * |  16 | deviceKind     | what sort of machine a device is, in its own words                  |
+ * |  15 | successor      | the next key of a relationship, and the statement that makes it so  |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -50,6 +51,7 @@ import {
   uint,
 } from "@fulcrum/codec/schema"
 import { ADDRESSES_TOLD_MAX } from "@fulcrum/net/address"
+import { SUCCESSOR_BYTES_MAX } from "@fulcrum/relations/successor"
 import { oneLine } from "./one-line.ts"
 
 /** One entry is one step; a larger import is split into several entries. */
@@ -84,6 +86,7 @@ export type RecordItem =
   | { readonly kind: "attachmentHeld"; readonly value: AttachmentHeldItem }
   | { readonly kind: "beacon"; readonly value: BeaconItem }
   | { readonly kind: "deviceKind"; readonly value: DeviceKindItem }
+  | { readonly kind: "successor"; readonly value: SuccessorItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -190,6 +193,15 @@ export interface ShareEpochItem {
   readonly relationship: Uint8Array
   readonly epoch: Uint8Array
   readonly epochKey: Uint8Array
+}
+
+/** In the same entry as the {@link ShareEpochItem} of the rotation that tells the vendor. */
+export interface SuccessorItem {
+  readonly relationship: Uint8Array
+  /** Seed of the relationship's next signing key. */
+  readonly signingSeed: Uint8Array
+  /** As the share's key span has it (`relations/successor.ts`). */
+  readonly statement: Uint8Array
 }
 
 /** A file that belongs to the record; what is in it lies beside the logs. */
@@ -313,6 +325,12 @@ const shareEpoch: Schema<ShareEpochItem> = struct({
   epochKey: bytes(32),
 })
 
+const successor: Schema<SuccessorItem> = struct({
+  relationship: relationshipId,
+  signingSeed: bytes(32),
+  statement: bytesMax(SUCCESSOR_BYTES_MAX),
+})
+
 const connectRefused: Schema<ConnectRefusedItem> = struct({
   relationship: relationshipId,
   code: text(64),
@@ -378,6 +396,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     attachmentHeld: [13, attachmentHeld],
     beacon: [14, beacon],
     deviceKind: [16, deviceKind],
+    successor: [15, successor],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

@@ -17,6 +17,7 @@ import {
   type RecordRelayItem,
   type RelationshipItem,
   type RelayReceiptItem,
+  type SuccessorItem,
 } from "./record-items.ts"
 import { spanEnd } from "./span-end.ts"
 
@@ -30,6 +31,8 @@ export interface RelationshipSecrets {
   /** Why a relay refused the connect message for good. */
   readonly connectRefused: string | undefined
   readonly relayReceipts: readonly RelayReceiptItem[]
+  /** Keys that succeeded the first, as they were told. */
+  readonly successors: readonly SuccessorItem[]
 }
 
 interface MutableRelationship {
@@ -39,6 +42,7 @@ interface MutableRelationship {
   connect: Uint8Array | undefined
   connectRefused: string | undefined
   readonly relayReceipts: RelayReceiptItem[]
+  readonly successors: SuccessorItem[]
 }
 
 export class RecordState {
@@ -109,6 +113,7 @@ export class RecordState {
       case "connectRefused":
       case "relayReceipt":
       case "shareEpoch":
+      case "successor":
         this.#tell(bytesToHex(item.value.relationship), item)
         return
       case "move":
@@ -197,6 +202,7 @@ export class RecordState {
       connect: undefined,
       connectRefused: undefined,
       relayReceipts: [],
+      successors: [],
     })
     for (const early of this.#early.get(id) ?? []) this.#tell(id, early)
     this.#early.delete(id)
@@ -214,6 +220,7 @@ export class RecordState {
       const codes = [item.value.code, relationship.connectRefused ?? item.value.code]
       relationship.connectRefused = codes.toSorted()[0]
     }
+    if (item.kind === "successor") relationship.successors.push(item.value)
     if (item.kind === "relayReceipt") relationship.relayReceipts.push(item.value)
     if (item.kind === "shareEpoch") {
       relationship.epochKeys.set(bytesToHex(item.value.epoch), item.value.epochKey)

@@ -38,16 +38,24 @@ export class RelationshipViews {
     const { id } = relationship
     const { name, domain, disclosures, terms } = await this.#relationships.document(id)
     const state = await this.#relationships.stateOf(relationship)
+    const frozen = state === "agreed" ? this.#relationships.freezeOf(relationship) : undefined
     return {
       id,
       vendor: name,
       domain,
-      state,
+      state: frozen === undefined ? state : "frozen",
+      frozen,
       refusedBy: this.#relationships.refusalOf(relationship)?.by,
       level: levelOf({ agreed: state === "agreed", disclosures }),
       terms: agreementNamed(terms)?.id ?? terms,
       fields: disclosures.map(({ path }) => path),
     }
+  }
+
+  /** Names of the companies that take no change. */
+  async frozen(): Promise<readonly string[]> {
+    const rows = await this.rows()
+    return rows.filter(({ frozen }) => frozen !== undefined).map(({ vendor }) => vendor)
   }
 
   async view(relationship: OpenRelationship): Promise<RelationshipView> {
@@ -70,6 +78,11 @@ export class RelationshipViews {
         state: this.#stateAt(relationship, path),
       })),
       refusal: refusal && `${refusal.code}: ${refusal.reason}`,
+      unclaimed: space.disownedEntries.flatMap(({ items }) =>
+        items.flatMap((item) =>
+          item.kind === "put" ? [{ path: item.value.path, value: item.value.value }] : [],
+        ),
+      ),
       held: [],
     }
   }

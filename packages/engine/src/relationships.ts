@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { hexToBytes } from "@fulcrum/codec/bytes"
+import { equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { type SigningKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
@@ -22,15 +22,17 @@ import { RelationsError } from "@fulcrum/relations/relations-error"
 import {
   type RelationshipDocument,
   readRelationshipDocument,
+  type RelationshipState as StoredState,
   stateEdits,
 } from "@fulcrum/relations/relationship-document"
+import { readSuccessor } from "@fulcrum/relations/successor"
 import type { Vault } from "@fulcrum/store/vault"
 import { rememberingRegisters } from "./disclosed-registers.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import { Mutex } from "./mutex.ts"
-import type { Reach, RelationshipState } from "./person.ts"
+import type { Freeze, Reach } from "./person.ts"
 import type { RelationshipItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
 import {
@@ -40,6 +42,7 @@ import {
   type ToldMove,
 } from "./share-projection.ts"
 import { ShareSpace } from "./share-space.ts"
+import type { OwnSuccessor } from "./share-writers.ts"
 
 export interface RelationshipsOptions {
   readonly ledger: Ledger
@@ -55,6 +58,7 @@ export interface RelationshipsOptions {
 export interface OpenRelationship {
   readonly id: string
   readonly secrets: RelationshipSecrets
+  /** The relationship's first key, whose `did:key` the agreement names. */
   readonly key: SigningKey
   readonly space: ShareSpace
   /** What is added to a register's counters. */
@@ -184,11 +188,19 @@ export class Relationships {
   }
 
   /** The vendor's word counts as soon as it is here, also before the document shows it. */
-  async stateOf(relationship: OpenRelationship): Promise<RelationshipState> {
+  async stateOf(relationship: OpenRelationship): Promise<StoredState> {
     const { state } = await this.document(relationship.id)
     if (state === "left") return "left"
     if (this.isAgreed(relationship)) return "agreed"
     return this.refusalOf(relationship) === undefined ? "proffered" : "refused"
+  }
+
+  /** Whether its company takes no change, by its own word, and why. */
+  freezeOf({ space }: OpenRelationship): Freeze | undefined {
+    const { newestKeys, personKeys } = space
+    if (newestKeys === undefined || newestKeys.keys.length === 1) return undefined
+    const { keys } = newestKeys
+    return keys.length > 0 && keys.every((key) => personKeys.knows(key)) ? "own" : "other"
   }
 
   /** Who refused, and why. The company's word, either way, is more than the relay's. */
@@ -261,11 +273,7 @@ export class Relationships {
     if (isDue && now !== state) await this.#keepState(step, relationship, now)
   }
 
-  async #keepState(
-    step: Step,
-    relationship: OpenRelationship,
-    now: RelationshipState,
-  ): Promise<void> {
+  async #keepState(step: Step, relationship: OpenRelationship, now: StoredState): Promise<void> {
     const document = documentId(`relationships/${relationship.id}`)
     const { documents, actor } = step
     step.keep(await editDocument(documents, { document, edits: stateEdits(now), actor }))
@@ -283,7 +291,7 @@ export class Relationships {
       epochKey: (id) => latest().epochKeys.get(id),
       currentEpoch: () => newestEpoch(latest()),
       keys: { person: key.publicKey, vendor: item.vendor },
-      own: { lane: "person", key },
+      own: { lane: "person", key, successors: rememberingSuccessors(item.spaceTag, latest) },
       isAgreement: (signature) => isAgreement(item, key, signature),
       random,
       deflate,
@@ -297,6 +305,29 @@ export class Relationships {
         return latest()
       },
     }
+  }
+}
+
+/** What the record has of successors, each of them read once; one that is not right is passed over. */
+function rememberingSuccessors(
+  spaceTag: Uint8Array,
+  latest: () => RelationshipSecrets,
+): () => readonly OwnSuccessor[] {
+  let read = 0
+  let known: readonly OwnSuccessor[] = []
+  return () => {
+    const { successors } = latest()
+    if (successors.length > read) {
+      const news = successors.slice(read).flatMap(({ signingSeed, statement }) => {
+        const verified = readSuccessor(statement, { spaceTag })
+        const key = signingKeyFromSeed(signingSeed)
+        const isRight = verified !== undefined && equalBytes(verified.key, key.publicKey)
+        return isRight ? [{ key, statement: verified }] : []
+      })
+      read = successors.length
+      known = [...known, ...news]
+    }
+    return known
   }
 }
 

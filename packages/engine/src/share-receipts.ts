@@ -21,7 +21,7 @@ export function dueReceipts(
     const row = spanStart(span)
     if (row === undefined) continue
     const { incarnation, start, end, writer } = row
-    const isOurs = space.personEntries.some(
+    const isOurs = space.toldEntries.some(
       ({ at, incarnation: one }) =>
         at.sequence >= start &&
         at.sequence <= end &&

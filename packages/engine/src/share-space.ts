@@ -6,7 +6,7 @@
  */
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
-import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
+import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "@fulcrum/log/deflate"
 import {
@@ -25,18 +25,23 @@ import {
   type Replica,
 } from "@fulcrum/log/replica"
 import type { SpaceKeyring } from "@fulcrum/log/space-keyring"
+import type { VectorRow } from "@fulcrum/log/vector"
 import type { VendorReceipt } from "@fulcrum/relations/board"
-import { certifyWriter, type Lane, type LaneKeys, writerLane } from "@fulcrum/relations/certificate"
+import type { Lane, LaneKeys } from "@fulcrum/relations/certificate"
 import {
   type MoveNote,
-  type PersonItem,
-  personLane,
+  type NewestKeys,
   type Refused,
   type VendorItem,
   vendorLane,
 } from "@fulcrum/relations/lane"
-import { type EntryPosition, Share } from "@fulcrum/relations/share"
+import { PersonKeys } from "@fulcrum/relations/person-keys"
+import type { Share } from "@fulcrum/relations/share"
+import { readShareKeyBody } from "@fulcrum/relations/share-key"
+import { readDecision, readSuccessor } from "@fulcrum/relations/successor"
 import type { Vault } from "@fulcrum/store/vault"
+import { type PersonEntry, PersonLane } from "./person-lane.ts"
+import { type OwnSide, ShareWriters } from "./share-writers.ts"
 
 export interface ShareSpaceOptions {
   readonly vault: Vault
@@ -47,11 +52,10 @@ export interface ShareSpaceOptions {
   /** The epoch that new entries are sealed under. */
   readonly currentEpoch: () => Uint8Array | undefined
   readonly keys: LaneKeys
-  /** Which lane is ours, and the key that certifies our writers. */
-  readonly own: { readonly lane: Lane; readonly key: SigningKey }
+  readonly own: OwnSide
   /** How a member that did not make an epoch's key finds it in its key span. */
   readonly openKeySpan?: SpaceKeyring["openKeySpan"]
-  /** Told of each entry that is read, at opening too, in the order of arrival. */
+  /** Told of each entry once it counts, at opening too. */
   readonly heard?: (entry: AdmittedEntry, lane: Lane | undefined) => void
   /** Whether a signature that the vendor's lane gives is right; one that is not says nothing. */
   readonly isAgreement?: (signature: Uint8Array) => boolean
@@ -59,50 +63,50 @@ export interface ShareSpaceOptions {
   readonly deflate: Deflate
 }
 
-/** An entry of the person's lane, read. */
-export interface PersonEntry {
-  readonly at: EntryPosition
-  readonly incarnation: Uint8Array
-  readonly arrival: number
-  readonly items: readonly PersonItem[]
-}
-
-/** An entry of the vendor's lane, read. */
-export interface VendorEntry {
-  readonly at: EntryPosition
-  readonly arrival: number
-  readonly items: readonly VendorItem[]
-}
-
 export class ShareSpace {
   readonly replica: Replica
-  readonly share: Share = new Share()
-  readonly personEntries: PersonEntry[] = []
-  readonly #entryByChain = new Map<string, PersonEntry>()
-  readonly #lanes = new Map<string, Lane>()
-  readonly #receipts = new Map<string, VendorReceipt[]>()
-  readonly #keys: LaneKeys
+  readonly #options: ShareSpaceOptions
   readonly #tag: SpaceTag
-  readonly #currentEpoch: () => Uint8Array | undefined
-  readonly #heard: ShareSpaceOptions["heard"]
-  readonly #isAgreement: NonNullable<ShareSpaceOptions["isAgreement"]>
+  readonly #keys: PersonKeys
+  readonly #writers: ShareWriters
+  readonly #person: PersonLane
+  /** By the person's key that they belong to, the first and the newest epoch of each. */
+  readonly #epochs = new Map<string, { readonly first: EpochId; newest: EpochId }>()
+  readonly #receipts = new Map<string, VendorReceipt[]>()
   #agreedSignature: Uint8Array | undefined
   #refused: Refused | undefined
+  #newestKeys: NewestKeys | undefined
   /** Entries whose writer's side said something that it may not say, or not in form. */
   #refusedEntries = 0
 
-  private constructor(replica: Replica, options: ShareSpaceOptions, tag: SpaceTag) {
-    this.replica = replica
-    this.#keys = options.keys
-    this.#tag = tag
-    this.#currentEpoch = options.currentEpoch
-    this.#heard = options.heard
-    this.#isAgreement = options.isAgreement ?? (() => true)
+  private constructor(
+    options: ShareSpaceOptions,
+    parts: {
+      readonly replica: Replica
+      readonly tag: SpaceTag
+      readonly keys: PersonKeys
+      readonly writers: ShareWriters
+    },
+  ) {
+    this.#options = options
+    this.replica = parts.replica
+    this.#tag = parts.tag
+    this.#keys = parts.keys
+    this.#writers = parts.writers
+    this.#person = new PersonLane({
+      side: options.own.lane,
+      keys: parts.keys,
+      tree: () => this.replica.tree,
+      isAnswered: (chain) => this.receiptsAbout(chain).length > 0,
+      counted: (entry) => options.heard?.(entry, "person"),
+    })
   }
 
   static async open(options: ShareSpaceOptions): Promise<ShareSpace> {
     const tag = spaceTagSchema.decode(options.spaceTag)
-    const { key, lane } = options.own
+    const keys = new PersonKeys(options.keys.person)
+    const writers = new ShareWriters({ ...options, tag, personKeys: keys })
+    writers.refresh()
     const replica = await openReplica({
       vault: options.vault,
       keyring: {
@@ -116,31 +120,84 @@ export class ShareSpace {
         },
         ...(options.openKeySpan && { openKeySpan: options.openKeySpan }),
       },
-      writer: {
-        begin(incarnation) {
-          const writer = generateSigningKey(options.random)
-          const claim = { spaceTag: tag, incarnation, writer: writer.publicKey }
-          return { key: writer, certificate: certifyWriter(lane, key, claim) }
-        },
-      },
-      checkWriter: (header, begin) => {
-        if (begin === undefined) return "ok"
-        const claim = { spaceTag: tag, incarnation: header.incarnation, writer: header.writer }
-        return writerLane(options.keys, claim, begin.certificate) === undefined ? "refused" : "ok"
-      },
+      writer: writers,
+      checkWriter: writers.check,
       random: options.random,
       deflate: options.deflate,
     })
-    const space = new ShareSpace(replica, options, tag)
+    const space = new ShareSpace(options, { replica, tag, keys, writers })
     const entries: AdmittedEntry[] = []
     for await (const entry of replica.entriesAfter(0)) entries.push(entry)
     space.absorb(entries)
     return space
   }
 
+  /** What the entries that count add up to. */
+  get share(): Share {
+    this.#refresh()
+    return this.#person.share
+  }
+
+  /** Entries of the person's that count. */
+  get personEntries(): readonly PersonEntry[] {
+    this.#refresh()
+    return this.#person.counting
+  }
+
+  /** Those that do not count too. */
+  get toldEntries(): readonly PersonEntry[] {
+    return this.#person.told
+  }
+
+  /** On the person's side: what the vendor took, and no device that speaks for her stands by. */
+  get disownedEntries(): readonly PersonEntry[] {
+    this.#refresh()
+    return this.#keys.isFirst ? [] : this.#person.disowned
+  }
+
+  /** Whether this device's line has entries that count only once it goes on under a newer key. */
+  get isOrphaned(): boolean {
+    this.#refresh()
+    const { ownNode } = this.replica
+    if (this.#keys.isFirst || ownNode === undefined) return false
+    return this.#person.isOrphaned(ownNode)
+  }
+
+  /** Ours that nothing follows. On the person's side: several until they are joined. */
+  get ownKeys(): readonly SigningKey[] {
+    this.#refresh()
+    return this.#writers.newest
+  }
+
+  /** The person's keys, as this side knows them. */
+  get personKeys(): PersonKeys {
+    this.#refresh()
+    return this.#keys
+  }
+
+  /** The newest keys of the person's, by the vendor's last word; `undefined`: it has said nothing. */
+  get newestKeys(): NewestKeys | undefined {
+    return this.#newestKeys
+  }
+
+  /** How far the person's lane goes here. */
+  get personRows(): readonly VectorRow[] {
+    return this.replica.vector.filter((row) => this.#writers.of(row.incarnation)?.lane === "person")
+  }
+
+  /**
+   * The epoch that a vendor writes under: the newest that came with the key that speaks for the
+   * person. While two claim to, the first of the key that both follow: whatever came with it later,
+   * one of the two may be unable to open.
+   */
+  get announcedEpoch(): EpochId | undefined {
+    const epochs = this.#epochs.get(bytesToHex(this.#keys.settled))
+    return this.#keys.isFrozen ? epochs?.first : epochs?.newest
+  }
+
   /** The epoch that new entries are sealed under. */
   get currentEpoch(): EpochId | undefined {
-    const id = this.#currentEpoch()
+    const id = this.#options.currentEpoch()
     return id === undefined ? undefined : epochIdSchema.decode(id)
   }
 
@@ -154,7 +211,7 @@ export class ShareSpace {
   }
 
   get refusedEntries(): number {
-    return this.#refusedEntries
+    return this.#refusedEntries + this.#person.refused
   }
 
   /** The vendor's receipts about the person's entry with this chain hash, as they came. */
@@ -164,7 +221,7 @@ export class ShareSpace {
 
   /** The person's entry with this chain hash. */
   entryAt(chain: Uint8Array): PersonEntry | undefined {
-    return this.#entryByChain.get(bytesToHex(chain))
+    return this.#person.entryAt(chain)
   }
 
   /** Whether the vendor's last word about the entry is that it has it in its books. */
@@ -185,56 +242,81 @@ export class ShareSpace {
 
   /** Reads entries that are in the log: admitted ones, or our own once they are flushed. */
   absorb(entries: readonly AdmittedEntry[]): void {
+    this.#refresh()
     for (const entry of entries) {
-      if (entry.begin !== undefined) this.#learnLane(entry)
-      this.#heard?.(entry, this.#lanes.get(bytesToHex(entry.writer)))
-      if (entry.kind !== "payload") continue
-      try {
-        this.#read(entry)
-      } catch (error) {
-        if (!(error instanceof CodecError)) throw error
-        this.#refusedEntries++
-      }
+      this.#writers.learn(entry)
+      const writer = this.#writers.of(entry.incarnation)
+      if (writer?.lane === "person") this.#hearPerson(entry, writer.by)
+      else this.#hearVendor(entry, writer?.lane)
     }
+    this.#person.settle()
   }
 
-  #learnLane(entry: AdmittedEntry): void {
-    const { incarnation, writer } = entry
-    const claim = { spaceTag: this.#tag, incarnation, writer }
-    const lane = writerLane(this.#keys, claim, entry.begin?.certificate ?? new Uint8Array())
-    if (lane !== undefined) this.#lanes.set(bytesToHex(writer), lane)
+  /** Takes in what the record has come to know of successors. */
+  #refresh(): void {
+    if (this.#writers.refresh()) this.#person.rebuild()
   }
 
-  #read(entry: AdmittedEntry): void {
-    const { writer, sequence, chain, arrival, incarnation } = entry
-    const at = { writer, sequence, chain }
-    const lane = this.#lanes.get(bytesToHex(writer))
-    if (lane === "person") {
-      const items = personLane.decode(entry.body)
-      const read = { at, incarnation, arrival, items }
-      this.personEntries.push(read)
-      this.#entryByChain.set(bytesToHex(chain), read)
-      for (const item of items) if (item.kind === "put") this.share.apply(item.value, at)
-    } else if (lane === "vendor") {
-      for (const item of vendorLane.decode(entry.body)) this.#hear(item, sequence)
-    } else {
+  #hearPerson(entry: AdmittedEntry, certifier: Uint8Array): void {
+    const isNews = entry.kind === "key" && this.#hearRotation(entry, certifier)
+    this.#person.hear(entry, certifier)
+    if (isNews) this.#person.settle()
+  }
+
+  /** @returns Whether other keys may speak for the person now. */
+  #hearRotation({ announces, body }: AdmittedEntry, certifier: Uint8Array): boolean {
+    if (announces === undefined) return false
+    const { own } = this.#options
+    const { clear, epoch } = announces
+    const binding = { spaceTag: this.#tag, clear }
+    const { statement, decision } = readShareKeyBody(body)
+    const successor = statement && readSuccessor(statement, binding)
+    const decided =
+      decision && own.lane === "vendor"
+        ? readDecision(decision, { ...binding, recoveryHash: own.recoveryHash })
+        : undefined
+    const key = bytesToHex(successor?.key ?? decided?.chosen ?? certifier)
+    const known = this.#epochs.get(key)
+    if (known === undefined) this.#epochs.set(key, { first: epoch, newest: epoch })
+    else known.newest = epoch
+    // On the person's side her record says which keys are hers.
+    if (own.lane === "person") return false
+    if (successor !== undefined) return this.#keys.add(successor)
+    return decided !== undefined && this.#keys.decide(decided)
+  }
+
+  #hearVendor(entry: AdmittedEntry, lane: Lane | undefined): void {
+    this.#options.heard?.(entry, lane)
+    if (entry.kind !== "payload") return
+    if (lane === undefined) {
+      this.#refusedEntries++
+      return
+    }
+    try {
+      for (const item of vendorLane.decode(entry.body)) this.#hear(item, entry.sequence)
+    } catch (error) {
+      if (!(error instanceof CodecError)) throw error
       this.#refusedEntries++
     }
   }
 
   #hearAgreed(signature: Uint8Array): void {
     if (this.#agreedSignature !== undefined) return
-    if (this.#isAgreement(signature)) this.#agreedSignature = signature
+    const isRight = this.#options.isAgreement?.(signature) ?? true
+    if (isRight) this.#agreedSignature = signature
     else this.#refusedEntries++
   }
 
   #hear(item: VendorItem, sequence: number): void {
     if (item.kind === "agreed") this.#hearAgreed(item.value.signature)
     if (item.kind === "refused") this.#refused ??= item.value
+    if (item.kind === "keys" && item.value.number > (this.#newestKeys?.number ?? 0)) {
+      this.#newestKeys = item.value
+    }
     if (item.kind === "receipt") {
       const about = bytesToHex(item.value.about)
       const receipts = this.#receipts.get(about)
-      const receipt = { receipt: item.value, sequence, signedBy: this.#keys.vendor }
+      const receipt = { receipt: item.value, sequence, signedBy: this.#options.keys.vendor }
       if (receipts === undefined) this.#receipts.set(about, [receipt])
       else receipts.push(receipt)
     }

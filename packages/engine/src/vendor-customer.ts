@@ -15,8 +15,7 @@
  *
  * @module
  */
-import { bytesToHex } from "@fulcrum/codec/bytes"
-import { CodecError } from "@fulcrum/codec/codec-error"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
@@ -33,21 +32,18 @@ import { dayAt } from "@fulcrum/relations/day"
 import {
   LANE_ITEMS_MAX,
   type MoveNote,
-  type PersonItem,
-  personLane,
   type Receipt,
-  type ReceiptState,
   type VendorItem,
   vendorLane,
 } from "@fulcrum/relations/lane"
 import { type Judgement, judgeEntry } from "@fulcrum/relations/policy"
-import type { EntryPosition } from "@fulcrum/relations/share"
 import { unwrapShareKey } from "@fulcrum/relations/share-key"
 import { webhookEvent } from "@fulcrum/relations/webhook-event"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import type { StagedEvent } from "./hook-lines.ts"
 import { Mutex } from "./mutex.ts"
 import { ShareSpace } from "./share-space.ts"
+import { answer, decision, isKept, itemsOf, type OpenEntry } from "./vendor-answers.ts"
 import { VendorError } from "./vendor-error.ts"
 import type { VendorHooks } from "./vendor-hooks.ts"
 import { type CustomerRecord, decodeStored, encodeStored, usageSchema } from "./vendor-records.ts"
@@ -66,8 +62,11 @@ export const CUSTOMER_PUTS_MAX: number = 512 * 1024
 const EVENTS_WRITE_BYTES: number = 4 * 1024 * 1024
 /** Epochs' keys of one share. */
 const EPOCHS_MAX = 4096
-/** Items that one entry of the person's may take of an answer: delivered, decided, applied. */
-const ANSWERS_PER_ENTRY = 3
+/**
+ * Items of an answer that one entry of the person's may take: delivered, decided, applied; and one
+ * that tells of her keys.
+ */
+const ANSWERS_PER_ENTRY = 4
 
 export interface CustomerOptions {
   readonly vault: Vault
@@ -79,19 +78,6 @@ export interface CustomerOptions {
   readonly random: Random
   readonly clock: Clock
   readonly deflate: Deflate
-}
-
-/** An entry of the person's that the vendor has not had its last word on. */
-interface OpenEntry {
-  readonly by: EntryPosition
-  readonly arrival: number
-  readonly items: readonly PersonItem[]
-  readonly move: MoveNote | undefined
-  /** It cannot be read. */
-  readonly isMalformed: boolean
-  readonly states: Set<ReceiptState>
-  /** Whether what it says holds, and its event was queued. */
-  hasEffect: boolean
 }
 
 export class VendorCustomer {
@@ -107,7 +93,6 @@ export class VendorCustomer {
   #open = new Map<string, OpenEntry>()
   /** Keys that were found in key spans, by epoch. */
   #epochKeys = new Map<string, Uint8Array>()
-  #epoch: Uint8Array | undefined
   #usage = 0
   #isStale = true
 
@@ -133,6 +118,11 @@ export class VendorCustomer {
 
   get books(): Books {
     return this.#books
+  }
+
+  /** Whether two keys claim to speak for her: until the recovery key decides nothing is taken. */
+  get isFrozen(): boolean {
+    return this.#space.personKeys.isFrozen
   }
 
   /** Entries of the person's, and those that could not be read. */
@@ -220,19 +210,23 @@ export class VendorCustomer {
 
   async #load(): Promise<void> {
     const { vault, key, random, deflate } = this.#options
-    const { id, relationshipKey, spaceTag, chainKey } = this.record
+    const { id, relationshipKey, spaceTag, chainKey, recoveryHash } = this.record
     this.#books = this.#newBooks()
     this.#open = new Map()
-    this.#epoch = undefined
     this.#space = await ShareSpace.open({
       vault,
       spaceTag,
       chainKey,
       epochKey: (epoch) => this.#epochKeys.get(epoch),
-      currentEpoch: () => this.#epoch,
+      currentEpoch: () => this.#space.announcedEpoch,
       openKeySpan: (span) => this.#openKeySpan(span),
       keys: { person: relationshipKey, vendor: key.publicKey },
-      own: { lane: "vendor", key },
+      own: {
+        lane: "vendor",
+        key,
+        recoveryHash,
+        startsAnew: () => this.#keysNews() !== undefined,
+      },
       heard: (entry, lane) => this.#hear(entry, lane),
       random,
       deflate,
@@ -260,8 +254,6 @@ export class VendorCustomer {
   }
 
   #hear(entry: AdmittedEntry, lane: Lane | undefined): void {
-    // Only the person rotates.
-    if (lane === "person" && entry.announces !== undefined) this.#epoch = entry.announces.epoch
     if (entry.kind !== "payload") return
     if (lane === "person") this.#hearPerson(entry)
     else if (lane === "vendor") this.#hearOurselves(entry)
@@ -304,6 +296,11 @@ export class VendorCustomer {
 
   /** One write of answers. @returns Whether there was something to answer. */
   async #answerSome(): Promise<boolean> {
+    const hasNews = this.#keysNews() !== undefined
+    if (this.isFrozen) {
+      if (hasNews) await this.#write([], [])
+      return hasNews
+    }
     const answers: VendorItem[] = []
     const ops: VaultOp[] = []
     const events: StagedEvent[] = []
@@ -334,7 +331,7 @@ export class VendorCustomer {
       }
       effected.push(entry)
     }
-    if (answers.length === 0 && effected.length === 0) return false
+    if (answers.length === 0 && effected.length === 0 && !hasNews) return false
     await this.#write(answers, [...ops, ...events.flatMap((event) => event.ops)])
     for (const entry of effected) entry.hasEffect = true
     for (const event of events) event.commit()
@@ -392,8 +389,23 @@ export class VendorCustomer {
     return staged && { staged, bytes: event.body.length }
   }
 
-  async #write(answers: readonly VendorItem[], ops: readonly VaultOp[]): Promise<void> {
+  /** What the person is to be told of her keys; `undefined`: what she was told last still holds. */
+  #keysNews(): VendorItem | undefined {
+    const { personKeys, newestKeys } = this.#space
+    const told = newestKeys?.keys ?? [this.record.relationshipKey]
+    const { isFrozen, newest } = personKeys
+    const now = isFrozen && newest.length === 1 ? [] : newest
+    const isTold =
+      told.length === now.length && told.every((key, i) => equalBytes(key, now[i] ?? key))
+    if (isTold) return undefined
+    return { kind: "keys", value: { number: (newestKeys?.number ?? 0) + 1, keys: now } }
+  }
+
+  /** Nothing is written before what there is to say of her keys, in a line that begins with it. */
+  async #write(decided: readonly VendorItem[], ops: readonly VaultOp[]): Promise<void> {
     const { vault } = this.#options
+    const news = this.#keysNews()
+    const answers = news === undefined ? decided : [news, ...decided]
     const staged =
       answers.length === 0
         ? undefined
@@ -406,29 +418,4 @@ export class VendorCustomer {
     staged.commit()
     this.#space.absorb(staged.entries)
   }
-}
-
-function isKept(result: AdmitResult | undefined): boolean {
-  return result?.outcome === "admitted" || result?.outcome === "waiting"
-}
-
-function itemsOf(body: Uint8Array): readonly PersonItem[] | undefined {
-  try {
-    return personLane.decode(body)
-  } catch (error) {
-    if (error instanceof CodecError) return undefined
-    throw error
-  }
-}
-
-function answer({ by }: OpenEntry, state: ReceiptState): VendorItem {
-  return { kind: "receipt", value: { about: by.chain, state } }
-}
-
-function decision({ by }: OpenEntry, judgement: Judgement): VendorItem {
-  if (judgement.outcome === "accepted") {
-    return { kind: "receipt", value: { about: by.chain, state: "accepted" } }
-  }
-  const { code, retry } = judgement
-  return { kind: "receipt", value: { about: by.chain, state: "rejected", code, retry } }
 }

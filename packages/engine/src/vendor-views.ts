@@ -15,7 +15,7 @@ export function customerView(customer: VendorCustomer, nowMs: number): CustomerV
   return {
     id,
     did: agreement.person,
-    state: books.state === "agreed" ? "agreed" : "refused",
+    state: books.state === "agreed" ? (customer.isFrozen ? "frozen" : "agreed") : "refused",
     refusal: books.refused,
     since: record.since,
     note: record.note,

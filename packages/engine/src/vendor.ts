@@ -48,7 +48,11 @@ export interface CustomerView {
   readonly id: string
   /** `did:key` of the relationship. */
   readonly did: string
-  readonly state: "agreed" | "refused"
+  /**
+   * `frozen`: two keys claim to speak for the person. What is held stays, and nothing is taken until
+   * her recovery key has decided.
+   */
+  readonly state: "agreed" | "refused" | "frozen"
   /** Why it was refused. */
   readonly refusal?: { readonly code: string; readonly reason: string } | undefined
   readonly since: string

@@ -172,7 +172,7 @@ export class ScriptedShare {
   ): Promise<ScriptedShare> {
     const store = await openMemoryStore({ disk: new MemoryDisk() })
     const vault = await openVault({ store, key: random.bytes(32), random })
-    const { spaceTag, chainKey, relationshipKey, keySpan } = body
+    const { spaceTag, chainKey, relationshipKey, keySpan, recoveryHash } = body
     const epochKeys = new Map<string, Uint8Array>()
     let epoch: Uint8Array | undefined
     const space = await ShareSpace.open({
@@ -189,7 +189,7 @@ export class ScriptedShare {
         return epochKeySchema.decode(key)
       },
       keys: { person: relationshipKey, vendor: vendor.key.publicKey },
-      own: { lane: "vendor", key: vendor.key },
+      own: { lane: "vendor", key: vendor.key, recoveryHash, startsAnew: () => false },
       random,
       deflate: systemDeflate(),
     })

@@ -185,7 +185,7 @@ export class Books {
       } else if (item.kind === "refused") {
         isNew ||= this.#refused === undefined
         this.#refused ??= item.value
-      } else {
+      } else if (item.kind === "receipt") {
         isNew = this.#applyReceipt(item.value, by) || isNew
       }
     }

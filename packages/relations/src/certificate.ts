@@ -2,8 +2,16 @@
  * Writer certificates of a share space: who may write in which lane.
  *
  * Each incarnation that writes to a share has a key of its own, a pseudonym that names no device.
- * Its begin entry carries 64 bytes: a signature over (space tag, incarnation, writer key), by the
- * relationship's key for the person's lane, by the vendor's key for the vendor's.
+ * Its begin entry carries a signature over (space tag, incarnation, writer key):
+ *
+ * | lane   | bytes | signed by                                                                |
+ * | ------ | ----: | ------------------------------------------------------------------------ |
+ * | person |    64 | the relationship's first key, whose `did:key` the agreement names        |
+ * | person |    96 | a later one (`successor.ts`): the key itself, then its signature         |
+ * | vendor |    64 | the vendor's key                                                         |
+ *
+ * A certificate by a later key shows that whoever has this key let the writer in. Whether that key
+ * speaks for the person is another question, which `person-keys.ts` answers.
  *
  * Source: DESIGN, "Keys" (writer pseudonyms).
  *
@@ -28,21 +36,41 @@ export interface LaneKeys {
   readonly vendor: Uint8Array
 }
 
+/** Whose writer it is, and the key that certified it. */
+export interface CertifiedWriter {
+  readonly lane: Lane
+  readonly by: Uint8Array
+}
+
 export function certifyWriter(lane: Lane, key: SigningKey, claim: WriterClaim): Uint8Array {
   return sign(laneContexts[lane], key, claimBytes(claim))
 }
 
-/** The lane that the certificate admits the writer to; `undefined` if to none. */
-export function writerLane(
+/** For the person's lane, by a key that succeeded the relationship's first. */
+export function certifyLaterWriter(key: SigningKey, claim: WriterClaim): Uint8Array {
+  return concatBytes([key.publicKey, sign(laneContexts.person, key, claimBytes(claim))])
+}
+
+/** Whom the certificate admits, and to which lane; `undefined`: nobody. */
+export function certifiedWriter(
   keys: LaneKeys,
   claim: WriterClaim,
   certificate: Uint8Array,
-): Lane | undefined {
+): CertifiedWriter | undefined {
   const bytes = claimBytes(claim)
-  if (verify(laneContexts.person, keys.person, bytes, certificate)) return "person"
-  if (verify(laneContexts.vendor, keys.vendor, bytes, certificate)) return "vendor"
+  const isBy = (lane: Lane, by: Uint8Array, signature: Uint8Array) =>
+    verify(laneContexts[lane], by, bytes, signature)
+  if (certificate.length === LATER_BYTES) {
+    const by = certificate.slice(0, KEY_BYTES)
+    return isBy("person", by, certificate.subarray(KEY_BYTES)) ? { lane: "person", by } : undefined
+  }
+  if (isBy("person", keys.person, certificate)) return { lane: "person", by: keys.person }
+  if (isBy("vendor", keys.vendor, certificate)) return { lane: "vendor", by: keys.vendor }
   return undefined
 }
+
+const KEY_BYTES = 32
+const LATER_BYTES = KEY_BYTES + 64
 
 const laneContexts = { person: contexts.personWriter, vendor: contexts.vendorWriter } as const
 

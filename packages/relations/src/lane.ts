@@ -13,6 +13,7 @@
  * | vendor |   0 | agreed   | the vendor's signature over the proffered agreement            |
  * | vendor |   1 | refused  | the vendor does not agree; why                                 |
  * | vendor |   2 | receipt  | what became of the person's entry that has this chain hash     |
+ * | vendor |   3 | keys     | the newest keys of hers that it knows; more than one: frozen   |
  *
  * Source: DESIGN, "Record and shares" (two lanes) and "Relations" (receipts, moves).
  *
@@ -34,6 +35,7 @@ import {
 } from "@fulcrum/codec/schema"
 import { isDay } from "./day.ts"
 import { isPathForm, REGISTER_PATH_BYTES_MAX } from "./field-path.ts"
+import { NEWEST_KEYS_MAX } from "./person-keys.ts"
 
 /** One entry is one step: at most this many items. */
 export const LANE_ITEMS_MAX = 2048
@@ -98,6 +100,17 @@ export interface Refused {
   readonly reason: string
 }
 
+/**
+ * The newest keys of the relationship, as the vendor knows them (`person-keys.ts`). One: it speaks
+ * for the person. More: the vendor takes no change until the recovery key has decided.
+ */
+export interface NewestKeys {
+  /** Greater than that of any before. */
+  readonly number: number
+  /** Ascending. */
+  readonly keys: readonly Uint8Array[]
+}
+
 /** What became of one of the person's entries. */
 export interface Receipt {
   /** Chain hash of the entry that it answers. */
@@ -154,6 +167,11 @@ const receipt: Schema<Receipt> = struct({
   retry: optional(oneOf(["no", "later", "changed"])),
 })
 
+const keys: Schema<NewestKeys> = struct({
+  number: int(1, Number.MAX_SAFE_INTEGER),
+  keys: array(bytes(32), NEWEST_KEYS_MAX),
+})
+
 export type PersonItem =
   | { readonly kind: "put"; readonly value: Put }
   | { readonly kind: "move"; readonly value: MoveNote }
@@ -162,6 +180,7 @@ export type VendorItem =
   | { readonly kind: "agreed"; readonly value: Agreed }
   | { readonly kind: "refused"; readonly value: Refused }
   | { readonly kind: "receipt"; readonly value: Receipt }
+  | { readonly kind: "keys"; readonly value: NewestKeys }
 
 /** Text that meets a test, both ways. */
 function textThat(max: number, meets: (text: string) => boolean, fault: string): Schema<string> {
@@ -183,6 +202,6 @@ export const personLane: ItemList<PersonItem> = itemList({ put: [0, put], move: 
 
 /** What the vendor's writers say. */
 export const vendorLane: ItemList<VendorItem> = itemList(
-  { agreed: [0, agreed], refused: [1, refused], receipt: [2, receipt] },
+  { agreed: [0, agreed], refused: [1, refused], receipt: [2, receipt], keys: [3, keys] },
   limits,
 )

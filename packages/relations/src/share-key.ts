@@ -3,10 +3,16 @@
  *
  * The clear part is the canonical CBOR array `[tag(16), sealed]`, one wrap of the new epoch's key:
  * the tag is found by its addressee alone, `sealed` is HPKE to the vendor's X-Wing key with the
- * space tag as associated data. The entry's body is the array `[1]`: a share's key entry says
- * nothing but that there is a new key. Own devices find the key in the record space.
+ * space tag as associated data. Own devices find the key in the record space. The entry's body says
+ * what else is new:
  *
- * Source: DESIGN, "Keys" (a share space has two members).
+ * | body             | what                                                                  |
+ * | ---------------- | --------------------------------------------------------------------- |
+ * | `[1]`            | nothing but the key                                                   |
+ * | `[2, statement]` | and the relationship's key has a successor (`successor.ts`)           |
+ * | `[3, decision]`  | and the recovery key has decided which successor counts               |
+ *
+ * Source: DESIGN, "Keys" (a share space has two members, removing a device).
  *
  * @module
  */
@@ -24,6 +30,7 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
 import { unwrapTagged, type WrapKey, wrapTagged } from "@fulcrum/crypto/wrap"
+import { SUCCESSOR_BYTES_MAX } from "./successor.ts"
 
 interface Wrap {
   readonly tag: Uint8Array
@@ -31,7 +38,18 @@ interface Wrap {
 }
 
 const wrapSchema: Schema<Wrap> = struct({ tag: bytes(16), sealed: bytesMax(2048) })
-const bodySchema: Schema<{ readonly version: 1 }> = struct({ version: literal(1) })
+const signedMax: Schema<Uint8Array> = bytesMax(SUCCESSOR_BYTES_MAX)
+const bodySchemas = {
+  1: struct({ version: literal(1) }),
+  2: struct({ version: literal(2), statement: signedMax }),
+  3: struct({ version: literal(3), decision: signedMax }),
+} as const
+
+/** What comes with a share's key, not verified yet. */
+export interface ShareKeyNews {
+  readonly statement?: Uint8Array
+  readonly decision?: Uint8Array
+}
 
 /** The clear part of a key span for the vendor that holds `to`. */
 export function wrapShareKey(input: {
@@ -64,6 +82,21 @@ export function unwrapShareKey(input: {
 }
 
 /** The body of a share's key entry. */
-export function shareKeyBody(): Uint8Array {
-  return encodeAs(bodySchema, { version: 1 })
+export function shareKeyBody({ statement, decision }: ShareKeyNews = {}): Uint8Array {
+  if (statement !== undefined) return encodeAs(bodySchemas[2], { version: 2, statement })
+  if (decision !== undefined) return encodeAs(bodySchemas[3], { version: 3, decision })
+  return encodeAs(bodySchemas[1], { version: 1 })
+}
+
+/** Of another version, or in no form: nothing is known to be new but the key. */
+export function readShareKeyBody(body: Uint8Array): ShareKeyNews {
+  const limits = { bytesMax: SUCCESSOR_BYTES_MAX + 16 }
+  for (const schema of [bodySchemas[2], bodySchemas[3]] as const) {
+    try {
+      return decodeAs<ShareKeyNews>(schema, body, limits)
+    } catch (error) {
+      if (!(error instanceof CodecError)) throw error
+    }
+  }
+  return {}
 }

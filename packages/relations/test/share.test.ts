@@ -4,7 +4,7 @@ import { CodecError } from "@fulcrum/codec/codec-error"
 import type { JsonValue } from "@fulcrum/codec/json"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { certifyWriter, writerLane } from "../src/certificate.ts"
+import { certifiedWriter, certifyWriter } from "../src/certificate.ts"
 import { type PersonItem, personLane, vendorLane } from "../src/lane.ts"
 import { Share } from "../src/share.ts"
 import { person, random, stranger, vendor } from "./parties.ts"
@@ -208,21 +208,27 @@ describe("a writer's certificate", () => {
   const keys = { person: person.publicKey, vendor: vendor.publicKey }
 
   test("[RL14] admits to its own side's lane", () => {
-    expect(writerLane(keys, claim, certifyWriter("person", person, claim))).toBe("person")
-    expect(writerLane(keys, claim, certifyWriter("vendor", vendor, claim))).toBe("vendor")
+    expect(certifiedWriter(keys, claim, certifyWriter("person", person, claim))).toEqual({
+      lane: "person",
+      by: person.publicKey,
+    })
+    expect(certifiedWriter(keys, claim, certifyWriter("vendor", vendor, claim))).toEqual({
+      lane: "vendor",
+      by: vendor.publicKey,
+    })
   })
 
   test("[RL14] is no use to anybody else, elsewhere, or in the other lane", () => {
     const certificate = certifyWriter("person", person, claim)
     const forged = [
-      writerLane(keys, claim, certifyWriter("person", stranger, claim)),
-      writerLane(keys, claim, certifyWriter("vendor", person, claim)),
-      writerLane({ ...keys, person: vendor.publicKey }, claim, certificate),
-      writerLane(keys, { ...claim, spaceTag: random.bytes(32) }, certificate),
-      writerLane(keys, { ...claim, incarnation: random.bytes(16) }, certificate),
-      writerLane(keys, { ...claim, writer: person.publicKey }, certificate),
-      writerLane(keys, claim, certificate.subarray(1)),
-      writerLane(keys, claim, new Uint8Array(0)),
+      certifiedWriter(keys, claim, certifyWriter("person", stranger, claim)),
+      certifiedWriter(keys, claim, certifyWriter("vendor", person, claim)),
+      certifiedWriter({ ...keys, person: vendor.publicKey }, claim, certificate),
+      certifiedWriter(keys, { ...claim, spaceTag: random.bytes(32) }, certificate),
+      certifiedWriter(keys, { ...claim, incarnation: random.bytes(16) }, certificate),
+      certifiedWriter(keys, { ...claim, writer: person.publicKey }, certificate),
+      certifiedWriter(keys, claim, certificate.subarray(1)),
+      certifiedWriter(keys, claim, new Uint8Array(0)),
     ]
     expect(forged).toEqual(forged.map(() => undefined))
     expect(bytesToHex(certificate)).toHaveLength(128)

@@ -20,7 +20,7 @@ import {
   signAgreement,
 } from "@fulcrum/relations/agreement"
 import { Books } from "@fulcrum/relations/books"
-import { writerLane } from "@fulcrum/relations/certificate"
+import { certifiedWriter } from "@fulcrum/relations/certificate"
 import { type ConnectBody, openConnect, sealConnect } from "@fulcrum/relations/connect"
 import { decodeInvitation, encodeInvitation } from "@fulcrum/relations/invitation"
 import { type PersonItem, personLane, type VendorItem, vendorLane } from "@fulcrum/relations/lane"
@@ -342,11 +342,16 @@ const shareKey: FuzzTarget = {
     const keys = { person: person.publicKey, vendor: vendor.publicKey }
     const writer = vendor.publicKey
     return {
-      seeds: [wrapShareKey({ epochKey, spaceTag, to, random }), new Uint8Array(64)],
+      seeds: [
+        wrapShareKey({ epochKey, spaceTag, to, random }),
+        new Uint8Array(64),
+        new Uint8Array(96),
+      ],
       errors: [RelationsError, CodecError],
       run(input) {
         const claim = { spaceTag, incarnation: new Uint8Array(16), writer }
-        if (input.length === 64) return writerLane(keys, claim, input) ?? "no lane"
+        if (input.length === 64 || input.length === 96)
+          return certifiedWriter(keys, claim, input)?.lane ?? "no lane"
         return `${unwrapShareKey({ clear: input, spaceTag, key: vendorWrap }) !== undefined}`
       },
     }

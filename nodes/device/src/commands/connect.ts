@@ -184,6 +184,8 @@ function stateText({ vendor, state, terms, id }: RelationshipRow): string {
       return `Proffered to ${tone("strong", vendor)}; its answer shows in \`fulcrum show ${id.slice(0, 8)}\`.`
     case "agreed":
       return tone("good", `Agreed with ${vendor} on ${termText(terms)}.`)
+    case "frozen":
+      return tone("bad", `${vendor} takes no change; see \`fulcrum show ${id.slice(0, 8)}\`.`)
     case "refused":
       return tone("bad", `${vendor} refused; see \`fulcrum show ${id.slice(0, 8)}\`.`)
     case "left":

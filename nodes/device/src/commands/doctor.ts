@@ -27,6 +27,10 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
     "run `fulcrum sync`; if none of your devices and relays has them: `fulcrum pair` on another of them, and `fulcrum join CODE --home NEW-FOLDER` here",
   ],
   [
+    "relationships",
+    "see `fulcrum show`; `fulcrum relationships unfreeze` lets your recovery words decide",
+  ],
+  [
     "recovery",
     "run `fulcrum sync`, then `fulcrum recovery-drill`; if the relay has no room, add another",
   ],

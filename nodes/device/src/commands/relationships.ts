@@ -5,6 +5,7 @@
  */
 import type { JsonValue } from "@fulcrum/codec/json"
 import type {
+  Freeze,
   LineState,
   RelationshipRow,
   RelationshipState,
@@ -12,6 +13,7 @@ import type {
   WhoHasRow,
 } from "@fulcrum/engine/person"
 import type { CommandContext, Outcome } from "../command.ts"
+import { askWords } from "../recovery-words-screen.ts"
 import { counted, lines, type Tone, table, termText, tone } from "../text.ts"
 import { valueText } from "../value-text.ts"
 import { stateTone } from "./board.ts"
@@ -23,6 +25,12 @@ const TONES: Readonly<Record<RelationshipState, Tone>> = {
   agreed: "good",
   refused: "bad",
   left: "quiet",
+  frozen: "bad",
+}
+const FREEZES: Readonly<Record<Freeze, string>> = {
+  own: "two of your devices removed another at once: it ends once they have met",
+  other:
+    "it knows of another key that claims to be yours, as a removed device can make: `fulcrum relationships unfreeze` lets your recovery words decide",
 }
 const ID_CHARS = 8
 
@@ -43,6 +51,18 @@ export async function relationships({ person }: CommandContext): Promise<Outcome
         termText(row.terms),
         counted(row.fields.length, "field"),
       ]),
+    ),
+  }
+}
+
+export async function unfreeze({ person, args, io, settle }: CommandContext): Promise<Outcome> {
+  const row = await person.unfreeze(args.text("vendor"), await askWords(io, args))
+  const held = await settle()
+  return {
+    document: { relationship: row, held },
+    text: lines(
+      `${row.vendor} is told which key is yours; it goes on once it has heard.`,
+      stillHere(held),
     ),
   }
 }
@@ -85,6 +105,7 @@ function wayCell(state: WhoHasRow["state"]): string {
 
 function viewText(view: RelationshipView): string {
   const { vendor, domain, state, refusedBy, terms, did, id, disclosures, refusal, held } = view
+  const { frozen, unclaimed } = view
   return lines(
     `${tone("strong", vendor)} (${domain ?? "no domain"}), ${tone(TONES[state], stateText(view))}`,
     table([
@@ -95,6 +116,7 @@ function viewText(view: RelationshipView): string {
       ...(refusal === undefined
         ? []
         : [[refusedBy === "relay" ? "its relay says" : "it says", refusal]]),
+      ...(frozen === undefined ? [] : [["takes no change", tone("bad", FREEZES[frozen])]]),
     ]),
     disclosures.length === 0 ? "\nIt has no field." : "",
     disclosures.length === 0
@@ -110,6 +132,12 @@ function viewText(view: RelationshipView): string {
             row.until,
           ]),
           { head: ["path", "value", "state", "changes", "purpose", "kept for", "until"] },
+        )}`,
+    unclaimed.length === 0
+      ? ""
+      : `\nIt took this, and no device of yours stands by it: a removed one may have said it.\n${table(
+          unclaimed.map(({ path, value }) => [path, valueText(value)]),
+          { head: ["path", "value"] },
         )}`,
     stillHere(held),
   )

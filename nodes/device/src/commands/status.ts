@@ -120,6 +120,9 @@ function statusText(view: StatusView, nowMs: number): string {
             ? "Nothing waits to be sent."
             : section("Waits here", table(held.map((line) => [line]))),
         ),
+    view.frozen.length === 0
+      ? ""
+      : tone("bad", `takes no change: ${view.frozen.join(", ")}; see \`fulcrum show\``),
     view.quarantined === 0
       ? undefined
       : tone(

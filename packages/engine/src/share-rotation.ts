@@ -1,0 +1,142 @@
+/**
+ * Rotating a share: another key for it, wrapped once for its vendor, and with it what the vendor is
+ * told of the relationship's own key. The record's entry and the share's are one atomic write.
+ *
+ * Source: DESIGN, "Keys" (removing a device also replaces every relationship's signing key);
+ * `relations/successor.ts`.
+ *
+ * @module
+ */
+import { bytesToHex, compareBytes, concatBytes, hexToBytes } from "@fulcrum/codec/bytes"
+import { contexts } from "@fulcrum/crypto/contexts"
+import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
+import { hkdf } from "@fulcrum/crypto/hash"
+import type { Random } from "@fulcrum/crypto/random"
+import { SealError } from "@fulcrum/crypto/seal-error"
+import { unwrap, type WrapKey } from "@fulcrum/crypto/wrap"
+import { epochIdSchema, epochKeySchema } from "@fulcrum/log/ids"
+import { personLane } from "@fulcrum/relations/lane"
+import { readRequest, requestHash } from "@fulcrum/relations/request"
+import { type ShareKeyNews, shareKeyBody, wrapShareKey } from "@fulcrum/relations/share-key"
+import { signDecision, signSuccessor } from "@fulcrum/relations/successor"
+import { EngineError } from "./engine-error.ts"
+import type { Ledger } from "./ledger.ts"
+import type { Step } from "./ledger-step.ts"
+import type { OpenRelationship } from "./relationships.ts"
+
+export interface Rotated {
+  readonly ledger: Ledger
+  readonly relationship: OpenRelationship
+  readonly random: Random
+}
+
+/** Replaces a relationship's key, as part of a step, by one that no removed device can draw. */
+export function succeed(step: Step, rotated: Rotated): void {
+  const { relationship } = rotated
+  const { item } = relationship.secrets
+  const old = relationship.space.ownKeys
+  const signingSeed = successorSeed(
+    rotated,
+    old.map(({ publicKey }) => publicKey),
+  )
+  const key = signingKeyFromSeed(signingSeed)
+  rotate(step, rotated, (clear) => {
+    const { spaceTag } = item
+    const seen = relationship.space.personRows
+    const statement = signSuccessor({ old, key, seen, spaceTag, clear })
+    step.add({ kind: "successor", value: { relationship: item.id, signingSeed, statement } })
+    return { statement }
+  })
+}
+
+/**
+ * Says to a vendor that has two successors of one key which one counts: this record's own.
+ *
+ * @param wrapKey - The recovery words' key, which opens the relationship's recovery key.
+ * @throws {EngineError} `RELATIONSHIP_NOT_FROZEN`, `RECOVERY_WORDS_OTHER`.
+ */
+export function decide(step: Step, rotated: Rotated & { readonly wrapKey: WrapKey }): void {
+  const { relationship, wrapKey } = rotated
+  const { key: first, space } = relationship
+  const { recovery: sealed, spaceTag } = relationship.secrets.item
+  const [chosen] = space.ownKeys
+  const asked = space.newestKeys
+  if (chosen === undefined || asked === undefined || asked.keys.length === 1) {
+    throw new EngineError("RELATIONSHIP_NOT_FROZEN", "this company knows of one key of hers")
+  }
+  const recovery = signingKeyFromSeed(openRecovery(sealed, first.publicKey, wrapKey))
+  rotate(step, rotated, (clear) => ({
+    decision: signDecision({
+      ...{ spaceTag, clear, recovery },
+      chosen: chosen.publicKey,
+      number: asked.number,
+    }),
+  }))
+}
+
+/**
+ * Goes on under the newest key where this device's line has what an earlier one let in, and nobody
+ * who replaced it had seen: it was away, and only its going on shows that this is hers.
+ */
+export function standBy(step: Step, { space }: OpenRelationship): void {
+  if (!space.isOrphaned) return
+  const entries = step.append(space.replica, [personLane.encode([])])
+  step.after(() => space.absorb(entries))
+}
+
+function rotate(
+  step: Step,
+  { relationship, random }: Rotated,
+  news: (clear: Uint8Array) => ShareKeyNews,
+): void {
+  const { item, epochKeys } = relationship.secrets
+  const { request: bytes, vendor, spaceTag, id } = item
+  const { space } = relationship
+  const request = readRequest(bytes, { vendor, requestHash: requestHash(bytes) })
+  const epochKey = epochKeySchema.decode(random.bytes(32))
+  const previous = space.currentEpoch ?? epochIdSchema.decode(item.epoch)
+  const clear = wrapShareKey({ epochKey, spaceTag, to: request.wrap, random })
+  const staged = space.replica.stageKey({
+    epoch: { key: epochKey },
+    clear,
+    body: shareKeyBody(news(clear)),
+    follows: epochKeys.size === 0 ? [] : [previous],
+  })
+  step.join(space.replica, staged)
+  step.add({ kind: "shareEpoch", value: { relationship: id, epoch: staged.epochId, epochKey } })
+  step.after(() => space.absorb(staged.entries))
+}
+
+/**
+ * The same for all devices that know of the same removals and are in the same epoch. A removed
+ * device lacks the key of its own removal; two that were removed at the same time may have each
+ * other's, and lack that of the epoch which follows both.
+ */
+function successorSeed(
+  { ledger, relationship, random }: Rotated,
+  old: readonly Uint8Array[],
+): Uint8Array {
+  const { membership } = ledger
+  const { current, removed } = membership.view
+  const removals = removed.flatMap((device) => device.removals.map(({ epoch }) => epoch))
+  const epochs = new Set([...removals, ...(current ? [current] : [])].map(bytesToHex))
+  const keys = [...epochs]
+    .toSorted()
+    .map((epoch) => membership.epochKey(epochIdSchema.decode(hexToBytes(epoch))))
+  const isComplete = keys.length > 0 && keys.every((key) => key !== undefined)
+  if (!isComplete) return random.bytes(32)
+  const secret = concatBytes(keys.flatMap((key) => key ?? []))
+  const { id } = relationship.secrets.item
+  return hkdf(contexts.successorSeed, secret, id, concatBytes(old.toSorted(compareBytes)), 32)
+}
+
+function openRecovery(sealed: Uint8Array, first: Uint8Array, key: WrapKey): Uint8Array {
+  try {
+    return unwrap({ context: contexts.relationshipRecovery, key, aad: first, sealed })
+  } catch (cause) {
+    if (!(cause instanceof SealError)) throw cause
+    throw new EngineError("RECOVERY_WORDS_OTHER", "these words were not this record's then", {
+      cause,
+    })
+  }
+}
