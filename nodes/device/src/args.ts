@@ -50,8 +50,9 @@ export class Args {
       if (!isOfKind(value, parameter.kind)) throw wrong(`'${name}' is not of its kind`)
       values.set(name, value)
     }
-    for (const { name, isRequired } of parameters) {
-      if (isRequired && !values.has(name)) throw wrong(`'${name}' is missing`)
+    for (const { name, kind, isRequired } of parameters) {
+      // What an output is stays with whoever asked, and was asked for there.
+      if (isRequired && kind !== "output" && !values.has(name)) throw wrong(`'${name}' is missing`)
     }
     return new Args(values, parameters)
   }
