@@ -104,10 +104,10 @@ function checkBeacons(beacons: readonly BeaconRow[]): readonly Check[] {
   return eachOrNone(
     check,
     `the 24 words find the record at ${there.join(", ")}`,
-    missing.map(
-      ({ address, code }) =>
-        `the 24 words do not find the record at ${address}${code === undefined ? "" : ` (${code})`}`,
-    ),
+    missing.map(({ address, code }) => {
+      const why = code === undefined ? "" : ` (${code})`
+      return `what the 24 words look for is not as it should be at ${address}${why}`
+    }),
   )
 }
 
