@@ -91,24 +91,20 @@ async function checkRelays({
   ]
 }
 
-/** A record without a relay is no fault, but the words bring nothing back. */
+/** A record without a relay is no fault, nor one that a relay is yet to be told of. */
 function checkBeacons(beacons: readonly BeaconRow[]): readonly Check[] {
-  const check = "recovery"
-  if (beacons.length === 0) {
-    return [
-      { check, ok: true, detail: "no relay keeps the record: the 24 words bring nothing back" },
-    ]
-  }
-  const there = beacons.filter(({ isThere }) => isThere).map(({ address }) => address)
-  const missing = beacons.filter(({ isThere }) => !isThere)
-  return eachOrNone(
-    check,
-    `the 24 words find the record at ${there.join(", ")}`,
-    missing.map(({ address, code }) => {
-      const why = code === undefined ? "" : ` (${code})`
-      return `what the 24 words look for is not as it should be at ${address}${why}`
-    }),
-  )
+  return beacons.length === 0
+    ? [recovery(true, "no relay keeps the record: the 24 words need a backup")]
+    : beacons.map(({ address, isThere, code }) => {
+        if (isThere) return recovery(true, `the 24 words find the record at ${address}`)
+        return code === undefined
+          ? recovery(true, `what the 24 words look for is brought to ${address} with the next sync`)
+          : recovery(false, `${address} does not take what the 24 words look for (${code})`)
+      })
+}
+
+function recovery(ok: boolean, detail: string): Check {
+  return { check: "recovery", ok, detail }
 }
 
 /** Only where something was repaired. */
