@@ -2,10 +2,14 @@
  * For a process in which signer and verifier are the same one, as in the simulator: a signature
  * that was made or verified here once is known again, and not verified a second time; nor is a
  * public key computed twice. What is not known is verified, so every verdict is what it would be.
+ * Likewise of wraps: what was encapsulated here is not computed a second time, by whoever makes it
+ * again or opens it.
  *
  * @module
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
+import { sha256 } from "./hash.ts"
+import { type Kem, kem } from "./kem.ts"
 import { primitives } from "./platform.ts"
 import type { Primitives } from "./primitives.ts"
 
@@ -24,7 +28,14 @@ export function rememberSignatures(): void {
   Object.assign(primitives, remembering(primitives))
 }
 
-const remembered = new WeakSet<Primitives>()
+/** The same for wraps. */
+export function rememberWraps(): void {
+  if (remembered.has(kem)) return
+  remembered.add(kem)
+  Object.assign(kem, rememberingKem(kem))
+}
+
+const remembered = new WeakSet<Primitives | Kem>()
 
 /** `over`, its signatures and public keys remembered. */
 export function remembering(
@@ -65,6 +76,52 @@ export function remembering(
   }
 }
 
+interface Encapsulated {
+  readonly publicKey: Uint8Array
+  readonly ciphertext: Uint8Array
+  readonly shared: Uint8Array
+}
+
+/**
+ * `over`, what it made remembered. Whoever opens with one key what was made for another gets 32 bytes
+ * that nobody else has, as it would; only, other ones.
+ */
+export function rememberingKem(over: Kem): Kem {
+  const { publicKey, encapsulate, decapsulate } = over
+  const publicKeys = new Memory<Uint8Array>()
+  const made = new Memory<Encapsulated>()
+  const byCiphertext = new Memory<Encapsulated>()
+
+  function publicKeyOf(secret: Uint8Array): Uint8Array {
+    const name = nameOf(secret)
+    const known = publicKeys.get(name) ?? publicKey(secret)
+    publicKeys.set(name, known)
+    return known.slice()
+  }
+
+  return {
+    publicKey: publicKeyOf,
+    encapsulate(to, randomness) {
+      const name = nameOf(randomness)
+      const before = made.get(name)
+      const known = before && equalBytes(before.publicKey, to) ? before : undefined
+      const one = known ?? { publicKey: to.slice(), ...encapsulate(to, randomness) }
+      const { ciphertext, shared } = one
+      made.set(name, one)
+      byCiphertext.set(ciphertextName(ciphertext), one)
+      return { ciphertext: ciphertext.slice(), shared: shared.slice() }
+    },
+    decapsulate(ciphertext, secret) {
+      const known = byCiphertext.get(ciphertextName(ciphertext))
+      if (!known || !equalBytes(known.ciphertext, ciphertext)) {
+        return decapsulate(ciphertext, secret)
+      }
+      if (equalBytes(known.publicKey, publicKeyOf(secret))) return known.shared.slice()
+      return sha256(secret, known.shared)
+    },
+  }
+}
+
 /** The newest of what was asked for, by name. */
 class Memory<T> {
   #newer = new Map<string, T>()
@@ -85,6 +142,11 @@ class Memory<T> {
     }
     this.#newer.set(name, value)
   }
+}
+
+/** Its X25519 part; the rest is compared. */
+function ciphertextName(ciphertext: Uint8Array): string {
+  return nameOf(ciphertext.subarray(-32))
 }
 
 /** One character for each byte. */

@@ -24,6 +24,7 @@ import { equalInConstantTime } from "./constant-time.ts"
 import { type Context, contexts } from "./contexts.ts"
 import { hkdf } from "./hash.ts"
 import { type HpkeKeys, type HpkeSuite, hpkeKeys } from "./hpke.ts"
+import { kem } from "./kem.ts"
 import type { Random } from "./random.ts"
 import { SealError } from "./seal-error.ts"
 import {
@@ -31,9 +32,6 @@ import {
   XWING_PUBLIC_KEY_BYTES,
   XWING_RANDOM_BYTES,
   XWING_SECRET_BYTES,
-  xwingDecapsulate,
-  xwingEncapsulate,
-  xwingPublicKey,
 } from "./xwing.ts"
 
 /** 1216 bytes: an X-Wing encapsulation key. */
@@ -72,7 +70,7 @@ export function generateWrapKey(random: Random): WrapKey {
 /** The key of a stored secret, which it copies. Takes about a millisecond. */
 export function wrapKeyFromSecret(secret: Uint8Array): WrapKey {
   const own = Uint8Array.from(secret)
-  const publicKey = xwingPublicKey(own)
+  const publicKey = kem.publicKey(own)
   if (!isWrapPublicKey(publicKey)) throw new TypeError("X-Wing gave a key of another length")
   return Object.freeze({ publicKey, secret: own })
 }
@@ -130,7 +128,7 @@ export function unwrap(input: UnwrapInput): Uint8Array {
  */
 export function wrapTagged(input: WrapInput): TaggedWrap {
   const { context, to, aad, plaintext, random } = input
-  const { ciphertext, shared } = xwingEncapsulate(to, random.bytes(XWING_RANDOM_BYTES))
+  const { ciphertext, shared } = kem.encapsulate(to, random.bytes(XWING_RANDOM_BYTES))
   const keys = hpkeKeys(SUITE, shared, utf8ToBytes(context))
   const sealed = seal({ key: keys.key, nonce: keys.baseNonce, aad, plaintext })
   return { tag: findingTag(keys), sealed: concatBytes([ciphertext, sealed]) }
@@ -153,7 +151,7 @@ function receivedKeys({ context, key, sealed }: UnwrapInput): HpkeKeys {
   if (sealed.length < WRAP_OVERHEAD_BYTES) {
     throw new SealError("SEAL_TRUNCATED", "too short to be a wrap")
   }
-  const shared = xwingDecapsulate(sealed.subarray(0, XWING_CIPHERTEXT_BYTES), key.secret)
+  const shared = kem.decapsulate(sealed.subarray(0, XWING_CIPHERTEXT_BYTES), key.secret)
   return hpkeKeys(SUITE, shared, utf8ToBytes(context))
 }
 
