@@ -11,8 +11,9 @@
  *    at that time, and that did not know of the removal, followed it.
  * 3. All the rest applies in one order, that of depth in the graph and then of epoch id.
  *
- * Nothing here depends on arrival. A key entry without effect is listed, never lost, and its
- * epoch is neither followed nor written under. Source: DESIGN, "Keys".
+ * Nothing here depends on arrival. A key entry without effect is listed, never lost, and its epoch is
+ * not written under. It is followed all the same: its author's other entries may count, others wrote
+ * upon them, and whoever it removed has no wrap in it. Source: DESIGN, "Keys".
  *
  * @module
  */
@@ -39,14 +40,20 @@ export interface Membership {
   readonly leastSuite: number
   /** All epochs that took effect, the first one first. */
   readonly epochs: readonly EpochId[]
-  /** The newest of them, ascending by id: what the next key entry follows. */
+  /**
+   * What the next key entry follows, ascending by id: the newest of them, and of those without effect
+   * whose authors were entitled to them, so that all who stay get their keys.
+   */
   readonly heads: readonly EpochId[]
   /**
    * The epoch to write under; `undefined`: rotate first, since each head's key is known to
-   * somebody who is no member any more.
+   * somebody who is no member any more, or is not known to every member.
    */
   readonly current: EpochId | undefined
-  /** A removal and another key entry happened at once and nothing has followed both yet. */
+  /**
+   * The next writer rotates: a removal and another key entry happened at once and nothing has followed
+   * both yet, or a member has no wrap in the newest of what happened at once.
+   */
   readonly concurrent: boolean
   /** Key entries without effect: their author was not, or is no more, entitled to them. */
   readonly quarantined: readonly EpochId[]
@@ -81,7 +88,7 @@ export function reduceMembership(
   const { nodes, waiting } = graphOf(entries, genesis)
   const { state, cut } = mergedHeads(nodes)
   const effective = nodes.filter((node) => node.author !== undefined && !cut.has(node.key))
-  const heads = headsOf(effective)
+  const heads = headsOf(nodes.filter((node) => node.author !== undefined))
   return {
     devices: [...state.devices.values()],
     removed: [...state.removed.values()],
@@ -89,8 +96,11 @@ export function reduceMembership(
     leastSuite: state.leastSuite,
     epochs: effective.map(({ entry }) => entry.epoch),
     heads: heads.map(({ entry }) => entry.epoch).toSorted(compareBytes),
-    current: heads.findLast((head) => isSafe(head.after, state))?.entry.epoch,
-    concurrent: isUnsettled(nodes, effective, cut),
+    current: headsOf(effective).findLast(
+      ({ after }) => isSafe(after, state) && reachesAll(after, state),
+    )?.entry.epoch,
+    concurrent:
+      isUnsettled(nodes, effective) || !heads.every((head) => reachesAll(head.after, state)),
     quarantined: nodes.filter((node) => !effective.includes(node)).map(({ entry }) => entry.epoch),
     waiting,
   }
@@ -154,28 +164,27 @@ function headsOf(effective: readonly KeyNode[]): readonly KeyNode[] {
   return effective.filter((node) => (followed & node.bit) === 0n)
 }
 
-/** Whether all who have this epoch's key are still members. */
+/** Whether all whom an epoch's key was wrapped for are still members. */
 function isSafe(recipients: MemberState, members: MemberState): boolean {
+  return reachesAll(members, recipients)
+}
+
+/** Whether everybody who belongs to `members` had a wrap, the recovery words too. */
+function reachesAll(recipients: MemberState, members: MemberState): boolean {
   const [theirs, ours] = [recipients.recovery?.writer, members.recovery?.writer]
-  const hasOldWords = theirs !== undefined && !(ours && equalBytes(theirs, ours))
-  return !hasOldWords && [...recipients.devices.keys()].every((id) => members.devices.has(id))
+  const haveWords = ours === undefined || (theirs !== undefined && equalBytes(theirs, ours))
+  return haveWords && [...members.devices.keys()].every((id) => recipients.devices.has(id))
 }
 
 /** Whether a removal and another entry met that nothing effective has followed since. */
-function isUnsettled(
-  nodes: readonly KeyNode[],
-  effective: readonly KeyNode[],
-  cut: ReadonlySet<string>,
-): boolean {
+function isUnsettled(nodes: readonly KeyNode[], effective: readonly KeyNode[]): boolean {
   const entitled = nodes.filter((node) => node.author !== undefined)
   const removals = effective.filter(({ entry }) => entry.changes.some((it) => it.kind === "remove"))
-  const isSettledBy = (node: KeyNode, a: KeyNode, b: KeyNode) =>
-    (sees(node, a) || sees(node, b)) && [a, b].every((met) => sees(node, met) || cut.has(met.key))
   return removals.some((removal) =>
     entitled.some(
       (other) =>
         areConcurrent(other, removal) &&
-        !effective.some((node) => isSettledBy(node, removal, other)),
+        !effective.some((node) => sees(node, removal) && sees(node, other)),
     ),
   )
 }

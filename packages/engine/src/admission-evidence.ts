@@ -27,11 +27,13 @@ export async function admissionEvidence(
   }
   const written: { readonly writer: PublicKey; readonly on: VersionVector }[] = []
   const seen = new Map<string, VersionVector>()
-  for await (const { writer, incarnation, on } of record.entriesAfter(0)) {
+  for await (const { writer, incarnation, sequence, chain, on } of record.entriesAfter(0)) {
     const key = bytesToHex(incarnation)
     const whole = tree.merge(seen.get(key) ?? [], on)
     seen.set(key, whole)
-    if (on.length > 0) written.push({ writer, on: whole })
+    // Whoever removed a device knows of it, though nobody's entry says that it was written on its own.
+    const known = tree.merge(whole, [{ incarnation, sequence, chain }])
+    if (on.length > 0) written.push({ writer, on: known })
   }
   return { covers, written }
 }

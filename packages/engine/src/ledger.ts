@@ -240,7 +240,7 @@ export class Ledger {
    */
   async #mend(): Promise<void> {
     if (!this.#isUnsure) return
-    const removals = this.membership.removalCount
+    const { view } = this.membership
     await this.record.admit([])
     await this.membership.refresh()
     await this.documents.forgetAll()
@@ -251,7 +251,7 @@ export class Ledger {
     await this.shown.dropCome()
     for (const mend of this.#menders) await mend()
     this.#isUnsure = false
-    const membership = this.membership.removalCount !== removals
+    const membership = !this.membership.isSettledSince(view)
     this.#tell({ documents: this.#used, items: [], membership, local: true })
   }
 
@@ -285,7 +285,10 @@ export class Ledger {
     }
     staged.commit()
     const documents = new Set(steps.flatMap(({ documentsEdited }) => [...documentsEdited]))
-    const membership = this.membership.absorb(own) !== "same"
+    const changed = this.membership.absorb(own)
+    // Whoever was brought back: what it wrote meanwhile counts.
+    if (changed === "removed" && this.#absorption.quarantine.hasStranded) this.#owesRebuild = true
+    const membership = changed !== "same"
     const change = this.#take({ ...absorbed, documents }, { membership, local: true })
     for (const step of steps) step.finish()
     this.#tell(change)
@@ -402,6 +405,7 @@ export class Ledger {
 
   /** After a step. */
   async #tidy(): Promise<void> {
+    if (this.#owesRebuild) await this.#after(() => this.#rebuild([]))
     await this.#compactDue()
     await this.#after(() => this.shown.dropCome())
   }

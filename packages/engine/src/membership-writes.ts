@@ -28,6 +28,7 @@ export interface MembershipWriter {
 /**
  * Commits membership changes under a new epoch.
  *
+ * @param author - Whose word it is: the recovery words may bring a removed device back.
  * @param keep - What else belongs to the same atomic write, given the new epoch.
  */
 export function changeMembership(

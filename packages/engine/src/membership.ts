@@ -53,7 +53,7 @@ import {
   spaceTagSchema,
 } from "@fulcrum/log/ids"
 import type { AdmittedEntry } from "@fulcrum/log/replica"
-import type { CheckWriter, KeySpan, SpaceKeyring } from "@fulcrum/log/space-keyring"
+import type { CheckWriter, KeySpan, OpenedKeySpan, SpaceKeyring } from "@fulcrum/log/space-keyring"
 import { SPAN_KEY } from "@fulcrum/log/span"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import type { DeviceState } from "./device-state.ts"
@@ -78,6 +78,9 @@ const storedSchema: Schema<StoredKeyEntry> = struct({
 })
 
 const NOTHING = new Uint8Array(0)
+
+/** As many are remembered as may wait. */
+const SHUT_MAX = 4096
 
 /** An epoch's id with its key, as a pairing package or a key body brings it. */
 export interface EpochSecret {
@@ -104,6 +107,12 @@ export class Membership implements SpaceKeyring {
   readonly #keys = new Map<string, EpochSecret>()
   /** Keys found in wraps; right only once the span that they open is admitted. */
   readonly #found = new Map<string, EpochKey>()
+  /** Keys that key spans carry, though those may wait: right only if they open what they should. */
+  readonly #carried = new Map<string, EpochKey>()
+  /** Epochs, in hex, whose key spans have no wrap for this device: looking costs some milliseconds. */
+  readonly #shut = new Set<string>()
+  /** Writers, in hex, that key entries name: whoever was let in, and recovery words. */
+  readonly #named = new Set<string>()
   /** Epochs, in hex, that this device heard of before a repair: until they are here it is behind. */
   readonly #awaited = new Set<string>()
   readonly #awaitedTable: Table
@@ -150,9 +159,8 @@ export class Membership implements SpaceKeyring {
    */
   get hasJoined(): boolean {
     if (this.awaitedCount > 0) return false
-    return (
-      this.current !== undefined && (this.isMember(this.#writer) || this.isRemoved(this.#device))
-    )
+    // There may be no epoch to write under: then it is this device that rotates.
+    return this.isMember(this.#writer) || this.isRemoved(this.#device)
   }
 
   /** Epochs that this device heard of before a repair and does not have the announcement of. */
@@ -177,6 +185,11 @@ export class Membership implements SpaceKeyring {
       .map(({ id }) => this.#awaitedTable.put(id, 0, NOTHING))
   }
 
+  /** Whether the keys of what the next key entry follows are all here. */
+  get hasHeadKeys(): boolean {
+    return this.#view.heads.every((id) => this.#keys.has(bytesToHex(id)))
+  }
+
   /** The keys of what the next key entry follows. */
   get headKeys(): readonly EpochSecret[] {
     return this.#view.heads.map((id) => {
@@ -192,13 +205,37 @@ export class Membership implements SpaceKeyring {
   }
 
   openKeySpan(span: KeySpan): EpochKey | undefined {
+    const hex = bytesToHex(span.epoch)
+    if (this.#shut.has(hex)) return undefined
     const found = openKeySpan({
       clear: span.clear,
       follows: span.header.epoch,
       key: this.#wrapKey,
     })
-    if (found !== undefined) this.#found.set(bytesToHex(span.epoch), found)
+    if (found !== undefined) this.#found.set(hex, found)
+    else if (this.#shut.size < SHUT_MAX) this.#shut.add(hex)
     return found
+  }
+
+  carriedKey(epoch: EpochId): EpochKey | undefined {
+    return this.#carried.get(bytesToHex(epoch))
+  }
+
+  /**
+   * Takes the keys that a key span carries before it is let in: it may wait for what was written under
+   * them, by somebody who did not know of this device, or removed it to no effect.
+   */
+  openedKeySpan({ epoch, header, body }: OpenedKeySpan): void {
+    const hex = bytesToHex(epoch)
+    const key = this.epochKey(epoch) ?? this.#carried.get(hex)
+    if (key !== undefined && !this.#keys.has(hex)) this.#found.set(hex, key)
+    const read = readBody({ body, follows: header.epoch })
+    for (const one of read?.previousKeys ?? []) {
+      const carried = bytesToHex(one.id)
+      // A member's word is better than that of one who was removed, or whom nobody knows yet.
+      if (this.#carried.has(carried) && !this.isMember(header.writer)) continue
+      this.#carried.set(carried, one.key)
+    }
   }
 
   /** The key of an epoch that is being announced here. */
@@ -207,17 +244,14 @@ export class Membership implements SpaceKeyring {
   }
 
   /**
-   * Whoever is or was a member may have written a span; whether it counts is decided on the
-   * entries. A key span is let in while nobody is known yet: only the one that the record began
+   * Whoever was ever let in, by whom and to what effect whatsoever, may have written a span, and so
+   * may words that were replaced: others may have let it in before they knew better. Whether it counts
+   * is decided on the entries. A key span is let in while nobody is known yet: only the one that the record began
    * with has any effect.
    */
   readonly checkWriter: CheckWriter = (header) => {
-    const { devices, removed } = this.#view
-    const isKnown =
-      findWriter(this.#view, header.writer) !== undefined ||
-      removed.some(({ writer }) => equalBytes(writer, header.writer))
-    if (isKnown) return "ok"
-    return header.kind === SPAN_KEY && devices.length === 0 ? "ok" : "unknown"
+    if (this.#named.has(bytesToHex(header.writer))) return "ok"
+    return header.kind === SPAN_KEY && this.#view.devices.length === 0 ? "ok" : "unknown"
   }
 
   deviceByWriter(writer: Uint8Array): { readonly name: string } | undefined {
@@ -244,7 +278,8 @@ export class Membership implements SpaceKeyring {
   /**
    * Takes the key entries among these; idempotent.
    *
-   * @returns What it means: nothing, a change, or that somebody was removed.
+   * @returns What it means: nothing, a change, or that somebody was removed or is no more: then what
+   * counted before may count no more, or the other way round.
    */
   absorb(entries: readonly AdmittedEntry[]): "same" | "changed" | "removed" {
     const before = this.#view
@@ -255,7 +290,7 @@ export class Membership implements SpaceKeyring {
     }
     if (!isNew) return "same"
     this.#view = reduceMembership([...this.#entries.values()], this.#genesis)
-    return this.removalCount === countRemovals(before) ? "changed" : "removed"
+    return this.isSettledSince(before) ? "changed" : "removed"
   }
 
   /** The recovery words' X-Wing key. */
@@ -270,9 +305,11 @@ export class Membership implements SpaceKeyring {
     return this.#genesis
   }
 
-  /** How many removals there are, all told. */
-  get removalCount(): number {
-    return countRemovals(this.#view)
+  /** Whether what counted then counts now, and nothing else does of what was there. */
+  isSettledSince(before: MembershipView): boolean {
+    const { devices } = this.#view
+    const areIn = before.devices.every(({ id }) => devices.some((one) => equalBytes(one.id, id)))
+    return areIn && removalsOf(before).join() === removalsOf(this.#view).join()
   }
 
   /** What keeps the key entries among these, and all keys that they brought. */
@@ -345,6 +382,10 @@ export class Membership implements SpaceKeyring {
     if (body === undefined) return false
     const follows = body.previousKeys.map(({ id }) => id)
     this.#entries.set(hex, { epoch, follows, writer, incarnation, sequence, changes: body.changes })
+    for (const change of body.changes) {
+      if (change.kind !== "add" && change.kind !== "recovery") continue
+      this.#named.add(bytesToHex(change.value.certificate.writer))
+    }
     for (const secret of [...body.previousKeys, ...this.#secretOf(epoch)]) this.#learn(secret)
     return true
   }
@@ -358,11 +399,16 @@ export class Membership implements SpaceKeyring {
     const hex = bytesToHex(secret.id)
     if (!this.#keys.has(hex)) this.#keys.set(hex, secret)
     this.#found.delete(hex)
+    this.#carried.delete(hex)
   }
 }
 
-function countRemovals({ removed }: MembershipView): number {
-  return removed.reduce((sum, device) => sum + device.removals.length, 0)
+function removalsOf({ removed }: MembershipView): readonly string[] {
+  return removed
+    .flatMap(({ id, removals }) =>
+      removals.map(({ epoch }) => `${bytesToHex(id)} ${bytesToHex(epoch)}`),
+    )
+    .toSorted()
 }
 
 /** Whether a device is meant: by its name, or the beginning of its id. */
@@ -385,7 +431,7 @@ function readEpochs(stored: StoredKeyEntry): readonly EpochSecret[] {
 }
 
 /** A member may write nonsense; then its key entry says nothing. */
-function readBody(stored: StoredKeyEntry): KeyBody | undefined {
+function readBody(stored: Pick<StoredKeyEntry, "body" | "follows">): KeyBody | undefined {
   try {
     return readKeyBody(stored.body, stored.follows)
   } catch (error) {

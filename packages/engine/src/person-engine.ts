@@ -427,6 +427,7 @@ export class PersonEngine implements Person {
     if (this.isAwaited) {
       throw new EngineError("RECORD_AWAITED", "the record has not come to this device yet")
     }
+    if (this.#ledger.membership.current === undefined) await this.#network.followUp()
     return work()
   }
 

@@ -175,7 +175,8 @@ export class RecoverySession implements AsyncDisposable {
 
   /** Whether the words are a member of what was found, so that they can let a device in. */
   get isUsable(): boolean {
-    return this.own.ledger.membership.hasJoined
+    const { membership } = this.own.ledger
+    return membership.hasJoined && membership.hasHeadKeys
   }
 
   /**

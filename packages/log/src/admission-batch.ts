@@ -9,7 +9,8 @@ import { idKey } from "./ids.ts"
 import type { LogTables } from "./log-tables.ts"
 import type { LogOp } from "./log-vault.ts"
 import type { SpaceKeyring } from "./space-keyring.ts"
-import { readSpan, spanHash } from "./span.ts"
+import { readSpan, SPAN_KEY, spanHash } from "./span.ts"
+import { epochOf } from "./stored-span.ts"
 import type { Need, WaitingRoom, WaitingSpan } from "./waiting-room.ts"
 
 /** Most proofs of forks that are kept: the first ones say what there is to say. */
@@ -106,10 +107,12 @@ export class AdmissionBatch {
     }
     progress.clear()
     for (const epoch of this.#waiting.epochs()) {
-      const [first, ...rest] = this.#waiting.forEpoch(epoch)
-      if (first === undefined) continue
-      const { epoch: id } = readSpan(first.bytes).header
-      if (idKey(id) === epoch && keyring.epochKey(id)) candidates.push(first, ...rest)
+      for (const one of this.#waiting.forEpoch(epoch)) {
+        const span = readSpan(one.bytes)
+        const id = epochOf(span)
+        const isCarried = span.header.kind === SPAN_KEY && keyring.carriedKey?.(id) !== undefined
+        if (isCarried || keyring.epochKey(id)) candidates.push(one)
+      }
     }
     return candidates
   }

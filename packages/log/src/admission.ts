@@ -157,7 +157,7 @@ export class Admission {
     if (head && header.end <= head.sequence) return this.#judgeCovered(span, key, head)
     if (!this.#isSigned(span)) return refuse("LOG_SIGNATURE")
     if (head && compareBytes(head.writer, header.writer) !== 0) return refuse("LOG_WRITER")
-    if (head && header.start > head.sequence + 1) return wait(predecessor(key, header.start - 1))
+    if (head && header.start > head.sequence + 1) return await this.#judgeAhead(span, key)
     if (this.#options.isBusy(key)) return wait(predecessor(key, header.end))
     if (head && header.start === head.sequence + 1 && !equalBytes(header.chainBefore, head.chain)) {
       return fork(header.incarnation)
@@ -172,6 +172,18 @@ export class Admission {
     return this.#judgeWriter(opened) ?? this.#judgeOpened(opened)
   }
 
+  /** Its predecessors are not here. A key span is opened all the same: it may carry their keys. */
+  async #judgeAhead(span: Verified<Span>, key: string): Promise<Judgement> {
+    const { header } = span
+    if (header.kind === SPAN_KEY) {
+      const known = this.#options.opened.find(span.bytes)
+      const secrets = known ? undefined : secretsFor(span, this.#options)
+      const opened = known ?? (secrets && (await this.#open(span, secrets)))
+      if (opened === undefined) return wait({ why: "epoch", key: idKey(epochOf(span)) })
+    }
+    return wait(predecessor(key, header.start - 1))
+  }
+
   #judgeWriter(opened: OpenedSpan): Judgement | undefined {
     if (opened.isLetIn) return undefined
     const { span, segments } = opened
@@ -183,6 +195,13 @@ export class Admission {
     if (verdicts.includes("unknown")) return wait({ why: "writer" })
     opened.isLetIn = true
     return undefined
+  }
+
+  #tellKeys({ span, entries }: OpenedSpan): void {
+    const { header } = span
+    const body = entries.at(-1)?.body
+    if (header.kind !== SPAN_KEY || body === undefined) return
+    this.#options.keyring.openedKeySpan?.({ epoch: epochOf(span), header, body })
   }
 
   async #judgeOpened(opened: OpenedSpan): Promise<Judgement> {
@@ -317,6 +336,7 @@ export class Admission {
     const entries = await inSlices(openingSpan(span, secrets), this.#options.clock)
     const opened = { span, entries, segments: segmentsOf(entries), isLetIn: false }
     this.#options.opened.keep(opened)
+    this.#tellKeys(opened)
     return opened
   }
 

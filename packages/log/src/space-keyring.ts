@@ -20,6 +20,23 @@ export interface SpaceKeyring {
    * span may wait: merged spans of its epoch may come first. `undefined`: none of them is ours.
    */
   openKeySpan?(span: KeySpan): EpochKey | undefined
+  /**
+   * The key of an epoch as another key span carries it, right if it opens the one that announces the
+   * epoch: which has no wrap for us.
+   */
+  carriedKey?(epoch: EpochId): EpochKey | undefined
+  /**
+   * A key span opened; whether its writer may write is not known yet. It may wait for spans to which it
+   * carries the keys itself.
+   */
+  openedKeySpan?(opened: OpenedKeySpan): void
+}
+
+export interface OpenedKeySpan {
+  readonly epoch: EpochId
+  readonly header: SpanHeader
+  /** What its key entry says. */
+  readonly body: Uint8Array
 }
 
 export interface KeySpan {

@@ -34,7 +34,8 @@ export function secretsFor(
   const epoch = epochOf(span)
   const isAnnounced = header.kind === SPAN_KEY
   const found = () => (isAnnounced ? keyring.openKeySpan?.({ epoch, header, clear }) : undefined)
-  const epochKey = keyring.epochKey(epoch) ?? found()
+  const carried = () => (isAnnounced ? keyring.carriedKey?.(epoch) : undefined)
+  const epochKey = keyring.epochKey(epoch) ?? found() ?? carried()
   return epochKey && { chainKey: keyring.chainKey, epochKey, deflate, bodies }
 }
 

@@ -259,6 +259,58 @@ test("[L8] a key span announces an epoch, opened by whoever finds its wrap", asy
   expect(await textsOf(b.replica)).toEqual(["under the new epoch"])
 })
 
+test("[L26] a key span is opened though it waits, for the keys of what it waits for", async () => {
+  const [a, c] = [
+    await openDevice(space, "a", { knowsEpoch: false }),
+    await openDevice(space, "c", { knowsEpoch: false }),
+  ]
+  const announce = async (device: typeof a, clear: string) => {
+    const key = epochKeySchema.decode(space.random.bytes(32))
+    const staged = device.replica.stageKey({
+      epoch: { key },
+      clear: new TextEncoder().encode(clear),
+      body: new TextEncoder().encode(clear),
+      follows: [],
+    })
+    await device.vault.write(staged.ops)
+    staged.commit()
+    device.keyring.epochs.set(idKey(staged.epochId), key)
+    device.keyring.current = { id: staged.epochId, key }
+    return { ...staged, key }
+  }
+  // B has a wrap in the last only, which is written upon the others and carries the key of one each.
+  const first = await announce(a, "not for b")
+  const entries = await append(a, "under the first")
+  const second = await announce(a, "nor this")
+  c.keyring.epochs.set(idKey(first.epochId), first.key)
+  c.keyring.epochs.set(idKey(second.epochId), second.key)
+  await c.replica.admit([...first.spans, ...entries, ...second.spans])
+  const third = await announce(c, "for b")
+  const carried = new Map<string, typeof first.key>()
+  const carries = new Map([
+    ["for b", second],
+    ["nor this", first],
+  ])
+  const b = await openDevice(space, "b", {
+    knowsEpoch: false,
+    openKeySpan: ({ clear }) =>
+      new TextDecoder().decode(clear) === "for b" ? third.key : undefined,
+    carriedKey: (id) => carried.get(idKey(id)),
+    openedKeySpan: ({ epoch, body }) => {
+      const key = carried.get(idKey(epoch))
+      if (key) b.keyring.epochs.set(idKey(epoch), key)
+      const one = carries.get(new TextDecoder().decode(body))
+      if (one) carried.set(idKey(one.epochId), one.key)
+    },
+  })
+  const early = [...second.spans, ...entries, ...first.spans]
+  expect(await outcomes(b.replica, ...early)).toEqual(["epoch", "epoch", "epoch"])
+  await b.replica.admit(third.spans)
+  expect(b.replica.waitingCount).toBe(0)
+  expect(b.replica.vector).toEqual(c.replica.vector)
+  expect(await textsOf(b.replica)).toEqual(["under the first"])
+})
+
 test("[L9] a writer that is not known yet waits; one that may not write is refused", async () => {
   const a = await openDevice(space, "a")
   const spans = await append(a, "one")

@@ -35,6 +35,8 @@ export interface DeviceOptions {
   readonly knowsEpoch?: boolean
   readonly checkWriter?: CheckWriter
   readonly openKeySpan?: SpaceKeyring["openKeySpan"]
+  readonly openedKeySpan?: SpaceKeyring["openedKeySpan"]
+  readonly carriedKey?: SpaceKeyring["carriedKey"]
   /** What to open the vault on instead of the disk. */
   readonly store?: Store
   /** Signs each of its starts; absent: each has a key of its own. */
@@ -66,6 +68,8 @@ export async function openDevice(
     epochKey: (id) => epochs.get(idKey(id)),
     current: knowsEpoch ? space.epoch : undefined,
     ...(openKeySpan && { openKeySpan }),
+    ...(options.openedKeySpan && { openedKeySpan: options.openedKeySpan }),
+    ...(options.carriedKey && { carriedKey: options.carriedKey }),
   }
   const store = options.store ?? (await openMemoryStore({ disk }))
   const vault = await openVault({ store, key: new Uint8Array(32).fill(7), random })
