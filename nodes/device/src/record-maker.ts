@@ -7,7 +7,7 @@
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Person } from "@fulcrum/engine/person"
-import type { Recovered } from "@fulcrum/engine/recover-person"
+import type { Recovered, RestoredAttachments } from "@fulcrum/engine/recover-person"
 import type { RepairReport } from "@fulcrum/engine/repair-person"
 import type { SpareFile } from "@fulcrum/engine/spare"
 import type { Deflate } from "@fulcrum/log/deflate"
@@ -97,11 +97,11 @@ export interface RecordMaker {
   create(parts: RecordParts, request: CreateRequest): Promise<NewRecord>
   /** @throws `RECORD_EXISTS`, `RECOVERY_…`. */
   recover(parts: RecordParts, request: RecoverRequest): Promise<Recovered>
-  /** Those of a backup that are not here. @throws `BACKUP_…`. */
+  /** Those of a backup that are not here. @throws `BACKUP_WORDS_OTHER`. */
   restoreAttachments(
     person: Person,
     from: { readonly words: string; backup(): AsyncIterable<Uint8Array> },
-  ): Promise<{ readonly restored: number; readonly wrong: readonly string[] }>
+  ): Promise<RestoredAttachments>
   /** @throws `RECORD_EXISTS`, and what pairing says. */
   join(parts: RecordParts, request: JoinRequest): Promise<Person>
 }

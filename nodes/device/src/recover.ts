@@ -51,7 +51,7 @@ async function bringBack(
 ): Promise<Outcome> {
   const name = args.optionalText("name") ?? deviceName()
   const { words, backup } = from
-  const { person, others, missingEpochs } = await recoverDevice(
+  const { person, missingEpochs } = await recoverDevice(
     parts,
     { ...from, name, signal },
     { plainKey: args.flag("noPassphrase") },
@@ -61,13 +61,17 @@ async function bringBack(
     const held = await settleHere(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
     const { entries, documents, relationships } = await person.status()
     const files = await person.attachments.list()
+    // By the names that they have now: what came last says so.
+    const others = (await person.devices()).flatMap(({ isThis, state, name: other }) =>
+      isThis || state !== "member" ? [] : [other],
+    )
     const away = files.filter(({ here }) => here !== "whole").length
     return {
       document: {
         device: person.device,
         ...{ entries, documents, relationships, others, missingEpochs, held },
         attachments: { all: files.length, here: files.length - away },
-        ...(put && { wrong: put.wrong }),
+        ...(put && { wrong: put.wrong, isCut: put.isCut }),
       },
       text: lines(
         person.isAwaited
@@ -77,6 +81,12 @@ async function bringBack(
           ? tone("bad", "Less was found than there was: what came last is missing.")
           : undefined,
         ...(put?.wrong ?? []).map((file) => `${file} is not what the record says: left out.`),
+        put?.isCut
+          ? tone(
+              "bad",
+              "The backup is damaged after the record: not all attached files came out of it.",
+            )
+          : undefined,
         away > 0
           ? `${counted(away, "attached file")} of it: on the devices that had them, and nowhere else.`
           : undefined,

@@ -43,7 +43,7 @@ const RECORDS: DeviceParts["records"] = {
   open: async () => new MemoryPerson(),
   create: async () => newRecord(),
   join: async () => new MemoryPerson(),
-  restoreAttachments: async () => ({ restored: 0, wrong: [] }),
+  restoreAttachments: async () => ({ restored: 0, wrong: [], isCut: false }),
   recover: async () => ({ person: new MemoryPerson(), others: [], missingEpochs: 0 }),
 }
 

@@ -30,6 +30,8 @@ export interface KeyNode {
   readonly ancestors: bigint
   /** Who wrote it, as a member of what it followed; `undefined`: nobody entitled. */
   readonly author: Author | undefined
+  /** The key of the recovery words as its author knew them. */
+  readonly replaced: Uint8Array | undefined
   /** Membership with it applied, as its author saw it. */
   readonly after: MemberState
 }
@@ -47,6 +49,7 @@ interface Merge {
   readonly cut: ReadonlySet<string>
 }
 
+/** A device that was removed, or words that were replaced: both are members no more. */
 interface Taken {
   readonly node: KeyNode
   readonly target: string
@@ -65,7 +68,9 @@ export function graphOf(entries: readonly MembershipEntry[], genesis: EpochId): 
     const before = stateBefore(follows, ancestors, nodesByKey)
     const author = depth === 0 ? founderOf(entry) : authorOf(before, entry.writer)
     const after = author === undefined ? before : applyChanges(before, entry, nameOf(author))
-    nodesByKey.set(key, { entry, key, depth, bit: 1n << BigInt(i), ancestors, author, after })
+    const replaced = before.recovery?.writer
+    const bit = 1n << BigInt(i)
+    nodesByKey.set(key, { entry, key, depth, bit, ancestors, author, replaced, after })
   }
   return { nodes: [...nodesByKey.values()], waiting }
 }
@@ -111,24 +116,32 @@ function removalsWithEffect(nodes: readonly KeyNode[]): readonly Taken[] {
     author === undefined || author === "recovery" ? -1 : (rankByDevice.get(idKey(author.id)) ?? 0)
   const removals = nodes
     .filter(({ author }) => author !== undefined)
-    .flatMap((node) =>
-      node.entry.changes.flatMap((change) =>
-        change.kind === "remove" ? [{ node, target: idKey(change.value.device) }] : [],
-      ),
-    )
+    .flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
     .map((taken, at) => ({ taken, rank: rankOf(taken.node), at }))
     .sort((a, b) => a.rank - b.rank || a.at - b.at)
   const effective: Taken[] = []
   for (const { taken } of removals) {
     const isMutual = effective.some(
       ({ node, target }) =>
-        target === authorKey(taken.node.author) &&
-        authorKey(node.author) === taken.target &&
+        target === authorKey(taken.node) &&
+        authorKey(node) === taken.target &&
         areConcurrent(node, taken.node),
     )
     if (!isMutual && !isCut(taken.node, effective, nodes)) effective.push(taken)
   }
   return effective
+}
+
+/** Whom an entry says that they are members no more. */
+function targetsOf({ entry, replaced }: KeyNode): readonly string[] {
+  return entry.changes.flatMap((change) => {
+    if (change.kind === "remove") return [idKey(change.value.device)]
+    const isOther =
+      change.kind === "recovery" &&
+      replaced !== undefined &&
+      !equalBytes(replaced, change.value.certificate.writer)
+    return isOther ? [wordsKey(replaced)] : []
+  })
 }
 
 /** When each device joined, counted; a device that was added twice joined the first time. */
@@ -146,16 +159,17 @@ function ranksOf(nodes: readonly KeyNode[]): ReadonlyMap<string, number> {
 
 /** Rule 2: its author, or who added its author, was removed at the same time. */
 function isCut(node: KeyNode, removals: readonly Taken[], nodes: readonly KeyNode[]): boolean {
-  const { author } = node
-  if (author === undefined || author === "recovery") return false
+  const key = authorKey(node)
   const isRemoved = removals.some(
     (removal) =>
-      removal.target === idKey(author.id) &&
+      removal.target === key &&
       areConcurrent(removal.node, node) &&
+      // What words do by their rank, they have done: see rule 1.
+      !(isByWords(node) && removes(node)) &&
       !isVouchedFor(node, removal, nodes),
   )
   if (isRemoved) return true
-  const added = nodes.find(({ entry }) => equalBytes(entry.epoch, author.addedIn))
+  const added = adderOf(node, nodes)
   return added !== undefined && added !== node && isCut(added, removals, nodes)
 }
 
@@ -165,27 +179,36 @@ function isVouchedFor(node: KeyNode, removal: Taken, nodes: readonly KeyNode[]):
       witness.author !== undefined &&
       sees(witness, node) &&
       !sees(witness, removal.node) &&
-      !owesMembership(witness.author, removal, nodes) &&
-      !nodes.some((other) => areConcurrent(other, witness) && removes(other, witness.author)),
+      !owesMembership(witness, removal, nodes) &&
+      !nodes.some((other) => areConcurrent(other, witness) && removesAuthor(other, witness)),
   )
 }
 
-/** Whether it is the removed device, or was added by it meanwhile: such a one cannot vouch. */
-function owesMembership(author: Author, removal: Taken, nodes: readonly KeyNode[]): boolean {
-  if (author === "recovery") return false
-  if (idKey(author.id) === removal.target) return true
-  const added = nodes.find(({ entry }) => equalBytes(entry.epoch, author.addedIn))
+/** Whether it is by whom was removed, or whom that one added meanwhile: such a one cannot vouch. */
+function owesMembership(node: KeyNode, removal: Taken, nodes: readonly KeyNode[]): boolean {
+  if (authorKey(node) === removal.target) return true
+  const added = adderOf(node, nodes)
   if (added?.author === undefined || added.depth === 0) return false
-  return areConcurrent(added, removal.node) && owesMembership(added.author, removal, nodes)
+  return areConcurrent(added, removal.node) && owesMembership(added, removal, nodes)
 }
 
-function removes(node: KeyNode, author: Author | undefined): boolean {
-  return (
-    node.author !== undefined &&
-    node.entry.changes.some(
-      (change) => change.kind === "remove" && idKey(change.value.device) === authorKey(author),
-    )
-  )
+/** The entry that let a device in which wrote another. */
+function adderOf({ author }: KeyNode, nodes: readonly KeyNode[]): KeyNode | undefined {
+  if (author === undefined || author === "recovery") return undefined
+  return nodes.find(({ entry }) => equalBytes(entry.epoch, author.addedIn))
+}
+
+function removesAuthor(node: KeyNode, other: KeyNode): boolean {
+  const key = authorKey(other)
+  return node.author !== undefined && key !== undefined && targetsOf(node).includes(key)
+}
+
+function removes({ entry }: KeyNode): boolean {
+  return entry.changes.some(({ kind }) => kind === "remove")
+}
+
+function isByWords({ author }: KeyNode): boolean {
+  return author === "recovery"
 }
 
 /** Steps from the first epoch to every entry that is joined to it. */
@@ -223,8 +246,14 @@ function nameOf(author: Author): DeviceId | "recovery" {
   return author === "recovery" ? author : author.id
 }
 
-function authorKey(author: Author | undefined): string | undefined {
-  return author === undefined || author === "recovery" ? author : idKey(author.id)
+/** Who wrote it, as {@link targetsOf} names them. */
+function authorKey({ author, entry }: KeyNode): string | undefined {
+  if (author === undefined) return undefined
+  return author === "recovery" ? wordsKey(entry.writer) : idKey(author.id)
+}
+
+function wordsKey(writer: Uint8Array): string {
+  return `words ${idKey(writer)}`
 }
 
 export function areConcurrent(a: KeyNode, b: KeyNode): boolean {

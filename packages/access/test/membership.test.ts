@@ -12,6 +12,7 @@ import {
   epoch,
   incarnation,
   namesOf,
+  recovery,
   remove,
   rename,
   rotate,
@@ -170,6 +171,24 @@ describe("at the same time", () => {
     const membership = reduce(entries)
     expect(namesOf(membership)).toEqual(["laptop", "tablet"])
     expect(membership.current).toEqual(epoch("e"))
+  })
+
+  test("[A6] what words did that were replaced meanwhile is void, with all that came of it", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", words("words two")),
+      entry("e < c by words one", add("spy")),
+      entry("f < e by spy", add("other spy"), words("words three")),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["phone", "laptop", "tablet"])
+    expect(membership.recovery?.writer).toEqual(recovery("words two").writer.publicKey)
+    expect(membership.quarantined).toHaveLength(2)
+    const lapsed = reduce([...entries, entry("g < d e by words one", add("late spy"))])
+    expect(namesOf(lapsed)).toEqual(["phone", "laptop", "tablet"])
+    // A member who did not know better stands by it.
+    const trusted = reduce([...entries.slice(0, -1), entry("g < e by laptop", rotate)])
+    expect(namesOf(trusted)).toContain("spy")
   })
 
   test("[A5] a device that was let in meanwhile has no wrap in the other: the next writer rotates", () => {

@@ -90,59 +90,99 @@ export async function* readBackup(
   const age = new Decrypter()
   const identity = bech32.encode(IDENTITY_PREFIX, bech32.toWords(words.secret), false)
   age.addIdentity(identity.toUpperCase())
-  const source: Source = { failure: undefined }
+  const source: Source = { failure: undefined, isUnreadable: false }
   try {
     const opened = await age.decrypt(streamOf(content, source))
-    for await (const entry of piecesOf(opened.pipeThrough(createTarDecoder({ strict: true })))) {
-      const { header, body } = entry
-      if (header.type !== "file")
-        throw new EngineError("BACKUP_DAMAGED", "a backup holds files only")
-      const content = piecesOf(body, "drain")
-      yield { name: header.name, bytes: header.size, content }
+    const archive = whileRight(opened, source).pipeThrough(createTarDecoder())
+    for await (const { header, body } of piecesOf(archive)) {
+      if (header.type !== "file") throw damaged("a backup holds files only")
+      const pieces = bodyOf(body, header.size)
+      yield { name: header.name, bytes: header.size, content: pieces }
       // What nobody wanted is read all the same.
-      while ((await content.next()).done !== true);
+      while ((await pieces.next()).done !== true);
     }
-  } catch (cause) {
-    // Neither is what could not be read.
     if (source.failure !== undefined) throw source.failure
+  } catch (cause) {
+    // What could not be read is not damaged.
+    if (source.isUnreadable) throw source.failure
     if (cause instanceof EngineError || !(cause instanceof Error)) throw cause
     throw NOT_FOR_THESE.test(cause.message)
       ? new EngineError("BACKUP_WORDS_OTHER", "a backup for other recovery words", { cause })
-      : new EngineError("BACKUP_DAMAGED", "not a backup, or one that was changed", { cause })
+      : damaged("not a backup, or one that was changed", cause)
   }
 }
 
-/**
- * Not every browser lets a stream be gone through.
- *
- * @param atEnd - What becomes of the rest when its reader stops: after a body that was cancelled the
- * decoder (modern-tar 0.8.6) does not go on.
- */
-async function* piecesOf<T>(
-  stream: ReadableStream<T>,
-  atEnd: "cancel" | "drain" = "cancel",
-): AsyncGenerator<T, void, undefined> {
+function damaged(message: string, cause?: unknown): EngineError {
+  return new EngineError("BACKUP_DAMAGED", message, { cause })
+}
+
+/** Its end is told after all that came before it: a stream that fails forgets what waits in it. */
+function whileRight(
+  opened: ReadableStream<Uint8Array>,
+  source: Source,
+): ReadableStream<Uint8Array> {
+  const reader = opened.getReader()
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          const { value, done } = await reader.read()
+          if (done) controller.close()
+          else controller.enqueue(value)
+        } catch (error) {
+          source.failure ??= error
+          controller.close()
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** After a body that was cancelled the decoder (modern-tar 0.8.6) does not go on: it is read to its end. */
+async function* bodyOf(
+  body: ReadableStream<Uint8Array>,
+  bytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = body.getReader()
+  let left = bytes
+  try {
+    for (;;) {
+      const { value, done } = await reader.read()
+      if (done) break
+      left -= value.length
+      yield value
+    }
+    if (left > 0) throw damaged("a backup that ends early")
+  } finally {
+    while (left > 0 && !(await reader.read()).done);
+    reader.releaseLock()
+  }
+}
+
+/** Not every browser lets a stream be gone through. */
+async function* piecesOf<T>(stream: ReadableStream<T>): AsyncGenerator<T, void, undefined> {
   const reader = stream.getReader()
   let isOver = false
   try {
     for (;;) {
       const { value, done } = await reader.read()
-      if (done) {
-        isOver = true
-        return
-      }
+      isOver = done
+      if (done) return
       yield value
     }
   } finally {
-    if (!isOver && atEnd === "drain") while (!(await reader.read()).done);
-    else if (!isOver) await reader.cancel().catch(() => undefined)
+    if (!isOver) await reader.cancel().catch(() => undefined)
     reader.releaseLock()
   }
 }
 
 interface Source {
-  /** What reading it failed with. */
+  /** What reading or opening it failed with. */
   failure: unknown
+  /** It was the reading. */
+  isUnreadable: boolean
 }
 
 function streamOf(content: AsyncIterable<Uint8Array>, source: Source): ReadableStream<Uint8Array> {
@@ -155,6 +195,7 @@ function streamOf(content: AsyncIterable<Uint8Array>, source: Source): ReadableS
         else controller.enqueue(value)
       } catch (error) {
         source.failure = error
+        source.isUnreadable = true
         throw error
       }
     },

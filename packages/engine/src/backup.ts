@@ -23,6 +23,9 @@ const READ_BYTES_MAX: number = 4 * 1024 * 1024
 /** Bytes of spans that are taken from a backup. */
 const SPANS_BYTES_MAX: number = 2 ** 30
 
+/** Files in one before the attached ones. */
+const PARTS_MAX = 1_000_000
+
 const BEACON = "fulcrum/beacon"
 const RECORD = /^fulcrum\/record\/\d+$/
 const SHARE = /^fulcrum\/shares\/([0-9a-f]{32})\/\d+$/
@@ -74,7 +77,7 @@ export interface RestoredSpans {
 }
 
 /**
- * Reads all of it once.
+ * Reads all of it once, but for what was attached.
  *
  * @throws {EngineError} `BACKUP_WORDS_OTHER`, `BACKUP_DAMAGED`. @throws What `content` does.
  */
@@ -86,7 +89,11 @@ export async function spansIn(
   const record: Uint8Array[] = []
   const shares = new Map<string, Uint8Array[]>()
   let bytes = 0
+  let parts = 0
   for await (const one of readBackup(content, recovery.wrap)) {
+    // All of the record comes before what was attached to it, which may be damaged.
+    if (ATTACHMENT.test(one.name)) break
+    if (parts++ > PARTS_MAX) throw damaged("a backup of too many parts")
     const [, share] = SHARE.exec(one.name) ?? []
     if (one.name === BEACON) {
       beacon = readBeacon(await whole(one, BEACON_BYTES_MAX), recovery)
@@ -95,7 +102,11 @@ export async function spansIn(
       bytes += span.length
       if (bytes > SPANS_BYTES_MAX) throw damaged("a backup that holds too much")
       if (share === undefined) record.push(span)
-      else shares.set(share, [...(shares.get(share) ?? []), span])
+      else {
+        const known = shares.get(share)
+        if (known === undefined) shares.set(share, [span])
+        else known.push(span)
+      }
     }
   }
   if (beacon === undefined) throw damaged("a backup of no record")

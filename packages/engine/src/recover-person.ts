@@ -54,6 +54,12 @@ export interface RecoverOptions extends PersonOptions {
   readonly signal: AbortSignal
 }
 
+export interface RestoredAttachments {
+  readonly restored: number
+  readonly wrong: readonly string[]
+  readonly isCut: boolean
+}
+
 export interface Recovered {
   readonly person: Person
   /** Names of the devices that belong beside this one. */
@@ -84,22 +90,28 @@ export async function recoverPerson(options: RecoverOptions): Promise<Recovered>
 /**
  * Puts the attached files back that are in a backup and not here. The record is here already.
  *
- * @returns How many were put back, and the names of those that are not what the record says.
- * @throws {EngineError} `BACKUP_WORDS_OTHER`, `BACKUP_DAMAGED`. @throws What `backup` does.
+ * @returns How many were put back, the names of those that are not what the record says, and whether the
+ * backup ends early. @throws {EngineError} `BACKUP_WORDS_OTHER`. @throws What `backup` does.
  */
 export async function restoreAttachments(
   person: Person,
   { words, backup }: { readonly words: string; backup(): AsyncIterable<Uint8Array> },
-): Promise<{ readonly restored: number; readonly wrong: readonly string[] }> {
+): Promise<RestoredAttachments> {
   const recovery = recoveryKeysFromEntropy(entropyFromRecoveryWords(words))
   const wrong: string[] = []
   let restored = 0
-  for await (const { id, name, content } of attachmentsIn(backup(), recovery)) {
-    const came = await person.attachments.putBack(id, content)
-    if (came === "restored") restored++
-    if (came === "wrong") wrong.push(name)
+  try {
+    for await (const { id, name, content } of attachmentsIn(backup(), recovery)) {
+      const came = await person.attachments.putBack(id, content)
+      if (came === "restored") restored++
+      if (came === "wrong") wrong.push(name)
+    }
+  } catch (error) {
+    // All that came before is right, and kept.
+    if (!(error instanceof EngineError && error.code === "BACKUP_DAMAGED")) throw error
+    return { restored, wrong, isCut: true }
   }
-  return { restored, wrong }
+  return { restored, wrong, isCut: false }
 }
 
 class Run {

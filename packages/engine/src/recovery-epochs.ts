@@ -12,10 +12,12 @@ import { AccessError } from "@fulcrum/access/access-error"
 import { readKeyBody } from "@fulcrum/access/key-body"
 import { openKeySpan } from "@fulcrum/access/rotation"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
 import type { WrapKey } from "@fulcrum/crypto/wrap"
 import type { Deflate } from "@fulcrum/log/deflate"
 import type { ChainKey, EpochKey, SpaceTag } from "@fulcrum/log/ids"
 import { LogError } from "@fulcrum/log/log-error"
+import { pacing } from "@fulcrum/log/slices"
 import { epochIdOf, SPAN_KEY, type Span, verifySpan } from "@fulcrum/log/span"
 import { openSpan } from "@fulcrum/log/span-entries"
 import type { Verified } from "@fulcrum/log/verified"
@@ -27,26 +29,35 @@ export interface EpochSearch {
   /** The recovery words'. */
   readonly wrap: WrapKey
   readonly deflate: Deflate
+  /** Each takes a while: others have their turn. */
+  readonly clock: Clock
 }
 
-/** @param spans - Of any kind and from anywhere. */
-export function findEpochs(
+/** Key spans that are looked at: a record has one for each change of who belongs. */
+const KEY_SPANS_MAX = 4096
+/** @param spans - Of any kind and from anywhere; those that come after many key spans are not looked at. */
+export async function findEpochs(
   spans: Iterable<Uint8Array>,
   search: EpochSearch,
-): readonly EpochSecret[] {
+): Promise<readonly EpochSecret[]> {
   const closed = new Map<string, Verified<Span>>()
-  for (const span of keySpans(spans, search.space))
-    closed.set(bytesToHex(epochIdOf(span.bytes)), span)
   const tried: EpochSecret[] = []
-  for (const span of closed.values()) {
+  const rest = pacing(search.clock)
+  for (const span of keySpans(spans, search.space)) {
+    if (closed.size >= KEY_SPANS_MAX) break
+    await rest()
+    const id = epochIdOf(span.bytes)
+    closed.set(bytesToHex(id), span)
     const key = orNothing(() => wrappedKey(span, search.wrap))
-    if (key !== undefined) tried.push({ id: epochIdOf(span.bytes), key })
+    if (key !== undefined) tried.push({ id, key })
   }
   const found: EpochSecret[] = []
   // Grows while it is gone through: what one opens names the keys of others.
   for (const { id, key } of tried) {
     const span = closed.get(bytesToHex(id))
-    const followed = span && orNothing(() => followedEpochs(span, key, search))
+    if (span === undefined) continue
+    await rest()
+    const followed = orNothing(() => followedEpochs(span, key, search))
     if (followed === undefined) continue
     closed.delete(bytesToHex(id))
     found.push({ id, key })

@@ -19,7 +19,9 @@ import type { Clock } from "@fulcrum/crypto/clock"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "@fulcrum/log/deflate"
+import { LogError } from "@fulcrum/log/log-error"
 import { mailboxName } from "@fulcrum/log/mailbox"
+import { readSpanHeader, spanHash } from "@fulcrum/log/span"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { Network } from "@fulcrum/net/contract"
 import type { Documents, Reload } from "@fulcrum/record/documents"
@@ -38,12 +40,16 @@ import { changeMembership } from "./membership-writes.ts"
 import { type OwnRecord, openOwnRecord } from "./own-record.ts"
 import { ownCapability } from "./record-link.ts"
 import { findEpochs } from "./recovery-epochs.ts"
-import { visitRelay } from "./relay-visit.ts"
+import { deadline, visitRelay } from "./relay-visit.ts"
 
 /** Bytes read or brought at a time. */
 const PAGE_BYTES_MAX: number = 1024 * 1024
-/** Bytes that are taken from one mailbox: more than a relay keeps of a record. */
-const MAILBOX_BYTES_MAX: number = 2 ** 31
+/** Bytes of the record that are taken from all of its mailboxes together. */
+const RECORD_BYTES_MAX: number = 2 ** 29
+/** Pages in a row with nothing of the record in them, and not a word of what was there. */
+const EMPTY_PAGES_MAX = 64
+/** How long one mailbox may take: an honest relay brings far more than a record in it. */
+const MAILBOX_MS_MAX: number = 5 * 60_000
 
 export interface RecoveryOptions {
   readonly recovery: RecoveryKeys
@@ -99,12 +105,13 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
   const found: Found = backup
     ? { sought: [], beacons: [backup.beacon] }
     : await findBeacons(options)
-  const spans: Uint8Array[] = [...(backup?.record ?? [])]
-  const read: ReadMailbox[] = []
-  const mailboxes = backup ? [] : mailboxesOf(found.beacons)
-  for (const mailbox of mailboxes) read.push(await readMailbox(mailbox, options, spans))
   const { anchor } = found.beacons[0]
-  const { recovery, random, deflate } = options
+  const spans = new FoundSpans(anchor.space)
+  for (const span of backup?.record ?? []) spans.add(span)
+  const mailboxes = backup ? [] : mailboxesOf(found.beacons)
+  // At once: one that gives nothing holds up no other.
+  const read = await Promise.all(mailboxes.map((one) => readMailbox(one, options, spans)))
+  const { recovery, random, deflate, clock } = options
   const vault = await openVault({
     store: await options.openScratch(),
     key: random.bytes(32),
@@ -123,9 +130,10 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
     }
     const own = await openOwnRecord({ ...options, vault, device })
     const { membership } = own.ledger
-    const search = { space: anchor.space, chainKey: anchor.chainKey, wrap: recovery.wrap, deflate }
-    for (const { id, key } of findEpochs(spans, search)) membership.expect(id, key)
-    for await (const batch of inBatches(spans, byteLength)) await own.ledger.admit(batch)
+    const { space, chainKey } = anchor
+    const search = { space, chainKey, wrap: recovery.wrap, deflate, clock }
+    for (const { id, key } of await findEpochs(spans.all, search)) membership.expect(id, key)
+    for await (const batch of inBatches(spans.all, byteLength)) await own.ledger.admit(batch)
     return new RecoverySession(options, { ...found, vault, own, read, mailboxes })
   } catch (error) {
     await vault.close()
@@ -296,32 +304,78 @@ function distinct(mailboxes: readonly BeaconMailbox[]): readonly BeaconMailbox[]
   return mailboxes.filter((one, at) => mailboxes.findIndex((two) => isSame(one, two)) === at)
 }
 
+/** What was read, each span once; what is of no use is not kept. */
+class FoundSpans {
+  readonly all: Uint8Array[] = []
+  readonly #space: Uint8Array
+  readonly #known = new Set<string>()
+  #bytes = 0
+
+  constructor(space: Uint8Array) {
+    this.#space = space
+  }
+
+  /** Whether no more is taken. */
+  get isFull(): boolean {
+    return this.#bytes >= RECORD_BYTES_MAX
+  }
+
+  /** @returns Whether it was new, and of the record. */
+  add(span: Uint8Array): boolean {
+    if (this.isFull || !isOfSpace(span, this.#space)) return false
+    const id = bytesToHex(spanHash(span))
+    if (this.#known.has(id)) return false
+    this.#known.add(id)
+    this.all.push(span)
+    this.#bytes += span.length
+    return true
+  }
+}
+
+function isOfSpace(span: Uint8Array, space: Uint8Array): boolean {
+  try {
+    return equalBytes(readSpanHeader(span).space, space)
+  } catch (error) {
+    if (error instanceof LogError) return false
+    throw error
+  }
+}
+
 /** @param into - Takes its spans. */
 async function readMailbox(
   mailbox: BeaconMailbox,
   options: RecoveryOptions,
-  into: Uint8Array[],
+  into: FoundSpans,
 ): Promise<ReadMailbox> {
   const { relay: address } = mailbox
-  const before = into.length
+  const counted = { spans: 0 }
+  const late = deadline(options.clock, options.signal, MAILBOX_MS_MAX)
   try {
-    await atMailbox(mailbox, options, "read", (opened) => readAll(opened, into))
-    return { address, spans: into.length - before }
+    const limits = { ...options, signal: late.signal }
+    await atMailbox(mailbox, limits, "read", (opened) => readAll(opened, into, counted))
+    return { address, ...counted }
   } catch (error) {
-    const code = errorCode(error)
+    options.signal.throwIfAborted()
+    const code = late.signal.aborted ? "RELAY_TIMEOUT" : errorCode(error)
     if (code === undefined) throw error
-    return { address, spans: into.length - before, code }
+    return { address, ...counted, code }
+  } finally {
+    late.done()
   }
 }
 
-async function readAll(opened: OpenMailbox, into: Uint8Array[]): Promise<void> {
+async function readAll(
+  opened: OpenMailbox,
+  into: FoundSpans,
+  counted: { spans: number },
+): Promise<void> {
   let next = 1
-  for (let bytes = 0; bytes < MAILBOX_BYTES_MAX; ) {
+  for (let empty = 0; empty < EMPTY_PAGES_MAX && !into.isFull; ) {
     const page = await opened.read({ from: next, bytesMax: PAGE_BYTES_MAX })
-    for (const item of page.items) {
-      into.push(item.bytes)
-      bytes += item.bytes.length
-    }
+    const found = page.items.filter(({ bytes }) => into.add(bytes)).length
+    counted.spans += found
+    // What was merged away leaves long stretches that are named.
+    empty = found > 0 || page.gone.length > 0 ? 0 : empty + 1
     // A page that does not go on would be asked for without end.
     if (page.next >= page.end || page.next <= next) return
     next = page.next

@@ -78,8 +78,14 @@ describe("[P77] a backup", () => {
     const tablet = await world.recover(machine, words, [], backup)
     expect(await tablet.get()).toEqual(record)
     expect(await tablet.history(NAME)).toMatchObject([{ device: "phone" }])
-    expect(await restoreAttachments(tablet, { words, backup })).toEqual({ restored: 1, wrong: [] })
-    expect(await restoreAttachments(tablet, { words, backup })).toEqual({ restored: 0, wrong: [] })
+    expect(await restoreAttachments(tablet, { words, backup })).toMatchObject({
+      restored: 1,
+      isCut: false,
+    })
+    expect(await restoreAttachments(tablet, { words, backup })).toMatchObject({
+      restored: 0,
+      wrong: [],
+    })
     const [row] = await tablet.attachments.list()
     expect(row).toMatchObject({ name: "me.jpg", here: "whole" })
     expect(await gathered(tablet.attachments.read("me.jpg"))).toEqual(PHOTO)
@@ -100,6 +106,22 @@ describe("[P77] a backup", () => {
     const photo = entries.find(({ header }) => header.name.endsWith("/me.jpg"))
     expect(photo?.data && new Uint8Array(photo.data)).toEqual(PHOTO)
     expect(entries.every(({ header }) => header.mtime?.getTime() === 0)).toBe(true)
+  })
+
+  test("that is damaged in an attached file brings back all the rest", async () => {
+    await using world = new PersonWorld()
+    const { phone, record, words, file } = await backedUp(world, attach)
+    await world.end(phone)
+    const damaged = file.map((one, at) => (at === file.length - 100_000 ? one ^ 1 : one))
+    for (const [name, changed] of Object.entries({ damaged, short: file.subarray(0, -5) })) {
+      const machine = { ...world.machine(name), blobs: new MemoryBlobs() }
+      const backup = () => piecesOf(changed)
+      const tablet = await world.recover(machine, words, [], backup)
+      expect(await tablet.get()).toEqual(record)
+      const put = await restoreAttachments(tablet, { words, backup })
+      expect(put).toMatchObject({ isCut: true })
+      await world.end(tablet)
+    }
   })
 
   test("brings relationships back, which go on", async () => {

@@ -207,6 +207,31 @@ describe("[P70] the recovery words", () => {
   })
 })
 
+describe("[P79] two devices that the same words let in at once", () => {
+  test("know each other, and have each other's edits", async () => {
+    await using world = new PersonWorld()
+    const { relay, phone, words } = await recordOnRelay(world)
+    const machines = ["tablet", "watch"].map((name) => world.machine(name))
+    // Each reads the relay before the other has brought anything there.
+    const both = await Promise.all(
+      machines.map((machine) => world.recover(machine, words, [relay.address])),
+    )
+    for (const [at, one] of both.entries()) await one.set(`card/nicknames/${at + 2}/name`, "New")
+    const all = [phone, ...both]
+    const settle = async () => {
+      for (const one of all) await world.during(one.settle(5000))
+    }
+    for (let round = 0; round < 4; round++) await settle()
+    const names = ["phone", "tablet", "watch"]
+    for (const one of all) {
+      expect([...(await namesOf(one))].toSorted()).toEqual(names)
+      expect(await one.get()).toEqual(await phone.get())
+      expect(await ailments(one)).toEqual([])
+    }
+    expect(await phone.get("card/nicknames")).toMatchObject({ 1: {}, 2: {}, 3: {} })
+  })
+})
+
 describe("[P71] recovery that finds nothing says why, and leaves nothing", () => {
   test.for([
     ["words of another record", OTHER_WORDS, "RECOVERY_NOT_FOUND"],

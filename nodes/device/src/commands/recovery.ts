@@ -65,8 +65,7 @@ function verdict(report: DrillReport, isWhole: boolean): string {
 
 export async function recoveryWords(context: CommandContext): Promise<Outcome> {
   const { person, io, settle } = context
-  const question =
-    "Make new recovery words? The ones that you have bring nothing back from then on."
+  const question = "Make new recovery words? The ones that you have let nobody in from then on."
   if (!(await confirmForGood(io, question))) throw declined("the words stay as they are")
   const { words, wordsSeen } = await person.recovery.replaceWords()
   const relays = (await person.relays()).map(({ address }) => address)
@@ -76,7 +75,11 @@ export async function recoveryWords(context: CommandContext): Promise<Outcome> {
   const held = await settle()
   return {
     document: { words, relays, held },
-    text: lines("These are your recovery words now. Destroy the old ones.", stillHere(held)),
+    text: lines(
+      "These are your recovery words now. Backups from before still open with the old ones: make a new",
+      "one (`fulcrum backup`), then destroy the old backups and the old words.",
+      stillHere(held),
+    ),
   }
 }
 
