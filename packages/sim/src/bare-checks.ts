@@ -5,15 +5,20 @@
  */
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import { idKey } from "@fulcrum/log/ids"
-import type { AdmitResult, AdmittedEntry } from "@fulcrum/log/replica"
+import type { AdmitResult, AdmittedEntry, Replica } from "@fulcrum/log/replica"
 import { readSpan } from "@fulcrum/log/span"
 import type { VersionVector } from "@fulcrum/log/vector"
 import { VaultError } from "@fulcrum/store/vault-error"
-import type { BareReplica } from "./bare-replica.ts"
 import { Findings } from "./findings.ts"
 
 /** How a session between honest peers may end: the network was silent for too long. */
 const HONEST_ENDS: readonly string[] = ["SYNC_TIMEOUT", "SYNC_BYE"]
+
+/** One start of a program that has a replica. */
+export interface CheckedReplica {
+  readonly name: string
+  readonly log: Replica
+}
 
 export class BareChecks extends Findings {
   /** The chain hash at each place that anybody had an entry at. */
@@ -21,19 +26,19 @@ export class BareChecks extends Findings {
   /** Places acknowledged by each replica. */
   readonly #acknowledged = new Map<string, Set<string>>()
   /** Each start has a host of its own. */
-  readonly #byHost = new Map<string, BareReplica>()
+  readonly #byHost = new Map<string, CheckedReplica>()
   /** Each name's latest replica, running or not: its vector was durable. */
-  readonly #latest = new Map<string, BareReplica>()
+  readonly #latest = new Map<string, CheckedReplica>()
   readonly #salts = new Set<string>()
   readonly #damaged = new Set<string>()
   /** Sends anything: what it says of itself proves nothing, and what it sends may be refused. */
   #noisy: string | undefined
 
-  isAt(hostId: string, replica: BareReplica): void {
+  isAt(hostId: string, replica: CheckedReplica): void {
     this.#byHost.set(hostId, replica)
   }
 
-  acknowledged({ name }: BareReplica, entries: readonly AdmittedEntry[]): void {
+  acknowledged({ name }: CheckedReplica, entries: readonly AdmittedEntry[]): void {
     const places = this.#acknowledged.get(name) ?? new Set()
     this.#acknowledged.set(name, places)
     for (const entry of entries) {
@@ -84,7 +89,7 @@ export class BareChecks extends Findings {
   }
 
   /** What became of honest spans. */
-  admitted({ name }: BareReplica, results: readonly AdmitResult[]): void {
+  admitted({ name }: CheckedReplica, results: readonly AdmitResult[]): void {
     for (const result of results) {
       if (result.outcome === "admitted") for (const entry of result.entries) this.#saw(name, entry)
       if (result.outcome === "fork") this.fail("SIM_FORK", `${name} found a fork; nobody forked`)
@@ -95,7 +100,7 @@ export class BareChecks extends Findings {
   }
 
   /** It was brought everything that another had, to the last span. */
-  hasAll({ name, log }: BareReplica, from: string, vector: VersionVector): void {
+  hasAll({ name, log }: CheckedReplica, from: string, vector: VersionVector): void {
     for (const { incarnation, sequence } of vector) {
       if ((log.tree.get(incarnation)?.sequence ?? 0) >= sequence) continue
       this.fail("SIM_LOST", `${name} was brought all that ${from} had, and does not have it`)
@@ -103,7 +108,7 @@ export class BareChecks extends Findings {
   }
 
   /** What became of spans that somebody changed on the way. */
-  forged({ name }: BareReplica, results: readonly AdmitResult[]): void {
+  forged({ name }: CheckedReplica, results: readonly AdmitResult[]): void {
     for (const { outcome } of results) {
       if (outcome === "admitted" || outcome === "fork") {
         this.fail("SIM_FORGED", `${name} took a changed span: ${outcome}`)
@@ -112,7 +117,7 @@ export class BareChecks extends Findings {
   }
 
   /** `at` was told that a peer holds this. */
-  claimed(at: BareReplica, hostId: string, vector: VersionVector): void {
+  claimed(at: CheckedReplica, hostId: string, vector: VersionVector): void {
     // Of the start that said it, which may be over: its folder may be an older one by now.
     const peer = this.#byHost.get(hostId)
     if (peer === undefined || peer.name === this.#noisy) return
@@ -131,7 +136,7 @@ export class BareChecks extends Findings {
   }
 
   /** A replica was opened on what a former start left. */
-  async opened(replica: BareReplica): Promise<void> {
+  async opened(replica: CheckedReplica): Promise<void> {
     const { name, log } = replica
     const former = this.#latest.get(name)
     this.#latest.set(name, replica)
@@ -143,7 +148,7 @@ export class BareChecks extends Findings {
   }
 
   /** Nothing stands in the way any more: all have the same, and all of it. */
-  async settled(replicas: readonly BareReplica[]): Promise<void> {
+  async settled(replicas: readonly CheckedReplica[]): Promise<void> {
     for (const replica of replicas) {
       const has = await this.#everything(replica)
       for (const [name, places] of this.#acknowledged) this.#holds(replica.name, has, name, places)
@@ -153,7 +158,7 @@ export class BareChecks extends Findings {
   }
 
   /** Reads a log from its beginning, as whoever rebuilds documents does. */
-  async #everything({ name, log }: BareReplica): Promise<ReadonlySet<string>> {
+  async #everything({ name, log }: CheckedReplica): Promise<ReadonlySet<string>> {
     const has = new Set<string>()
     const heads = new Map<string, number>()
     let arrival = 0

@@ -7,6 +7,8 @@ import { runBare } from "./bare-scenario.ts"
 import { runBasic } from "./basic-scenario.ts"
 import { Dice } from "./dice.ts"
 import { drawTrouble, type Trouble } from "./faults.ts"
+import { prepareKeys } from "./member-keys.ts"
+import { runMembers } from "./members-scenario.ts"
 import { preparePair, runPair } from "./pair-scenario.ts"
 import { type Plan, WHOLE } from "./plan.ts"
 import type { ScenarioName } from "./scenario-names.ts"
@@ -33,6 +35,12 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
         startMs: town.endMs,
         run: (world, trouble, plan) => runBasic(world, trouble, { settled: town, plan }),
       }
+    },
+  },
+  members: {
+    prepare: async () => {
+      prepareKeys()
+      return { run: runMembers }
     },
   },
   pair: {

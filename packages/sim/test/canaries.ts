@@ -6,9 +6,11 @@
  *
  * @module
  */
+import type { ScenarioName } from "../src/scenario-names.ts"
+
 export interface Canary {
   readonly name: string
-  readonly scenario: "bare" | "basic" | "pair"
+  readonly scenario: ScenarioName
   readonly seed: number
   /** Longest that its seed may take: it makes the program work for ever; absent: the usual. */
   readonly seedSeconds?: number
@@ -505,6 +507,195 @@ export const CANARIES: readonly Canary[] = [
       "log/src/replica.ts",
       "      const ops = [...batch.ops(), ...extraOps, ...(beside?.ops ?? [])]\n",
       "      if (beside) await this.#options.vault.write(beside.ops)\n      const ops = [...batch.ops(), ...extraOps]\n",
+    ),
+  },
+  {
+    name: "a device that is removed gets a wrap of the new key",
+    scenario: "members",
+    seed: 1,
+    patches: one(
+      "access/src/rotation.ts",
+      "const recipients: Recipient[] = [...devices.values()].map(",
+      "const recipients: Recipient[] = [...new Map([...membership.devices.map((one) => [idKey(one.id), one] as const), ...devices]).values()].map(",
+    ),
+  },
+  {
+    name: "words that are replaced get a wrap of the new key",
+    scenario: "members",
+    seed: 3,
+    patches: one(
+      "access/src/rotation.ts",
+      '  if (recovery !== undefined) recipients.push({ who: "recovery", to: recovery.wrap })\n',
+      '  for (const one of new Set([recovery, membership.recovery])) if (one !== undefined) recipients.push({ who: "recovery", to: one.wrap })\n',
+    ),
+  },
+  {
+    name: "of two that remove each other the one with the greater epoch goes",
+    scenario: "members",
+    seed: 28,
+    patches: one(
+      "access/src/key-graph.ts",
+      ".sort((a, b) => a.rank - b.rank || a.at - b.at)",
+      ".sort((a, b) => (a.taken.node.key < b.taken.node.key ? -1 : 1))",
+    ),
+  },
+  {
+    name: "the recovery words rank below every device",
+    scenario: "members",
+    seed: 21,
+    patches: [
+      ...one(
+        "access/src/key-graph.ts",
+        'author === undefined || author === "recovery" ? -1 :',
+        'author === undefined || author === "recovery" ? 99 :',
+      ),
+      ...one(
+        "access/src/key-graph.ts",
+        '  if (author === undefined || author === "recovery") return false\n  const isRemoved',
+        '  if (author === undefined) return false\n  if (author === "recovery") return removals.some(({ node: other }) => areConcurrent(other, node))\n  const isRemoved',
+      ),
+    ],
+  },
+  {
+    name: "after removals at once the next writer does not rotate",
+    scenario: "members",
+    seed: 21,
+    patches: [
+      ...one(
+        "access/src/membership.ts",
+        "({ after }) => isSafe(after, state) && reachesAll(after, state),",
+        "({ after }) => isSafe(after, after) && reachesAll(after, state),",
+      ),
+      ...one(
+        "access/src/membership.ts",
+        "isUnsettled(nodes, effective) ||",
+        "(isUnsettled(nodes, effective) && nodes.length < 0) ||",
+      ),
+    ],
+  },
+  {
+    name: "whatever a removed device wrote counts",
+    scenario: "members",
+    seed: 1,
+    patches: one(
+      "engine/src/membership.ts",
+      'return isAdmitted(this.#view, entry, evidence) === "admitted"',
+      'return isAdmitted(this.#view, entry, evidence) !== "unknown"',
+    ),
+  },
+  {
+    name: "what a member built upon is left out with its author",
+    scenario: "members",
+    seed: 23,
+    patches: one(
+      "access/src/membership.ts",
+      "has(on, entry) && !has(on, removal) && findWriter(membership, writer) !== undefined,",
+      "has(on, entry) && !has(on, removal) && writer.length === 0,",
+    ),
+  },
+  {
+    name: "a removed device vouches for itself",
+    scenario: "members",
+    seed: 1,
+    patches: one(
+      "access/src/membership.ts",
+      "has(on, entry) && !has(on, removal) && findWriter(membership, writer) !== undefined,",
+      "has(on, entry) && !has(on, removal) && writer.length > 0,",
+    ),
+  },
+  {
+    name: "whoever removed a device vouches for what it wrote since",
+    scenario: "members",
+    seed: 1,
+    patches: one(
+      "engine/src/admission-evidence.ts",
+      "const known = tree.merge(whole, [{ incarnation, sequence, chain }])",
+      "const known = tree.merge(whole, [{ incarnation, sequence, chain }].slice(1))",
+    ),
+  },
+  {
+    name: "a key entry without effect is followed by nobody",
+    scenario: "members",
+    seed: 1,
+    patches: [
+      ...one(
+        "access/src/membership.ts",
+        "const heads = headsOf(nodes.filter((node) => node.author !== undefined))",
+        "const heads = headsOf(effective)",
+      ),
+      // Or it would rotate for ever.
+      ...one(
+        "access/src/membership.ts",
+        "!effective.some((node) => sees(node, removal) && sees(node, other)),",
+        "!effective.some((node) => sees(node, removal) && node !== removal),",
+      ),
+    ],
+  },
+  {
+    name: "keys that a key span carries are learned only once it is let in",
+    scenario: "members",
+    seed: 1,
+    patches: one(
+      "log/src/admission.ts",
+      "    this.#tellKeys(opened)\n    return opened",
+      "    if (opened.entries.length === 0) this.#tellKeys(opened)\n    return opened",
+    ),
+  },
+  {
+    name: "what is written is sealed under an epoch that a new device has no wrap of",
+    scenario: "members",
+    seed: 10,
+    patches: [
+      ...one(
+        "access/src/membership.ts",
+        "({ after }) => isSafe(after, state) && reachesAll(after, state),",
+        "({ after }) => isSafe(after, state),",
+      ),
+      ...one(
+        "access/src/membership.ts",
+        "!heads.every((head) => reachesAll(head.after, state)),",
+        "nodes.length < 0,",
+      ),
+    ],
+  },
+  {
+    name: "a device without an epoch to write under is taken for one that has not joined",
+    scenario: "members",
+    seed: 10,
+    patches: one(
+      "engine/src/membership.ts",
+      "    return this.#isDevice(this.#device) || this.isRemoved(this.#device)\n",
+      "    if (this.current === undefined) return false\n    return this.#isDevice(this.#device) || this.isRemoved(this.#device)\n",
+    ),
+  },
+  {
+    name: "who was let in to no effect is a stranger",
+    scenario: "members",
+    seed: 293,
+    patches: one(
+      "engine/src/membership.ts",
+      'if (this.#named.has(bytesToHex(header.writer))) return "ok"',
+      'if (findWriter(this.#view, header.writer) !== undefined || this.#view.removed.some(({ writer }) => equalBytes(writer, header.writer))) return "ok"',
+    ),
+  },
+  {
+    name: "removals are counted, not compared",
+    scenario: "members",
+    seed: 77,
+    patches: one(
+      "engine/src/membership.ts",
+      "return areIn && removalsOf(before).join() === removalsOf(this.#view).join()",
+      "return areIn !== undefined && removalsOf(before).length === removalsOf(this.#view).length",
+    ),
+  },
+  {
+    name: "what a device that was brought back wrote stays left out where that was said",
+    scenario: "members",
+    seed: 109,
+    patches: one(
+      "engine/src/ledger.ts",
+      'if (changed === "removed" && this.#absorption.quarantine.hasStranded) this.#owesRebuild = true',
+      'if (changed === "removed" && this.#absorption.quarantine.count < 0) this.#owesRebuild = true',
     ),
   },
 ]

@@ -94,6 +94,54 @@ const FOUND: readonly FoundSeed[] = [
     found: "what a relay that went back was given anew, below what it had said, was read by nobody",
     canary: "a relay that ends before what it had said is read on from there",
   },
+  {
+    scenario: "members",
+    seed: 1,
+    found: "of two devices that removed each other the one that stayed could read nothing any more",
+    canary: "a key entry without effect is followed by nobody",
+  },
+  {
+    scenario: "members",
+    seed: 1,
+    found: "a device that lacked one key waited for ever for the span that would have brought it",
+    canary: "keys that a key span carries are learned only once it is let in",
+  },
+  {
+    scenario: "members",
+    seed: 10,
+    found: "what was written was sealed under an epoch that not every member had a wrap of",
+    canary: "what is written is sealed under an epoch that a new device has no wrap of",
+  },
+  {
+    scenario: "members",
+    seed: 10,
+    found: "after two removals at once nobody rotated, and nobody could write",
+    canary: "a device without an epoch to write under is taken for one that has not joined",
+  },
+  {
+    scenario: "members",
+    seed: 1,
+    found: "whoever removed a device let in what that one wrote since",
+    canary: "whoever removed a device vouches for what it wrote since",
+  },
+  {
+    scenario: "members",
+    seed: 293,
+    found: "spans of words that were replaced came to some devices and never to others",
+    canary: "who was let in to no effect is a stranger",
+  },
+  {
+    scenario: "members",
+    seed: 77,
+    found: "one removal took the place of another, and what counts was not made anew",
+    canary: "removals are counted, not compared",
+  },
+  {
+    scenario: "members",
+    seed: 109,
+    found: "what a device wrote that the words brought back was left out where they were typed in",
+    canary: "what a device that was brought back wrote stays left out where that was said",
+  },
 ]
 
 test.for(FOUND)("$scenario, seed $seed: $found", { timeout: 60_000 }, async (row) => {
