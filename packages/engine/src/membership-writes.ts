@@ -22,7 +22,7 @@ export interface MembershipWriter {
   readonly ledger: Ledger
   readonly random: Random
   /** Absent: a device. */
-  readonly author?: "recovery"
+  readonly author?: "device" | "recovery"
 }
 
 /**

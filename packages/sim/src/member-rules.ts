@@ -170,6 +170,14 @@ export class MemberRules {
       this.#mutual(removal, { keys, removals, isIn, isBack, view })
     }
     for (const back of keys.filter(({ by }) => by.isWords)) {
+      // Words that were replaced at the same time count as removed.
+      const isReplaced = keys.some(
+        (entry) =>
+          entry.key.changes.some(({ kind }) => kind === "recovery") &&
+          !this.#saw(back, entry) &&
+          !this.#saw(entry, back),
+      )
+      if (isReplaced) continue
       for (const id of addsOf(back.key)) {
         const others = removals.filter(({ target }) => target === id)
         const isLast = others.every(({ entry }) => this.#saw(back, entry))
