@@ -17,6 +17,7 @@ const LONG: readonly string[] = [
   "tests/e2e/errors.test.ts",
   "tests/e2e/main-job.test.ts",
   "tests/e2e/damage.test.ts",
+  "tests/e2e/recovery.test.ts",
   "tests/fuzz/fuzz.test.ts",
   "tests/e2e/device.test.ts",
   "packages/engine/test/kill.test.ts",
@@ -24,6 +25,9 @@ const LONG: readonly string[] = [
   "packages/engine/test/owed.test.ts",
   "tests/fuzz/fuzzer.test.ts",
   "tests/e2e/apart.test.ts",
+  "tests/e2e/pairing-scanned.test.ts",
+  "packages/engine/test/recovery.test.ts",
+  "packages/sim/test/members.test.ts",
 ]
 
 class LongFirst extends BaseSequencer {
