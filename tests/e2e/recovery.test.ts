@@ -98,7 +98,6 @@ describe("the recovery words", () => {
     await desktop.json("attachments", "get", "lease.txt", local("copy.txt"))
     expect(await readFile(local("copy.txt"), "utf8")).toBe(LEASE)
   })
-  })
 
   test("[R19] are in no folder, nor is anything of the record in the relay's", async () => {
     const typed = (await readFile(words, "utf8"))
