@@ -214,7 +214,7 @@ export class Ledger {
     let admitted = admittedEntries(results)
     while (await this.#absorbAll(admitted)) {
       // New members and keys: what waited for them may come in now.
-      const released = await this.record.retryWaiting()
+      const released = await this.record.retryWaiting({ beside: this.#keysBeside })
       results.push(...released)
       admitted = admittedEntries(released)
     }
@@ -241,7 +241,7 @@ export class Ledger {
   async #mend(): Promise<void> {
     if (!this.#isUnsure) return
     const { view } = this.membership
-    await this.record.admit([])
+    await this.record.admit([], { beside: this.#keysBeside })
     await this.membership.refresh()
     await this.documents.forgetAll()
     this.#state = new RecordState()
@@ -334,12 +334,18 @@ export class Ledger {
       ({ kind, writer }) => kind !== "key" && this.membership.isMember(writer),
     )
     const isNext = from === this.#applied + 1 && isOnePiece(entries, this.#entriesMax)
-    if (!isNext || !isPlain || this.#mustRebuild) return undefined
+    if (!isNext || !isPlain || this.#mustRebuild) return await this.#keysBeside(entries, from)
     const absorbed = await this.#absorption.foreign(entries, { mayBegin: false })
     return {
       ops: absorbed.ops,
       written: () => applied(this.#take(absorbed, { membership: false, local: false })),
     }
+  }
+
+  /** The keys that these announce: without them they could not be read again. */
+  readonly #keysBeside: WriteBeside = async (entries) => {
+    const ops = this.membership.keysOf(entries)
+    return ops.length === 0 ? undefined : { ops, written: () => undefined }
   }
 
   /**

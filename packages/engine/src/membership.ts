@@ -324,6 +324,13 @@ export class Membership implements SpaceKeyring {
     return ops
   }
 
+  /** What keeps the keys of the epochs that these announce. */
+  keysOf(entries: readonly AdmittedEntry[]): readonly VaultOp[] {
+    return this.putEpochs(
+      entries.flatMap(({ announces }) => (announces ? this.#secretOf(announces.epoch) : [])),
+    )
+  }
+
   putEpochs(secrets: readonly EpochSecret[]): readonly VaultOp[] {
     return secrets.map(({ id, key }) => this.#epochTable.put(id, 0, key))
   }

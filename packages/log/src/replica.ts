@@ -208,8 +208,8 @@ export class Replica {
   }
 
   /** Tries all that waits again: after keys or writers have become known. */
-  retryWaiting(): Promise<AdmitResult[]> {
-    return this.#mutex.run(() => this.#admit([], this.#waiting.all(), {}))
+  retryWaiting(options: AdmitOptions = {}): Promise<AdmitResult[]> {
+    return this.#mutex.run(() => this.#admit([], this.#waiting.all(), options))
   }
 
   /**

@@ -8,9 +8,10 @@
 import { type MembershipChange, readKeyBody } from "@fulcrum/access/key-body"
 import type { Membership as MembershipView } from "@fulcrum/access/membership"
 import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { WrapKey } from "@fulcrum/crypto/wrap"
 import type { Membership } from "@fulcrum/engine/membership"
-import { type EpochId, idKey } from "@fulcrum/log/ids"
+import { type EpochId, type IncarnationId, idKey } from "@fulcrum/log/ids"
 import type { AdmittedEntry, Replica } from "@fulcrum/log/replica"
 import { followsDigest } from "@fulcrum/log/span"
 
@@ -44,6 +45,8 @@ export interface MadeEntry {
 /** What a key entry adds to that. */
 export interface MadeKey {
   readonly epoch: EpochId
+  readonly writer: PublicKey
+  readonly incarnation: IncarnationId
   readonly follows: EpochId
   readonly clear: Uint8Array
   readonly changes: readonly MembershipChange[]
@@ -145,7 +148,9 @@ export class MemberHistory {
       const epoch = idKey(staged.epochId)
       const notes = staged.entries.map((entry) => {
         const { announces } = entry
-        const key = announces && { ...announces, changes, carries, isLie: isLie() }
+        const { writer, incarnation } = entry
+        const said = { changes, carries, isLie: isLie() }
+        const key = announces && { ...announces, writer, incarnation, ...said }
         const removed = this.#removedAfter(before.removed, changes)
         return this.#note(entry, { ...before, removed, by, epoch, key })
       })

@@ -11,9 +11,9 @@ import { readKeyBody } from "@fulcrum/access/key-body"
 import type { MembershipEntry, RemovedDevice } from "@fulcrum/access/member-state"
 import { type Membership as MembershipView, reduceMembership } from "@fulcrum/access/membership"
 import { auditWraps } from "@fulcrum/access/rotation"
-import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import { recordItems } from "@fulcrum/engine/record-items"
-import { type EpochId, idKey } from "@fulcrum/log/ids"
+import { type EpochId, epochIdSchema, idKey } from "@fulcrum/log/ids"
 import type { AdmittedEntry } from "@fulcrum/log/replica"
 import { describeView, type MemberChecks } from "./member-checks.ts"
 import type { MadeEntry, MadeKey, MemberHistory } from "./member-history.ts"
@@ -37,9 +37,11 @@ export class MemberRules {
 
   /** @throws {SimError} What is not as it must be. */
   async settled(programs: readonly MemberProgram[]): Promise<void> {
-    const [whole] = programs.toSorted((a, b) => b.entryCount - a.entryCount)
+    // By all that anybody has: who is removed may not know it, and may have what nobody else can read.
+    const view = this.#viewOf(programs)
+    const remaining = programs.filter(({ by }) => isMember(view, by.writer))
+    const [whole] = remaining.toSorted((a, b) => b.entryCount - a.entryCount)
     if (whole === undefined) return
-    const remaining = programs.filter(({ by }) => isMember(whole.view, by.writer))
     for (const program of remaining) this.#same(program, whole)
     this.#checks.throwIfFailed()
     for (const program of programs) {
@@ -55,6 +57,22 @@ export class MemberRules {
     this.#copies(one, entries)
     this.#removals(one, entries)
     this.#checks.throwIfFailed()
+  }
+
+  /** Who belongs by the key entries of all logs together. */
+  #viewOf(programs: readonly MemberProgram[]): MembershipView {
+    const entries = this.#history.keyEntries.filter(({ key, sequence }) =>
+      programs.some(({ log }) => (log.tree.get(key.incarnation)?.sequence ?? 0) >= sequence),
+    )
+    const [first] = entries
+    if (first === undefined) throw new TypeError("a record without a first entry")
+    return reduceMembership(
+      entries.map(({ sequence, key: { epoch, incarnation, writer, carries, changes } }) => {
+        const follows = carries.map((id) => epochIdSchema.decode(hexToBytes(id)))
+        return { epoch, incarnation, writer, sequence, follows, changes }
+      }),
+      first.key.epoch,
+    )
   }
 
   #same(program: MemberProgram, whole: MemberProgram): void {

@@ -130,21 +130,27 @@ export class MemberTown {
   }
 
   /** A folder is copied; or an older copy is put back, or put to use on a machine beside it. */
-  backUp(place: Place, dice: Dice): void {
-    const { machine, backup, by, members } = place
-    if (backup === undefined || dice.happens(0.3)) {
+  async backUp(place: Place, dice: Dice): Promise<void> {
+    const { machine, backup } = place
+    if (machine.isRunning && this.places.length < PLACES_MAX && dice.happens(0.4)) {
+      await this.#copy(place, dice)
+    } else if (backup === undefined || machine.isRunning || dice.happens(0.3)) {
       const acknowledged = this.#checks.acknowledgedBy(machine.name)
       place.backup = { disk: machine.backUp(), acknowledged }
       this.#world.trace.note(`${machine.name} is backed up`)
-    } else if (!machine.isRunning) {
+    } else {
       machine.insert(backup.disk)
       this.#checks.restored(machine.name, backup.acknowledged)
       place.program = undefined
-    } else if (this.places.length < PLACES_MAX) {
-      const copy = this.#place(`${machine.name}-${this.places.length}`, by, members)
-      copy.machine.insert(backup.disk)
-      if (this.#trouble) troubleMachine(copy.machine, this.#trouble)
     }
+  }
+
+  async #copy({ machine, by, members, backup }: Place, dice: Dice): Promise<void> {
+    const disk = backup && dice.happens(0.5) ? backup.disk : machine.backUp()
+    const copy = this.#place(`${machine.name}-${this.places.length}`, by, members)
+    copy.machine.insert(disk)
+    if (this.#trouble) troubleMachine(copy.machine, this.#trouble)
+    if (dice.happens(0.8)) await this.boot(copy)
   }
 
   /** Starts a program; its machine may die meanwhile, or its disk refuse. */

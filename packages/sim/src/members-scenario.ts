@@ -138,9 +138,9 @@ class MembersRun {
   }
 
   async #step(step: number): Promise<void> {
-    const { relapse: _, clock: __, ...weights } = this.#trouble.weights
+    const { relapse: _, clock: __, backup, ...weights } = this.#trouble.weights
     const lie = this.#liar === undefined ? 0 : 6
-    const act = this.#dice.weighted({ ...ACTS, lie, ...weights })
+    const act = this.#dice.weighted({ ...ACTS, lie, backup: 2 * backup, ...weights })
     this.#world.trace.step(step, act)
     const place = this.#dice.pick(this.#town.places.filter(({ by }) => !by.isWords))
     const { machine } = place
@@ -157,7 +157,7 @@ class MembersRun {
         await this.#town.stop(place)
         return
       case "backup":
-        this.#town.backUp(place, this.#dice)
+        await this.#town.backUp(place, this.#dice)
         return
       case "network": {
         const names = this.#town.places.flatMap((it) => (it.by.isWords ? [] : [it.machine.name]))

@@ -12,6 +12,8 @@ export interface Canary {
   readonly name: string
   readonly scenario: ScenarioName
   readonly seed: number
+  /** The simulator draws otherwise since: the seed is to be searched again, and is not run meanwhile. */
+  readonly isStale?: boolean
   /** Longest that its seed may take: it makes the program work for ever; absent: the usual. */
   readonly seedSeconds?: number
   readonly patches: readonly Patch[]
@@ -122,8 +124,8 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "log/src/admission.ts",
-        "if (head && header.start > head.sequence + 1) return wait(predecessor(key, header.start - 1))",
-        "if (head && header.start > head.sequence + 1e9) return wait(predecessor(key, header.start - 1))",
+        "if (head && header.start > head.sequence + 1) return await this.#judgeAhead(span, key)",
+        "if (head && header.start > head.sequence + 1e9) return await this.#judgeAhead(span, key)",
       ),
       ...one(
         "log/src/admission.ts",
@@ -497,6 +499,7 @@ export const CANARIES: readonly Canary[] = [
     name: "a relay that ends before what it had said is read on from there",
     scenario: "basic",
     seed: 455,
+    isStale: true,
     patches: one("engine/src/mailbox-link.ts", "if (end >= next) return", "if (end >= 0) return"),
   },
   {
@@ -532,7 +535,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "of two that remove each other the one with the greater epoch goes",
     scenario: "members",
-    seed: 28,
+    seed: 10,
     patches: one(
       "access/src/key-graph.ts",
       ".sort((a, b) => a.rank - b.rank || a.at - b.at)",
@@ -542,7 +545,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "the recovery words rank below every device",
     scenario: "members",
-    seed: 21,
+    seed: 38,
     patches: [
       ...one(
         "access/src/key-graph.ts",
@@ -551,15 +554,15 @@ export const CANARIES: readonly Canary[] = [
       ),
       ...one(
         "access/src/key-graph.ts",
-        '  if (author === undefined || author === "recovery") return false\n  const isRemoved',
-        '  if (author === undefined) return false\n  if (author === "recovery") return removals.some(({ node: other }) => areConcurrent(other, node))\n  const isRemoved',
+        "  const key = authorKey(node)\n  const isRemoved",
+        '  const key = authorKey(node)\n  if (node.author === "recovery") return removals.some(({ node: other }) => areConcurrent(other, node))\n  const isRemoved',
       ),
     ],
   },
   {
     name: "after removals at once the next writer does not rotate",
     scenario: "members",
-    seed: 21,
+    seed: 47,
     patches: [
       ...one(
         "access/src/membership.ts",
@@ -664,14 +667,14 @@ export const CANARIES: readonly Canary[] = [
     seed: 10,
     patches: one(
       "engine/src/membership.ts",
-      "    return this.#isDevice(this.#device) || this.isRemoved(this.#device)\n",
-      "    if (this.current === undefined) return false\n    return this.#isDevice(this.#device) || this.isRemoved(this.#device)\n",
+      "    return this.isMember(this.#writer) || this.isRemoved(this.#device)\n",
+      "    if (this.current === undefined) return false\n    return this.isMember(this.#writer) || this.isRemoved(this.#device)\n",
     ),
   },
   {
     name: "who was let in to no effect is a stranger",
     scenario: "members",
-    seed: 293,
+    seed: 56,
     patches: one(
       "engine/src/membership.ts",
       'if (this.#named.has(bytesToHex(header.writer))) return "ok"',
@@ -681,7 +684,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "removals are counted, not compared",
     scenario: "members",
-    seed: 77,
+    seed: 71,
     patches: one(
       "engine/src/membership.ts",
       "return areIn && removalsOf(before).join() === removalsOf(this.#view).join()",
@@ -692,6 +695,7 @@ export const CANARIES: readonly Canary[] = [
     name: "what a device that was brought back wrote stays left out where that was said",
     scenario: "members",
     seed: 109,
+    isStale: true,
     patches: one(
       "engine/src/ledger.ts",
       'if (changed === "removed" && this.#absorption.quarantine.hasStranded) this.#owesRebuild = true',

@@ -126,13 +126,13 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "members",
-    seed: 293,
+    seed: 56,
     found: "spans of words that were replaced came to some devices and never to others",
     canary: "who was let in to no effect is a stranger",
   },
   {
     scenario: "members",
-    seed: 77,
+    seed: 71,
     found: "one removal took the place of another, and what counts was not made anew",
     canary: "removals are counted, not compared",
   },
