@@ -307,7 +307,7 @@ describe("what is typed wrongly", () => {
       const { status, stderr } = await laptop.run(args)
       expect({ status, stderr }).toMatchObject({ status: 2 })
     }
-    isFailure(await laptop.run(["recover"]), /^NOT_YET$/)
+    isFailure(await laptop.run(["log"]), /^NOT_YET$/)
     isFailure(await run("fulcrum-vendor", "forum", "crm", "add"), /^NOT_YET$/)
   })
 

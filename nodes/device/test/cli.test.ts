@@ -85,7 +85,7 @@ describe.skipIf(process.platform === "win32")("the command line", () => {
       ["disclose", "acme", "card/name", "--yes"],
       ["withdraw", "acme", "card/name"],
       ["terms", "policy"],
-      ["backup"],
+      ["log"],
     ]) {
       const { status, output, errors } = await fulcrum(...args)
       expect({ status, output }).toEqual({ status: 1, output: "" })
