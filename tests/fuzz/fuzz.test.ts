@@ -9,8 +9,8 @@ import type { FuzzTarget } from "./target.ts"
 import { TARGETS } from "./targets.ts"
 
 /** Of each target, where thousands are done in a second; and where hundreds are. */
-const QUICK_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 5_000)
-const SLOW_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 300)
+const QUICK_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 3_000)
+const SLOW_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 200)
 
 const isSlow = ({ batch }: FuzzTarget) => batch !== undefined
 const QUICK = TARGETS.filter((target) => !isSlow(target))
