@@ -108,7 +108,7 @@ test("[P60] only what is a picture or a sound can be a photo, and what refers to
   await phone.attachments.remove(path)
   expect(await phone.get("things")).toBeUndefined()
   expect(await phone.get("card/links")).toBeUndefined()
-  // It is gone for good: what would be undone is the edit before, and that is not as it was any more.
+  // It is gone for good: what would be undone is the edit before, and that was changed since.
   await expect(phone.undo()).rejects.toMatchObject({ code: "UNDO_CHANGED" })
   expect(await phone.get("things")).toBeUndefined()
 })

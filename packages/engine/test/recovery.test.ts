@@ -141,7 +141,7 @@ describe("[P70] the recovery words", () => {
       ["phone", "member"],
       ["tablet", "member"],
     ])
-    // The lost one turns up: it is as any device that was away.
+    // The lost one turns up: it is like each device that was away.
     await tablet.start(LISTEN)
     const phone = await world.reopen(machine)
     await world.during(phone.settle(5000))
