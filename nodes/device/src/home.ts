@@ -54,6 +54,11 @@ const NAMES = {
   others: ["store", "attachments", "spare.sealed", "settings.sealed", "daemon.json"],
 }
 
+/** What a command needs beside its name to work on this folder: nothing where it would anyway. */
+export function homeOption({ folder }: Home, here: Surroundings = thisMachine()): string {
+  return findHome(undefined, here).folder === folder ? "" : ` --home ${JSON.stringify(folder)}`
+}
+
 /** @param chosen - What `--home` says. Nothing is made yet. */
 export function findHome(chosen: string | undefined, here: Surroundings = thisMachine()): Home {
   const folder = resolve(chosen ?? (here.env.FULCRUM_HOME || platformFolder(here)))

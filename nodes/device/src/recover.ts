@@ -7,6 +7,7 @@
 import { type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
+import { homeOption } from "./home.ts"
 import { deviceName } from "./init.ts"
 import { machineParts } from "./machine.ts"
 import { type DeviceParts, recoverDevice } from "./open-device.ts"
@@ -45,7 +46,7 @@ function ownParts(context: FolderContext): DeviceParts {
 }
 
 async function bringBack(
-  { args, io, signal }: FolderContext,
+  { args, io, home, signal }: FolderContext,
   parts: DeviceParts,
   from: Pick<RecoverRequest, "words" | "relays" | "backup">,
 ): Promise<Outcome> {
@@ -90,7 +91,7 @@ async function bringBack(
         away > 0
           ? `${counted(away, "attached file")} of it: on the devices that had them, and nowhere else.`
           : undefined,
-        othersText(others),
+        othersText(others, homeOption(home)),
         stillHere(held),
       ),
     }
@@ -99,15 +100,15 @@ async function bringBack(
   }
 }
 
-function othersText(others: readonly string[]): string | undefined {
+function othersText(others: readonly string[], at: string): string | undefined {
   if (others.length === 0) return undefined
   return lines(
     `\nStill devices of yours: ${others.map((name) => tone("strong", name)).join(", ")}. Remove each that you have no more, so`,
     "that it reads nothing from now on:",
     "",
-    ...others.map((name) => `  fulcrum devices revoke ${JSON.stringify(name)}`),
+    ...others.map((name) => `  fulcrum devices revoke ${JSON.stringify(name)}${at}`),
     "",
-    "If anybody else may have seen the words, make new ones: fulcrum recovery-words",
+    `If anybody else may have seen the words, make new ones: fulcrum recovery-words${at}`,
   )
 }
 

@@ -62,8 +62,6 @@ export interface RestoredAttachments {
 
 export interface Recovered {
   readonly person: Person
-  /** Names of the devices that belong beside this one. */
-  readonly others: readonly string[]
   /** Changes of who belongs that a beacon names and no relay has. */
   readonly missingEpochs: number
 }
@@ -136,7 +134,7 @@ class Run {
     const isResumed = before !== undefined && equalBytes(before, words)
     if (there !== undefined) {
       if (!isResumed) throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
-      return { ...(await this.#open(there)), missingEpochs: 0 }
+      return { person: await this.#open(there), missingEpochs: 0 }
     }
     this.isBegun = isResumed
     const { backup: content } = this.#options
@@ -188,7 +186,7 @@ class Run {
     // Last: without it the same command begins again.
     await this.#vault.write([putDeviceState(this.#vault, state), this.#table.del(NOTHING, DEVICE)])
     const { missingEpochs } = session
-    return { ...(await this.#open(state)), missingEpochs }
+    return { person: await this.#open(state), missingEpochs }
   }
 
   /** There may be nobody else who has it. */
@@ -212,10 +210,7 @@ class Run {
     }
   }
 
-  async #open(device: DeviceState): Promise<Omit<Recovered, "missingEpochs">> {
-    const person = await PersonEngine.open({ ...this.#options, vault: this.#vault, device })
-    const rows = await person.devices()
-    const others = rows.filter(({ isThis, state }) => !isThis && state === "member")
-    return { person, others: others.map(({ name }) => name) }
+  #open(device: DeviceState): Promise<Person> {
+    return PersonEngine.open({ ...this.#options, vault: this.#vault, device })
   }
 }

@@ -19,9 +19,7 @@ import type { Clock } from "@fulcrum/crypto/clock"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "@fulcrum/log/deflate"
-import { LogError } from "@fulcrum/log/log-error"
 import { mailboxName } from "@fulcrum/log/mailbox"
-import { readSpanHeader, spanHash } from "@fulcrum/log/span"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { Network } from "@fulcrum/net/contract"
 import type { Documents, Reload } from "@fulcrum/record/documents"
@@ -33,6 +31,7 @@ import type { RestoredSpans } from "./backup.ts"
 import { byteLength, inBatches } from "./batches.ts"
 import { EngineError } from "./engine-error.ts"
 import { errorCode } from "./error-code.ts"
+import { FoundSpans, readArchive } from "./found-spans.ts"
 import { type Hints, hintsOf, NO_HINTS } from "./hints.ts"
 import { isAbsent } from "./mailbox-opening.ts"
 import type { EpochSecret } from "./membership.ts"
@@ -44,10 +43,6 @@ import { deadline, visitRelay } from "./relay-visit.ts"
 
 /** Bytes read or brought at a time. */
 const PAGE_BYTES_MAX: number = 1024 * 1024
-/** Bytes of the record that are taken from all of its mailboxes together. */
-const RECORD_BYTES_MAX: number = 2 ** 29
-/** Pages in a row with nothing of the record in them, and not a word of what was there. */
-const EMPTY_PAGES_MAX = 64
 /** How long one mailbox may take: an honest relay brings far more than a record in it. */
 const MAILBOX_MS_MAX: number = 5 * 60_000
 
@@ -304,43 +299,6 @@ function distinct(mailboxes: readonly BeaconMailbox[]): readonly BeaconMailbox[]
   return mailboxes.filter((one, at) => mailboxes.findIndex((two) => isSame(one, two)) === at)
 }
 
-/** What was read, each span once; what is of no use is not kept. */
-class FoundSpans {
-  readonly all: Uint8Array[] = []
-  readonly #space: Uint8Array
-  readonly #known = new Set<string>()
-  #bytes = 0
-
-  constructor(space: Uint8Array) {
-    this.#space = space
-  }
-
-  /** Whether no more is taken. */
-  get isFull(): boolean {
-    return this.#bytes >= RECORD_BYTES_MAX
-  }
-
-  /** @returns Whether it was new, and of the record. */
-  add(span: Uint8Array): boolean {
-    if (this.isFull || !isOfSpace(span, this.#space)) return false
-    const id = bytesToHex(spanHash(span))
-    if (this.#known.has(id)) return false
-    this.#known.add(id)
-    this.all.push(span)
-    this.#bytes += span.length
-    return true
-  }
-}
-
-function isOfSpace(span: Uint8Array, space: Uint8Array): boolean {
-  try {
-    return equalBytes(readSpanHeader(span).space, space)
-  } catch (error) {
-    if (error instanceof LogError) return false
-    throw error
-  }
-}
-
 /** @param into - Takes its spans. */
 async function readMailbox(
   mailbox: BeaconMailbox,
@@ -348,37 +306,23 @@ async function readMailbox(
   into: FoundSpans,
 ): Promise<ReadMailbox> {
   const { relay: address } = mailbox
-  const counted = { spans: 0 }
+  let spans = 0
   const late = deadline(options.clock, options.signal, MAILBOX_MS_MAX)
   try {
     const limits = { ...options, signal: late.signal }
-    await atMailbox(mailbox, limits, "read", (opened) => readAll(opened, into, counted))
-    return { address, ...counted }
+    await atMailbox(mailbox, limits, "read", (opened) =>
+      readArchive(opened, into, (found) => {
+        spans = found
+      }),
+    )
+    return { address, spans }
   } catch (error) {
     options.signal.throwIfAborted()
     const code = late.signal.aborted ? "RELAY_TIMEOUT" : errorCode(error)
     if (code === undefined) throw error
-    return { address, ...counted, code }
+    return { address, spans, code }
   } finally {
     late.done()
-  }
-}
-
-async function readAll(
-  opened: OpenMailbox,
-  into: FoundSpans,
-  counted: { spans: number },
-): Promise<void> {
-  let next = 1
-  for (let empty = 0; empty < EMPTY_PAGES_MAX && !into.isFull; ) {
-    const page = await opened.read({ from: next, bytesMax: PAGE_BYTES_MAX })
-    const found = page.items.filter(({ bytes }) => into.add(bytes)).length
-    counted.spans += found
-    // What was merged away leaves long stretches that are named.
-    empty = found > 0 || page.gone.length > 0 ? 0 : empty + 1
-    // A page that does not go on would be asked for without end.
-    if (page.next >= page.end || page.next <= next) return
-    next = page.next
   }
 }
 

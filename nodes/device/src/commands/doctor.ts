@@ -27,6 +27,10 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
     "run `fulcrum sync`; if none of your devices and relays has them: `fulcrum pair` on another of them, and `fulcrum join CODE --home NEW-FOLDER` here",
   ],
   [
+    "waiting",
+    "run `fulcrum sync`, or `fulcrum up` here and on your other devices: what they wait for may be there",
+  ],
+  [
     "relationships",
     "see `fulcrum show`; `fulcrum relationships unfreeze` lets your recovery words decide",
   ],
