@@ -19,7 +19,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { readBackup, writeBackup } from "../src/backup-file.ts"
 import type { Person } from "../src/person.ts"
 import { restoreAttachments } from "../src/recover-person.ts"
-import { ADDRESS, ailments, EMAIL, loadDocuments, PersonWorld } from "./person-world.ts"
+import { ailments, loadDocuments, PersonWorld } from "./person-world.ts"
 
 const NAME = "card/name/full"
 const OTHER_WORDS = recoveryWordsFromEntropy(generateRecoveryEntropy(seededRandom("other"))).join(
@@ -128,24 +128,12 @@ describe("[P77] a backup", () => {
     await using world = new PersonWorld()
     const relay = await world.relay()
     const shop = await world.vendor("Shop", relay)
-    const { phone, words, backup } = await backedUp(world, async (person) => {
-      await person.set(ADDRESS, "Old Street 1")
-      await person.set(`${EMAIL}/address`, "ada@example.org")
-      const asked = { invitation: await shop.invitation(), disclose: [ADDRESS, EMAIL] }
-      await world.during(person.connect(asked))
-      await world.during(person.waitForAgreement("Shop", 10_000))
-      await person.move({ assignments: [{ path: ADDRESS, value: "New Street 2" }] })
-      await world.until("the move", async () => (await person.board())?.done === true)
-    })
+    const { phone, words, backup } = await backedUp(world, (person) => world.dealWith(person, shop))
     const board = await phone.board()
     await world.end(phone)
     const tablet = await world.recover(world.machine("tablet"), words, [], backup)
     expect(await tablet.board()).toEqual(board)
-    const { move } = await tablet.move({
-      assignments: [{ path: ADDRESS, value: "Third Street 3" }],
-    })
-    await world.during(tablet.settle(10_000))
-    await world.until("the next move", async () => (await tablet.board(move))?.done === true)
+    await world.moveTo(tablet, "Third Street 3")
     expect(shop.posted.filter((body) => body.includes("Third Street 3"))).toHaveLength(1)
   })
 

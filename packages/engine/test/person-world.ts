@@ -264,6 +264,23 @@ export class PersonWorld implements AsyncDisposable {
     }
   }
 
+  /** A person tells a company where she lives, and how to write to her, and moves. */
+  async dealWith(person: Person, shop: TestVendor): Promise<void> {
+    await person.set(ADDRESS, "Old Street 1")
+    await person.set(`${EMAIL}/address`, "ada@example.org")
+    const asked = { invitation: await shop.invitation(), disclose: [ADDRESS, EMAIL] }
+    await this.during(person.connect(asked))
+    await this.during(person.waitForAgreement("Shop", 10_000))
+    await this.moveTo(person, "New Street 2")
+  }
+
+  /** Resolves once all whom it concerns have it in their books. */
+  async moveTo(person: Person, value: string): Promise<void> {
+    const { move } = await person.move({ assignments: [{ path: ADDRESS, value }] })
+    await this.during(person.settle(5000))
+    await this.until(`the move to ${value}`, async () => (await person.board(move))?.done === true)
+  }
+
   async until(
     what: string,
     isSo: () => boolean | Promise<boolean>,

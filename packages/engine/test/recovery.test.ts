@@ -19,7 +19,6 @@ import { visitRelay } from "../src/relay-visit.ts"
 import {
   ADDRESS,
   ailments,
-  EMAIL,
   loadDocuments,
   type Machine,
   PersonWorld,
@@ -155,13 +154,7 @@ describe("[P70] the recovery words", () => {
     const shop = await world.vendor("Shop", relay)
     const machine = world.machine("phone")
     const phone = await world.create(machine, [relay.address])
-    await phone.set(ADDRESS, "Old Street 1")
-    await phone.set(`${EMAIL}/address`, "ada@example.org")
-    const asked = { invitation: await shop.invitation(), disclose: [ADDRESS, EMAIL] }
-    await world.during(phone.connect(asked))
-    await world.during(phone.waitForAgreement("Shop", 10_000))
-    await phone.move({ assignments: [{ path: ADDRESS, value: "New Street 2" }] })
-    await world.until("the move", async () => (await phone.board())?.done === true)
+    await world.dealWith(phone, shop)
     await world.during(phone.settle(5000))
     const board = await phone.board()
     await world.end(phone)
@@ -172,8 +165,7 @@ describe("[P70] the recovery words", () => {
     expect(await tablet.board()).toEqual(board)
     expect(await tablet.whoHas(ADDRESS)).toMatchObject([{ vendor: "Shop", evidence: "applied" }])
     await tablet.start(LISTEN)
-    const moved = await tablet.move({ assignments: [{ path: ADDRESS, value: "Third Street 3" }] })
-    await world.until("the next move", async () => (await tablet.board(moved.move))?.done === true)
+    await world.moveTo(tablet, "Third Street 3")
     expect(shop.posted.filter((body) => body.includes("Third Street 3"))).toHaveLength(1)
     expect(await ailments(tablet)).toEqual([])
   })

@@ -5,7 +5,6 @@
  * @module
  */
 import { AccessError } from "@fulcrum/access/access-error"
-import { certifyDevice } from "@fulcrum/access/device"
 import { createMeeting, type Meeting, type MeetingRole } from "@fulcrum/access/meeting"
 import { reduceMembership } from "@fulcrum/access/membership"
 import { parsePairingCode } from "@fulcrum/access/pairing-code"
@@ -23,39 +22,16 @@ import {
 } from "@fulcrum/access/pairing-host"
 import type { PairingPackage } from "@fulcrum/access/pairing-package"
 import { type GivenCode, generateScannedCode } from "@fulcrum/access/scanned-code"
-import { chainKeySchema, spaceTagSchema } from "@fulcrum/log/ids"
-import {
-  add,
-  device,
-  entry,
-  epoch,
-  epochKey,
-  remove,
-} from "../../../packages/access/test/key-history.ts"
+import { add, device, entry, epoch, remove } from "../../../packages/access/test/key-history.ts"
+import { made } from "../../../packages/access/test/pairing-line.ts"
 import { joinMessages, splitMessages } from "../messages.ts"
 import { fixedRandom } from "../space.ts"
 import { type FuzzTarget, holds } from "../target.ts"
 
-const random = fixedRandom("fuzz pairing")
 const code = parsePairingCode("4711-copper-lemon-orbit")
 
-export const pairingPackage: PairingPackage = {
-  space: spaceTagSchema.decode(random.bytes(32)),
-  chainKey: chainKeySchema.decode(random.bytes(32)),
-  meetingKey: random.bytes(32),
-  genesis: epoch("a"),
-  epochs: [{ id: epoch("a"), key: epochKey("a") }],
-  members: [certifyDevice(device("phone")), certifyDevice(device("laptop"))],
-  mailboxes: [
-    {
-      relays: ["/dns4/relay.example/tcp/4001"],
-      publicKey: device("mailbox").writer.publicKey,
-      seed: device("mailbox").writer.seed,
-      capabilities: [Uint8Array.of(1, 2, 3)],
-    },
-  ],
-  addresses: ["/ip4/127.0.0.1/tcp/4002"],
-}
+/** What a host hands over. */
+export const pairingPackage: PairingPackage = made
 
 const scannedCode = generateScannedCode({
   ...{ random: fixedRandom("scanned"), writer: device("phone").writer.publicKey, expiresAtMs: 0 },
