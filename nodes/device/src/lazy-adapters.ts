@@ -1,22 +1,10 @@
 /**
- * The program's adapters, each loaded when it is first used: reading a field needs no network, and
- * libp2p alone takes longer to load than that field to read.
+ * The program's adapters, each loaded when it is first used.
  *
  * @module
  */
-import type { Network } from "@fulcrum/net"
 import type { Discovery } from "@fulcrum/net/discovery"
 import type { Documents, Reload } from "@fulcrum/record/documents"
-
-export function lazyNetwork(): Network {
-  let network: Promise<Network> | undefined
-  return {
-    async host(options) {
-      network ??= import("@fulcrum/net/libp2p").then(({ libp2pNetwork }) => libp2pNetwork())
-      return await (await network).host(options)
-    },
-  }
-}
 
 export function lazyDiscovery(): Discovery {
   const load = async (): Promise<Discovery> => {

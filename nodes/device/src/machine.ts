@@ -7,12 +7,13 @@
 import { systemClock } from "@fulcrum/crypto/clock"
 import { systemRandom } from "@fulcrum/crypto/random"
 import { systemDeflate } from "@fulcrum/log/deflate"
+import { lazyLibp2pNetwork } from "@fulcrum/net/lazy-libp2p"
 import { blobFolder } from "@fulcrum/store/blob-folder"
 import { openLevelStore } from "@fulcrum/store/level"
 import { engineRecords } from "./engine-records.ts"
 import type { Home } from "./home.ts"
 import { systemKeychain } from "./keychain.ts"
-import { lazyDiscovery, lazyNetwork, openWorkerThread } from "./lazy-adapters.ts"
+import { lazyDiscovery, openWorkerThread } from "./lazy-adapters.ts"
 import { thisMachineKind } from "./machine-kind.ts"
 import type { DeviceParts } from "./open-device.ts"
 import { passphraseSource } from "./passphrase.ts"
@@ -30,7 +31,7 @@ export function machineParts(options: {
   return {
     home,
     records: engineRecords,
-    network: lazyNetwork(),
+    network: lazyLibp2pNetwork(),
     ...(mdns && { discovery: lazyDiscovery() }),
     openDocuments: openWorkerThread,
     openStore: (folder) => openLevelStore({ folder }),

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { request } from "node:http"
 import { parseJson } from "@fulcrum/codec/json"
 import type { Answer, Arguments } from "./commands.ts"
 import { API_PATH } from "./daemon.ts"
 import type { DaemonFile } from "./daemon-file.ts"
 import { codeOf, ProgramError } from "./program-error.ts"
+
+// Imported, it also loads what it exports of `fetch`: a fifth of what a short command takes.
+const http = process.getBuiltinModule("node:http")
 
 const ANSWER_LIMITS = { bytesMax: 256 * 1024 * 1024, depthMax: 64, itemsMax: 10_000_000 }
 /** Longer than any command waits. */
@@ -43,7 +45,7 @@ export async function askDaemon(
 
 function exchange(daemon: DaemonFile, command: string, body: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const asked = request(
+    const asked = http.request(
       new URL(`${API_PATH}${command}`, daemon.url),
       {
         method: "POST",

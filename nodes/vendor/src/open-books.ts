@@ -9,7 +9,7 @@ import { createVendor, openVendor, type VendorOptions } from "@fulcrum/engine/op
 import type { Vendor } from "@fulcrum/engine/vendor"
 import { systemDeflate } from "@fulcrum/log/deflate"
 import type { Network } from "@fulcrum/net/contract"
-import { libp2pNetwork } from "@fulcrum/net/libp2p"
+import { lazyLibp2pNetwork } from "@fulcrum/net/lazy-libp2p"
 import { openLevelStore } from "@fulcrum/store/level"
 import { type Home, makeHome } from "./home.ts"
 import { codeOf, ProgramError } from "./program-error.ts"
@@ -24,7 +24,9 @@ export async function initBooks(
   await makeHome(home)
   const known = await loadKeys(home, () => passphraseFromFile())
   const keys = known ?? (await createKeys(home, systemRandom(), await passphraseFromFile()))
-  return withStore(home, keys, libp2pNetwork(), (options) => createVendor({ ...options, ...named }))
+  return withStore(home, keys, lazyLibp2pNetwork(), (options) =>
+    createVendor({ ...options, ...named }),
+  )
 }
 
 /** The keys of a folder that has books. @throws {ProgramError} `VENDOR_ABSENT`, `KEY_…`. */
@@ -41,7 +43,7 @@ export async function keysOf(home: Home): Promise<VendorKeys> {
 export function openBooks(
   home: Home,
   keys: VendorKeys,
-  network: Network = libp2pNetwork(),
+  network: Network = lazyLibp2pNetwork(),
 ): Promise<Vendor> {
   return withStore(home, keys, network, openVendor)
 }

@@ -22,6 +22,16 @@ export interface DeviceStanding {
   sightingOf(id: Uint8Array): Promise<Sighting | undefined>
 }
 
+/** The ids of those who belong beside `own`. */
+export function otherMembers({ devices }: MembershipView, own: Uint8Array): readonly Uint8Array[] {
+  return devices.map(({ id }) => id).filter((id) => !equalBytes(id, own))
+}
+
+/** Whether `own` belongs, and no other. */
+export function isOnlyMember(view: MembershipView, own: Uint8Array): boolean {
+  return view.devices.length === 1 && otherMembers(view, own).length === 0
+}
+
 /** @param view - Who belongs, as far as is known here. */
 export async function listDevices(
   view: MembershipView,

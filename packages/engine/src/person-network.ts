@@ -11,7 +11,7 @@
 import { deviceIdSchema } from "@fulcrum/access/device"
 import { findWriter } from "@fulcrum/access/membership"
 import { ATTACHMENTS_PROTOCOL } from "@fulcrum/attachments/messages"
-import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { EpochId } from "@fulcrum/log/ids"
 import { addressesToTell } from "@fulcrum/net/address"
@@ -23,7 +23,7 @@ import { CarriedShares } from "./carried-shares.ts"
 import { DeviceLinks } from "./device-links.ts"
 import { DeviceSightings } from "./device-sightings.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
-import { listDevices } from "./devices.ts"
+import { isOnlyMember, listDevices, otherMembers } from "./devices.ts"
 import { errorCode } from "./error-code.ts"
 import type { Hints } from "./hints.ts"
 import type { Ledger } from "./ledger.ts"
@@ -233,7 +233,9 @@ export class PersonNetwork {
       () => late.abort(),
       () => undefined,
     )
-    if (this.#host === undefined) this.#devices.open(await this.#ensureHost())
+    // An only device has nobody to look for.
+    const isOnly = isOnlyMember(this.#ledger.membership.view, this.#options.device.id)
+    if (this.#host === undefined && !isOnly) this.#devices.open(await this.#ensureHost())
     this.#links.start()
     // A disk that takes nothing now keeps nobody from what can be fetched and sent.
     if (newsOf(this.#ledger, this.#own).length > 0) this.#follow()
@@ -291,9 +293,7 @@ export class PersonNetwork {
   }
 
   #otherDevices(): readonly Uint8Array[] {
-    const { device } = this.#options
-    const ids = this.#ledger.membership.view.devices.map(({ id }) => id)
-    return ids.filter((id) => !equalBytes(id, device.id))
+    return otherMembers(this.#ledger.membership.view, this.#options.device.id)
   }
 
   /** One host, whoever asks first. */

@@ -25,8 +25,6 @@ import { DOCUMENT_NAMES, type Documents, documentId, type Reload } from "@fulcru
 import type { Store } from "@fulcrum/store"
 import type { Vault } from "@fulcrum/store/vault"
 import type { WholeAttachment } from "./attachments.ts"
-import { backupFiles } from "./backup.ts"
-import { writeBackup } from "./backup-file.ts"
 import { BeaconKeeper } from "./beacon-keeper.ts"
 import { type DeviceState, recordKeysOf } from "./device-state.ts"
 import { EngineError, notYet } from "./engine-error.ts"
@@ -151,6 +149,9 @@ export class Recovery implements PersonRecovery {
       )
     }
     const { beacon } = due
+    // Loaded when it is asked for: nothing else needs what age and tar take.
+    const { backupFiles } = await import("./backup.ts")
+    const { writeBackup } = await import("./backup-file.ts")
     const files = backupFiles({
       beacon,
       record: ledger.record,

@@ -1,5 +1,7 @@
+import { createPerson } from "@fulcrum/engine/open-person"
+import { libp2pNetwork } from "@fulcrum/net/libp2p"
 import { describe, expect, test } from "vitest"
-import { Folder, reaches, Stage } from "./stage.ts"
+import { adapters, Folder, reaches, Stage } from "./stage.ts"
 
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 
@@ -16,6 +18,25 @@ describe("a record on one device", () => {
     await again.undo()
     expect(await again.get("card/name/full")).toBe("Ada Example")
     expect((await again.history("card/name/full")).map(({ device }) => device)).toContain("phone")
+  })
+
+  test("asks for no network while there is nobody to reach", async () => {
+    let hosts = 0
+    const network: ReturnType<typeof libp2pNetwork> = {
+      host(options) {
+        hosts++
+        return libp2pNetwork().host(options)
+      },
+    }
+    const folder = new Folder()
+    const own = { store: await folder.openStore(), vaultKey: folder.vaultKey, blobs: folder.blobs }
+    const made = await createPerson({ ...adapters(), ...own, network, name: "phone", relays: [] })
+    await using person = made.person
+    await person.set("card/name/full", "Ada Example")
+    expect(await person.settle(5000)).toEqual([])
+    expect(hosts).toBe(0)
+    await person.start({ listen: [LOOPBACK] })
+    expect(hosts).toBe(1)
   })
 
   test("a folder without a record says so", async () => {
