@@ -3,16 +3,10 @@
  *
  * @module
  */
-import { runBare } from "./bare-scenario.ts"
-import { runBasic } from "./basic-scenario.ts"
 import { Dice } from "./dice.ts"
 import { drawTrouble, type Trouble } from "./faults.ts"
-import { prepareKeys } from "./member-keys.ts"
-import { runMembers } from "./members-scenario.ts"
-import { preparePair, runPair } from "./pair-scenario.ts"
 import { type Plan, WHOLE } from "./plan.ts"
 import type { ScenarioName } from "./scenario-names.ts"
-import { settledTown } from "./town.ts"
 import { World } from "./world.ts"
 
 interface Prepared {
@@ -22,14 +16,21 @@ interface Prepared {
 }
 
 export interface Scenario {
-  /** Loads and makes what a run may not wait for, since it comes from outside its clock. */
+  /** Loads, a scenario's own modules among it, and makes what a run may not wait for: it comes from outside its clock. */
   prepare(seed: number, turn: () => Promise<void>): Promise<Prepared>
 }
 
 export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
-  bare: { prepare: async () => ({ run: runBare }) },
+  bare: {
+    prepare: async () => {
+      const { runBare } = await import("./bare-scenario.ts")
+      return { run: runBare }
+    },
+  },
   basic: {
     prepare: async (seed, turn) => {
+      const { runBasic } = await import("./basic-scenario.ts")
+      const { settledTown } = await import("./town.ts")
       const town = await settledTown(seed, turn)
       return {
         startMs: town.endMs,
@@ -39,12 +40,15 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   },
   members: {
     prepare: async () => {
+      const { prepareKeys } = await import("./member-keys.ts")
+      const { runMembers } = await import("./members-scenario.ts")
       prepareKeys()
       return { run: runMembers }
     },
   },
   pair: {
     prepare: async () => {
+      const { preparePair, runPair } = await import("./pair-scenario.ts")
       await preparePair()
       return { run: runPair }
     },

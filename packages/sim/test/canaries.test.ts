@@ -5,7 +5,7 @@
  */
 import { afterAll, test } from "vitest"
 import { CANARIES } from "./canaries.ts"
-import { runCanary } from "./run-canary.ts"
+import { runKnownSeed } from "./run-canary.ts"
 
 const caught: string[] = []
 
@@ -14,8 +14,7 @@ test.for(CANARIES.filter(({ isStale }) => isStale !== true))(
   { timeout: 120_000 },
   async (canary, { expect }) => {
     const { seed, name } = canary
-    const { failures } = await runCanary(canary, { from: seed, seeds: 1, workers: 1 })
-    const [failure] = failures
+    const { failure } = await runKnownSeed(canary)
     expect(failure?.code).toMatch(/^SIM_/)
     // A program that does not even run is caught by nothing.
     expect(failure?.code).not.toBe("SIM_DIED")

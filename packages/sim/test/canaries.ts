@@ -385,7 +385,7 @@ export const CANARIES: readonly Canary[] = [
     name: "a merge of vectors drops a row",
     scenario: "bare",
     seed: 3,
-    seedSeconds: 10,
+    seedSeconds: 5,
     patches: one(
       "log/src/incarnation-tree.ts",
       "[...rows].flatMap(([key, row])",

@@ -10,7 +10,7 @@
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
 import { CANARIES } from "./canaries.ts"
-import { runCanary } from "./run-canary.ts"
+import { searchSeed } from "./run-canary.ts"
 
 const { values, positionals } = parseArgs({
   options: { seeds: { type: "string", default: "2000" } },
@@ -22,7 +22,7 @@ for (const canary of wanted) {
   const begun = performance.now()
   const workers = availableParallelism()
   const seeds = Number(values.seeds)
-  const { failures, done } = await runCanary(canary, { from: 1, seeds, workers })
+  const { failures, done } = await searchSeed(canary, { from: 1, seeds, workers })
   const [failure] = failures
   const seconds = ((performance.now() - begun) / 1000).toFixed(0)
   if (failure === undefined) missed++

@@ -1,5 +1,5 @@
 /**
- * Runs seeds of the simulator's program with a canary in it.
+ * Runs seeds of the simulator with a canary in it.
  *
  * @module
  */
@@ -7,13 +7,33 @@ import { spawn } from "node:child_process"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { CampaignResult } from "../src/campaign/campaign.ts"
+import type { SeedReport } from "../src/campaign/seed-messages.ts"
+import { SeedWorker } from "../src/campaign/seed-worker.ts"
 import type { Canary, Patch } from "./canaries.ts"
 
 const PACKAGES = join(import.meta.dirname, "../..")
 const COMPILED = join(import.meta.dirname, "../../../node_modules/.cache/fulcrum")
+const EXEC_ARGV = [
+  "--disable-warning=ExperimentalWarning",
+  ...["--import", join(import.meta.dirname, "canary.ts")],
+]
+/** A slow machine is no catch: far longer than any seed takes. */
+const SEED_SECONDS = 300
+
+/** Runs the one seed that is known to catch it. @throws {Error} A patch fits nowhere. */
+export async function runKnownSeed(canary: Canary): Promise<SeedReport> {
+  const { scenario, seed, patches, seedSeconds = SEED_SECONDS } = canary
+  for (const patch of patches) await checkFit(patch)
+  using worker = new SeedWorker({
+    seedMsMax: seedSeconds * 1000,
+    execArgv: EXEC_ARGV,
+    env: environment(patches),
+  })
+  return await worker.run({ scenario, seed, plan: {}, trace: false })
+}
 
 /** @throws {Error} A patch fits nowhere, or the program said nothing. */
-export async function runCanary(
+export async function searchSeed(
   { scenario, patches, seedSeconds }: Canary,
   {
     from,
@@ -25,22 +45,13 @@ export async function runCanary(
   const child = spawn(
     process.execPath,
     [
-      "--disable-warning=ExperimentalWarning",
-      ...["--import", join(import.meta.dirname, "canary.ts")],
+      ...EXEC_ARGV,
       join(import.meta.dirname, "../src/main.ts"),
       ...["--scenario", scenario, "--seeds", String(seeds), "--from", String(from)],
       ...["--workers", String(workers), "--json", "--no-shrink"],
       ...(seedSeconds === undefined ? [] : ["--seed-seconds", String(seedSeconds)]),
     ],
-    {
-      env: {
-        ...process.env,
-        SIM_CANARY: JSON.stringify(patches),
-        // Nearly all of what one canary loads, the next one loads too.
-        NODE_COMPILE_CACHE: COMPILED,
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
+    { env: { ...process.env, ...environment(patches) }, stdio: ["ignore", "pipe", "pipe"] },
   )
   let output = ""
   let errors = ""
@@ -56,6 +67,14 @@ export async function runCanary(
   await promise
   if (output === "") throw new Error(`the simulator said nothing: ${errors}`)
   return JSON.parse(output)
+}
+
+function environment(patches: readonly Patch[]): Record<string, string> {
+  return {
+    SIM_CANARY: JSON.stringify(patches),
+    // Nearly all of what one canary loads, the next one loads too.
+    NODE_COMPILE_CACHE: COMPILED,
+  }
 }
 
 /** In the campaign's processes it would be one more way to fail, and pass for a catch. */

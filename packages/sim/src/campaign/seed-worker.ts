@@ -26,6 +26,10 @@ export interface SeedWorkerOptions {
   readonly seedMsMax: number
   /** Another program to run, for tests of this one. */
   readonly program?: string | undefined
+  /** What Node is started with; absent: what this process was, a preloaded canary among it. */
+  readonly execArgv?: readonly string[] | undefined
+  /** Beside this process's own. */
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 export class SeedWorker implements Disposable {
@@ -94,10 +98,10 @@ export class SeedWorker implements Disposable {
   }
 
   #start(): ChildProcess {
-    const { program = PROCESS } = this.#options
+    const { program = PROCESS, execArgv = process.execArgv, env } = this.#options
     const child = fork(program, [], {
-      // What this one was started with, a preloaded canary among it.
-      execArgv: process.execArgv,
+      execArgv: [...execArgv],
+      env: { ...process.env, ...env },
       serialization: "advanced",
       // Standard output belongs to the campaign.
       stdio: ["ignore", 2, 2, "ipc"],
