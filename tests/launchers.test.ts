@@ -15,6 +15,7 @@ import {
   readFile,
   rm,
   symlink,
+  utimes,
   writeFile,
 } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -52,6 +53,8 @@ describe.skipIf(process.platform === "win32")("launchers", () => {
   const systemPath = "/usr/bin:/bin"
   let checkout: string
   let launcher: string
+  /** Has what the launcher itself needs, and no Node. */
+  let bare: string
 
   beforeAll(async () => {
     checkout = await mkdtemp(join(tmpdir(), "fulcrum launcher-"))
@@ -68,6 +71,10 @@ describe.skipIf(process.platform === "win32")("launchers", () => {
     await writeFile(join(checkout, "old/node"), "#!/bin/sh\necho v20.20.2\n")
     await chmod(join(checkout, "old/node"), 0o755)
     await symlink(process.execPath, join(checkout, "new/node"))
+    bare = join(checkout, "bare")
+    await mkdir(bare)
+    await symlink("/bin/sh", join(bare, "sh"))
+    await symlink("/usr/bin/readlink", join(bare, "readlink"))
   })
 
   afterAll(async () => {
@@ -98,7 +105,7 @@ describe.skipIf(process.platform === "win32")("launchers", () => {
   test("an older Node, or none, is told in one line with a code", async () => {
     for (const [path, found] of [
       [`${join(checkout, "old")}:${systemPath}`, "v20.20.2"],
-      [await pathWithoutNode(checkout), "none"],
+      [bare, "none"],
     ] as const) {
       const { status, output, errors } = await run(launcher, [], path)
       expect({ status, output }).toEqual({ status: 1, output: "" })
@@ -125,6 +132,36 @@ describe.skipIf(process.platform === "win32")("launchers", () => {
     expect(elsewhere).toMatchObject({ status: 0, errors: "" })
   })
 
+  test("what was bundled is run until a source is newer, or nobody can tell", async () => {
+    const path = `${join(checkout, "new")}:${systemPath}`
+    const bundle = join(checkout, "node_modules/.cache/fulcrum/bundle")
+    await mkdir(bundle, { recursive: true })
+    await mkdir(join(checkout, "packages/any/src"), { recursive: true })
+    await writeFile(join(checkout, "packages/any/src/part.ts"), "")
+    for (const file of ["packages/any/package.json", "package-lock.json"]) {
+      await writeFile(join(checkout, file), "{}")
+    }
+    await writeFile(join(bundle, "device.js"), 'console.log("bundled")\n')
+    await writeFile(join(bundle, "made"), "")
+    const output = async (searched = path) => (await run(launcher, [], searched)).output
+    const touch = (file: string, time: Date) => utimes(join(checkout, file), time, time)
+    expect(await output()).toBe("bundled\n")
+    const later = new Date(Date.now() + 5_000)
+    for (const file of [
+      "packages/any/src/part.ts",
+      "nodes/device/src/main.ts",
+      "package-lock.json",
+    ]) {
+      await touch(file, later)
+      expect(await output(), file).toMatch(/^\[/)
+      await touch(file, new Date(0))
+      expect(await output(), file).toBe("bundled\n")
+    }
+    // Without `find`, nobody can tell.
+    expect(await output(`${join(checkout, "new")}:${bare}`)).toMatch(/^\[/)
+    await rm(bundle, { recursive: true })
+  })
+
   test("it starts through a symlink and by its bare name", async () => {
     await symlink(launcher, join(checkout, "new/linked"))
     const path = `${join(checkout, "new")}:${systemPath}`
@@ -132,12 +169,3 @@ describe.skipIf(process.platform === "win32")("launchers", () => {
     expect((await run("sh", ["-c", "linked one"], path)).output).toContain('["one"]')
   })
 })
-
-/** A folder with the two commands that the launcher itself needs, and no Node. */
-async function pathWithoutNode(checkout: string): Promise<string> {
-  const folder = join(checkout, "bare")
-  await mkdir(folder)
-  await symlink("/bin/sh", join(folder, "sh"))
-  await symlink("/usr/bin/readlink", join(folder, "readlink"))
-  return folder
-}

@@ -35,9 +35,12 @@ export function describeHolder({ pid, command }: FolderHolder): string {
   return command === undefined ? `process ${pid}` : `\`fulcrum ${command}\` (process ${pid})`
 }
 
+/** What the launcher starts: the sources, or what was bundled of them. */
+const PROGRAM = /[/\\](nodes[/\\]device[/\\]src[/\\]main\.ts|bundle[/\\]device\.js)$/
+
 /** The command among a process's words; what was given to it and its options is not told. */
 export function commandIn(words: readonly string[]): string | undefined {
-  const at = words.findIndex((word) => /\bnodes[/\\]device[/\\]src[/\\]main\.ts$/.test(word))
+  const at = words.findIndex((word) => PROGRAM.test(word))
   if (at < 0) return undefined
   const isCommand = (word: string) => CATALOG.some(({ name }) => name.split(" ")[0] === word)
   return words.find((word, i) => i > at && words[i - 1] !== "--home" && isCommand(word))
