@@ -28,6 +28,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["KEY_WRONG", "try again with the passphrase given at init or join"],
   ["RECORD_ABSENT", "begin with `fulcrum init`, or `fulcrum join CODE` on a second device"],
   ["RECORD_EXISTS", "use it, or choose another folder with --home"],
+  ["RECORD_SUITE", "update Fulcrum here; what is in the record can be read meanwhile"],
   ["RECORD_AWAITED", "run `fulcrum up` here and on the device that it joined, or `fulcrum sync`"],
   [
     "RECORD_BEHIND",

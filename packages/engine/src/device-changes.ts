@@ -9,20 +9,22 @@ import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
 import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
 import type { Attachments } from "./attachments.ts"
+import { goesBy } from "./device-name.ts"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
-import { goesBy } from "./membership.ts"
-import { changeMembership } from "./membership-writes.ts"
+import { changeMembership, removeDevice } from "./membership-writes.ts"
 import { isOneLine } from "./one-line.ts"
 import type { DeviceRename, DeviceRow, RevokePlan } from "./person-devices.ts"
+import type { Relationships } from "./relationships.ts"
 
 export interface DeviceChangesOptions {
   readonly ledger: Ledger
   readonly random: Random
   /** This device's id. */
   readonly self: Uint8Array
+  readonly relationships: Relationships
   readonly attachments: Pick<Attachments, "countOn">
-  /** Does what a removal makes due. */
+  /** Does what removals at the same time made due. */
   followUp(): Promise<void>
   /** How the devices stand. */
   rows(): Promise<readonly DeviceRow[]>
@@ -40,11 +42,7 @@ export class DeviceChanges {
     const { ledger, followUp } = this.#options
     await ledger.mend()
     const device = this.#other(name)
-    if (device !== undefined) {
-      await changeMembership(this.#options, ({ record }) => [
-        { kind: "remove", value: { device: device.id, on: record.vector } },
-      ])
-    }
+    if (device !== undefined) await removeDevice(this.#options, device.id)
     await followUp()
   }
 

@@ -8,7 +8,7 @@
  */
 import type { RecordKeys } from "@fulcrum/access/beacon"
 import { bytes, decodeAs, encodeAs, type Schema, struct, text } from "@fulcrum/codec/schema"
-import { chainKeySchema, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
+import { chainKeySchema, type EpochId, epochIdSchema, spaceTagSchema } from "@fulcrum/log/ids"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
 
 export interface DeviceState {
@@ -60,11 +60,12 @@ export function putDeviceState(vault: Vault, value: DeviceState): VaultOp {
   return vault.table(TABLE).put(GROUP, 0, encodeAs(deviceStateSchema, value))
 }
 
-/** Marks this device as removed, by the word of a member. */
-export function putRemoved(vault: Vault): VaultOp {
-  return vault.table(TABLE).put(GROUP, REMOVED, Uint8Array.of(1))
+/** Marks this device as removed, by the word of a member, which was sealed under this epoch. */
+export function putRemoved(vault: Vault, epoch: EpochId): VaultOp {
+  return vault.table(TABLE).put(GROUP, REMOVED, epoch)
 }
 
-export async function wasRemoved(vault: Vault): Promise<boolean> {
-  return (await vault.table(TABLE).get(GROUP, REMOVED)) !== undefined
+/** What {@link putRemoved} kept. */
+export function removedUnder(vault: Vault): Promise<Uint8Array | undefined> {
+  return vault.table(TABLE).get(GROUP, REMOVED)
 }

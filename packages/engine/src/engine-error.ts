@@ -11,6 +11,8 @@ export type EngineErrorCode =
   | "RECORD_EXISTS"
   /** This device has joined and has not seen the record yet. */
   | "RECORD_AWAITED"
+  /** Another device asked for newer cryptography than this program has: it writes no more. */
+  | "RECORD_SUITE"
   /** The history of what this device shows is still coming. */
   | "RECORD_BEHIND"
   /** Nothing to undo. */
@@ -104,4 +106,8 @@ export function invitationUsed(): EngineError {
 /** For what DESIGN describes and the README lists as not built. */
 export function notYet(what: string): EngineError {
   return new EngineError("NOT_YET", `${what} is not built yet`)
+}
+
+export function recordOutdated(): EngineError {
+  return new EngineError("RECORD_SUITE", "the record asks for newer cryptography than this has")
 }

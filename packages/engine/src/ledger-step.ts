@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { AdmittedEntry, Replica, StagedAppend } from "@fulcrum/log/replica"
+import type { AdmittedEntry, Replica, StagedAppend, StagedKey } from "@fulcrum/log/replica"
 import type { DocumentId, Documents } from "@fulcrum/record/documents"
 import type { RecordChange } from "@fulcrum/record/record"
 import type { VaultOp } from "@fulcrum/store/vault"
@@ -26,8 +26,8 @@ export interface Step {
   add(item: RecordItem): void
   /** Appends to another space's log, once. @returns The entries as they will stand there. */
   append(replica: Replica, bodies: readonly Uint8Array[]): readonly AdmittedEntry[]
-  /** An append staged elsewhere, such as a share's first key span. */
-  join(replica: Replica, staged: StagedAppend): void
+  /** A key span staged elsewhere. Items are added after one of the record, under its new epoch. */
+  join(replica: Replica, staged: StagedKey): void
   write(...ops: readonly VaultOp[]): void
   /** Runs once the step is durable. */
   after(done: () => void): void
@@ -47,9 +47,10 @@ export interface StagedSteps {
 /** Stages the record's own entries last, so that they can name what the shares' hold. */
 export function stageSteps(record: Replica, steps: readonly OpenStep[]): StagedSteps {
   const bodies = steps.flatMap((step) => step.bodies())
+  const isJoined = bodies.length > 0 && steps.some((step) => step.follow(record, bodies))
   const joined = steps.flatMap((step) => step.appendsTo(record))
   const own =
-    bodies.length === 0
+    bodies.length === 0 || isJoined
       ? undefined
       : record.stage(bodies.map((body) => ({ kind: "payload", body })))
   return {
@@ -77,7 +78,11 @@ export class OpenStep implements Step {
   readonly isEarly: (document: DocumentId) => boolean
   readonly #record: Replica
   readonly #items: RecordItem[] = []
-  readonly #staged: { readonly replica: Replica; readonly append: StagedAppend }[] = []
+  readonly #staged: {
+    readonly replica: Replica
+    readonly append: StagedAppend
+    readonly key?: StagedKey
+  }[] = []
   readonly #done: (() => void)[] = []
   #bodies: readonly Uint8Array[] | undefined
 
@@ -90,6 +95,11 @@ export class OpenStep implements Step {
 
   get actor(): Uint8Array {
     return this.#record.nextWriter().actor
+  }
+
+  /** Whether it comes to nothing. */
+  get isEmpty(): boolean {
+    return this.#staged.length + this.#items.length + this.ops.length === 0
   }
 
   /** Whether it changes documents and nothing else that a later step could see. */
@@ -148,8 +158,17 @@ export class OpenStep implements Step {
     return append.entries
   }
 
-  join(replica: Replica, append: StagedAppend): void {
-    this.#staged.push({ replica, append })
+  join(replica: Replica, key: StagedKey): void {
+    this.#staged.push({ replica, append: key, key })
+  }
+
+  /** Has these come after the key span that was staged for a log. @returns Whether one was. */
+  follow(replica: Replica, bodies: readonly Uint8Array[]): boolean {
+    const at = this.#staged.findIndex((one) => one.replica === replica && one.key !== undefined)
+    const key = this.#staged[at]?.key
+    if (key === undefined) return false
+    this.#staged[at] = { replica, append: key.followedBy(bodies) }
+    return true
   }
 
   write(...ops: readonly VaultOp[]): void {

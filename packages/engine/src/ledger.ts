@@ -23,6 +23,7 @@ import type { DocumentId, Documents, Reload } from "@fulcrum/record/documents"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
 import { type Absorbed, Absorption, OWED_MIN, OWED_PART } from "./absorption.ts"
 import { DocumentCache } from "./document-cache.ts"
+import { recordOutdated } from "./engine-error.ts"
 import { inPieces, isOnePiece, PIECE_ENTRIES_MAX, readPieces } from "./entry-pieces.ts"
 import { errorCode } from "./error-code.ts"
 import { admittedEntries } from "./kept-entries.ts"
@@ -32,12 +33,14 @@ import type { Membership } from "./membership.ts"
 import { RecordState } from "./record-state.ts"
 import { ShownDocuments } from "./shown-documents.ts"
 import { StepQueue } from "./step-queue.ts"
+import { WrapAudits } from "./wrap-audits.ts"
 
 export class Ledger {
   readonly record: Replica
   readonly membership: Membership
   readonly documents: Documents
   readonly shown: ShownDocuments
+  readonly audits: WrapAudits
   readonly #vault: Vault
   readonly #cache: DocumentCache
   readonly #absorption: Absorption
@@ -45,7 +48,10 @@ export class Ledger {
   readonly #queue = new StepQueue({
     open: () => new OpenStep(this.record, this.documents, (one) => this.shown.isEarly(one)),
     mend: () => this.#mend(),
-    write: (steps) => this.#sure(() => this.#write(steps)),
+    write: async (steps) => {
+      if (this.membership.isOutdated && steps.some((step) => !step.isEmpty)) throw recordOutdated()
+      await this.#sure(() => this.#write(steps))
+    },
     gaveUp: () => this.#tryToMend(),
     ended: () => this.#tidy(),
   })
@@ -68,6 +74,7 @@ export class Ledger {
     this.#vault = parts.vault
     this.record = parts.record
     this.membership = parts.membership
+    this.audits = new WrapAudits(parts.vault, parts.membership)
     this.documents = parts.documents
     this.#cache = parts.cache
     const { owedMin = OWED_MIN, owedPart = OWED_PART } = parts.bounds ?? {}
@@ -360,7 +367,7 @@ export class Ledger {
   ): Promise<boolean> {
     if (entries.length === 0) return false
     const changed = this.membership.absorb(entries)
-    const memberOps = this.membership.opsFor(entries)
+    const memberOps = [...this.membership.opsFor(entries), ...this.audits.opsFor(entries)]
     if (changed === "removed") this.#owesRebuild = true
     if (!this.#isRebuilding && this.#mustRebuild) {
       await this.#rebuild(memberOps)

@@ -1,16 +1,18 @@
 /**
  * Changing who belongs: each change is one key span that announces a new epoch, and is atomic with
- * it (SECURITY R9). What follows a removal comes right after, and again until it is done.
+ * it (SECURITY R9). What follows a removal is part of the same write; where several were made at once,
+ * whoever sees that they were does the rest.
  *
  * Source: DESIGN, "Keys" (rotation, removing a device).
  *
  * @module
  */
+import type { DeviceId } from "@fulcrum/access/device"
 import type { MembershipChange } from "@fulcrum/access/key-body"
 import { makeKeySpanParts } from "@fulcrum/access/rotation"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
-import { epochKeySchema } from "@fulcrum/log/ids"
+import { type EpochId, epochKeySchema } from "@fulcrum/log/ids"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EpochSecret } from "./membership.ts"
@@ -54,39 +56,77 @@ export function changeMembership(
   })
 }
 
-/**
- * Rotates where membership says so, and follows up on removals: the record moves to mailboxes that
- * the removed device does not know, and every relationship gets a key of its own and of its share
- * that it does not have. Any device does what is not done; two that do so at once do no harm.
- */
-export async function followRemovals(parts: {
-  readonly ledger: Ledger
+/** Where relationships' keys are replaced with it. */
+export interface RemovalWriter extends MembershipWriter {
   readonly relationships: Relationships
-  readonly random: Random
-}): Promise<void> {
+}
+
+/**
+ * Removes a member: the record gets a new key and moves to mailboxes that the removed device does not
+ * know, and every relationship gets a key of its own and of its share that it does not have, all in
+ * one atomic write.
+ */
+export function removeDevice(parts: RemovalWriter, device: DeviceId): Promise<void> {
+  const { ledger } = parts
+  return changeMembership(
+    parts,
+    ({ record }) => [{ kind: "remove", value: { device, on: record.vector } }],
+    (step, epoch) => {
+      const removals = ledger.membership.view.removed.flatMap(({ removals }) => removals)
+      follow(step, parts, {
+        due: dueOf(ledger, [...removals, { epoch: epoch.id }]),
+        pending: epoch,
+      })
+    },
+  )
+}
+
+/**
+ * Rotates where membership says so, and follows up on removals that were made at the same time. Any
+ * device does what is not done; two that do so at once do no harm.
+ */
+export async function followRemovals(parts: RemovalWriter): Promise<void> {
   const { ledger, relationships, random } = parts
   const { view } = ledger.membership
   if (view.heads.length > 0 && (view.current === undefined || view.concurrent)) {
     await changeMembership(parts, () => [{ kind: "rotate", value: {} }])
   }
   await ledger.transact(async (step) => {
-    const removals = ledger.membership.view.removed.flatMap((device) => device.removals)
-    const due = new Set(removals.map(({ epoch }) => bytesToHex(epoch)))
-    for (const done of ledger.state.removalsDone) due.delete(done)
-    const isDue = due.size > 0
-    if (isDue) moveRecord(step, ledger, random)
-    else joinMailboxes(step, ledger)
+    const due = dueOf(
+      ledger,
+      ledger.membership.view.removed.flatMap(({ removals }) => removals),
+    )
+    if (due.length > 0) return follow(step, parts, { due })
+    joinMailboxes(step, ledger)
     for (const relationship of relationships.all) {
       // Devices that removed another at once made several successors.
-      const isParted = relationship.space.ownKeys.length > 1
-      if (isDue || isParted) succeed(step, { ledger, relationship, random })
-    }
-    for (const { epoch } of removals) {
-      if (due.has(bytesToHex(epoch))) step.add({ kind: "removalDone", value: { epoch } })
+      if (relationship.space.ownKeys.length > 1) succeed(step, { ledger, relationship, random })
     }
   })
   if (!relationships.all.some(({ space }) => space.isOrphaned)) return
   await ledger.transact(async (step) => {
     for (const relationship of relationships.all) standBy(step, relationship)
   })
+}
+
+/** The epochs of removals that nothing followed yet. */
+function dueOf(
+  { state }: Ledger,
+  removals: readonly { readonly epoch: EpochId }[],
+): readonly EpochId[] {
+  const done = new Set(state.removalsDone)
+  return removals.map(({ epoch }) => epoch).filter((epoch) => !done.has(bytesToHex(epoch)))
+}
+
+/** @param pending - The epoch that a removal brings, in whose write this is. */
+function follow(
+  step: Step,
+  { ledger, relationships, random }: RemovalWriter,
+  { due, pending }: { readonly due: readonly EpochId[]; readonly pending?: EpochSecret },
+): void {
+  moveRecord(step, ledger, { random, pending })
+  for (const relationship of relationships.all) {
+    succeed(step, { ledger, relationship, random, pending })
+  }
+  for (const epoch of due) step.add({ kind: "removalDone", value: { epoch } })
 }

@@ -15,9 +15,7 @@
  * @module
  */
 
-import { AccessError } from "@fulcrum/access/access-error"
 import type { DeviceCertificate } from "@fulcrum/access/device"
-import { type KeyBody, readKeyBody } from "@fulcrum/access/key-body"
 import type { MembershipEntry, RemovedDevice } from "@fulcrum/access/member-state"
 import {
   type AdmissionEvidence,
@@ -28,16 +26,7 @@ import {
 } from "@fulcrum/access/membership"
 import { openKeySpan } from "@fulcrum/access/rotation"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
-import {
-  array,
-  bytes,
-  bytesMax,
-  decodeAs,
-  encodeAs,
-  type Schema,
-  struct,
-  uint,
-} from "@fulcrum/codec/schema"
+import { array, decodeAs, encodeAs, type Schema, struct } from "@fulcrum/codec/schema"
 import { isPublicKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { type WrapKey, wrapKeyFromSecret } from "@fulcrum/crypto/wrap"
 import {
@@ -47,35 +36,23 @@ import {
   type EpochKey,
   epochIdSchema,
   epochKeySchema,
-  type IncarnationId,
-  incarnationIdSchema,
   type SpaceTag,
   spaceTagSchema,
 } from "@fulcrum/log/ids"
 import type { AdmittedEntry } from "@fulcrum/log/replica"
 import type { CheckWriter, KeySpan, OpenedKeySpan, SpaceKeyring } from "@fulcrum/log/space-keyring"
-import { SPAN_KEY } from "@fulcrum/log/span"
+import { SPAN_KEY, SUITE } from "@fulcrum/log/span"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+import { goesBy } from "./device-name.ts"
 import type { DeviceState } from "./device-state.ts"
 import { EngineError } from "./engine-error.ts"
-
-interface StoredKeyEntry {
-  readonly epoch: EpochId
-  readonly follows: EpochId
-  readonly writer: Uint8Array
-  readonly incarnation: IncarnationId
-  readonly sequence: number
-  readonly body: Uint8Array
-}
-
-const storedSchema: Schema<StoredKeyEntry> = struct({
-  epoch: epochIdSchema,
-  follows: epochIdSchema,
-  writer: bytes(32),
-  incarnation: incarnationIdSchema,
-  sequence: uint(),
-  body: bytesMax(2 * 1024 * 1024),
-})
+import {
+  readBody,
+  readEpochs,
+  type StoredKeyEntry,
+  storedOf,
+  storedSchema,
+} from "./stored-key-entry.ts"
 
 const NOTHING = new Uint8Array(0)
 
@@ -153,6 +130,11 @@ export class Membership implements SpaceKeyring {
     return this.#view
   }
 
+  /** All key entries that are here, by their epoch's id in hex. */
+  get entries(): ReadonlyMap<string, MembershipEntry> {
+    return this.#entries
+  }
+
   /**
    * Whether the record has come as far as this device's joining, and with it all that whoever let it
    * in had then. Before that it knows some of the record at most, and writes nothing for its person.
@@ -161,6 +143,16 @@ export class Membership implements SpaceKeyring {
     if (this.awaitedCount > 0) return false
     // There may be no epoch to write under: then it is this device that rotates.
     return this.isMember(this.#writer) || this.isRemoved(this.#device)
+  }
+
+  /** Whether another device asked for newer cryptography than this program has. */
+  get isOutdated(): boolean {
+    return this.#view.leastSuite > SUITE
+  }
+
+  /** Whether this device belongs, and may write. */
+  get canWrite(): boolean {
+    return this.hasJoined && !this.isRemoved(this.#device) && !this.isOutdated
   }
 
   /** Epochs that this device heard of before a repair and does not have the announcement of. */
@@ -375,6 +367,14 @@ export class Membership implements SpaceKeyring {
     return this.#view.removed.some((device) => equalBytes(device.id, id)) && !this.#isDevice(id)
   }
 
+  /** Whether a device belongs though a removal of it, which followed this epoch, is here. */
+  isBroughtBack(id: Uint8Array, epoch: Uint8Array): boolean {
+    const isThat = ({ follows, changes }: MembershipEntry) =>
+      follows.some((one) => equalBytes(one, epoch)) &&
+      changes.some(({ kind, value }) => kind === "remove" && equalBytes(value.device, id))
+    return this.#isDevice(id) && [...this.#entries.values()].some(isThat)
+  }
+
   #isDevice(id: Uint8Array): boolean {
     return this.#view.devices.some((device) => equalBytes(device.id, id))
   }
@@ -416,33 +416,4 @@ function removalsOf({ removed }: MembershipView): readonly string[] {
       removals.map(({ epoch }) => `${bytesToHex(id)} ${bytesToHex(epoch)}`),
     )
     .toSorted()
-}
-
-/** Whether a device is meant: by its name, or the beginning of its id. */
-export function goesBy(
-  { name, id }: { readonly name: string; readonly id: Uint8Array },
-  wanted: string,
-): boolean {
-  return name === wanted || (wanted.length >= 4 && bytesToHex(id).startsWith(wanted))
-}
-
-function storedOf(entry: AdmittedEntry): StoredKeyEntry | undefined {
-  const { announces, kind, writer, incarnation, sequence, body } = entry
-  if (kind !== "key" || announces === undefined) return undefined
-  const { epoch, follows } = announces
-  return { epoch, follows, writer, incarnation, sequence, body }
-}
-
-function readEpochs(stored: StoredKeyEntry): readonly EpochSecret[] {
-  return readBody(stored)?.previousKeys ?? []
-}
-
-/** A member may write nonsense; then its key entry says nothing. */
-function readBody(stored: Pick<StoredKeyEntry, "body" | "follows">): KeyBody | undefined {
-  try {
-    return readKeyBody(stored.body, stored.follows)
-  } catch (error) {
-    if (error instanceof AccessError) return undefined
-    throw error
-  }
 }

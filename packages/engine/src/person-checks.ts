@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Vault } from "@fulcrum/store/vault"
 import type { Ledger } from "./ledger.ts"
 import type { RelayRow } from "./person.ts"
@@ -21,7 +22,7 @@ export interface PersonParts {
   readonly vault: Vault
   readonly isRemoved: boolean
   /** What peers said of this device. */
-  readonly alarms: ReadonlySet<string>
+  readonly alarms: { readonly copied: boolean }
   readonly relays: readonly RelayRow[]
   /** Of those that are used now. */
   readonly contradicted: readonly ContradictedMailbox[]
@@ -45,9 +46,10 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     },
     {
       check: "copies",
-      ok: copies === 0 && !alarms.has("copied"),
+      ok: copies === 0 && !alarms.copied,
       detail: `${copies} places where a folder was copied`,
     },
+    ...(await checkKeys(ledger)),
     none("forks", record.forkCount, "forks kept as proof"),
     ...(await checkRelays(parts)),
     ...checkBeacons(parts.beacons),
@@ -66,6 +68,19 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     ),
     ...(await checkRepair(vault, ledger)),
   ]
+}
+
+/** A device that leaves one out, or lets in whom nobody knows, is broken or another's. */
+async function checkKeys({ audits, membership }: Ledger): Promise<readonly Check[]> {
+  const faults: string[] = []
+  for await (const { writer, missing, areWordsMissing, foreign } of audits.all()) {
+    const by = membership.deviceByWriter(writer)?.name ?? "a device that was never let in"
+    const left = missing.map((id) => membership.nameOf(id) ?? bytesToHex(id))
+    const out = [...left, ...(areWordsMissing ? ["the recovery words"] : [])]
+    if (out.length > 0) faults.push(`${by} made a key and left out ${out.join(", ")}: remove it`)
+    if (foreign > 0) faults.push(`${by} gave a key to somebody who does not belong: remove it`)
+  }
+  return eachOrNone("keys", "each key was given to who belongs, and to nobody else", faults)
 }
 
 /** One line for each that is at fault, or one for all. What relays did before that are used no more is none. */

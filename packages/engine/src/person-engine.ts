@@ -7,7 +7,7 @@ import type { Vault } from "@fulcrum/store/vault"
 import { Attachments } from "./attachments.ts"
 import { Connecting } from "./connecting.ts"
 import { DeviceChanges } from "./device-changes.ts"
-import { type DeviceState, wasRemoved } from "./device-state.ts"
+import { type DeviceState, removedUnder } from "./device-state.ts"
 import { Editing } from "./editing.ts"
 import { EngineError, invitationUsed, notYet } from "./engine-error.ts"
 import { type Hints, readHints } from "./hints.ts"
@@ -62,7 +62,7 @@ interface Parts {
   readonly hints: Hints
   readonly ledger: Ledger
   readonly relationships: Relationships
-  readonly wasRemoved: boolean
+  readonly removedUnder: Uint8Array | undefined
 }
 
 export class PersonEngine implements Person {
@@ -125,7 +125,7 @@ export class PersonEngine implements Person {
       tell: (event) => this.#tell(event),
     })
     this.#deviceChanges = new DeviceChanges({
-      ...{ ledger, random, self: device.id, attachments: this.attachments },
+      ...{ ledger, relationships, random, self: device.id, attachments: this.attachments },
       followUp: () => this.#network.followUp(),
       rows: () => this.devices(),
     })
@@ -141,7 +141,7 @@ export class PersonEngine implements Person {
         ledger,
         relationships,
         hints: await readHints(vault),
-        wasRemoved: await wasRemoved(vault),
+        removedUnder: await removedUnder(vault),
       })
       await engine.#network.begin()
       await engine.#spare?.keep()
@@ -167,7 +167,7 @@ export class PersonEngine implements Person {
   }
 
   get isRemoved(): boolean {
-    const isTold = this.#network.alarms.has("removed")
+    const isTold = this.#network.alarms.removed
     return isTold || this.#ledger.membership.isRemoved(this.#options.device.id)
   }
 

@@ -13,7 +13,6 @@ import { findWriter } from "@fulcrum/access/membership"
 import { ATTACHMENTS_PROTOCOL } from "@fulcrum/attachments/messages"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
-import type { EpochId } from "@fulcrum/log/ids"
 import { addressesToTell } from "@fulcrum/net/address"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
@@ -42,7 +41,8 @@ import { type Moving, untilEnough, untilQuiet } from "./quiet.ts"
 import { RecordMerging } from "./record-merging.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
-import { isNoticeFor, noticeFor } from "./removal-notice.ts"
+import { RemovalAlarm } from "./removal-alarm.ts"
+import { noticeFor } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
 import { Whereabouts } from "./whereabouts.ts"
 
@@ -57,7 +57,8 @@ export interface PersonNetworkOptions extends PersonOptions {
   readonly relationships: Relationships
   readonly changed: Signal
   /** Whether another device has told this one that it was removed. */
-  readonly wasRemoved: boolean
+  /** What a notice of this device's removal was sealed under; absent: none came. */
+  readonly removedUnder: Uint8Array | undefined
   readonly attachments: Attachments
   readonly beacons: BeaconKeeper
   tell(event: PersonEvent): void
@@ -73,7 +74,8 @@ export class PersonNetwork {
   readonly #spaces: OwnSpaces
   readonly #merging: RecordMerging
   readonly #sightings: DeviceSightings
-  readonly #alarms = new Set<"copied" | "removed">()
+  readonly #removal: RemovalAlarm
+  #wasCopied = false
   readonly #stop = new AbortController()
   readonly #followUps = new Mutex()
   #isFollowUpDue = false
@@ -85,7 +87,8 @@ export class PersonNetwork {
 
   constructor(options: PersonNetworkOptions) {
     const { device, clock, random, ledger, relationships } = options
-    if (options.wasRemoved) this.#alarms.add("removed")
+    const { membership } = ledger
+    this.#removal = new RemovalAlarm({ membership, device, epoch: options.removedUnder })
     this.#options = options
     this.#ledger = ledger
     this.#whereabouts = new Whereabouts(ledger, options.hints)
@@ -119,7 +122,7 @@ export class PersonNetwork {
       noticeFor: (removed) => noticeFor(removed, ledger.membership, random),
       toldRemoved: (notice) => this.#toldRemoved(notice),
       metCopy: () => {
-        this.#alarms.add("copied")
+        this.#wasCopied = true
         options.tell("devices")
       },
     })
@@ -138,8 +141,8 @@ export class PersonNetwork {
   }
 
   /** What was noticed on the network that its person must know. */
-  get alarms(): ReadonlySet<"copied" | "removed"> {
-    return this.#alarms
+  get alarms(): { readonly copied: boolean; readonly removed: boolean } {
+    return { copied: this.#wasCopied, removed: this.#removal.isRaised }
   }
 
   /** One row for each relay, also of one that has two mailboxes, as devices that added it at once make. */
@@ -167,7 +170,7 @@ export class PersonNetwork {
   devices(): Promise<readonly DeviceRow[]> {
     return listDevices(this.#whereabouts.members, {
       self: this.#options.device.id,
-      isRemoved: this.#alarms.has("removed"),
+      isRemoved: this.#removal.isRaised,
       ledger: this.#ledger,
       sightingOf: (id) => this.#sightings.of(id),
       isConnected: (id) => this.#devices.isConnected(id),
@@ -278,13 +281,11 @@ export class PersonNetwork {
 
   /** Kept, so that this device says so from now on, whoever it meets. */
   #toldRemoved(notice: Uint8Array): void {
-    const { vault, device } = this.#options
-    const { membership } = this.#ledger
-    const epochKey = (id: EpochId) => membership.epochKey(id)
-    if (!isNoticeFor(notice, { device: device.id, space: membership.tag, epochKey })) return
-    this.#alarms.add("removed")
+    const { vault } = this.#options
+    const epoch = this.#removal.hear(notice)
+    if (epoch === undefined) return
     this.#options.tell("devices")
-    this.#schedule(() => vault.write([putRemoved(vault)]))
+    this.#schedule(() => vault.write([putRemoved(vault, epoch)]))
   }
 
   /** Whether another own device is known to hold all that is here. */
@@ -390,8 +391,7 @@ export class PersonNetwork {
   async #followUp(): Promise<void> {
     await this.#relationships.openNew()
     await this.#carried.take()
-    const { membership } = this.#ledger
-    if (!membership.hasJoined || membership.isRemoved(this.#options.device.id)) return
+    if (!this.#ledger.membership.canWrite) return
     const { random } = this.#options
     const [ledger, relationships] = [this.#ledger, this.#relationships]
     await followRemovals({ ledger, relationships, random })
@@ -410,9 +410,7 @@ export class PersonNetwork {
   }
 
   get #mayWrite(): boolean {
-    const { membership } = this.#ledger
-    const isRemoved = membership.isRemoved(this.#options.device.id) || this.#alarms.has("removed")
-    return membership.hasJoined && !isRemoved
+    return this.#ledger.membership.canWrite && !this.#removal.isRaised
   }
 
   get #moving(): Moving {

@@ -6,32 +6,32 @@
  *
  * @module
  */
-import {
-  bytesToHex,
-  compareBytes,
-  equalBytes,
-  hexToBytes,
-  uint64ToBytes,
-  utf8ToBytes,
-} from "@fulcrum/codec/bytes"
+import { compareBytes, equalBytes, uint64ToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hash } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
-import { type EpochKey, epochIdSchema } from "@fulcrum/log/ids"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
+import type { EpochSecret } from "./membership.ts"
 import { relayId } from "./relay-address.ts"
+import { keysOfEpochs, type RemovalKeys, removalEpochs } from "./removal-keys.ts"
 
 /**
  * The record goes to another mailbox on each of its relays: the same one for all devices that know of
  * the same removals, and unknown to each device that was removed, which lacks the key of its own
  * removal.
+ *
+ * @param pending - The epoch of a removal that is written with it.
  */
-export function moveRecord(step: Step, ledger: Ledger, random: Random): void {
+export function moveRecord(
+  step: Step,
+  ledger: Ledger,
+  { random, pending }: { readonly random: Random; readonly pending?: EpochSecret | undefined },
+): void {
   const seeds = new Map<string, Uint8Array>()
   for (const { address } of ledger.state.relays) {
     const id = relayId(address)
-    const seed = seeds.get(id) ?? sharedSeed(ledger, id) ?? random.bytes(32)
+    const seed = seeds.get(id) ?? sharedSeed(ledger, id, pending) ?? random.bytes(32)
     seeds.set(id, seed)
     moveTo(step, ledger, { address, seed })
   }
@@ -79,19 +79,19 @@ export function addedSeed(ledger: Ledger, address: string, random: Random): Uint
  *
  * @returns `undefined` if this device lacks a key.
  */
-function sharedSeed({ membership, state }: Ledger, id: string): Uint8Array | undefined {
-  const removals = membership.view.removed.flatMap((device) => device.removals)
-  const epochs = new Set(removals.map(({ epoch }) => bytesToHex(epoch)))
-  const removed = [...epochs].toSorted().map((epoch) => epochIdSchema.decode(hexToBytes(epoch)))
-  const keys = [membership.genesis, ...removed].map((epoch) => membership.epochKey(epoch))
-  if (!isComplete(keys)) return undefined
+function sharedSeed(
+  { membership, state }: Ledger,
+  id: string,
+  pending?: EpochSecret,
+): Uint8Array | undefined {
+  const parts: RemovalKeys = { membership, pending }
+  const first = membership.epochKey(membership.genesis)
+  const removed = keysOfEpochs(parts, removalEpochs(parts))
+  if (first === undefined || removed === undefined) return undefined
+  const keys = [first, ...removed]
   const left = state.leftRelays.filter(({ address }) => relayId(address) === id)
   for (let round = 0; ; round++) {
     const seed = hash(contexts.recordMailbox, utf8ToBytes(id), uint64ToBytes(round), ...keys)
     if (!left.some(({ mailboxSeed }) => equalBytes(mailboxSeed, seed))) return seed
   }
-}
-
-function isComplete(keys: readonly (EpochKey | undefined)[]): keys is readonly EpochKey[] {
-  return keys.every((key) => key !== undefined)
 }

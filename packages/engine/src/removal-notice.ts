@@ -74,19 +74,19 @@ export function noticeFor(
   return sealNotice({ space: membership.tag, epoch, removed: removed.id, by, random })
 }
 
-/** Whether the notice is genuine and about this device. Never throws. */
-export function isNoticeFor(
+/** @returns The epoch of a notice that is genuine and about this device. Never throws. */
+export function readNoticeFor(
   notice: Uint8Array,
   own: {
     readonly device: Uint8Array
     readonly space: SpaceTag
     readonly epochKey: (id: EpochId) => Uint8Array | undefined
   },
-): boolean {
+): EpochId | undefined {
   try {
     const { epoch, salt, commitment, ciphertext } = decodeAs(schema, notice, { bytesMax: 1024 })
     const key = own.epochKey(epoch)
-    if (key === undefined) return false
+    if (key === undefined) return undefined
     const plaintext = openContent({
       context: contexts.removalNotice,
       key,
@@ -95,11 +95,11 @@ export function isNoticeFor(
       commitment,
       ciphertext,
     })
-    return equalBytes(decodeRemovedNotice(plaintext).removed, own.device)
+    return equalBytes(decodeRemovedNotice(plaintext).removed, own.device) ? epoch : undefined
   } catch (error) {
     const isForged =
       error instanceof CodecError || error instanceof SealError || error instanceof AccessError
-    if (isForged) return false
+    if (isForged) return undefined
     throw error
   }
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { bytesToHex, compareBytes, concatBytes, hexToBytes } from "@fulcrum/codec/bytes"
+import { compareBytes, concatBytes } from "@fulcrum/codec/bytes"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { hkdf } from "@fulcrum/crypto/hash"
@@ -22,12 +22,16 @@ import { signDecision, signSuccessor } from "@fulcrum/relations/successor"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
+import type { EpochSecret } from "./membership.ts"
 import type { OpenRelationship } from "./relationships.ts"
+import { currentEpoch, keysOfEpochs, type RemovalKeys, removalEpochs } from "./removal-keys.ts"
 
 export interface Rotated {
   readonly ledger: Ledger
   readonly relationship: OpenRelationship
   readonly random: Random
+  /** The epoch of a removal that is written with it. */
+  readonly pending?: EpochSecret | undefined
 }
 
 /** Replaces a relationship's key, as part of a step, by one that no removed device can draw. */
@@ -113,19 +117,14 @@ function rotate(
  * other's, and lack that of the epoch which follows both.
  */
 function successorSeed(
-  { ledger, relationship, random }: Rotated,
+  { ledger, relationship, random, pending }: Rotated,
   old: readonly Uint8Array[],
 ): Uint8Array {
-  const { membership } = ledger
-  const { current, removed } = membership.view
-  const removals = removed.flatMap((device) => device.removals.map(({ epoch }) => epoch))
-  const epochs = new Set([...removals, ...(current ? [current] : [])].map(bytesToHex))
-  const keys = [...epochs]
-    .toSorted()
-    .map((epoch) => membership.epochKey(epochIdSchema.decode(hexToBytes(epoch))))
-  const isComplete = keys.length > 0 && keys.every((key) => key !== undefined)
-  if (!isComplete) return random.bytes(32)
-  const secret = concatBytes(keys.flatMap((key) => key ?? []))
+  const parts: RemovalKeys = { membership: ledger.membership, pending }
+  const current = currentEpoch(parts)
+  const keys = keysOfEpochs(parts, [...removalEpochs(parts), ...(current ? [current] : [])])
+  if (keys === undefined || keys.length === 0) return random.bytes(32)
+  const secret = concatBytes(keys)
   const { id } = relationship.secrets.item
   return hkdf(contexts.successorSeed, secret, id, concatBytes(old.toSorted(compareBytes)), 32)
 }

@@ -125,16 +125,20 @@ export class OwnLine {
     return this.#chain
   }
 
-  /** Makes spans of the items, in order, after what is committed. Changes nothing yet. */
+  /**
+   * Makes spans of the items, in order, after what is committed, or after a span that was made and
+   * is to be written with them. Changes nothing yet.
+   */
   makeSpans(
     items: readonly NewItem[],
     vector: VersionVector,
     epoch: { readonly id: EpochId; readonly key: EpochKey },
+    follows?: MadeSpan,
   ): readonly MadeSpan[] {
     const made: MadeSpan[] = []
-    let gathered: Gathered = this.#gather(undefined)
-    for (const item of this.#withBegin(items)) {
-      const isFirst = made.length === 0 && gathered.entries.length === 0
+    let gathered: Gathered = this.#gather(follows)
+    for (const item of follows === undefined ? this.#withBegin(items) : items) {
+      const isFirst = follows === undefined && made.length === 0 && gathered.entries.length === 0
       const encoded = encodeEntry({ ...item, on: isFirst ? this.#on(vector) : [] })
       const isFull =
         gathered.bytes + encoded.length > GATHERED_BYTES_MAX ||

@@ -27,6 +27,12 @@ export interface StagedAppend {
 
 export interface StagedKey extends StagedAppend {
   readonly epochId: EpochId
+  /**
+   * In place of this append: the same, and after it payloads under the new epoch.
+   *
+   * @throws {RangeError} A body is too large; this is not staged any more.
+   */
+  followedBy(bodies: readonly Uint8Array[]): StagedAppend
 }
 
 export interface PreparedAppend {

@@ -179,12 +179,23 @@ export class Replica {
   }): StagedKey {
     this.#requireIdle()
     const own = this.#ownLine()
-    const made = own.makeKeySpan(input.body, this.vector, {
-      key: input.epoch.key,
-      clear: input.clear,
-      follows: followsDigest(input.follows),
-    })
-    return { ...this.#stage(own, [made]), epochId: epochIdOf(made.bytes) }
+    const { key } = input.epoch
+    const follows = followsDigest(input.follows)
+    const made = own.makeKeySpan(input.body, this.vector, { key, clear: input.clear, follows })
+    const epochId = epochIdOf(made.bytes)
+    const before = this.#lastArrival
+    const staged = this.#stage(own, [made])
+    return {
+      ...staged,
+      epochId,
+      followedBy: (bodies) => {
+        const items = bodies.map((body) => ({ kind: "payload" as const, body }))
+        const after = own.makeSpans(items, [], { id: epochId, key }, made)
+        staged.abandon()
+        if (this.#lastArrival === staged.entries.at(-1)?.arrival) this.#lastArrival = before
+        return this.#stage(own, [made, ...after])
+      },
+    }
   }
 
   /** A write's outcome is not known: whatever it held, the next append begins a new incarnation. */

@@ -89,7 +89,8 @@ export const SPAN_CLEAR_BYTES_MAX: number = 1024 * 1024
 const HEADER_BYTES_MAX = 512
 const TIER_MAX = 20
 const VERSION = 1 as const
-const SUITE = 1 as const
+/** What this program seals spans by. */
+export const SUITE = 1 as const
 
 export const SPAN_ENTRIES = 0 as const
 export const SPAN_KEY = 1 as const

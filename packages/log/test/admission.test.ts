@@ -259,6 +259,38 @@ test("[L8] a key span announces an epoch, opened by whoever finds its wrap", asy
   expect(await textsOf(b.replica)).toEqual(["under the new epoch"])
 })
 
+test("[L27] what follows a key span in one append is under its epoch, and goes on where it ends", async () => {
+  const a = await openDevice(space, "a")
+  const before = await append(a, "before")
+  const key = epochKeySchema.decode(space.random.bytes(32))
+  const parts = { clear: new Uint8Array(3), body: new Uint8Array(9), follows: [] }
+  const staged = a.replica.stageKey({ epoch: { key }, ...parts })
+  const texts = ["a payload", "another"]
+  const whole = staged.followedBy(texts.map((text) => new TextEncoder().encode(text)))
+  expect(() => staged.commit()).toThrow(RangeError)
+  await a.vault.write(whole.ops)
+  whole.commit()
+  a.keyring.epochs.set(idKey(staged.epochId), key)
+  a.keyring.current = { id: staged.epochId, key }
+  const after = await append(a, "after")
+  expect(await textsOf(a.replica)).toEqual(["before", ...texts, "after"])
+  const arrivals = (await entriesOf(a.replica)).map(({ arrival }) => arrival)
+  expect(arrivals).toEqual(arrivals.map((_, i) => i + 1))
+  const [announced, ...others] = whole.spans
+  if (announced === undefined) throw new TypeError("a key span")
+  expect(others).toHaveLength(1)
+  for (const span of others) expect(readSpan(span).header.epoch).toEqual(staged.epochId)
+  // Who has the key before it, and not this one, reads nothing of what follows.
+  const outsider = await openDevice(space, "o")
+  const spans = [...before, ...whole.spans, ...after]
+  expect(await outcomes(outsider.replica, ...spans)).not.toContain("duplicate")
+  expect(await textsOf(outsider.replica)).toEqual(["before"])
+  const b = await openDevice(space, "b", { openKeySpan: () => key })
+  b.keyring.epochs.set(idKey(staged.epochId), key)
+  await b.replica.admit(spans.toReversed())
+  expect(await textsOf(b.replica)).toEqual(["before", ...texts, "after"])
+})
+
 test("[L26] a key span is opened though it waits, for the keys of what it waits for", async () => {
   const [a, c] = [
     await openDevice(space, "a", { knowsEpoch: false }),

@@ -1,0 +1,148 @@
+/**
+ * What removing a device writes, and who is given the keys that go with changes of who belongs.
+ *
+ * @module
+ */
+import type { Membership as MembershipView } from "@fulcrum/access/membership"
+import { makeKeySpanParts } from "@fulcrum/access/rotation"
+import { generateWrapKey } from "@fulcrum/crypto/wrap"
+import { epochKeySchema } from "@fulcrum/log/ids"
+import { beforeAll, describe, expect, test } from "vitest"
+import type { Person } from "../src/person.ts"
+import {
+  ADDRESS,
+  loadDocuments,
+  type Machine,
+  PersonWorld,
+  type TestRelay,
+} from "./person-world.ts"
+import { openDesk, ScriptedVendor } from "./scripted-vendor.ts"
+
+beforeAll(loadDocuments)
+
+interface Home extends AsyncDisposable {
+  readonly world: PersonWorld
+  readonly relay: TestRelay
+  readonly phone: Person
+  readonly machine: Machine
+  add(name: string): Promise<{ readonly person: Person; readonly machine: Machine }>
+}
+
+async function home(): Promise<Home> {
+  const world = new PersonWorld("removal")
+  const relay = await world.relay()
+  const machine = world.machine("phone")
+  const phone = await world.during(world.create(machine, [relay.address]))
+  await world.during(phone.set(ADDRESS, "Old Street 1"))
+  return {
+    ...{ world, relay, phone, machine },
+    async add(name) {
+      const own = world.machine(name)
+      return { person: await world.pair(phone, own, { relay: relay.address }), machine: own }
+    },
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  }
+}
+
+describe("[P99] a removal", () => {
+  test("is one write, with all that follows it, and needs no second one", async () => {
+    await using all = await home()
+    const { world, relay, phone, machine } = all
+    for (const name of ["Shop", "Bank", "Forum"]) {
+      const invitation = await (await world.vendor(name, relay)).invitation()
+      await world.during(phone.connect({ invitation, disclose: [ADDRESS] }))
+      await world.during(phone.waitForAgreement(name, 10_000))
+    }
+    const { machine: gone, person: laptop } = await all.add("laptop")
+    await world.during(phone.settle(5000))
+    await world.end(laptop)
+    await world.end(phone)
+    const alone = await world.reopen(machine)
+    const before = machine.disk.flushes
+    await world.during(alone.revokeDevice("laptop"))
+    expect(machine.disk.flushes - before).toBe(1)
+    await world.end(alone)
+    // What is left to do is done when it is opened: nothing.
+    const flushes = machine.disk.flushes
+    const again = await world.reopen(machine)
+    expect(machine.disk.flushes - flushes).toBe(0)
+    const members = (await again.devices()).filter(({ state }) => state === "member")
+    expect(members.map(({ name }) => name)).toEqual(["phone"])
+    await world.during(again.set(ADDRESS, "New Street 2"))
+    await world.during(again.settle(5000))
+    const removed = await world.reopen(gone)
+    await world.during(removed.settle(5000))
+    expect(JSON.stringify(await removed.get())).toContain("Old Street 1")
+    expect(JSON.stringify(await removed.get())).not.toContain("New Street 2")
+  })
+})
+
+describe("[R9] [P100] a key that a device announces", () => {
+  /** The laptop announces a key for another membership than there is. */
+  async function announce(
+    all: Home,
+    machine: Machine,
+    pretend: (view: MembershipView) => MembershipView,
+  ): Promise<void> {
+    const { world, relay } = all
+    const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
+    await using desk = await openDesk(world, machine, scripted)
+    const { ledger } = desk
+    await ledger.transact(async (step) => {
+      const { membership, record } = ledger
+      const key = epochKeySchema.decode(world.random.bytes(32))
+      const { clear, body, follows } = makeKeySpanParts({
+        membership: pretend(membership.view),
+        changes: [{ kind: "rotate", value: {} }],
+        epochKey: key,
+        previousKeys: membership.headKeys,
+        random: world.random,
+      })
+      const staged = record.stageKey({ epoch: { key }, clear, body, follows })
+      membership.expect(staged.epochId, key)
+      step.join(record, staged)
+    })
+  }
+  const keysOf = async (person: Person) =>
+    (await person.doctor()).filter(({ check }) => check === "keys")
+
+  test.for([
+    {
+      what: "leaves a member out",
+      pretend: (view: MembershipView): MembershipView => ({
+        ...view,
+        devices: view.devices.filter(({ name }) => name !== "tablet"),
+      }),
+      detail: "laptop made a key and left out tablet: remove it",
+    },
+    {
+      what: "gives it to a stranger",
+      pretend: (view: MembershipView): MembershipView => ({
+        ...view,
+        devices: view.devices.map((device) =>
+          device.name === "tablet" ? { ...device, wrap: STRANGER } : device,
+        ),
+      }),
+      detail: "laptop gave a key to somebody who does not belong: remove it",
+    },
+  ])("that $what is told by every other device", async ({ pretend, detail }) => {
+    await using all = await home()
+    const { world, phone, machine } = all
+    await all.add("tablet")
+    const laptop = await all.add("laptop")
+    await world.during(phone.settle(5000))
+    expect(await keysOf(phone)).toMatchObject([{ ok: true }])
+    await world.end(laptop.person)
+    await announce(all, laptop.machine, pretend)
+    const liar = await world.reopen(laptop.machine)
+    await world.during(liar.settle(5000))
+    await world.during(phone.settle(5000))
+    expect(await keysOf(phone)).toContainEqual({ check: "keys", ok: false, detail })
+    await world.end(phone)
+    expect(await keysOf(await world.reopen(machine))).toContainEqual({
+      ...{ check: "keys", ok: false, detail },
+    })
+  })
+})
+
+const STRANGER = generateWrapKey(new PersonWorld("stranger").random).publicKey
