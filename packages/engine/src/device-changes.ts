@@ -42,8 +42,10 @@ export class DeviceChanges {
     const { ledger, followUp } = this.#options
     await ledger.mend()
     const device = this.#other(name)
-    if (device !== undefined) await removeDevice(this.#options, device.id)
-    await followUp()
+    if (device === undefined) return followUp()
+    await removeDevice(this.#options, device.id)
+    // What it showed ahead of its history is shown no more once the step has ended.
+    await ledger.still(async () => undefined)
   }
 
   /** Writes nothing. */

@@ -4,8 +4,14 @@
  * @module
  */
 import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { Replica } from "@fulcrum/log/replica"
+import { spanHash } from "@fulcrum/log/span"
+import type { VersionVector } from "@fulcrum/log/vector"
 import type { OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
 import { atMost, type Gap } from "./mailbox-cursor.ts"
+
+/** Of spans that are read or brought at once. */
+export const BATCH_BYTES_MAX: number = 1024 * 1024
 
 /** Some days of being connected. */
 export const GAP_TRIES_MAX = 1000
@@ -64,4 +70,26 @@ export async function goneSince(
     from = page.next
   }
   return gone
+}
+
+/**
+ * Brings once more what the relay forgot.
+ *
+ * @param gone - From {@link goneSince}.
+ * @throws What appending throws.
+ */
+export async function bringAgain(
+  append: OpenMailbox,
+  replica: Replica,
+  gone: ReadonlySet<string> | "unknown",
+): Promise<void> {
+  let after: VersionVector = []
+  for (;;) {
+    const { spans, reached } = await replica.spansAfter(after, { bytesMax: BATCH_BYTES_MAX })
+    if (spans.length === 0) return
+    const again = spans.filter((span) => gone === "unknown" || gone.has(bytesToHex(spanHash(span))))
+    // One after the other: what comes first is, but for merged spans, what the others were written on.
+    for (const span of again) await append.append(span)
+    after = reached
+  }
 }

@@ -15,13 +15,12 @@
  *
  * @module
  */
-import { bytesToHex, concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxName } from "@fulcrum/log/mailbox"
-import { spanHash } from "@fulcrum/log/span"
-import { type VersionVector, vectorDifference } from "@fulcrum/log/vector"
+import { vectorDifference } from "@fulcrum/log/vector"
 import type { RelayClient } from "@fulcrum/relay/client"
 import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
 import { RelayError } from "@fulcrum/relay/relay-error"
@@ -30,7 +29,7 @@ import { ArchiveMerges } from "./archive-merges.ts"
 import { errorCode } from "./error-code.ts"
 import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
 import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
-import { askAgain, goneSince } from "./mailbox-gaps.ts"
+import { askAgain, BATCH_BYTES_MAX, bringAgain, goneSince } from "./mailbox-gaps.ts"
 import { heldRow, newerReceipt } from "./mailbox-held.ts"
 import { type OpenOnce, openOrMake } from "./mailbox-opening.ts"
 import { MailboxWitness } from "./mailbox-witness.ts"
@@ -38,11 +37,8 @@ import { CONTRADICTIONS_MAX, RelayContradictions } from "./relay-contradictions.
 import { inScope } from "./scope.ts"
 import { Signal } from "./signal.ts"
 
-/** Bytes of spans read or brought at a time. */
-const BATCH_BYTES_MAX: number = 1024 * 1024
 /** A notification is a hint: the mailbox is also read this often. Source: DESIGN, "Vendor side". */
 const POLL_MS = 2000
-
 const NEVER = Number.NEGATIVE_INFINITY
 
 /** There is no room: for this mailbox, or for anything. */
@@ -89,6 +85,8 @@ export class MailboxLink {
   #failures = 0
   /** Up to where this connection's relay was told that it may forget. */
   #acknowledged = 0
+  /** The newest of what the last round saw. */
+  #seen = -1
   /** How far the mailbox goes, as the relay said since it was last read. */
   #hinted = 0
   /** When it was last read, by the clock here. */
@@ -164,6 +162,13 @@ export class MailboxLink {
       if (this.#failures > failures || signal.aborted) return
       await this.#changed.wait(signal)
     }
+  }
+
+  /** As {@link poke}, unless the last round saw all that is here and has acknowledged it. */
+  nudge(): void {
+    const isNew = this.#options.space.replica.lastArrival !== this.#seen
+    const isIdle = this.#state === "idle" && this.#toAcknowledge <= this.#acknowledged
+    if (isNew || !isIdle) this.poke()
   }
 
   /** The connection could not be made, or broke. */
@@ -257,6 +262,7 @@ export class MailboxLink {
   async #round({ client, append, read }: OpenOnce, signal: AbortSignal): Promise<void> {
     const woken = this.#wake.wait(signal)
     this.#begun++
+    this.#seen = this.#options.space.replica.lastArrival
     if (this.#isHinted || this.#msToRead() === 0) await this.#readAll(append, read)
     await this.#witness.hold(read)
     if (this.#rounds % GAP_ROUNDS === GAP_ROUNDS - 1) await this.#fillGaps(read)
@@ -312,8 +318,10 @@ export class MailboxLink {
 
   /** From now on nothing is taken for held there that the relay does not show again. */
   async #keepProof(proofs: readonly Uint8Array[]): Promise<void> {
-    const kept = await this.#contradictions.keep(proofs)
-    await this.#options.vault.write([kept, this.#cursor.forget()])
+    await this.#options.vault.write([
+      await this.#contradictions.keep(proofs),
+      this.#cursor.forget(),
+    ])
   }
 
   /** @returns The last page. */
@@ -352,19 +360,8 @@ export class MailboxLink {
 
   /** Brings once more what the relay forgot, up to a position, though not all had fetched it. */
   async #bringAgain(append: OpenMailbox, read: OpenMailbox, expired: number): Promise<void> {
-    const { replica } = this.#options.space
     const gone = await goneSince(read, this.#cursor.current.expired, expired)
-    let after: VersionVector = []
-    for (;;) {
-      const { spans, reached } = await replica.spansAfter(after, { bytesMax: BATCH_BYTES_MAX })
-      if (spans.length === 0) break
-      const again = spans.filter(
-        (span) => gone === "unknown" || gone.has(bytesToHex(spanHash(span))),
-      )
-      // One after the other: what comes first is, but for merged spans, what the others were written on.
-      for (const span of again) await append.append(span)
-      after = reached
-    }
+    await bringAgain(append, this.#options.space.replica, gone)
     await this.#cursor.save({ ...this.#cursor.current, expired })
   }
 
@@ -419,12 +416,19 @@ export class MailboxLink {
   }
 
   async #acknowledge(read: OpenMailbox): Promise<void> {
-    const { next, gaps } = this.#cursor.current
-    const held = gaps.find(({ tries }) => tries < GAP_HOLDS)
-    const upTo = await this.#options.space.mayAcknowledge?.(held?.from ?? next)
+    const most = this.#toAcknowledge
+    if (most <= this.#acknowledged) return
+    const upTo = await this.#options.space.mayAcknowledge?.(most + 1)
     if (upTo === undefined || upTo <= this.#acknowledged) return
     await read.acknowledge(upTo)
     this.#acknowledged = upTo
+  }
+
+  /** Up to where nothing is left that the relay may still show. */
+  get #toAcknowledge(): number {
+    if (this.#options.space.mayAcknowledge === undefined) return 0
+    const { next, gaps } = this.#cursor.current
+    return (gaps.find(({ tries }) => tries < GAP_HOLDS)?.from ?? next) - 1
   }
 
   /** Notes what the relay holds, with its signature, and in the same write how far we are. */

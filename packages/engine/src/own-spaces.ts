@@ -24,7 +24,7 @@ function isSnapshot(span: Uint8Array): boolean {
 export class OwnSpaces {
   readonly record: PeerSpace
   readonly #relationships: Relationships
-  readonly #taken: () => void
+  readonly #taken: (relationship: OpenRelationship) => void
   readonly #shares = new Map<string, PeerSpace>()
 
   constructor(options: {
@@ -33,7 +33,7 @@ export class OwnSpaces {
     /** Whether a device belongs whose key this is: also before the record says so. */
     readonly belongs: (writer: PublicKey) => boolean
     /** Called after a share took something from another device. */
-    readonly taken: () => void
+    readonly taken: (relationship: OpenRelationship) => void
   }) {
     const { ledger, relationships, belongs, taken } = options
     const { membership, record } = ledger
@@ -73,7 +73,7 @@ export class OwnSpaces {
       log: relationship.space.replica,
       admit: async (spans) => {
         await this.#relationships.admit(relationship, spans)
-        this.#taken()
+        this.#taken(relationship)
       },
     }
     this.#shares.set(relationship.id, space)

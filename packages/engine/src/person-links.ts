@@ -52,7 +52,8 @@ export interface PersonLinksOptions {
   readonly writer: SigningKey
   /** Whether every other own device is known to hold all of a share. */
   devicesHold(relationship: OpenRelationship): boolean
-  changed(): void
+  /** Something was added to a share, or the record came to a relay. */
+  changed(relationship?: OpenRelationship): void
   /** A connection failed: news to show, and none for the other connections. */
   failed(): void
   /** Whether this device is a member and can write. */
@@ -64,6 +65,7 @@ export interface PersonLinksOptions {
 }
 
 interface KnownLink {
+  readonly key: string
   readonly link: MailboxLink
   /** The relationship that it serves; absent: the record. */
   readonly relationship: string | undefined
@@ -109,17 +111,17 @@ export class PersonLinks {
       if (!this.#running.has(key) && !this.#isStillUsed(one)) this.#run(key, one)
     }
     for (const [key, running] of this.#running) {
-      if (known.has(key)) running.link.poke()
-      else running.stop.abort()
+      const { link, relationship } = running
+      if (!known.has(key)) running.stop.abort()
+      else if (relationship === undefined) link.poke()
+      else link.nudge()
       running.wake.notify()
     }
   }
 
   /** The record's links, and how they stand: running or not, what the relays hold is known. */
   get record(): readonly MailboxLink[] {
-    return [...this.#know().values()].flatMap(({ link, relationship, isLeft }) =>
-      relationship === undefined && isLeft !== true ? [link] : [],
-    )
+    return this.#options.relays().map((place) => this.#knowRecord(place).link)
   }
 
   /** What each of the record's relays signed last for this device. */
@@ -149,9 +151,8 @@ export class PersonLinks {
   }
 
   of(relationship: string): readonly MailboxLink[] {
-    return [...this.#know().values()].flatMap((known) =>
-      known.relationship === relationship ? [known.link] : [],
-    )
+    const open = this.#options.relationships.get(relationship)
+    return open === undefined ? [] : this.#knowShare(open).map(({ link }) => link)
   }
 
   /** What of a relationship is here and not on its relays: one line each. */
@@ -168,33 +169,43 @@ export class PersonLinks {
   /** A link for each mailbox that there is now. */
   #know(): ReadonlyMap<string, KnownLink> {
     const due = new Set<string>()
-    for (const { address, mailboxSeed } of this.#options.relays()) {
-      const key = `record ${bytesToHex(mailboxSeed)} ${address}`
-      due.add(key)
-      if (this.#known.has(key)) continue
-      const link = this.#recordLink(address, mailboxSeed, "archive")
-      this.#known.set(key, { link, relationship: undefined })
-    }
+    for (const place of this.#options.relays()) due.add(this.#knowRecord(place).key)
     for (const { address, mailboxSeed } of this.#options.leftRelays()) {
       const key = `left ${bytesToHex(mailboxSeed)} ${address}`
       const link = this.#leftLinks.get(key) ?? this.#recordLink(address, mailboxSeed)
       this.#leftLinks.set(key, link)
       if (this.#left.isKnownOver(link)) continue
       due.add(key)
-      this.#known.set(key, { link, relationship: undefined, isLeft: true })
+      this.#known.set(key, { key, link, relationship: undefined, isLeft: true })
     }
     for (const relationship of this.#options.relationships.all) {
-      if (this.#isOver(relationship)) continue
-      for (const address of relationship.secrets.item.relays.slice(0, 1)) {
-        const key = `share ${relationship.id} ${address}`
-        due.add(key)
-        if (this.#known.has(key)) continue
-        const link = this.#shareLink(relationship, address)
-        this.#known.set(key, { link, relationship: relationship.id })
-      }
+      for (const { key } of this.#knowShare(relationship)) due.add(key)
     }
     for (const key of this.#known.keys()) if (!due.has(key)) this.#known.delete(key)
     return this.#known
+  }
+
+  #knowRecord({ address, mailboxSeed }: RecordRelayItem): KnownLink {
+    return this.#knowOne(`record ${bytesToHex(mailboxSeed)} ${address}`, () => ({
+      link: this.#recordLink(address, mailboxSeed, "archive"),
+      relationship: undefined,
+    }))
+  }
+
+  #knowShare(relationship: OpenRelationship): readonly KnownLink[] {
+    if (this.#isOver(relationship)) return []
+    return relationship.secrets.item.relays.slice(0, 1).map((address) =>
+      this.#knowOne(`share ${relationship.id} ${address}`, () => ({
+        link: this.#shareLink(relationship, address),
+        relationship: relationship.id,
+      })),
+    )
+  }
+
+  #knowOne(key: string, make: () => Omit<KnownLink, "key">): KnownLink {
+    const known = this.#known.get(key) ?? { key, ...make() }
+    this.#known.set(key, known)
+    return known
   }
 
   /** Resolves when every link has finished a round that began now, or failed. */
@@ -332,12 +343,13 @@ export class PersonLinks {
       replica: relationship.space.replica,
       admit: async (spans) => {
         await relationships.admit(relationship, spans)
-        this.#options.changed()
+        this.#options.changed(relationship)
       },
       stored: (items) => this.#keepReceipts(relationship, items),
       mayAcknowledge: (next) => this.#mayAcknowledge(relationship, next),
       arrive: async (client, isNew) => {
-        if (await this.#knocks.leave(relationship, client, isNew)) this.#options.changed()
+        if (await this.#knocks.leave(relationship, client, isNew))
+          this.#options.changed(relationship)
       },
     }
     return new MailboxLink({ address, access, space, vault, clock, random })

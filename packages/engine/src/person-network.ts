@@ -101,7 +101,7 @@ export class PersonNetwork {
       writer,
       devicesHold: (relationship) =>
         this.#otherDevices().every((id) => this.#devices.holds(id, this.#spaces.of(relationship))),
-      changed: () => this.#onShares(),
+      changed: (relationship) => this.#onShares(relationship === undefined ? [] : [relationship]),
       failed: () => options.tell("network"),
       relays: () => this.#whereabouts.relays,
       leftRelays: () => (this.#otherDevices().length > 0 ? ledger.state.leftRelays : []),
@@ -129,7 +129,7 @@ export class PersonNetwork {
     this.#spaces = new OwnSpaces({
       ...{ ledger, relationships },
       belongs: (key) => findWriter(this.#whereabouts.members, key) !== undefined,
-      taken: () => this.#onShares(),
+      taken: (relationship) => this.#onShares([relationship]),
     })
     this.#merging = new RecordMerging({
       replica: ledger.record,
@@ -344,15 +344,13 @@ export class PersonNetwork {
     this.#schedule(async () => {
       this.#isFollowUpDue = false
       await this.#followUp()
-      this.#onShares()
+      this.#onShares(this.#relationships.all)
     })
   }
 
-  /** Something was added to a share. */
-  #onShares(): void {
-    for (const relationship of this.#relationships.all) {
-      this.#devices.local(this.#spaces.of(relationship))
-    }
+  /** Something was added to these shares, or can be taken from a relay. */
+  #onShares(which: readonly OpenRelationship[]): void {
+    for (const relationship of which) this.#devices.local(this.#spaces.of(relationship))
     this.#links.refresh()
     this.#options.tell("relationships")
     this.#options.tell("board")

@@ -83,7 +83,8 @@ export class Relationships {
   /** Two logs of one share in one process would each pass over what the other writes. */
   readonly #opening = new Mutex()
   /** Something arrived, and what is due after it was not written yet. */
-  #owesCatchUp = false
+  /** Relationships of which something came that was not followed up. */
+  readonly #owing = new Set<string>()
 
   private constructor(options: RelationshipsOptions) {
     this.#options = options
@@ -157,15 +158,17 @@ export class Relationships {
    *
    * @param edited - Paths that the step set; empty when something arrived.
    * @param told - Of a move: its day, and the items that go with the puts of a relationship.
+   * @param among - Only these; absent: all.
    */
   async project(
     step: Step,
     edited: readonly string[],
     told?: ToldMove,
+    among: readonly OpenRelationship[] = this.all,
   ): Promise<readonly ProjectedReach[]> {
     const reached: ProjectedReach[] = []
     const registersAt = rememberingRegisters(step.documents)
-    for (const relationship of this.#open.values()) {
+    for (const relationship of among) {
       if (!this.isAgreed(relationship)) continue
       const { disclosures: all, state, name } = await this.document(relationship.id)
       if (state === "left") continue
@@ -239,8 +242,8 @@ export class Relationships {
     spans: readonly Uint8Array[],
   ): Promise<readonly AdmitResult[]> {
     const results = await relationship.space.admit(spans)
-    if (results.some(({ outcome }) => outcome === "admitted")) this.#owesCatchUp = true
-    if (this.#owesCatchUp) await this.catchUp()
+    if (results.some(({ outcome }) => outcome === "admitted")) this.#owing.add(relationship.id)
+    await this.#catchUp([...this.#owing].flatMap((id) => this.#open.get(id) ?? []))
     return results
   }
 
@@ -249,19 +252,22 @@ export class Relationships {
    * the state that each relationship's document shows. Writes nothing if nothing is due, or if
    * this device was removed: then it speaks for her no more.
    */
-  async catchUp(): Promise<readonly ProjectedReach[]> {
-    if (!this.#options.isMember()) return []
-    const reached = await this.#options.ledger
+  catchUp(): Promise<readonly ProjectedReach[]> {
+    return this.#catchUp(this.all)
+  }
+
+  async #catchUp(which: readonly OpenRelationship[]): Promise<readonly ProjectedReach[]> {
+    if (which.length === 0 || !this.#options.isMember()) return []
+    return this.#options.ledger
       .transact(async (step) => {
-        this.#owesCatchUp = false
-        for (const relationship of this.#open.values()) await this.#showState(step, relationship)
-        return this.project(step, [])
+        for (const { id } of which) this.#owing.delete(id)
+        for (const relationship of which) await this.#showState(step, relationship)
+        return this.project(step, [], undefined, which)
       })
       .catch((error: unknown) => {
-        this.#owesCatchUp = true
+        for (const { id } of which) this.#owing.add(id)
         throw error
       })
-    return reached
   }
 
   async #showState(step: Step, relationship: OpenRelationship): Promise<void> {

@@ -140,6 +140,11 @@ export class Replica {
     return this.#waiting.size
   }
 
+  /** Grows with whatever is appended or comes in: the number of the newest entry, also one that is staged. */
+  get lastArrival(): number {
+    return this.#lastArrival
+  }
+
   /** How many forks were found. */
   get forkCount(): number {
     return this.#forks.size
