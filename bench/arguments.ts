@@ -9,6 +9,7 @@ export interface BenchArguments {
   readonly compare: boolean
   readonly relayed: boolean
   readonly growth: boolean
+  readonly devices: boolean
   readonly counts: boolean
   readonly quick: boolean
   readonly updateBaseline: boolean
@@ -25,6 +26,7 @@ export const USAGE = `usage: npm run bench -- [--quick | --counts [--update-base
        npm run bench -- --compare
        npm run bench -- --relayed [--profile FOLDER]
        npm run bench -- --growth
+       npm run bench -- --devices
        npm run bench -- --history EDITS
        npm run bench -- --later EDITS
        npm run bench -- --opening DOCUMENTS
@@ -41,6 +43,7 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
       compare: { type: "boolean", default: false },
       relayed: { type: "boolean", default: false },
       growth: { type: "boolean", default: false },
+      devices: { type: "boolean", default: false },
       counts: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       history: { type: "string" },
@@ -53,10 +56,10 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | un
     },
   })
   if (values.help) return undefined
-  const { compare, relayed, growth, counts, quick, profile } = values
+  const { compare, relayed, growth, devices, counts, quick, profile } = values
   const { history, later, opening, idle, attachment } = values
   return {
-    ...{ compare, relayed, growth, counts, quick, profile },
+    ...{ compare, relayed, growth, devices, counts, quick, profile },
     updateBaseline: values["update-baseline"],
     history: history === undefined ? undefined : countOf("history", history),
     later: later === undefined ? undefined : countOf("later", later),

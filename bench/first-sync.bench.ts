@@ -7,8 +7,6 @@
  *
  * @module
  */
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Counts, CountsByShape } from "./baseline.ts"
 import { startChild } from "./child.ts"
@@ -16,6 +14,7 @@ import { countFirstSync, type FirstSyncCounts } from "./first-sync-counts.ts"
 import { countEngineSync, engineShapeName } from "./first-sync-engine-counts.ts"
 import { type EngineRow, formatEngines, timeEngines } from "./first-sync-engines.ts"
 import { type ReceiverResult, readReady, readResult, writeTask } from "./first-sync-process.ts"
+import { inFolder } from "./in-folder.ts"
 import { type RecordShape, shapeName } from "./seeded-record.ts"
 import { type Summary, summarise } from "./statistics.ts"
 import { formatNumber, formatSummary, formatTable } from "./table.ts"
@@ -189,16 +188,6 @@ async function measure(
     profileFolder,
   })
   return { counts, result: readResult(await receiver.line()) }
-}
-
-/** Runs `work` with a folder that is gone afterwards. */
-async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "fulcrum-bench-"))
-  try {
-    return await work(folder)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
 }
 
 function timesOf({ samples, coldMs, peakBytes, ...result }: ReceiverResult): FirstSyncTimes {

@@ -9,6 +9,7 @@
  * - `--compare`: only this engine beside others.
  * - `--relayed`: only what goes through a relay.
  * - `--growth`: only how cost grows with history.
+ * - `--devices`: only what pairing and removing a device take.
  * - `--opening DOCUMENTS`: only how a device with so many documents opens; writes no results.
  * - `--idle DEVICES`: only what so many devices take at a relay that have nothing to do; writes no
  *   results.
@@ -33,6 +34,7 @@ import {
 } from "./baseline.ts"
 import { drawCompare } from "./compare/chart.ts"
 import { COMPARE, formatWork, runCompare } from "./compare/compare.ts"
+import { DEVICES, formatDevices, runDevices } from "./devices/devices.ts"
 import { countFirstSyncs, FIRST_SYNC, formatFirstSync, runFirstSync } from "./first-sync.bench.ts"
 import { drawGrowth } from "./growth/chart.ts"
 import { formatGrowth, GROWTH, runGrowth } from "./growth/growth.ts"
@@ -55,6 +57,7 @@ if (asked !== undefined) {
   if (asked.compare) await compareAndKeep()
   else if (asked.relayed) await relayAndKeep(asked)
   else if (asked.growth) await growAndKeep()
+  else if (asked.devices) await changeDevicesAndKeep()
   else if (asked.attachment !== undefined) await fetchAndKeep(asked, asked.attachment)
   else if (asked.later !== undefined) await countManyLaterSyncs(asked.later)
   else if (asked.idle !== undefined) console.log(formatIdle(await runIdle(asked.idle, progress)))
@@ -185,6 +188,13 @@ async function fetchAndKeep({ profile }: BenchArguments, mib: number): Promise<v
   const report = await runAttachment({ bytes: mib * 2 ** 20, profileFolder: profile, progress })
   console.log(formatAttachment(report))
   if (profile === undefined) await writeResults(ATTACHMENT, { machine, ...report })
+}
+
+async function changeDevicesAndKeep(): Promise<void> {
+  const machine = await describeMachine()
+  const report = await runDevices({ progress })
+  console.log(formatDevices(report))
+  await writeResults(DEVICES, { machine, ...report })
 }
 
 async function growAndKeep(): Promise<void> {

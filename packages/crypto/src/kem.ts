@@ -4,7 +4,12 @@
  *
  * @module
  */
-import { xwingDecapsulate, xwingEncapsulate, xwingPublicKey } from "./xwing.ts"
+import {
+  xwingDecapsulate,
+  xwingEncapsulate,
+  xwingEncapsulateAnew,
+  xwingPublicKey,
+} from "./xwing.ts"
 
 export interface Kem {
   /** The public key of a secret. */
@@ -14,6 +19,11 @@ export interface Kem {
     publicKey: Uint8Array,
     randomness: Uint8Array,
   ): { readonly ciphertext: Uint8Array; readonly shared: Uint8Array }
+  /** With randomness of the platform's own. @throws {SealError} `SEAL_KEY`. */
+  encapsulateAnew(publicKey: Uint8Array): {
+    readonly ciphertext: Uint8Array
+    readonly shared: Uint8Array
+  }
   /** @throws {SealError} `SEAL_TRUNCATED`, `SEAL_KEY`. */
   decapsulate(ciphertext: Uint8Array, secret: Uint8Array): Uint8Array
 }
@@ -21,5 +31,6 @@ export interface Kem {
 export const kem: Kem = {
   publicKey: xwingPublicKey,
   encapsulate: xwingEncapsulate,
+  encapsulateAnew: xwingEncapsulateAnew,
   decapsulate: xwingDecapsulate,
 }

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { concatBytes } from "@fulcrum/codec/bytes"
+import { concatBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { noblePrimitives } from "./noble-primitives.ts"
 import type { Primitives } from "./primitives.ts"
 
@@ -32,6 +32,10 @@ const ED25519_PRIVATE = Uint8Array.from([
 const ED25519_PUBLIC = Uint8Array.from([
   0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ])
+const ML_KEM_768_PUBLIC = Uint8Array.from([
+  0x30, 0x82, 0x04, 0xb2, 0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x04,
+  0x02, 0x03, 0x82, 0x04, 0xa1, 0x00,
+])
 const X25519_PRIVATE = Uint8Array.from([
   0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20,
 ])
@@ -44,12 +48,22 @@ export function nativePrimitives(): Primitives | undefined {
   const crypto = globalThis.process?.getBuiltinModule?.("node:crypto")
   if (typeof crypto?.hash !== "function") return undefined
   const secret = (key: Uint8Array) => crypto.createSecretKey(key)
-  const privateKey = (prefix: Uint8Array, key: Uint8Array) =>
-    crypto.createPrivateKey({ key: der(prefix, key), format: "der", type: "pkcs8" })
   const publicKey = (prefix: Uint8Array, key: Uint8Array) =>
     crypto.createPublicKey({ key: der(prefix, key), format: "der", type: "spki" })
 
   type KeyObject = ReturnType<typeof secret>
+  /** By the array that was given, and what was in it: importing costs more than signing. */
+  const imported = new WeakMap<Uint8Array, { readonly key: KeyObject; readonly der: Uint8Array }>()
+
+  function importOnce(prefix: Uint8Array, key: Uint8Array): KeyObject {
+    const whole = der(prefix, key)
+    const known = imported.get(key)
+    if (known !== undefined && equalBytes(known.der, whole)) return known.key
+    const made = crypto.createPrivateKey({ key: whole, format: "der", type: "pkcs8" })
+    imported.set(key, { key: made, der: whole })
+    return made
+  }
+
   const signingKeys = new WeakMap<object, KeyObject>()
   /** Used by one call at a time: making it anew costs as much as a hash. */
   const paddedBytes = new Uint8Array(BLOCK_BYTES + COPIED_BYTES_MAX)
@@ -58,9 +72,9 @@ export function nativePrimitives(): Primitives | undefined {
   function signingKey(key: { readonly seed: Uint8Array }): KeyObject {
     const known = signingKeys.get(key)
     if (known !== undefined) return known
-    const imported = privateKey(ED25519_PRIVATE, key.seed)
-    signingKeys.set(key, imported)
-    return imported
+    const made = importOnce(ED25519_PRIVATE, key.seed)
+    signingKeys.set(key, made)
+    return made
   }
 
   function verifyingKey(key: Uint8Array): KeyObject {
@@ -133,7 +147,7 @@ export function nativePrimitives(): Primitives | undefined {
     ed25519PublicKey: (seed) =>
       lastBytes(
         crypto
-          .createPublicKey(privateKey(ED25519_PRIVATE, seed))
+          .createPublicKey(importOnce(ED25519_PRIVATE, seed))
           .export({ format: "der", type: "spki" }),
       ),
     ed25519Sign: (key, message) => plain(crypto.sign(null, message, signingKey(key))),
@@ -143,7 +157,7 @@ export function nativePrimitives(): Primitives | undefined {
       try {
         return plain(
           crypto.diffieHellman({
-            privateKey: privateKey(X25519_PRIVATE, scalar),
+            privateKey: importOnce(X25519_PRIVATE, scalar),
             publicKey: publicKey(X25519_PUBLIC, point),
           }),
         )
@@ -153,6 +167,12 @@ export function nativePrimitives(): Primitives | undefined {
       }
     },
     argon2id: typeof crypto.argon2 === "function" ? argon2id : noblePrimitives.argon2id,
+    ...(typeof crypto.encapsulate === "function" && {
+      mlKemEncapsulate(key) {
+        const made = crypto.encapsulate(publicKey(ML_KEM_768_PUBLIC, key))
+        return { cipherText: plain(made.ciphertext), sharedSecret: plain(made.sharedKey) }
+      },
+    }),
   }
 }
 

@@ -43,4 +43,12 @@ export interface Primitives {
   /** X25519 (RFC 7748); `undefined` for an all-zero result. */
   x25519(scalar: Uint8Array, point: Uint8Array): Uint8Array | undefined
   argon2id(input: Argon2Input): Promise<Uint8Array>
+  /**
+   * ML-KEM-768 (FIPS 203) with randomness of the platform's own; absent where the platform has none. Throws
+   * for what is no key.
+   */
+  mlKemEncapsulate?(publicKey: Uint8Array): {
+    readonly cipherText: Uint8Array
+    readonly sharedSecret: Uint8Array
+  }
 }

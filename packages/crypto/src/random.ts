@@ -29,17 +29,24 @@ const SYSTEM_BYTES_MAX = 65_536
 const SEEDED_BLOCK_BYTES = { first: 128, most: 4096 } as const
 const ZERO_NONCE = new Uint8Array(12)
 
+const SYSTEM: Random = {
+  bytes(length) {
+    const bytes = new Uint8Array(length)
+    for (let at = 0; at < length; at += SYSTEM_BYTES_MAX) {
+      globalThis.crypto.getRandomValues(bytes.subarray(at, at + SYSTEM_BYTES_MAX))
+    }
+    return bytes
+  },
+}
+
 /** The platform's own generator, fit for keys. */
 export function systemRandom(): Random {
-  return {
-    bytes(length) {
-      const bytes = new Uint8Array(length)
-      for (let at = 0; at < length; at += SYSTEM_BYTES_MAX) {
-        globalThis.crypto.getRandomValues(bytes.subarray(at, at + SYSTEM_BYTES_MAX))
-      }
-      return bytes
-    },
-  }
+  return SYSTEM
+}
+
+/** Whether what the platform draws by itself is as good. */
+export function isSystemRandom(random: Random): boolean {
+  return random === SYSTEM
 }
 
 /** A ChaCha20 stream under the hash of the seed. The same seed gives the same bytes anywhere. */

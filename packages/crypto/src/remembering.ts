@@ -87,7 +87,7 @@ interface Encapsulated {
  * that nobody else has, as it would; only, other ones.
  */
 export function rememberingKem(over: Kem): Kem {
-  const { publicKey, encapsulate, decapsulate } = over
+  const { publicKey, encapsulate, encapsulateAnew, decapsulate } = over
   const publicKeys = new Memory<Uint8Array>()
   const made = new Memory<Encapsulated>()
   const byCiphertext = new Memory<Encapsulated>()
@@ -111,6 +111,7 @@ export function rememberingKem(over: Kem): Kem {
       byCiphertext.set(ciphertextName(ciphertext), one)
       return { ciphertext: ciphertext.slice(), shared: shared.slice() }
     },
+    encapsulateAnew,
     decapsulate(ciphertext, secret) {
       const known = byCiphertext.get(ciphertextName(ciphertext))
       if (!known || !equalBytes(known.ciphertext, ciphertext)) {

@@ -25,7 +25,7 @@ import { type Context, contexts } from "./contexts.ts"
 import { hkdf } from "./hash.ts"
 import { type HpkeKeys, type HpkeSuite, hpkeKeys } from "./hpke.ts"
 import { kem } from "./kem.ts"
-import type { Random } from "./random.ts"
+import { isSystemRandom, type Random } from "./random.ts"
 import { SealError } from "./seal-error.ts"
 import {
   XWING_CIPHERTEXT_BYTES,
@@ -128,7 +128,9 @@ export function unwrap(input: UnwrapInput): Uint8Array {
  */
 export function wrapTagged(input: WrapInput): TaggedWrap {
   const { context, to, aad, plaintext, random } = input
-  const { ciphertext, shared } = kem.encapsulate(to, random.bytes(XWING_RANDOM_BYTES))
+  const { ciphertext, shared } = isSystemRandom(random)
+    ? kem.encapsulateAnew(to)
+    : kem.encapsulate(to, random.bytes(XWING_RANDOM_BYTES))
   const keys = hpkeKeys(SUITE, shared, utf8ToBytes(context))
   const sealed = seal({ key: keys.key, nonce: keys.baseNonce, aad, plaintext })
   return { tag: findingTag(keys), sealed: concatBytes([ciphertext, sealed]) }

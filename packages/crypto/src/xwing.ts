@@ -20,6 +20,8 @@ import { concatBytes } from "@fulcrum/codec/bytes"
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js"
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js"
 import { primitives } from "./platform.ts"
+import type { Primitives } from "./primitives.ts"
+import { systemRandom } from "./random.ts"
 import { SealError } from "./seal-error.ts"
 
 export const XWING_SECRET_BYTES = 32
@@ -40,22 +42,44 @@ export function xwingPublicKey(secret: Uint8Array): Uint8Array {
   return concatBytes([kemPublicKey, dhPublicKey])
 }
 
+interface Encapsulated {
+  readonly ciphertext: Uint8Array
+  readonly shared: Uint8Array
+}
+
 /**
  * Makes a shared secret and what tells it to the key's holder.
  *
  * @param randomness - `XWING_RANDOM_BYTES`, never used again.
  * @throws {SealError} `SEAL_KEY`: no key, or one that forces the X25519 result.
  */
-export function xwingEncapsulate(
-  publicKey: Uint8Array,
-  randomness: Uint8Array,
-): { readonly ciphertext: Uint8Array; readonly shared: Uint8Array } {
+export function xwingEncapsulate(publicKey: Uint8Array, randomness: Uint8Array): Encapsulated {
   if (publicKey.length !== XWING_PUBLIC_KEY_BYTES) {
     throw new SealError("SEAL_KEY", "an X-Wing public key has 1216 bytes")
   }
   const dhPublicKey = publicKey.subarray(KEM_PUBLIC_KEY_BYTES)
-  const kem = encapsulateKem(publicKey.slice(0, KEM_PUBLIC_KEY_BYTES), randomness.slice(0, 32))
-  const scalar = randomness.slice(32)
+  const kemKey = publicKey.slice(0, KEM_PUBLIC_KEY_BYTES)
+  const message = randomness.slice(0, 32)
+  const kem = encapsulated(() => ml_kem768.encapsulate(kemKey, message))
+  return withExchange(kem, dhPublicKey, randomness.slice(32))
+}
+
+/** As {@link xwingEncapsulate}, with randomness of the platform's own. @throws {SealError} `SEAL_KEY`. */
+export function xwingEncapsulateAnew(publicKey: Uint8Array): Encapsulated {
+  const { mlKemEncapsulate } = primitives
+  const random = systemRandom()
+  if (mlKemEncapsulate === undefined || publicKey.length !== XWING_PUBLIC_KEY_BYTES) {
+    return xwingEncapsulate(publicKey, random.bytes(XWING_RANDOM_BYTES))
+  }
+  const kem = encapsulated(() => mlKemEncapsulate(publicKey.slice(0, KEM_PUBLIC_KEY_BYTES)))
+  return withExchange(kem, publicKey.subarray(KEM_PUBLIC_KEY_BYTES), random.bytes(32))
+}
+
+function withExchange(
+  kem: ReturnType<NonNullable<Primitives["mlKemEncapsulate"]>>,
+  dhPublicKey: Uint8Array,
+  scalar: Uint8Array,
+): Encapsulated {
   const dhCiphertext = exchange(scalar, BASE_POINT)
   const dhShared = exchange(scalar, dhPublicKey)
   return {
@@ -93,9 +117,9 @@ function expand(secret: Uint8Array) {
   }
 }
 
-function encapsulateKem(publicKey: Uint8Array, message: Uint8Array) {
+function encapsulated<T>(make: () => T): T {
   try {
-    return ml_kem768.encapsulate(publicKey, message)
+    return make()
   } catch (cause) {
     // Coefficients not below the modulus (FIPS 203, section 7.2).
     throw new SealError("SEAL_KEY", "not an ML-KEM-768 public key", { cause })

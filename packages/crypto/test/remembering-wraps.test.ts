@@ -9,6 +9,7 @@ function watched() {
   const over = {
     publicKey: vi.fn(kem.publicKey),
     encapsulate: vi.fn(kem.encapsulate),
+    encapsulateAnew: vi.fn(kem.encapsulateAnew),
     decapsulate: vi.fn(kem.decapsulate),
   }
   return { over, memory: rememberingKem(over) }

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest"
 import { seal } from "../src/aead.ts"
 import type { Context } from "../src/contexts.ts"
 import { hpkeKeys } from "../src/hpke.ts"
+import { primitives } from "../src/platform.ts"
 import { type Random, seededRandom } from "../src/random.ts"
 import { SealError } from "../src/seal-error.ts"
 import {
@@ -19,7 +20,12 @@ import {
   wrapKeyFromSecret,
   wrapTagged,
 } from "../src/wrap.ts"
-import { xwingDecapsulate, xwingEncapsulate, xwingPublicKey } from "../src/xwing.ts"
+import {
+  xwingDecapsulate,
+  xwingEncapsulate,
+  xwingEncapsulateAnew,
+  xwingPublicKey,
+} from "../src/xwing.ts"
 import { findShared, readFixture } from "./fixture.ts"
 
 interface XwingCase {
@@ -112,6 +118,16 @@ describe("X-Wing", () => {
     }
   })
 
+  test("[K8] with the platform's randomness opens as any other, and is another each time", () => {
+    for (const make of [xwingEncapsulateAnew, withoutNative]) {
+      const [one, other] = [make(key.publicKey), make(key.publicKey)]
+      expect(xwingDecapsulate(one.ciphertext, key.secret)).toEqual(one.shared)
+      expect(one.ciphertext).not.toEqual(other.ciphertext)
+      expect(one.shared).not.toEqual(other.shared)
+      expect(one.ciphertext.subarray(1088)).not.toEqual(other.ciphertext.subarray(1088))
+    }
+  })
+
   test("[K8] agrees with noble's", () => {
     const theirs = ml_kem768_x25519.keygen(key.secret)
     expect(theirs.publicKey).toEqual(key.publicKey)
@@ -129,6 +145,7 @@ describe("X-Wing", () => {
       const publicKey = concatBytes([key.publicKey.subarray(0, 1184), hexToBytes(point)])
       const sent = concatBytes([ciphertext.subarray(0, 1088), hexToBytes(point)])
       expect(codeOf(() => xwingEncapsulate(publicKey, randomness))).toBe("SEAL_KEY")
+      expect(codeOf(() => xwingEncapsulateAnew(publicKey))).toBe("SEAL_KEY")
       expect(codeOf(() => xwingDecapsulate(sent, key.secret))).toBe("SEAL_KEY")
     }
   })
@@ -137,6 +154,9 @@ describe("X-Wing", () => {
     const publicKey = Uint8Array.from(key.publicKey)
     publicKey.fill(0xff, 0, 3)
     expect(codeOf(() => xwingEncapsulate(publicKey, random.bytes(64)))).toBe("SEAL_KEY")
+    expect(codeOf(() => xwingEncapsulateAnew(publicKey))).toBe("SEAL_KEY")
+    expect(codeOf(() => xwingEncapsulateAnew(publicKey.subarray(1)))).toBe("SEAL_KEY")
+    expect(codeOf(() => withoutNative(publicKey))).toBe("SEAL_KEY")
   })
 })
 
@@ -258,3 +278,14 @@ describe("wraps", () => {
     expect(codeOf(() => unwrapTagged({ context, key, aad, tag, sealed: changed }))).toBe("SEAL_TAG")
   })
 })
+
+/** As on a platform that has no ML-KEM of its own. */
+function withoutNative(publicKey: Uint8Array): ReturnType<typeof xwingEncapsulateAnew> {
+  const { mlKemEncapsulate } = primitives
+  Object.assign(primitives, { mlKemEncapsulate: undefined })
+  try {
+    return xwingEncapsulateAnew(publicKey)
+  } finally {
+    Object.assign(primitives, { mlKemEncapsulate })
+  }
+}
