@@ -226,7 +226,8 @@ class MembersRun {
         return
       }
       case "suite": {
-        const least = dice.between(1, 3)
+        // Under a higher one these programs would write nothing more.
+        const least = Math.min(1, dice.between(1, 3))
         goOn(program.change(() => [{ kind: "suite", value: { least } }]))
         return
       }
