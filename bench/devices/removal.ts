@@ -82,14 +82,14 @@ export async function timeRemoval({ shape, folder, progress }: RemovalEffort): P
   })
   await wordsSeen()
   await person.set("card/emails/home/address", "mara@ferryworks.example")
+  progress(`${devices + rounds - 1} devices more`)
+  const [at = ""] = await person.start({ listen: [LISTEN] })
+  for (let i = 1; i < devices + rounds; i++) await addDevice(person, network, { at, name: `d${i}` })
   progress(`${relationships} relationships`)
   const invite = await startVendor(network, stack, relay)
   for (let i = 0; i < relationships; i++) {
     await person.connect({ invitation: await invite(), disclose: ["card/emails/home"] })
   }
-  progress(`${devices + rounds - 1} devices more`)
-  const [at = ""] = await person.start({ listen: [LISTEN] })
-  for (let i = 1; i < devices + rounds; i++) await addDevice(person, network, { at, name: `d${i}` })
   progress(`${rounds} removals`)
   await person.close()
   const times: number[] = []

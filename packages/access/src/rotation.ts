@@ -14,6 +14,9 @@
  * derived from the `wrapSeed` in the sealed body (`key-body.ts`), so every member can make them
  * again and see that each member got this key and nobody else did.
  *
+ * Whoever the changes remove has a wrap too, which holds the hash of `removal-mark` in place of the key: it says
+ * that the device was removed, also to one that reaches nothing but a relay, and looks like the others.
+ *
  * A removed device is told by a *notice*, `[1, device id, id of who removed it or null]`, which
  * is sealed under the old epoch and says only that. Source: DESIGN, "Keys".
  *
@@ -22,7 +25,7 @@
 import { bytesToHex, compareBytes, concatBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { array, bytes, encodeAs, literal, optional, struct } from "@fulcrum/codec/schema"
 import { contexts } from "@fulcrum/crypto/contexts"
-import { hkdf } from "@fulcrum/crypto/hash"
+import { hash, hkdf } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
 import {
@@ -114,7 +117,12 @@ export interface RemovedNotice {
 interface Recipient {
   readonly who: DeviceId | "recovery"
   readonly to: WrapPublicKey
+  /** Gets the mark, not the key. */
+  readonly isRemoved?: boolean
 }
+
+/** What whoever is removed finds in its wrap. */
+const REMOVAL_MARK: Uint8Array = hash(contexts.removalMark)
 
 /**
  * Makes a key span's parts, for the membership as it is once `changes` are made.
@@ -155,20 +163,21 @@ export function makeKeySpanParts(made: {
  * one shows when the span's ciphertext opens under it.
  *
  * @param follows - The epoch field of the key span's header.
- * @returns `undefined` if none is for this key.
+ * @returns `removed`: its author says that this key's device was removed; `undefined` if none is for this key.
  * @throws {AccessError} `ACCESS_MALFORMED`, `ACCESS_WRAPS_WRONG`.
  */
 export function openKeySpan(opened: {
   readonly clear: Uint8Array
   readonly follows: EpochId
   readonly key: WrapKey
-}): EpochKey | undefined {
+}): EpochKey | "removed" | undefined {
   const { clear, follows, key } = opened
   for (const { tag, sealed } of decodeClear(clear)) {
     try {
       const context = contexts.epochWrap
       const found = unwrapTagged({ context, key, aad: follows, tag, sealed })
-      if (found !== undefined) return epochKeySchema.decode(found)
+      if (found === undefined) continue
+      return equalBytes(found, REMOVAL_MARK) ? "removed" : epochKeySchema.decode(found)
     } catch (cause) {
       if (!(cause instanceof SealError)) throw cause
       // An encapsulation that nobody may use is nobody's; the auditor counts it.
@@ -219,7 +228,7 @@ export function decodeRemovedNotice(encoded: Uint8Array): RemovedNotice {
   return { removed, by }
 }
 
-/** Whoever the changes leave as members, and the recovery words, if there are any. */
+/** Whoever the changes leave as members, the recovery words, if there are any, and whoever they remove. */
 function recipientsAfter(
   membership: Membership,
   changes: readonly MembershipChange[],
@@ -232,6 +241,9 @@ function recipientsAfter(
     to: device.wrap,
   }))
   if (recovery !== undefined) recipients.push({ who: "recovery", to: recovery.wrap })
+  for (const { id, wrap } of membership.devices) {
+    if (!devices.has(idKey(id))) recipients.push({ who: id, to: wrap, isRemoved: true })
+  }
   if (recipients.length > WRAPS_MAX) throw new RangeError("more members than a key span has wraps")
   return recipients
 }
@@ -255,19 +267,24 @@ function drawWraps(drawn: {
   readonly padding: readonly TaggedWrap[]
 } {
   const { recipients, epochKey, wrapSeed, digest } = drawn
-  const wrapFor = (to: WrapPublicKey, at: number) =>
+  const wrapFor = (to: WrapPublicKey, at: number, plaintext: Uint8Array = epochKey) =>
     wrapTagged({
       context: contexts.epochWrap,
       to,
       aad: digest,
-      plaintext: epochKey,
+      plaintext,
       random: randomOf(wrapSeed, concatBytes([Uint8Array.of(at), to])),
     })
   const count = recipients.length
   const paddedCount = Math.ceil(count / WRAPS_MULTIPLE) * WRAPS_MULTIPLE
   const nobody = generateWrapKey(randomOf(wrapSeed, new Uint8Array(0))).publicKey
   return {
-    byMember: new Map(recipients.map((recipient) => [recipient, wrapFor(recipient.to, 0)])),
+    byMember: new Map(
+      recipients.map((recipient) => [
+        recipient,
+        wrapFor(recipient.to, 0, recipient.isRemoved ? REMOVAL_MARK : epochKey),
+      ]),
+    ),
     padding: Array.from({ length: paddedCount - count }, (_, i) => wrapFor(nobody, i + 1)),
   }
 }

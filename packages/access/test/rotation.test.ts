@@ -51,7 +51,8 @@ function keyFor(id: Uint8Array): EpochKey {
 
 function openAs(key: WrapKey, at: number): EpochKey | undefined {
   const span = spans[at]
-  return span && openKeySpan({ clear: span.clear, follows: span.digest, key })
+  const found = span && openKeySpan({ clear: span.clear, follows: span.digest, key })
+  return found === "removed" ? undefined : found
 }
 
 function bodyOf(at: number): KeyBody {
@@ -170,6 +171,22 @@ describe("the auditor", () => {
       audit(4, encodeCbor([wrapsOf(4).map((wrap, i) => (i === at ? (foreign[0] ?? null) : wrap))])),
     )
     for (const result of replaced) expect(result).toMatchObject({ isRight: false, foreign: 1 })
+  })
+
+  test("[A40] whoever the changes remove finds the mark, which the audit expects", () => {
+    const found = (at: number, key: WrapKey) => {
+      const span = spans[at]
+      return span && openKeySpan({ clear: span.clear, follows: span.digest, key })
+    }
+    expect(found(3, device("tablet").wrap)).toBe("removed")
+    expect(found(4, device("tablet").wrap)).toBeUndefined()
+    expect(found(3, generateWrapKey(random))).toBeUndefined()
+    expect(audit(3, spans[3]?.clear)).toMatchObject({ isRight: true })
+    const without = wrapsOf(3).map((_, at) =>
+      audit(3, encodeCbor([wrapsOf(3).filter((_, i) => i !== at)])),
+    )
+    expect(without.flatMap(({ missing }) => missing)).toContainEqual(device("tablet").id)
+    expect(without.every(({ isRight }) => !isRight)).toBe(true)
   })
 
   test("[A12] notices a member who was given another key", () => {

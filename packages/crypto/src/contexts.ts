@@ -197,6 +197,8 @@ export const contexts = {
   recordMailbox: "fulcrum/v1/record-mailbox",
   /** Draws a relationship's next key from keys that a removed device lacks. */
   successorSeed: "fulcrum/v1/successor-seed",
+  /** What a removed device finds in its wrap, in place of the new epoch's key. */
+  removalMark: "fulcrum/v1/removal-mark",
   /** Seals what a removed device is told. */
   removalNotice: "fulcrum/v1/removal-notice",
   /** Names the meeting at which a pairing that was cut off goes on. */

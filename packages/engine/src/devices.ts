@@ -27,6 +27,11 @@ export function otherMembers({ devices }: MembershipView, own: Uint8Array): read
   return devices.map(({ id }) => id).filter((id) => !equalBytes(id, own))
 }
 
+/** Whether there is another device than the one that asks, or was. */
+export function isShared({ devices, removed }: MembershipView): boolean {
+  return devices.length + removed.length > 1
+}
+
 /** Whether `own` belongs, and no other. */
 export function isOnlyMember(view: MembershipView, own: Uint8Array): boolean {
   return view.devices.length === 1 && otherMembers(view, own).length === 0

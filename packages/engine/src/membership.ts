@@ -94,6 +94,9 @@ export class Membership implements SpaceKeyring {
   readonly #awaited = new Set<string>()
   readonly #awaitedTable: Table
   #view: MembershipView
+  #removedIn: EpochId | undefined
+  /** Called whenever {@link removedIn} is another. */
+  onRemovalHeard: ((epoch: EpochId) => void) | undefined
 
   private constructor(vault: Vault, device: DeviceState) {
     this.tag = spaceTagSchema.decode(device.spaceTag)
@@ -204,9 +207,23 @@ export class Membership implements SpaceKeyring {
       follows: span.header.epoch,
       key: this.#wrapKey,
     })
-    if (found !== undefined) this.#found.set(hex, found)
-    else if (this.#shut.size < SHUT_MAX) this.#shut.add(hex)
-    return found
+    if (found === "removed") this.#hearRemoval(span)
+    else if (found !== undefined) this.#found.set(hex, found)
+    if (found instanceof Uint8Array) return found
+    if (this.#shut.size < SHUT_MAX) this.#shut.add(hex)
+    return undefined
+  }
+
+  /** A member's word counts; of others it is not known whether they could remove anybody. */
+  #hearRemoval({ epoch, header }: KeySpan): void {
+    if (!this.isMember(header.writer)) return
+    this.#removedIn = epoch
+    this.onRemovalHeard?.(epoch)
+  }
+
+  /** The epoch that a member announced with this device's removal, which it cannot read. */
+  get removedIn(): EpochId | undefined {
+    return this.#removedIn
   }
 
   carriedKey(epoch: EpochId): EpochKey | undefined {
@@ -367,10 +384,10 @@ export class Membership implements SpaceKeyring {
     return this.#view.removed.some((device) => equalBytes(device.id, id)) && !this.#isDevice(id)
   }
 
-  /** Whether a device belongs though a removal of it, which followed this epoch, is here. */
+  /** Whether a device belongs though a removal of it is here, which announced this epoch or followed it. */
   isBroughtBack(id: Uint8Array, epoch: Uint8Array): boolean {
-    const isThat = ({ follows, changes }: MembershipEntry) =>
-      follows.some((one) => equalBytes(one, epoch)) &&
+    const isThat = ({ epoch: announced, follows, changes }: MembershipEntry) =>
+      [announced, ...follows].some((one) => equalBytes(one, epoch)) &&
       changes.some(({ kind, value }) => kind === "remove" && equalBytes(value.device, id))
     return this.#isDevice(id) && [...this.#entries.values()].some(isThat)
   }

@@ -13,6 +13,7 @@ import { findWriter } from "@fulcrum/access/membership"
 import { ATTACHMENTS_PROTOCOL } from "@fulcrum/attachments/messages"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
+import type { EpochId } from "@fulcrum/log/ids"
 import { addressesToTell } from "@fulcrum/net/address"
 import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
@@ -22,7 +23,7 @@ import { CarriedShares } from "./carried-shares.ts"
 import { DeviceLinks } from "./device-links.ts"
 import { DeviceSightings } from "./device-sightings.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
-import { isOnlyMember, listDevices, otherMembers } from "./devices.ts"
+import { isOnlyMember, isShared, listDevices, otherMembers } from "./devices.ts"
 import { errorCode } from "./error-code.ts"
 import type { Hints } from "./hints.ts"
 import type { Ledger } from "./ledger.ts"
@@ -87,8 +88,6 @@ export class PersonNetwork {
 
   constructor(options: PersonNetworkOptions) {
     const { device, clock, random, ledger, relationships } = options
-    const { membership } = ledger
-    this.#removal = new RemovalAlarm({ membership, device, epoch: options.removedUnder })
     this.#options = options
     this.#ledger = ledger
     this.#whereabouts = new Whereabouts(ledger, options.hints)
@@ -104,7 +103,8 @@ export class PersonNetwork {
       changed: (relationship) => this.#onShares(relationship === undefined ? [] : [relationship]),
       failed: () => options.tell("network"),
       relays: () => this.#whereabouts.relays,
-      leftRelays: () => (this.#otherDevices().length > 0 ? ledger.state.leftRelays : []),
+      // Whoever knows no other mailbox learns there where the record lies, or that it was removed.
+      leftRelays: () => (isShared(ledger.membership.view) ? ledger.state.leftRelays : []),
       mayWrite: () => this.#mayWrite,
     })
     this.#devices = new DeviceLinks({
@@ -120,7 +120,7 @@ export class PersonNetwork {
       changed: () => options.tell("devices"),
       sighted: (...met) => this.#sightings.during(...met),
       noticeFor: (removed) => noticeFor(removed, ledger.membership, random),
-      toldRemoved: (notice) => this.#toldRemoved(notice),
+      toldRemoved: (notice) => this.#removal.hear(notice),
       metCopy: () => {
         this.#wasCopied = true
         options.tell("devices")
@@ -136,6 +136,10 @@ export class PersonNetwork {
       clock,
       merged: () => this.#links.refresh(),
       settleSome: () => ledger.settleSome(),
+    })
+    this.#removal = new RemovalAlarm({
+      ...{ membership: ledger.membership, device, epoch: options.removedUnder },
+      heard: (epoch) => this.#keepRemoval(epoch),
     })
     ledger.onChange((change) => this.#onLedger(change))
   }
@@ -280,10 +284,8 @@ export class PersonNetwork {
   }
 
   /** Kept, so that this device says so from now on, whoever it meets. */
-  #toldRemoved(notice: Uint8Array): void {
+  #keepRemoval(epoch: EpochId): void {
     const { vault } = this.#options
-    const epoch = this.#removal.hear(notice)
-    if (epoch === undefined) return
     this.#options.tell("devices")
     this.#schedule(() => vault.write([putRemoved(vault, epoch)]))
   }

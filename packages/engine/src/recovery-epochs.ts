@@ -74,7 +74,8 @@ function* keySpans(spans: Iterable<Uint8Array>, space: SpaceTag): Iterable<Verif
 }
 
 function wrappedKey({ clear, header }: Span, key: WrapKey): EpochKey | undefined {
-  return openKeySpan({ clear, follows: header.epoch, key })
+  const found = openKeySpan({ clear, follows: header.epoch, key })
+  return found === "removed" ? undefined : found
 }
 
 /** The epochs whose keys it carries. @throws {LogError | AccessError} It is another key's. */

@@ -77,6 +77,55 @@ describe("[P99] a removal", () => {
   })
 })
 
+describe("[P103] a device that is removed", () => {
+  const stateOf = async (person: Person, name: string) =>
+    (await person.devices()).find((device) => device.name === name)?.state
+
+  test("learns of it from a relay alone, also after a restart, and writes no more", async () => {
+    await using all = await home()
+    const { world, phone } = all
+    const { machine, person: laptop } = await all.add("laptop")
+    await world.during(laptop.settle(5000))
+    await world.during(phone.settle(5000))
+    world.network.cut("phone", "laptop")
+    await world.during(phone.revokeDevice("laptop"))
+    await world.during(phone.settle(5000))
+    await world.during(phone.set(ADDRESS, "New Street 2"))
+    await world.during(phone.settle(5000))
+    await world.during(laptop.settle(5000))
+    expect(await stateOf(laptop, "laptop")).toBe("removed")
+    await expect(world.during(laptop.set(ADDRESS, "Elsewhere 3"))).rejects.toMatchObject({
+      code: "DEVICE_REMOVED",
+    })
+    expect(JSON.stringify(await laptop.get())).not.toContain("New Street 2")
+    await world.end(laptop)
+    const again = await world.reopen(machine)
+    expect(await stateOf(again, "laptop")).toBe("removed")
+  })
+
+  test("to no effect, by one that it removed at the same time, goes on", async () => {
+    await using all = await home()
+    const { world, phone } = all
+    const { person: laptop } = await all.add("laptop")
+    await world.during(laptop.settle(5000))
+    await world.during(phone.settle(5000))
+    for (const one of ["phone", "laptop"]) world.network.cut(one, "relay")
+    world.network.cut("phone", "laptop")
+    await world.during(laptop.revokeDevice("phone"))
+    await world.during(phone.revokeDevice("laptop"))
+    for (const one of ["phone", "laptop"]) {
+      world.network.heal()
+      world.network.cut("phone", "laptop")
+      await world.during((one === "phone" ? phone : laptop).settle(5000))
+    }
+    await world.during(phone.settle(5000))
+    await world.during(laptop.settle(5000))
+    expect(await stateOf(phone, "phone")).toBe("member")
+    await world.during(phone.set(ADDRESS, "New Street 2"))
+    expect(JSON.stringify(await phone.get())).toContain("New Street 2")
+  })
+})
+
 describe("[R9] [P100] a key that a device announces", () => {
   /** The laptop announces a key for another membership than there is. */
   async function announce(

@@ -92,7 +92,7 @@ export class MemberLeaks {
     const known = this.#opened.get(name)
     if (known !== undefined) return known
     const { clear, follows } = key
-    const opens = openKeySpan({ clear, follows, key: one.wrap }) !== undefined
+    const opens = openKeySpan({ clear, follows, key: one.wrap }) instanceof Uint8Array
     this.#opened.set(name, opens)
     return opens
   }
