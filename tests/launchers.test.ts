@@ -142,7 +142,7 @@ describe.skipIf(process.platform === "win32")("launchers", () => {
       await writeFile(join(checkout, file), "{}")
     }
     await writeFile(join(bundle, "device.js"), 'console.log("bundled")\n')
-    await writeFile(join(bundle, "made"), "")
+    await writeFile(join(bundle, "made"), `${checkout}\n`)
     const output = async (searched = path) => (await run(launcher, [], searched)).output
     const touch = (file: string, time: Date) => utimes(join(checkout, file), time, time)
     expect(await output()).toBe("bundled\n")
@@ -157,6 +157,10 @@ describe.skipIf(process.platform === "win32")("launchers", () => {
       await touch(file, new Date(0))
       expect(await output(), file).toBe("bundled\n")
     }
+    // Copied, the times of its files say nothing.
+    await writeFile(join(bundle, "made"), `${checkout}/elsewhere\n`)
+    expect(await output()).toMatch(/^\[/)
+    await writeFile(join(bundle, "made"), `${checkout}\n`)
     // Without `find`, nobody can tell.
     expect(await output(`${join(checkout, "new")}:${bare}`)).toMatch(/^\[/)
     await rm(bundle, { recursive: true })

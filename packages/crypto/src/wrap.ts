@@ -28,6 +28,7 @@ import { kem } from "./kem.ts"
 import { isSystemRandom, type Random } from "./random.ts"
 import { SealError } from "./seal-error.ts"
 import {
+  isXwingPublicKey,
   XWING_CIPHERTEXT_BYTES,
   XWING_PUBLIC_KEY_BYTES,
   XWING_RANDOM_BYTES,
@@ -75,9 +76,9 @@ export function wrapKeyFromSecret(secret: Uint8Array): WrapKey {
   return Object.freeze({ publicKey, secret: own })
 }
 
-/** Whether the length is right; whether the key is good shows when something is wrapped to it. */
+/** Whether these bytes may stand as a key: something can be wrapped to it. */
 export function isWrapPublicKey(bytes: Uint8Array): bytes is WrapPublicKey {
-  return bytes.length === WRAP_PUBLIC_KEY_BYTES
+  return isXwingPublicKey(bytes)
 }
 
 interface WrapInput {

@@ -31,6 +31,9 @@ export const XWING_RANDOM_BYTES = 64
 
 const KEM_PUBLIC_KEY_BYTES = 1184
 const KEM_CIPHERTEXT_BYTES = 1088
+/** Of 768 coefficients of twelve bits, each below the modulus; a seed follows. */
+const KEM_COEFFICIENT_BYTES = 1152
+const MODULUS = 3329
 
 /** `\.//^\`, the draft's label. */
 const LABEL = Uint8Array.of(0x5c, 0x2e, 0x2f, 0x2f, 0x5e, 0x5c)
@@ -40,6 +43,18 @@ const BASE_POINT = Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 9 : 0))
 export function xwingPublicKey(secret: Uint8Array): Uint8Array {
   const { kemPublicKey, dhPublicKey } = expand(secret)
   return concatBytes([kemPublicKey, dhPublicKey])
+}
+
+/** Whether something can be encapsulated to it (FIPS 203, section 7.2; RFC 7748, section 6.1). */
+export function isXwingPublicKey(key: Uint8Array): boolean {
+  if (key.length !== XWING_PUBLIC_KEY_BYTES) return false
+  for (let at = 0; at < KEM_COEFFICIENT_BYTES; at += 3) {
+    const [low = 0, middle = 0, high = 0] = key.subarray(at, at + 3)
+    if ((low | ((middle & 15) << 8)) >= MODULUS || ((middle >> 4) | (high << 4)) >= MODULUS) {
+      return false
+    }
+  }
+  return primitives.x25519(BASE_POINT, key.subarray(KEM_PUBLIC_KEY_BYTES)) !== undefined
 }
 
 interface Encapsulated {

@@ -12,6 +12,7 @@ import { type Random, seededRandom } from "../src/random.ts"
 import { SealError } from "../src/seal-error.ts"
 import {
   generateWrapKey,
+  isWrapPublicKey,
   unwrap,
   unwrapTagged,
   WRAP_OVERHEAD_BYTES,
@@ -146,6 +147,7 @@ describe("X-Wing", () => {
       const sent = concatBytes([ciphertext.subarray(0, 1088), hexToBytes(point)])
       expect(codeOf(() => xwingEncapsulate(publicKey, randomness))).toBe("SEAL_KEY")
       expect(codeOf(() => xwingEncapsulateAnew(publicKey))).toBe("SEAL_KEY")
+      expect(isWrapPublicKey(publicKey)).toBe(false)
       expect(codeOf(() => xwingDecapsulate(sent, key.secret))).toBe("SEAL_KEY")
     }
   })
@@ -156,6 +158,15 @@ describe("X-Wing", () => {
     expect(codeOf(() => xwingEncapsulate(publicKey, random.bytes(64)))).toBe("SEAL_KEY")
     expect(codeOf(() => xwingEncapsulateAnew(publicKey))).toBe("SEAL_KEY")
     expect(codeOf(() => xwingEncapsulateAnew(publicKey.subarray(1)))).toBe("SEAL_KEY")
+    expect([key.publicKey, publicKey, key.publicKey.subarray(1)].map(isWrapPublicKey)).toEqual([
+      ...[true, false, false],
+    ])
+    for (let at = 0; at < 1152; at += 97) {
+      const one = Uint8Array.from(key.publicKey)
+      one[at] = one[at] === 0xff ? 0 : 0xff
+      const isRefused = codeOf(() => xwingEncapsulate(one, random.bytes(64))) === "SEAL_KEY"
+      expect(isWrapPublicKey(one)).toBe(!isRefused)
+    }
     expect(codeOf(() => withoutNative(publicKey))).toBe("SEAL_KEY")
   })
 })

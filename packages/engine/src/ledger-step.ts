@@ -97,6 +97,11 @@ export class OpenStep implements Step {
     return this.#record.nextWriter().actor
   }
 
+  /** Whether it announces a key of the record. */
+  get announces(): boolean {
+    return this.#staged.some(({ replica, key }) => replica === this.#record && key !== undefined)
+  }
+
   /** Whether it comes to nothing. */
   get isEmpty(): boolean {
     return this.#staged.length + this.#items.length + this.ops.length === 0

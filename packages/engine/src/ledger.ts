@@ -49,7 +49,9 @@ export class Ledger {
     open: () => new OpenStep(this.record, this.documents, (one) => this.shown.isEarly(one)),
     mend: () => this.#mend(),
     write: async (steps) => {
-      if (this.membership.isOutdated && steps.some((step) => !step.isEmpty)) throw recordOutdated()
+      // Who belongs can be changed all the same: else whoever asks for too much could not be removed.
+      const isRefused = steps.some((step) => !step.isEmpty && !step.announces)
+      if (isRefused && this.membership.isOutdated) throw recordOutdated()
       await this.#sure(() => this.#write(steps))
     },
     gaveUp: () => this.#tryToMend(),

@@ -66,12 +66,29 @@ export interface RemovalWriter extends MembershipWriter {
  * know, and every relationship gets a key of its own and of its share that it does not have, all in
  * one atomic write.
  */
-export function removeDevice(parts: RemovalWriter, device: DeviceId): Promise<void> {
+export async function removeDevice(parts: RemovalWriter, device: DeviceId): Promise<void> {
+  for (;;) {
+    await parts.relationships.openNew()
+    try {
+      return await removeNow(parts, device)
+    } catch (error) {
+      // One more company came to be known meanwhile.
+      if (!(error instanceof UnopenedError)) throw error
+    }
+  }
+}
+
+class UnopenedError extends Error {
+  override readonly name = "UnopenedError"
+}
+
+function removeNow(parts: RemovalWriter, device: DeviceId): Promise<void> {
   const { ledger } = parts
   return changeMembership(
     parts,
     ({ record }) => [{ kind: "remove", value: { device, on: record.vector } }],
     (step, epoch) => {
+      if (!areOpen(parts)) throw new UnopenedError()
       const removals = ledger.membership.view.removed.flatMap(({ removals }) => removals)
       follow(step, parts, {
         due: dueOf(ledger, [...removals, { epoch: epoch.id }]),
@@ -96,7 +113,11 @@ export async function followRemovals(parts: RemovalWriter): Promise<void> {
       ledger,
       ledger.membership.view.removed.flatMap(({ removals }) => removals),
     )
-    if (due.length > 0) return follow(step, parts, { due })
+    if (due.length > 0) {
+      // Once they are: the record's news have this done again.
+      if (areOpen(parts)) follow(step, parts, { due })
+      return
+    }
     joinMailboxes(step, ledger)
     for (const relationship of relationships.all) {
       // Devices that removed another at once made several successors.
@@ -107,6 +128,11 @@ export async function followRemovals(parts: RemovalWriter): Promise<void> {
   await ledger.transact(async (step) => {
     for (const relationship of relationships.all) standBy(step, relationship)
   })
+}
+
+/** Whether none is passed over: a company that is would keep the key that the removed device has. */
+function areOpen({ ledger, relationships }: RemovalWriter): boolean {
+  return [...ledger.state.relationships.keys()].every((id) => relationships.get(id) !== undefined)
 }
 
 /** The epochs of removals that nothing followed yet. */

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { AccessError } from "@fulcrum/access/access-error"
 import type { DeviceCertificate } from "@fulcrum/access/device"
 import type { MembershipEntry, RemovedDevice } from "@fulcrum/access/member-state"
 import {
@@ -148,9 +149,14 @@ export class Membership implements SpaceKeyring {
     return this.isMember(this.#writer) || this.isRemoved(this.#device)
   }
 
-  /** Whether another device asked for newer cryptography than this program has. */
+  /** Whether a member asks for newer cryptography than this program has. Who is removed asks no more. */
   get isOutdated(): boolean {
-    return this.#view.leastSuite > SUITE
+    if (this.#view.leastSuite <= SUITE) return false
+    return [...this.#entries.values()].some(
+      ({ writer, changes }) =>
+        this.isMember(writer) &&
+        changes.some(({ kind, value }) => kind === "suite" && value.least > SUITE),
+    )
   }
 
   /** Whether this device belongs, and may write. */
@@ -202,16 +208,22 @@ export class Membership implements SpaceKeyring {
   openKeySpan(span: KeySpan): EpochKey | undefined {
     const hex = bytesToHex(span.epoch)
     if (this.#shut.has(hex)) return undefined
-    const found = openKeySpan({
-      clear: span.clear,
-      follows: span.header.epoch,
-      key: this.#wrapKey,
-    })
+    const found = this.#wrapIn(span)
     if (found === "removed") this.#hearRemoval(span)
     else if (found !== undefined) this.#found.set(hex, found)
     if (found instanceof Uint8Array) return found
     if (this.#shut.size < SHUT_MAX) this.#shut.add(hex)
     return undefined
+  }
+
+  /** What is no wrap, or a damaged one, is none for this device. */
+  #wrapIn({ clear, header }: KeySpan): ReturnType<typeof openKeySpan> {
+    try {
+      return openKeySpan({ clear, follows: header.epoch, key: this.#wrapKey })
+    } catch (error) {
+      if (error instanceof AccessError) return undefined
+      throw error
+    }
   }
 
   /** A member's word counts; of others it is not known whether they could remove anybody. */

@@ -48,7 +48,7 @@ export async function openOwnRecord(options: OwnRecordOptions): Promise<OwnRecor
   })
   const ledger = await Ledger.open({ vault, record, membership, clock, openDocuments })
   try {
-    const isMember = () => !membership.isRemoved(device.id)
+    const isMember = () => !membership.isRemoved(device.id) && !membership.isOutdated
     const shared = { ledger, vault, random, clock, deflate, isMember }
     return { ledger, relationships: await Relationships.open(shared) }
   } catch (error) {

@@ -50,6 +50,15 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
       detail: `${copies} places where a folder was copied`,
     },
     ...(await checkKeys(ledger)),
+    ...(ledger.membership.isOutdated
+      ? [
+          {
+            check: "suite",
+            ok: false,
+            detail: "another device asks for newer cryptography than this program has: update it",
+          },
+        ]
+      : []),
     none("forks", record.forkCount, "forks kept as proof"),
     ...(await checkRelays(parts)),
     ...checkBeacons(parts.beacons),
@@ -74,11 +83,18 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
 async function checkKeys({ audits, membership }: Ledger): Promise<readonly Check[]> {
   const faults: string[] = []
   for await (const { writer, missing, areWordsMissing, foreign } of audits.all()) {
-    const by = membership.deviceByWriter(writer)?.name ?? "a device that was never let in"
+    // Of one that was removed nothing more is to be done.
+    if (!membership.isMember(writer)) continue
+    const by = membership.deviceByWriter(writer)?.name ?? bytesToHex(writer)
     const left = missing.map((id) => membership.nameOf(id) ?? bytesToHex(id))
     const out = [...left, ...(areWordsMissing ? ["the recovery words"] : [])]
-    if (out.length > 0) faults.push(`${by} made a key and left out ${out.join(", ")}: remove it`)
-    if (foreign > 0) faults.push(`${by} gave a key to somebody who does not belong: remove it`)
+    const what =
+      out.length > 0
+        ? `made a key and left out ${out.join(", ")}`
+        : foreign > 0
+          ? "gave a key to somebody who does not belong"
+          : "made a key as no honest program does"
+    faults.push(`${by} ${what}: remove it`)
   }
   return eachOrNone("keys", "each key was given to who belongs, and to nobody else", faults)
 }

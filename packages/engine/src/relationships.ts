@@ -82,7 +82,6 @@ export class Relationships {
   readonly #open = new Map<string, OpenRelationship>()
   /** Two logs of one share in one process would each pass over what the other writes. */
   readonly #opening = new Mutex()
-  /** Something arrived, and what is due after it was not written yet. */
   /** Relationships of which something came that was not followed up. */
   readonly #owing = new Set<string>()
 

@@ -26,6 +26,7 @@ import {
   struct,
   uint,
 } from "@fulcrum/codec/schema"
+import { SealError } from "@fulcrum/crypto/seal-error"
 import type { EpochId } from "@fulcrum/log/ids"
 import type { AdmittedEntry } from "@fulcrum/log/replica"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
@@ -34,13 +35,16 @@ import type { Membership } from "./membership.ts"
 export interface Finding {
   /** Key of who announced it. */
   readonly writer: Uint8Array
-  /** Ids of the members that were left out. */
+  /** Ids of the members that were left out; nobody, and nothing foreign: the wraps are wrong otherwise. */
   readonly missing: readonly Uint8Array[]
   /** Whether the recovery words were. */
   readonly areWordsMissing: boolean
   /** How many wraps are for nobody that is known. */
   readonly foreign: number
 }
+
+/** As many as a hostile member could have kept at once. */
+const POSTPONED_MAX = 64
 
 const findingSchema: Schema<Finding> = struct({
   writer: bytes(32),
@@ -52,6 +56,8 @@ const findingSchema: Schema<Finding> = struct({
 export class WrapAudits {
   readonly #table: Table
   readonly #membership: Membership
+  /** What was announced upon others that are not here yet. */
+  #postponed: readonly AdmittedEntry[] = []
 
   constructor(vault: Vault, membership: Membership) {
     this.#table = vault.table("engine.audits")
@@ -60,8 +66,10 @@ export class WrapAudits {
 
   /** What is to be kept of key entries that this device has the keys of. */
   opsFor(entries: readonly AdmittedEntry[]): readonly VaultOp[] {
-    return entries.flatMap((entry) => {
-      const finding = this.#audit(entry)
+    const due = [...this.#postponed, ...entries.filter(({ kind }) => kind === "key")]
+    this.#postponed = due.filter((entry) => !this.#isReady(entry)).slice(-POSTPONED_MAX)
+    return due.flatMap((entry) => {
+      const finding = this.#isReady(entry) ? this.#audit(entry) : undefined
       if (finding === undefined || entry.announces === undefined) return []
       const { epoch } = entry.announces
       return [this.#table.put(epoch, 0, encodeAs(findingSchema, finding))]
@@ -74,8 +82,15 @@ export class WrapAudits {
     }
   }
 
-  #audit({ announces, kind, writer, body: encoded }: AdmittedEntry): Finding | undefined {
-    if (kind !== "key" || announces === undefined) return undefined
+  /** Whether all that it follows is here. */
+  #isReady({ announces }: AdmittedEntry): boolean {
+    const entry = announces && this.#membership.entries.get(bytesToHex(announces.epoch))
+    const follows = entry?.follows ?? []
+    return follows.every((id) => this.#membership.entries.has(bytesToHex(id)))
+  }
+
+  #audit({ announces, writer, body: encoded }: AdmittedEntry): Finding | undefined {
+    if (announces === undefined) return undefined
     const { epoch, follows, clear } = announces
     const epochKey = this.#membership.epochKey(epoch)
     if (epochKey === undefined) return undefined
@@ -94,9 +109,11 @@ export class WrapAudits {
         foreign,
       }
     } catch (error) {
-      // What says nothing changes nobody's membership.
-      if (error instanceof AccessError || error instanceof RangeError) return undefined
-      throw error
+      const isTheirs =
+        error instanceof AccessError || error instanceof RangeError || error instanceof SealError
+      if (!isTheirs) throw error
+      // Wraps that nobody could have made.
+      return { writer, missing: [], areWordsMissing: false, foreign: 0 }
     }
   }
 

@@ -3,14 +3,19 @@
  *
  * @module
  */
+
+import { deviceIdSchema } from "@fulcrum/access/device"
+import type { MembershipChange } from "@fulcrum/access/key-body"
 import type { Membership as MembershipView } from "@fulcrum/access/membership"
 import { makeKeySpanParts } from "@fulcrum/access/rotation"
 import { generateWrapKey } from "@fulcrum/crypto/wrap"
 import { epochKeySchema } from "@fulcrum/log/ids"
 import { beforeAll, describe, expect, test } from "vitest"
+import { removeDevice } from "../src/membership-writes.ts"
 import type { Person } from "../src/person.ts"
 import {
   ADDRESS,
+  ailments,
   loadDocuments,
   type Machine,
   PersonWorld,
@@ -168,8 +173,8 @@ describe("[R9] [P100] a key that a device announces", () => {
       what: "gives it to a stranger",
       pretend: (view: MembershipView): MembershipView => ({
         ...view,
-        devices: view.devices.map((device) =>
-          device.name === "tablet" ? { ...device, wrap: STRANGER } : device,
+        devices: view.devices.flatMap((device) =>
+          device.name === "tablet" ? [device, { ...device, id: NOBODY, wrap: STRANGER }] : device,
         ),
       }),
       detail: "laptop gave a key to somebody who does not belong: remove it",
@@ -194,4 +199,97 @@ describe("[R9] [P100] a key that a device announces", () => {
   })
 })
 
+describe("[P104] what a hostile member announces", () => {
+  /** The laptop announces a key with these changes, or with wraps that are none. */
+  async function hostile(
+    all: Home,
+    machine: Machine,
+    announce: { readonly changes?: readonly MembershipChange[]; readonly clear?: Uint8Array },
+  ): Promise<void> {
+    const { world, relay } = all
+    const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
+    await using desk = await openDesk(world, machine, scripted)
+    const { ledger } = desk
+    await ledger.transact(async (step) => {
+      const { membership, record } = ledger
+      const key = epochKeySchema.decode(world.random.bytes(32))
+      const parts = makeKeySpanParts({
+        membership: membership.view,
+        changes: announce.changes ?? [{ kind: "rotate", value: {} }],
+        epochKey: key,
+        previousKeys: membership.headKeys,
+        random: world.random,
+      })
+      const { clear = parts.clear } = announce
+      const staged = record.stageKey({ epoch: { key }, ...parts, clear })
+      membership.expect(staged.epochId, key)
+      step.join(record, staged)
+    })
+  }
+
+  test.for([
+    { what: "wraps that are none", announce: { clear: Uint8Array.of(0xff, 1, 2, 3) } },
+    {
+      what: "cryptography that nobody has",
+      announce: { changes: [{ kind: "suite" as const, value: { least: 200 } }] },
+    },
+  ])("$what: the others remove it, and go on", async ({ announce }) => {
+    await using all = await home()
+    const { world, phone, machine } = all
+    const tablet = await all.add("tablet")
+    const laptop = await all.add("laptop")
+    await world.during(phone.settle(5000))
+    await world.end(laptop.person)
+    await hostile(all, laptop.machine, announce)
+    const liar = await world.reopen(laptop.machine)
+    await world.during(liar.settle(5000))
+    await world.during(phone.settle(5000))
+    await world.during(phone.revokeDevice("laptop"))
+    await world.during(phone.set(ADDRESS, "New Street 2"))
+    await world.during(phone.settle(5000))
+    await world.during(tablet.person.settle(5000))
+    expect(JSON.stringify(await tablet.person.get())).toContain("New Street 2")
+    await world.end(phone)
+    const again = await world.reopen(machine)
+    await world.during(again.set(ADDRESS, "Newer Street 3"))
+    // What nobody has a wrap of waits for good.
+    const wrong = (await ailments(again)).filter((one) => !one.startsWith("waiting: "))
+    expect(wrong).toEqual([])
+  })
+})
+
+test("[P99] a company that comes to be known while a device is removed is not passed over", async () => {
+  await using all = await home()
+  const { world, relay, phone, machine } = all
+  await all.add("laptop")
+  const invitation = await (await world.vendor("Shop", relay)).invitation()
+  await world.during(phone.connect({ invitation, disclose: [ADDRESS] }))
+  await world.during(phone.waitForAgreement("Shop", 10_000))
+  await world.end(phone)
+  const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
+  await using desk = await openDesk(world, machine, scripted)
+  const { ledger, relationships } = desk
+  const laptop = ledger.membership.deviceNamed("laptop")
+  // As if the record had brought it a moment ago.
+  const known = relationships.all
+  let isOpen = false
+  const late = new Proxy(relationships, {
+    get(target, name) {
+      if (name === "all") return isOpen ? known : []
+      if (name === "get") return (id: string) => (isOpen ? target.get(id) : undefined)
+      if (name === "openNew")
+        return async () => {
+          // The second time it is there.
+          isOpen = opened++ > 0
+        }
+      return Reflect.get(target, name)
+    },
+  })
+  let opened = 0
+  await removeDevice({ ledger, relationships: late, random: world.random }, laptop.id)
+  expect(opened).toBe(2)
+  expect(known.map(({ secrets }) => secrets.epochKeys.size)).toEqual([2])
+})
+
+const NOBODY = deviceIdSchema.decode(new Uint8Array(16))
 const STRANGER = generateWrapKey(new PersonWorld("stranger").random).publicKey

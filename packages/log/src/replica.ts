@@ -140,9 +140,9 @@ export class Replica {
     return this.#waiting.size
   }
 
-  /** Grows with whatever is appended or comes in: the number of the newest entry, also one that is staged. */
+  /** Grows with whatever is appended or comes in: the number of the newest entry. */
   get lastArrival(): number {
-    return this.#lastArrival
+    return this.#staged === undefined ? this.#lastArrival : this.#staged.from - 1
   }
 
   /** How many forks were found. */
