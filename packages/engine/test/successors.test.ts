@@ -93,6 +93,26 @@ async function succeedAsThief({ world, relay }: Household, stolen: Machine): Pro
   await ledger.transact(async (step) => succeed(step, { ledger, relationship, random }))
 }
 
+/** It writes though it has heard that it was removed: no honest program does. */
+async function setAsThief(
+  { world, relay }: Household,
+  {
+    thief,
+    stolen,
+    value,
+  }: { readonly thief: Person; readonly stolen: Machine; readonly value: string },
+): Promise<Person> {
+  await world.end(thief)
+  {
+    const scripted = new ScriptedVendor(world.random.fork(`thief ${value}`), [relay.address])
+    await using desk = await openDesk(world, stolen, scripted)
+    await desk.editing.set(ADDRESS, value)
+  }
+  const again = await world.reopen(stolen)
+  await world.during(again.settle(5000))
+  return again
+}
+
 const rowOf = async (person: Person) => (await person.relationships())[0]
 
 describe("a device is removed", () => {
@@ -260,7 +280,7 @@ describe("a thief names a successor of its own", () => {
       const stolen = await steal(home, await home.add("laptop"))
       await succeedAsThief(home, stolen)
       world.network.cut("thief", "phone")
-      const thief = await world.reopen(stolen)
+      let thief = await world.reopen(stolen)
       if (first === "thief") {
         world.network.cut("phone", "relay")
         await world.during(thief.settle(5000))
@@ -275,8 +295,7 @@ describe("a thief names a successor of its own", () => {
       }
       await world.until("the company to notice", () => home.state() === "frozen")
       const posted = shop.posted.length
-      await world.during(thief.set(ADDRESS, "Thief Street 3"))
-      await world.during(thief.settle(5000))
+      thief = await setAsThief(home, { thief, stolen, value: "Thief Street 3" })
       await world.during(phone.set(ADDRESS, "New Street 2"))
       await world.during(phone.settle(5000))
       for (const one of [phone, thief]) {
@@ -287,9 +306,9 @@ describe("a thief names a successor of its own", () => {
       expect(shop.posted.length).toBe(posted)
       expect(home.holds("Old Street 1")).toBe(true)
       expect(await phone.status()).toMatchObject({ frozen: ["Shop"] })
-      expect(await ailments(phone)).toEqual([
-        "relationships: Shop takes no change: two keys claim to be hers",
-      ])
+      // What the thief wrote to the record is set aside, if it has come.
+      const wrong = (await ailments(phone)).filter((one) => !one.startsWith("quarantine: "))
+      expect(wrong).toEqual(["relationships: Shop takes no change: two keys claim to be hers"])
 
       const stranger = recoveryWordsFromEntropy(world.random.bytes(32)).join(" ")
       const other = { code: "RECOVERY_WORDS_OTHER" }
@@ -320,6 +339,5 @@ async function succeedAsThiefAgain(home: Household, thief: Person, stolen: Machi
   await world.end(thief)
   await succeedAsThief(home, stolen)
   const again = await world.reopen(stolen)
-  await world.during(again.set(ADDRESS, "Thief Street 3"))
-  await world.during(again.settle(5000))
+  await setAsThief(home, { thief: again, stolen, value: "Thief Street 3" })
 }
