@@ -119,7 +119,7 @@ describe("X-Wing", () => {
     }
   })
 
-  test("[K8] with the platform's randomness opens as any other, and is another each time", () => {
+  test("[K8] with the platform's randomness opens like the others, and differs each time", () => {
     for (const make of [xwingEncapsulateAnew, withoutNative]) {
       const [one, other] = [make(key.publicKey), make(key.publicKey)]
       expect(xwingDecapsulate(one.ciphertext, key.secret)).toEqual(one.shared)

@@ -8,15 +8,22 @@ import type { Replica } from "@fulcrum/log/replica"
 import { spanHash } from "@fulcrum/log/span"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
-import { atMost, type Gap } from "./mailbox-cursor.ts"
+import { atMost, type Cursor, type Gap } from "./mailbox-cursor.ts"
 
 /** Of spans that are read or brought at once. */
 export const BATCH_BYTES_MAX: number = 1024 * 1024
 
 /** Some days of being connected. */
 export const GAP_TRIES_MAX = 1000
+/** In how many of those tries what lies behind a gap is not acknowledged: about an hour of being connected. */
+const GAP_HOLDS = 20
 /** That one search may take: a relay may say anything. */
 const SEARCH_PAGES_MAX = 256
+
+/** The last position before which nothing is left that the relay may still show. */
+export function beforeGaps({ next, gaps }: Pick<Cursor, "next" | "gaps">): number {
+  return (gaps.find(({ tries }) => tries < GAP_HOLDS)?.from ?? next) - 1
+}
 
 /**
  * Asks once for each gap.

@@ -9,7 +9,7 @@
  * it is spoken to no more. What was past the relay's retention before all had fetched it is brought
  * again, so that whoever was away for longer misses nothing. What a relay left out of a page without
  * a word is asked for again, on each connection and now and then: it may be withheld. It is not
- * acknowledged for {@link GAP_HOLDS} times, and after many times taken for forgotten.
+ * acknowledged for some times, and after many times taken for forgotten (`mailbox-gaps.ts`).
  *
  * Source: DESIGN, "How replication works" (device to relay).
  *
@@ -29,7 +29,7 @@ import { ArchiveMerges } from "./archive-merges.ts"
 import { errorCode } from "./error-code.ts"
 import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
 import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
-import { askAgain, BATCH_BYTES_MAX, bringAgain, goneSince } from "./mailbox-gaps.ts"
+import { askAgain, BATCH_BYTES_MAX, beforeGaps, bringAgain, goneSince } from "./mailbox-gaps.ts"
 import { heldRow, newerReceipt } from "./mailbox-held.ts"
 import { type OpenOnce, openOrMake } from "./mailbox-opening.ts"
 import { MailboxWitness } from "./mailbox-witness.ts"
@@ -51,8 +51,6 @@ export type LinkState = "untried" | "working" | "idle" | "unreachable" | "full"
 
 /** In how many rounds they are asked for again on one connection: some minutes. */
 const GAP_ROUNDS = 100
-/** About an hour of being connected. */
-const GAP_HOLDS = 20
 
 export interface MailboxLinkOptions {
   readonly address: string
@@ -426,9 +424,7 @@ export class MailboxLink {
 
   /** Up to where nothing is left that the relay may still show. */
   get #toAcknowledge(): number {
-    if (this.#options.space.mayAcknowledge === undefined) return 0
-    const { next, gaps } = this.#cursor.current
-    return (gaps.find(({ tries }) => tries < GAP_HOLDS)?.from ?? next) - 1
+    return this.#options.space.mayAcknowledge === undefined ? 0 : beforeGaps(this.#cursor.current)
   }
 
   /** Notes what the relay holds, with its signature, and in the same write how far we are. */

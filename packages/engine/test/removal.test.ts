@@ -131,32 +131,35 @@ describe("[P103] a device that is removed", () => {
   })
 })
 
-describe("[R9] [P100] a key that a device announces", () => {
-  /** The laptop announces a key for another membership than there is. */
-  async function announce(
-    all: Home,
-    machine: Machine,
-    pretend: (view: MembershipView) => MembershipView,
-  ): Promise<void> {
-    const { world, relay } = all
-    const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
-    await using desk = await openDesk(world, machine, scripted)
-    const { ledger } = desk
-    await ledger.transact(async (step) => {
-      const { membership, record } = ledger
-      const key = epochKeySchema.decode(world.random.bytes(32))
-      const { clear, body, follows } = makeKeySpanParts({
-        membership: pretend(membership.view),
-        changes: [{ kind: "rotate", value: {} }],
-        epochKey: key,
-        previousKeys: membership.headKeys,
-        random: world.random,
-      })
-      const staged = record.stageKey({ epoch: { key }, clear, body, follows })
-      membership.expect(staged.epochId, key)
-      step.join(record, staged)
+/** What a hostile program says, in place of what is so. */
+interface Lie {
+  readonly pretend?: (view: MembershipView) => MembershipView
+  readonly changes?: readonly MembershipChange[]
+  readonly clear?: Uint8Array
+}
+
+/** A device announces a key, and lies. */
+async function announce({ world, relay }: Home, machine: Machine, lie: Lie): Promise<void> {
+  const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
+  await using desk = await openDesk(world, machine, scripted)
+  const { membership, record } = desk.ledger
+  await desk.ledger.transact(async (step) => {
+    const key = epochKeySchema.decode(world.random.bytes(32))
+    const parts = makeKeySpanParts({
+      membership: lie.pretend?.(membership.view) ?? membership.view,
+      changes: lie.changes ?? [{ kind: "rotate", value: {} }],
+      epochKey: key,
+      previousKeys: membership.headKeys,
+      random: world.random,
     })
-  }
+    const { clear = parts.clear } = lie
+    const staged = record.stageKey({ epoch: { key }, ...parts, clear })
+    membership.expect(staged.epochId, key)
+    step.join(record, staged)
+  })
+}
+
+describe("[R9] [P100] a key that a device announces", () => {
   const keysOf = async (person: Person) =>
     (await person.doctor()).filter(({ check }) => check === "keys")
 
@@ -187,7 +190,7 @@ describe("[R9] [P100] a key that a device announces", () => {
     await world.during(phone.settle(5000))
     expect(await keysOf(phone)).toMatchObject([{ ok: true }])
     await world.end(laptop.person)
-    await announce(all, laptop.machine, pretend)
+    await announce(all, laptop.machine, { pretend })
     const liar = await world.reopen(laptop.machine)
     await world.during(liar.settle(5000))
     await world.during(phone.settle(5000))
@@ -200,47 +203,20 @@ describe("[R9] [P100] a key that a device announces", () => {
 })
 
 describe("[P104] what a hostile member announces", () => {
-  /** The laptop announces a key with these changes, or with wraps that are none. */
-  async function hostile(
-    all: Home,
-    machine: Machine,
-    announce: { readonly changes?: readonly MembershipChange[]; readonly clear?: Uint8Array },
-  ): Promise<void> {
-    const { world, relay } = all
-    const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
-    await using desk = await openDesk(world, machine, scripted)
-    const { ledger } = desk
-    await ledger.transact(async (step) => {
-      const { membership, record } = ledger
-      const key = epochKeySchema.decode(world.random.bytes(32))
-      const parts = makeKeySpanParts({
-        membership: membership.view,
-        changes: announce.changes ?? [{ kind: "rotate", value: {} }],
-        epochKey: key,
-        previousKeys: membership.headKeys,
-        random: world.random,
-      })
-      const { clear = parts.clear } = announce
-      const staged = record.stageKey({ epoch: { key }, ...parts, clear })
-      membership.expect(staged.epochId, key)
-      step.join(record, staged)
-    })
-  }
-
   test.for([
-    { what: "wraps that are none", announce: { clear: Uint8Array.of(0xff, 1, 2, 3) } },
+    { what: "wraps that are none", lie: { clear: Uint8Array.of(0xff, 1, 2, 3) } },
     {
       what: "cryptography that nobody has",
-      announce: { changes: [{ kind: "suite" as const, value: { least: 200 } }] },
+      lie: { changes: [{ kind: "suite" as const, value: { least: 200 } }] },
     },
-  ])("$what: the others remove it, and go on", async ({ announce }) => {
+  ])("$what: the others remove it, and go on", async ({ lie }) => {
     await using all = await home()
     const { world, phone, machine } = all
     const tablet = await all.add("tablet")
     const laptop = await all.add("laptop")
     await world.during(phone.settle(5000))
     await world.end(laptop.person)
-    await hostile(all, laptop.machine, announce)
+    await announce(all, laptop.machine, lie)
     const liar = await world.reopen(laptop.machine)
     await world.during(liar.settle(5000))
     await world.during(phone.settle(5000))

@@ -55,6 +55,11 @@ import {
 import type { LogOp, LogTable, LogVault } from "./log-vault.ts"
 import { SPAN_ENTRIES } from "./span.ts"
 
+export interface ForkProof {
+  /** The span that contradicts ours, signed. */
+  readonly span: Uint8Array
+}
+
 export class LogTables {
   readonly #tag: SpaceTag
   readonly #tree: LogTable

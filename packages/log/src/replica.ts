@@ -21,10 +21,11 @@ import { LogError } from "./log-error.ts"
 import { LogMerging } from "./log-merging.ts"
 import { LogSnapshots } from "./log-snapshots.ts"
 import { type LogState, loadState } from "./log-state.ts"
-import { LogTables } from "./log-tables.ts"
+import { type ForkProof, LogTables } from "./log-tables.ts"
 import { Mutex } from "./mutex.ts"
 import { OPENED_BYTES_DEFAULT, OPENED_BYTES_MAX, OpenedSpans } from "./opened-spans.ts"
-import { type MadeSpan, type NextWriter, OwnLine } from "./own-line.ts"
+import type { MadeSpan, NextWriter, OwnLine } from "./own-line.ts"
+import { OwnLines } from "./own-lines.ts"
 import { prepareAppend, type StagedAppend, type StagedKey } from "./prepared-append.ts"
 import type { ReplicaOptions } from "./replica-options.ts"
 import { epochIdOf, followsDigest } from "./span.ts"
@@ -43,11 +44,6 @@ export type { StagedAppend, StagedKey } from "./prepared-append.ts"
 
 /** Most bytes of spans that one write makes durable: a batch above it takes several. */
 const WRITE_BYTES_MAX: number = 8 * 1024 * 1024
-
-export interface ForkProof {
-  /** The span that contradicts ours, signed. */
-  readonly span: Uint8Array
-}
 
 /** Opens a space's log in a vault; it may be empty. @throws {VaultError} */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
@@ -69,7 +65,7 @@ export class Replica {
   #waiting: WaitingRoom
   #forks: Set<string>
   #lastArrival: number
-  #own: OwnLine | undefined
+  readonly #own: OwnLines
   /** The newest of this device's incarnations that is in the tree. */
   #ownKey: string | undefined
   #staged: ArrivalRange | undefined
@@ -90,9 +86,14 @@ export class Replica {
     this.#options = options
     this.#tables = tables
     this.#stored = new StoredEntries(tables, options)
+    this.#own = new OwnLines({
+      ...options,
+      newest: () => this.ownNode,
+      isContinued: ({ key }) => this.#batch?.admitted.has(key) === true,
+    })
     this.snapshots = new LogSnapshots(options, () => {
       const node = this.ownNode
-      return node && { node, signer: (this.#own ?? this.#drawLine()).signer }
+      return node && { node, signer: this.#own.signer }
     })
     const isMerged = options.bodies !== undefined
     this.#opened = new OpenedSpans(isMerged ? OPENED_BYTES_MAX : OPENED_BYTES_DEFAULT)
@@ -102,8 +103,7 @@ export class Replica {
       stored: this.#stored,
       lastMerge: loaded.lastMerge,
       tree: () => this.#tree,
-      // None is begun for this: its parent would be fixed before anything is written.
-      signer: () => (this.#own ?? this.#drawLine()).signer,
+      signer: () => this.#own.signer,
       rewritten: () => this.#fresh.clear(),
       whenSure: (work) =>
         this.#mutex.run(async () => (this.#uncertain.length > 0 ? undefined : work())),
@@ -152,7 +152,7 @@ export class Replica {
 
   /** The incarnation that the next append belongs to, drawn if need be. */
   nextWriter(): NextWriter {
-    return this.#ownLine().next
+    return this.#own.next().next
   }
 
   /**
@@ -166,7 +166,7 @@ export class Replica {
     const epoch = this.#options.keyring.current
     if (epoch === undefined) throw new LogError("LOG_NO_EPOCH", "there is no epoch to write under")
     this.#requireIdle()
-    const own = this.#ownLine()
+    const own = this.#own.next()
     return this.#stage(own, own.makeSpans(items, this.vector, epoch))
   }
 
@@ -183,7 +183,7 @@ export class Replica {
     readonly follows: readonly EpochId[]
   }): StagedKey {
     this.#requireIdle()
-    const own = this.#ownLine()
+    const own = this.#own.next()
     const { key } = input.epoch
     const follows = followsDigest(input.follows)
     const made = own.makeKeySpan(input.body, this.vector, { key, clear: input.clear, follows })
@@ -207,7 +207,7 @@ export class Replica {
   poison(): void {
     if (this.#staged) this.#uncertain.push({ ...this.#staged, isOwn: true })
     this.#staged = undefined
-    this.#own = undefined
+    this.#own.giveUp()
   }
 
   /**
@@ -264,22 +264,6 @@ export class Replica {
 
   #requireIdle(): void {
     if (this.#staged) throw new RangeError("an append is staged already")
-  }
-
-  #ownLine(): OwnLine {
-    // A span being admitted goes on with our incarnation: a copy of this machine wrote it.
-    const isLeft = this.#own && this.#batch?.admitted.has(this.#own.key)
-    const standing = this.#own && this.#options.writer.standing?.(this.#own.incarnation)
-    if (this.#own && !isLeft && (standing ?? "goes on") === "goes on") return this.#own
-    this.#own = this.#drawLine()
-    return this.#own
-  }
-
-  #drawLine(): OwnLine {
-    const { keyring, writer, random, deflate } = this.#options
-    const last = this.ownNode
-    const node = last && writer.standing?.(last.incarnation) === "ended" ? undefined : last
-    return new OwnLine({ keyring, writer, random, deflate, parent: node })
   }
 
   #stage(own: OwnLine, made: readonly MadeSpan[]): StagedAppend {
@@ -376,9 +360,10 @@ export class Replica {
         this.#lastArrival += count
         return this.#lastArrival
       },
-      isBusy: (key) => this.#staged !== undefined && key === this.#own?.key,
+      isBusy: (key) => this.#staged !== undefined && key === this.#own.current?.key,
     })
-    if (this.#own) admission.progress.set(this.#own.key, this.#own.sequence)
+    const { current } = this.#own
+    if (current) admission.progress.set(current.key, current.sequence)
     this.#batch = new AdmissionBatch(admission, this.#tables, this.#waiting, this.#forks)
     this.#batchFrom = this.#lastArrival + 1
     return this.#batch
@@ -417,10 +402,10 @@ export class Replica {
 
   /** Somebody else goes on with our incarnation: a copy of this machine. We begin another. */
   #giveUpIfContinued(batch: AdmissionBatch): void {
-    if (this.#own && batch.admitted.has(this.#own.key)) {
-      this.#ownKey = this.#own.key
-      this.#own = undefined
-    }
+    const { current } = this.#own
+    if (current === undefined || !batch.admitted.has(current.key)) return
+    this.#ownKey = current.key
+    this.#own.giveUp()
   }
 
   /**
@@ -455,10 +440,10 @@ export class Replica {
     this.#waiting = loaded.waiting
     this.#hasUnsorted = loaded.waiting.size > 0
     this.#forks = loaded.forks
-    const { ownKey } = loaded
     // Read last, so that it may name a line that was begun since, or is not the newest any more.
-    const isKnown = ownKey === undefined || loaded.tree.byKey(ownKey) !== undefined
-    if (this.#own === undefined && committed.length === 0 && isKnown) this.#ownKey = ownKey
+    const isKnown = loaded.ownKey === undefined || loaded.tree.byKey(loaded.ownKey) !== undefined
+    if (this.#own.current === undefined && committed.length === 0 && isKnown)
+      this.#ownKey = loaded.ownKey
     this.#lastArrival = Math.max(this.#lastArrival, loaded.lastArrival)
     return landed
   }

@@ -150,7 +150,7 @@ export const CANARIES: readonly Canary[] = [
     seed: 5,
     patches: one(
       "log/src/replica.ts",
-      "    if (this.#staged) this.#uncertain.push({ ...this.#staged, isOwn: true })\n    this.#staged = undefined\n    this.#own = undefined",
+      "    if (this.#staged) this.#uncertain.push({ ...this.#staged, isOwn: true })\n    this.#staged = undefined\n    this.#own.giveUp()",
       "    this.#staged = undefined",
     ),
   },
@@ -353,7 +353,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 4,
     patches: one(
-      "engine/src/mailbox-link.ts",
+      "engine/src/mailbox-gaps.ts",
       "(gaps.find(({ tries }) => tries < GAP_HOLDS)?.from ?? next) - 1",
       "(gaps.length < 0 ? 0 : next) - 1",
     ),
