@@ -25,6 +25,7 @@ import type { VersionVector } from "@fulcrum/log/vector"
 import type { DeviceCertificate, DeviceId, RecoveryCertificate } from "./device.ts"
 import { areConcurrent, graphOf, type KeyNode, mergedHeads, sees } from "./key-graph.ts"
 import {
+  authorOf,
   type MemberDevice,
   type MemberState,
   type MembershipEntry,
@@ -98,7 +99,7 @@ export function reduceMembership(
     epochs: effective.map(({ entry }) => entry.epoch),
     heads: heads.map(({ entry }) => entry.epoch).toSorted(compareBytes),
     current: headsOf(effective).findLast(
-      ({ after }) => isSafe(after, state) && reachesAll(after, state),
+      (head) => isSafe(head, state) && reachesAll(head.after, state),
     )?.entry.epoch,
     concurrent:
       isUnsettled(nodes, effective) || !heads.every((head) => reachesAll(head.after, state)),
@@ -165,9 +166,12 @@ function headsOf(effective: readonly KeyNode[]): readonly KeyNode[] {
   return effective.filter((node) => (followed & node.bit) === 0n)
 }
 
-/** Whether all whom an epoch's key was wrapped for are still members. */
-function isSafe(recipients: MemberState, members: MemberState): boolean {
-  return reachesAll(members, recipients)
+/**
+ * Whether all who know an epoch's key are still members: for whom it was wrapped, and who drew it. A
+ * thief may have a device remove itself; it would read on under a key of its own.
+ */
+function isSafe({ after, entry }: KeyNode, members: MemberState): boolean {
+  return reachesAll(members, after) && authorOf(members, entry.writer) !== undefined
 }
 
 /** Whether everybody who belongs to `members` had a wrap, the recovery words too. */

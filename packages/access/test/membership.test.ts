@@ -78,6 +78,21 @@ describe("along a line", () => {
     expect(namesOf(reduce([...replaced, late]))).toHaveLength(3)
   })
 
+  test("[A5] who leaves by its own word has drawn the new key: the next writer rotates first", () => {
+    const left = [...start, entry("d < c by tablet", remove("tablet"))]
+    const membership = reduce(left)
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.heads).toEqual([epoch("d")])
+    expect(membership.current).toBeUndefined()
+    const after = reduce([...left, entry("e < d by phone", rotate)])
+    expect(after.current).toEqual(epoch("e"))
+
+    const replaced = [...start, entry("d < c by words one", words("words two"))]
+    expect(reduce(replaced).current).toBeUndefined()
+    const by = reduce([...start, entry("d < c by phone", words("words two"))])
+    expect(by.current).toEqual(epoch("d"))
+  })
+
   test("[A7] the least suite only rises", () => {
     const raise = (least: number) => ({ kind: "suite", value: { least } }) as const
     const entries = [entry("a by phone", add("phone"), raise(3)), entry("b < a by phone", raise(2))]
@@ -300,6 +315,9 @@ describe("any history", () => {
         const given = reduce(seen).devices.map(({ id }) => id.join())
         const members = membership.devices.map(({ id }) => id.join())
         expect(given.toSorted()).toEqual(members.toSorted())
+        const { recovery, devices } = membership
+        const writers = [recovery, ...devices].map((member) => member?.writer.join())
+        expect(writers).toContain(follows.get(current.join())?.writer.join())
       }),
       { numRuns: 150 },
     )

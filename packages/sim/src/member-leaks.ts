@@ -59,10 +59,14 @@ export class MemberLeaks {
     return known
   }
 
-  /** Of whose removal its author knew, and who was not brought back without its knowing. */
+  /**
+   * Of whose removal its author knew, and who was not brought back without its knowing. Who leaves by
+   * its own word has what it writes itself.
+   */
   #shutOut(entry: MadeEntry): readonly Someone[] {
     return [...entry.removed].flatMap((id) => {
       const one = this.#history.byId(id)
+      if (one === entry.by) return []
       const isBack = this.#history.keyEntries.some(
         (other) => bringsBack(other.key, id) && !this.#history.saw(entry, other),
       )
