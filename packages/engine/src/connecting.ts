@@ -33,6 +33,8 @@ import { Mutex } from "./mutex.ts"
 import { newRelationship } from "./new-relationship.ts"
 import type { ConnectPreview, ConnectRequest } from "./person.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
+import { sayRenewed } from "./removal-dues.ts"
+import { removalEpochs } from "./removal-keys.ts"
 
 /** Fetches what a door pins, from any of the relays; `undefined`: no relay knows the door. */
 export type FetchPinned = (
@@ -164,6 +166,8 @@ export class Connecting {
         value: { relationship: made.item.id, message: made.message },
       })
       step.keep(await editDocument(step.documents, { document, edits, actor: step.actor }))
+      const relationships = new Set([bytesToHex(made.item.id)])
+      sayRenewed(step, { removals: removalEpochs(ledger), relationships })
       step.after(() => made.space.absorb(made.keySpan.entries))
     })
     await relationships.openNew()

@@ -10,14 +10,14 @@
 import type { DeviceId } from "@fulcrum/access/device"
 import type { MembershipChange } from "@fulcrum/access/key-body"
 import { makeKeySpanParts } from "@fulcrum/access/rotation"
-import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
-import { type EpochId, epochKeySchema } from "@fulcrum/log/ids"
+import { epochKeySchema } from "@fulcrum/log/ids"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EpochSecret } from "./membership.ts"
 import { joinMailboxes, moveRecord } from "./record-mailboxes.ts"
 import type { Relationships } from "./relationships.ts"
+import { type Dues, duesOf, isAnyDue, sayRenewed } from "./removal-dues.ts"
 import { standBy, succeed } from "./share-rotation.ts"
 
 export interface MembershipWriter {
@@ -89,11 +89,7 @@ function removeNow(parts: RemovalWriter, device: DeviceId): Promise<void> {
     ({ record }) => [{ kind: "remove", value: { device, on: record.vector } }],
     (step, epoch) => {
       if (!areOpen(parts)) throw new UnopenedError()
-      const removals = ledger.membership.view.removed.flatMap(({ removals }) => removals)
-      follow(step, parts, {
-        due: dueOf(ledger, [...removals, { epoch: epoch.id }]),
-        pending: epoch,
-      })
+      follow(step, parts, { dues: duesOf(ledger, epoch), pending: epoch })
     },
   )
 }
@@ -101,33 +97,39 @@ function removeNow(parts: RemovalWriter, device: DeviceId): Promise<void> {
 /**
  * Rotates where membership says so, and follows up on removals that were made at the same time. Any
  * device does what is not done; two that do so at once do no harm.
+ *
+ * @param isPatient - Leaves what is due to whoever removed the device.
+ * @returns Whether it was left.
  */
-export async function followRemovals(parts: RemovalWriter): Promise<void> {
+export async function followRemovals(
+  parts: RemovalWriter,
+  { isPatient }: { readonly isPatient: boolean } = { isPatient: false },
+): Promise<boolean> {
   const { ledger, relationships, random } = parts
   const { view } = ledger.membership
   if (view.heads.length > 0 && (view.current === undefined || view.concurrent)) {
     await changeMembership(parts, () => [{ kind: "rotate", value: {} }])
   }
+  let isLeft = false
   await ledger.transact(async (step) => {
-    const due = dueOf(
-      ledger,
-      ledger.membership.view.removed.flatMap(({ removals }) => removals),
-    )
-    if (due.length > 0) {
-      // Once they are: the record's news have this done again.
-      if (areOpen(parts)) follow(step, parts, { due })
-      return
-    }
-    joinMailboxes(step, ledger)
+    const dues = duesOf(ledger)
+    const isDue = isAnyDue(dues)
+    isLeft = isDue && isPatient
+    // Once all are open: the record's news have this done again.
+    if (isLeft || (isDue && !areOpen(parts))) return
+    follow(step, parts, { dues })
+    if (dues.record.length === 0) joinMailboxes(step, ledger)
     for (const relationship of relationships.all) {
+      if (dues.relationships.has(relationship.id)) continue
       // Devices that removed another at once made several successors.
       if (relationship.space.ownKeys.length > 1) succeed(step, { ledger, relationship, random })
     }
   })
-  if (!relationships.all.some(({ space }) => space.isOrphaned)) return
+  if (!relationships.all.some(({ space }) => space.isOrphaned)) return isLeft
   await ledger.transact(async (step) => {
     for (const relationship of relationships.all) standBy(step, relationship)
   })
+  return isLeft
 }
 
 /** Whether none is passed over: a company that is would keep the key that the removed device has. */
@@ -135,24 +137,17 @@ function areOpen({ ledger, relationships }: RemovalWriter): boolean {
   return [...ledger.state.relationships.keys()].every((id) => relationships.get(id) !== undefined)
 }
 
-/** The epochs of removals that nothing followed yet. */
-function dueOf(
-  { state }: Ledger,
-  removals: readonly { readonly epoch: EpochId }[],
-): readonly EpochId[] {
-  const done = new Set(state.removalsDone)
-  return removals.map(({ epoch }) => epoch).filter((epoch) => !done.has(bytesToHex(epoch)))
-}
-
 /** @param pending - The epoch that a removal brings, in whose write this is. */
 function follow(
   step: Step,
   { ledger, relationships, random }: RemovalWriter,
-  { due, pending }: { readonly due: readonly EpochId[]; readonly pending?: EpochSecret },
+  { dues, pending }: { readonly dues: Dues; readonly pending?: EpochSecret },
 ): void {
-  moveRecord(step, ledger, { random, pending })
+  if (dues.record.length > 0) moveRecord(step, ledger, { random, pending })
   for (const relationship of relationships.all) {
+    if (!dues.relationships.has(relationship.id)) continue
     succeed(step, { ledger, relationship, random, pending })
   }
-  for (const epoch of due) step.add({ kind: "removalDone", value: { epoch } })
+  sayRenewed(step, dues)
+  for (const epoch of dues.record) step.add({ kind: "removalDone", value: { epoch } })
 }

@@ -16,6 +16,7 @@ import { Ledger } from "./ledger.ts"
 import { Membership } from "./membership.ts"
 import { recordColumns } from "./record-columns.ts"
 import { Relationships } from "./relationships.ts"
+import { duesOf, isAnyDue } from "./removal-dues.ts"
 
 export interface OwnRecordOptions {
   readonly vault: Vault
@@ -48,8 +49,9 @@ export async function openOwnRecord(options: OwnRecordOptions): Promise<OwnRecor
   })
   const ledger = await Ledger.open({ vault, record, membership, clock, openDocuments })
   try {
-    const isMember = () => !membership.isRemoved(device.id) && !membership.isOutdated
-    const shared = { ledger, vault, random, clock, deflate, isMember }
+    const mayTell = () =>
+      !membership.isRemoved(device.id) && !membership.isOutdated && !isAnyDue(duesOf(ledger))
+    const shared = { ledger, vault, random, clock, deflate, mayTell }
     return { ledger, relationships: await Relationships.open(shared) }
   } catch (error) {
     await ledger.close()

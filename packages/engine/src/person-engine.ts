@@ -46,6 +46,7 @@ import { RelationshipViews } from "./relationship-views.ts"
 import type { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
 import { fetchPinned } from "./relay-visit.ts"
+import { duesOf, isAnyDue } from "./removal-dues.ts"
 import { decide } from "./share-rotation.ts"
 import { Signal } from "./signal.ts"
 import { keepSpare, type SpareKeeper } from "./spare.ts"
@@ -427,7 +428,10 @@ export class PersonEngine implements Person {
     if (this.isAwaited) {
       throw new EngineError("RECORD_AWAITED", "the record has not come to this device yet")
     }
-    if (this.#ledger.membership.current === undefined) await this.#network.followUp()
+    const { membership } = this.#ledger
+    if (membership.current === undefined || isAnyDue(duesOf(this.#ledger))) {
+      await this.#network.followUp()
+    }
     return work()
   }
 

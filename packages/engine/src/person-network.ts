@@ -24,12 +24,10 @@ import { DeviceLinks } from "./device-links.ts"
 import { DeviceSightings } from "./device-sightings.ts"
 import { type DeviceState, putRemoved } from "./device-state.ts"
 import { isOnlyMember, isShared, listDevices, otherMembers } from "./devices.ts"
-import { errorCode } from "./error-code.ts"
+import { FollowUps } from "./follow-ups.ts"
 import type { Hints } from "./hints.ts"
 import type { Ledger } from "./ledger.ts"
 import type { LedgerChange } from "./ledger-change.ts"
-import { followRemovals } from "./membership-writes.ts"
-import { Mutex } from "./mutex.ts"
 import type { PersonOptions } from "./open-person.ts"
 import { searchOwnDevices } from "./own-discovery.ts"
 import { newsOf, type OwnEntry, writeOwnEntry } from "./own-entry.ts"
@@ -46,9 +44,6 @@ import { RemovalAlarm } from "./removal-alarm.ts"
 import { noticeFor } from "./removal-notice.ts"
 import type { Signal } from "./signal.ts"
 import { Whereabouts } from "./whereabouts.ts"
-
-/** When what a failing store held up is tried again. */
-const STORE_RETRY_MS = 2000
 
 export interface PersonNetworkOptions extends PersonOptions {
   readonly vault: Vault
@@ -78,8 +73,7 @@ export class PersonNetwork {
   readonly #removal: RemovalAlarm
   #wasCopied = false
   readonly #stop = new AbortController()
-  readonly #followUps = new Mutex()
-  #isFollowUpDue = false
+  readonly #followUps: FollowUps
   readonly #carried: CarriedShares
   #searching: Promise<void> = Promise.resolve()
   #host: Promise<Host> | undefined
@@ -140,6 +134,15 @@ export class PersonNetwork {
     this.#removal = new RemovalAlarm({
       ...{ membership: ledger.membership, device, epoch: options.removedUnder },
       heard: (epoch) => this.#keepRemoval(epoch),
+    })
+    this.#followUps = new FollowUps({
+      ...{ clock, random, ledger, relationships, signal: this.#stop.signal },
+      before: () => this.#carried.take(),
+      after: async () => {
+        await this.#writeOwnEntry()
+        this.#devices.refresh()
+      },
+      followed: () => this.#onShares(relationships.all),
     })
     ledger.onChange((change) => this.#onLedger(change))
   }
@@ -245,7 +248,7 @@ export class PersonNetwork {
     if (this.#host === undefined && !isOnly) this.#devices.open(await this.#ensureHost())
     this.#links.start()
     // A disk that takes nothing now keeps nobody from what can be fetched and sent.
-    if (newsOf(this.#ledger, this.#own).length > 0) this.#follow()
+    if (newsOf(this.#ledger, this.#own).length > 0) this.#followUps.soon()
     await untilQuiet(this.#moving, signal)
     late.abort()
     await timer
@@ -269,7 +272,7 @@ export class PersonNetwork {
     await this.#devices.close()
     await (await this.#host?.catch(() => undefined))?.close()
     await this.#searching
-    await this.#followUps.run(async () => undefined)
+    await this.#followUps.idle()
   }
 
   /** Own devices on the local network are found by a tag that changes daily. */
@@ -287,7 +290,7 @@ export class PersonNetwork {
   #keepRemoval(epoch: EpochId): void {
     const { vault } = this.#options
     this.#options.tell("devices")
-    this.#schedule(() => vault.write([putRemoved(vault, epoch)]))
+    this.#followUps.schedule(() => vault.write([putRemoved(vault, epoch)]))
   }
 
   /** Whether another own device is known to hold all that is here. */
@@ -336,18 +339,7 @@ export class PersonNetwork {
       for (const space of this.#spaces.met) this.#devices.local(space)
       return
     }
-    this.#follow()
-  }
-
-  /** What news make due is done soon, once for all that come meanwhile. */
-  #follow(): void {
-    if (this.#isFollowUpDue) return
-    this.#isFollowUpDue = true
-    this.#schedule(async () => {
-      this.#isFollowUpDue = false
-      await this.#followUp()
-      this.#onShares(this.#relationships.all)
-    })
+    this.#followUps.soon()
   }
 
   /** Something was added to these shares, or can be taken from a relay. */
@@ -358,46 +350,14 @@ export class PersonNetwork {
     this.#options.tell("board")
   }
 
-  /** One after another; what fails is the store, and is done once that works again. */
-  #schedule(work: () => Promise<void>): void {
-    const { signal } = this.#stop
-    const run = async () => {
-      if (!signal.aborted) await work()
-    }
-    this.#followUps.run(run).catch((error: unknown) => {
-      if (errorCode(error) === undefined) throw error
-      this.#options.clock.sleep(STORE_RETRY_MS, signal).then(
-        () => this.#schedule(work),
-        () => undefined,
-      )
-    })
-  }
-
   /** What the record's news makes due; writes nothing if nothing is. @throws The store's error. */
   followUp(): Promise<void> {
-    return this.#followUps.run(() => this.#followUp())
+    return this.#followUps.now()
   }
 
   /** The same when the record is opened: what a store that fails holds up is done later. */
-  async begin(): Promise<void> {
-    try {
-      await this.followUp()
-    } catch (error) {
-      if (errorCode(error) === undefined) throw error
-      this.#follow()
-    }
-  }
-
-  async #followUp(): Promise<void> {
-    await this.#relationships.openNew()
-    await this.#carried.take()
-    if (!this.#ledger.membership.canWrite) return
-    const { random } = this.#options
-    const [ledger, relationships] = [this.#ledger, this.#relationships]
-    await followRemovals({ ledger, relationships, random })
-    await relationships.catchUp()
-    await this.#writeOwnEntry()
-    this.#devices.refresh()
+  begin(): Promise<void> {
+    return this.#followUps.begin()
   }
 
   async #writeOwnEntry(): Promise<void> {
@@ -420,7 +380,7 @@ export class PersonNetwork {
       relays: () => this.relays(),
       inStep: (signal, enough) => this.#devices.settled(signal, enough),
       standing: async () => {
-        await this.#followUps.run(async () => undefined)
+        await this.#followUps.idle()
         const held = (await this.held()).join("\n")
         return `${bytesToHex(this.#ledger.record.digest)}\n${held}`
       },

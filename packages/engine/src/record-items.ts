@@ -13,7 +13,7 @@
  * |   6 | recordRelay    | a relay that keeps the record, with the mailbox there; or its end   |
  * |   7 | addresses      | where a device listens                                              |
  * |   8 | shareEpoch     | the next key of a share space                                       |
- * |   9 | removalDone    | what follows a removal was done: new mailboxes, new share keys      |
+ * |   9 | removalDone    | the record moved to other mailboxes after a removal                 |
  * |  10 | connectRefused | a relay refused the connect message for good: the relay's code      |
  * |  11 | attachment     | a file that belongs to the record: its id, secret, size and name    |
  * |  12 | attachmentRemoved | one that does no more: every device deletes what it holds of it  |
@@ -21,6 +21,7 @@
  * |  14 | beacon         | where the recovery words look, and what they signed when made       |
  * |  16 | deviceKind     | what sort of machine a device is, in its own words                  |
  * |  15 | successor      | the next key of a relationship, and the statement that makes it so  |
+ * |  17 | renewed        | whose keys were drawn by a device that knew of which removals       |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -63,6 +64,10 @@ export const ITEMS_BYTES_MAX: number = 4 * 1024 * 1024
 export const CARRIED_SPANS_MAX = 256
 export const CARRIED_SPAN_BYTES_MAX: number = 2 * 1024 * 1024
 
+/** What one item says of removals and of relationships; of more there are several items. */
+export const RENEWED_EPOCHS_MAX = 64
+export const RENEWED_RELATIONSHIPS_MAX = 4096
+
 /** Of an attachment's name, in UTF-8. */
 export const ATTACHMENT_NAME_BYTES_MAX = 255
 
@@ -87,6 +92,7 @@ export type RecordItem =
   | { readonly kind: "beacon"; readonly value: BeaconItem }
   | { readonly kind: "deviceKind"; readonly value: DeviceKindItem }
   | { readonly kind: "successor"; readonly value: SuccessorItem }
+  | { readonly kind: "renewed"; readonly value: RenewedItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -202,6 +208,14 @@ export interface SuccessorItem {
   readonly signingSeed: Uint8Array
   /** As the share's key span has it (`relations/successor.ts`). */
   readonly statement: Uint8Array
+}
+
+/** Keys of relationships that were drawn, first or anew, by a device that knew of removals. */
+export interface RenewedItem {
+  /** Their epochs, at most {@link RENEWED_EPOCHS_MAX}. */
+  readonly removals: readonly Uint8Array[]
+  /** Ids, at most {@link RENEWED_RELATIONSHIPS_MAX}. */
+  readonly relationships: readonly Uint8Array[]
 }
 
 /** A file that belongs to the record; what is in it lies beside the logs. */
@@ -331,6 +345,11 @@ const successor: Schema<SuccessorItem> = struct({
   statement: bytesMax(SUCCESSOR_BYTES_MAX),
 })
 
+const renewed: Schema<RenewedItem> = struct({
+  removals: array(bytes(32), RENEWED_EPOCHS_MAX),
+  relationships: array(relationshipId, RENEWED_RELATIONSHIPS_MAX),
+})
+
 const connectRefused: Schema<ConnectRefusedItem> = struct({
   relationship: relationshipId,
   code: text(64),
@@ -397,6 +416,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     beacon: [14, beacon],
     deviceKind: [16, deviceKind],
     successor: [15, successor],
+    renewed: [17, renewed],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

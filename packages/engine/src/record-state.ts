@@ -17,6 +17,7 @@ import {
   type RecordRelayItem,
   type RelationshipItem,
   type RelayReceiptItem,
+  type RenewedItem,
   type SuccessorItem,
 } from "./record-items.ts"
 import { spanEnd } from "./span-end.ts"
@@ -52,6 +53,8 @@ export class RecordState {
   readonly #addresses = new Map<string, readonly string[]>()
   readonly #kinds = new Map<string, string>()
   readonly #removalsDone = new Set<string>()
+  /** Relationships by the epochs of removals that their keys come after. */
+  readonly #renewed = new Map<string, Set<string>>()
   readonly #carried = new Map<string, VectorRow[]>()
   readonly #attachments = new Map<string, AttachmentItem>()
   readonly #attachmentsRemoved = new Set<string>()
@@ -79,9 +82,14 @@ export class RecordState {
     return this.#kinds
   }
 
-  /** Epochs, in hex, whose removals were followed up on. */
+  /** Epochs, in hex, of removals after which the record has moved. */
   get removalsDone(): ReadonlySet<string> {
     return this.#removalsDone
+  }
+
+  /** Whether a relationship's keys were drawn by a device that knew of a removal; both in hex. */
+  isRenewed(relationship: string, removal: string): boolean {
+    return this.#renewed.get(removal)?.has(relationship) === true
   }
 
   /** Relays that keep the record now. */
@@ -127,6 +135,9 @@ export class RecordState {
       }
       case "removalDone":
         this.#removalsDone.add(bytesToHex(item.value.epoch))
+        return
+      case "renewed":
+        this.#renew(item.value)
         return
       case "addresses":
         this.#addresses.set(bytesToHex(item.value.device), item.value.addresses)
@@ -180,6 +191,14 @@ export class RecordState {
   /** How far the record carries a share's spans; rows that others cover may be among them. */
   carried(relationship: string): readonly VectorRow[] {
     return this.#carried.get(relationship) ?? []
+  }
+
+  #renew({ removals, relationships }: RenewedItem): void {
+    for (const removal of removals.map(bytesToHex)) {
+      const ids = this.#renewed.get(removal) ?? new Set()
+      for (const id of relationships) ids.add(bytesToHex(id))
+      this.#renewed.set(removal, ids)
+    }
   }
 
   #carry({ relationship, spans }: CarriedItem): void {

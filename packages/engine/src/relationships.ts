@@ -50,8 +50,8 @@ export interface RelationshipsOptions {
   readonly random: Random
   readonly clock: Clock
   readonly deflate: Deflate
-  /** Whether this device may write for her. */
-  readonly isMember: () => boolean
+  /** Whether this device may write to companies: not while one may have a key that a removed device has. */
+  readonly mayTell: () => boolean
 }
 
 /** One relationship as this device has it. */
@@ -256,7 +256,7 @@ export class Relationships {
   }
 
   async #catchUp(which: readonly OpenRelationship[]): Promise<readonly ProjectedReach[]> {
-    if (which.length === 0 || !this.#options.isMember()) return []
+    if (which.length === 0 || !this.#options.mayTell()) return []
     return this.#options.ledger
       .transact(async (step) => {
         for (const { id } of which) this.#owing.delete(id)

@@ -17,12 +17,11 @@ export interface RemovalKeys {
   readonly pending?: EpochSecret | undefined
 }
 
-/** The epoch of each removal. */
+/** The epochs of removals, each once. */
 export function removalEpochs({ membership, pending }: RemovalKeys): readonly EpochId[] {
-  const known = membership.view.removed.flatMap(({ removals }) =>
-    removals.map(({ epoch }) => epoch),
-  )
-  return pending === undefined ? known : [...known, pending.id]
+  const known = membership.view.removed.flatMap(({ removals }) => removals)
+  const epochs = [...known.map(({ epoch }) => epoch), ...(pending ? [pending.id] : [])]
+  return [...new Map(epochs.map((epoch) => [bytesToHex(epoch), epoch])).values()]
 }
 
 /** The epoch that is written under. */

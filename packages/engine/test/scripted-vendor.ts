@@ -75,7 +75,7 @@ export async function openDesk(
     random,
     clock,
     deflate,
-    isMember: () => true,
+    mayTell: () => true,
   })
   const connecting = new Connecting({
     ...{ relationships, ledger, vault, random, clock, deflate },

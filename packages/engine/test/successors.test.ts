@@ -213,6 +213,49 @@ describe("a device is removed", () => {
   })
 })
 
+test("[P105] a company that whoever removes a device has not heard of yet gets another key too", async () => {
+  await using home = await household()
+  const { world, phone, relay } = home
+  const { person: tablet } = await home.add("tablet")
+  const laptop = await home.add("laptop")
+  for (const other of ["relay", "tablet", "laptop"]) world.network.cut("phone", other)
+  const bank = await world.vendor("Bank", relay)
+  const holds = (value: string) => JSON.stringify(bank.vendor.disclosures()).includes(value)
+  const invitation = await bank.invitation()
+  await world.during(tablet.connect({ invitation, disclose: [ADDRESS] }))
+  await world.during(tablet.waitForAgreement("Bank", 10_000))
+  await world.until("the bank's first value", () => holds("Old Street 1"))
+  await world.until("the laptop to know it", async () => {
+    await world.during(laptop.person.settle(1000))
+    return (await laptop.person.whoHas(ADDRESS)).every(({ evidence }) => evidence === "applied")
+  })
+  expect(await laptop.person.whoHas(ADDRESS)).toHaveLength(2)
+  const stolen = await steal(home, laptop)
+  await world.during(phone.revokeDevice("laptop"))
+  world.network.heal()
+  for (const other of ["phone", "tablet"]) world.network.cut("thief", other)
+  for (const one of [phone, tablet, phone]) await world.during(one.settle(5000))
+  await world.during(phone.set(ADDRESS, "New Street 2"))
+  await world.until("the new value", () => holds("New Street 2"))
+  const thief = await world.reopen(stolen)
+  await world.during(thief.set(ADDRESS, "Thief Street 3")).catch(() => undefined)
+  await world.during(thief.settle(5000))
+  await world.clock.advance(30_000)
+  expect(holds("Thief Street 3")).toBe(false)
+  await world.end(tablet)
+
+  // What is met afterwards needs no second key.
+  const forum = await world.vendor("Forum", relay)
+  await world.during(phone.connect({ invitation: await forum.invitation(), disclose: [ADDRESS] }))
+  await world.during(phone.waitForAgreement("Forum", 10_000))
+  await world.during(phone.settle(5000))
+  await world.end(phone)
+  const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
+  await using desk = await openDesk(world, home.machine, scripted)
+  const replaced = desk.relationships.all.map(({ secrets }) => secrets.successors.length)
+  expect(replaced.toSorted()).toEqual([0, 1, 1])
+})
+
 test("[P97] devices that follow up on one removal at once draw the same key, and different ones for each company", async () => {
   await using home = await household()
   const { world, phone, relay } = home

@@ -570,8 +570,8 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "access/src/membership.ts",
-        "({ after }) => isSafe(after, state) && reachesAll(after, state),",
-        "({ after }) => isSafe(after, after) && reachesAll(after, state),",
+        "(head) => isSafe(head, state) && reachesAll(head.after, state),",
+        "(head) => isSafe(head, head.after) && reachesAll(head.after, state),",
       ),
       ...one(
         "access/src/membership.ts",
@@ -655,8 +655,8 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "access/src/membership.ts",
-        "({ after }) => isSafe(after, state) && reachesAll(after, state),",
-        "({ after }) => isSafe(after, state),",
+        "(head) => isSafe(head, state) && reachesAll(head.after, state),",
+        "(head) => isSafe(head, state),",
       ),
       ...one(
         "access/src/membership.ts",

@@ -53,6 +53,7 @@ const items: readonly RecordItem[] = [
   { kind: "addresses", value: { device: id, addresses: ["/ip4/127.0.0.1/tcp/1"] } },
   { kind: "shareEpoch", value: { relationship: id, epoch: key, epochKey: key } },
   { kind: "removalDone", value: { epoch: key } },
+  { kind: "renewed", value: { removals: [key], relationships: [id] } },
   { kind: "connectRefused", value: { relationship: id, code: "RELAY_TOKEN_SPENT" } },
 ]
 

@@ -1,0 +1,127 @@
+/**
+ * What the record's news make due on this device, one after another: shares of new relationships are
+ * opened, removals followed, what is due to companies is told.
+ *
+ * Whoever removes a device writes with it what follows, and that comes right after. So a device that
+ * hears of a removal gives it some seconds, a different number on each device: else each of them would
+ * replace all keys once more. Nothing is told to a company meanwhile, and who edits waits for nothing.
+ *
+ * @module
+ */
+import type { Clock } from "@fulcrum/crypto/clock"
+import type { Random } from "@fulcrum/crypto/random"
+import { errorCode } from "./error-code.ts"
+import type { Ledger } from "./ledger.ts"
+import { followRemovals } from "./membership-writes.ts"
+import { Mutex } from "./mutex.ts"
+import type { Relationships } from "./relationships.ts"
+
+/** When what a failing store held up is tried again. */
+const STORE_RETRY_MS = 2000
+/** What follows a removal is waited for so long, and up to so much longer. */
+const GRACE_MS = 2000
+const GRACE_SPREAD_MS = 4096
+
+export interface FollowUpsOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly ledger: Ledger
+  readonly relationships: Relationships
+  /** Ends it. */
+  readonly signal: AbortSignal
+  /** What comes before anything is written. */
+  before(): Promise<void>
+  /** What else may be due, of a device that may write. */
+  after(): Promise<void>
+  /** What came was followed up. */
+  followed(): void
+}
+
+export class FollowUps {
+  readonly #options: FollowUpsOptions
+  readonly #turns = new Mutex()
+  #isDue = false
+  /** When what follows a removal is waited for no more. */
+  #graceEndsMs: number | undefined
+
+  constructor(options: FollowUpsOptions) {
+    this.#options = options
+  }
+
+  /** What news make due is done soon, once for all that come meanwhile. */
+  soon(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    this.schedule(async () => {
+      this.#isDue = false
+      await this.#run("patient")
+      this.#options.followed()
+    })
+  }
+
+  /** Does what is due; writes nothing if nothing is. @throws The store's error. */
+  now(): Promise<void> {
+    return this.#turns.run(() => this.#run("at once"))
+  }
+
+  /** The same when the record is opened: what a store that fails holds up is done later. */
+  async begin(): Promise<void> {
+    try {
+      await this.now()
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      this.soon()
+    }
+  }
+
+  /** One after another; what fails is the store, and is done once that works again. */
+  schedule(work: () => Promise<void>): void {
+    const { signal, clock } = this.#options
+    const run = async () => {
+      if (!signal.aborted) await work()
+    }
+    this.#turns.run(run).catch((error: unknown) => {
+      if (errorCode(error) === undefined) throw error
+      clock.sleep(STORE_RETRY_MS, signal).then(
+        () => this.schedule(work),
+        () => undefined,
+      )
+    })
+  }
+
+  /** Nothing is being done any more. */
+  idle(): Promise<void> {
+    return this.#turns.run(async () => undefined)
+  }
+
+  async #run(how: "at once" | "patient"): Promise<void> {
+    const { ledger, relationships, random, before, after } = this.#options
+    await relationships.openNew()
+    await before()
+    if (!ledger.membership.canWrite) return
+    const waits = await followRemovals(
+      { ledger, relationships, random },
+      { isPatient: how === "patient" && !this.#isGraceOver },
+    )
+    if (waits) this.#wait()
+    else this.#graceEndsMs = undefined
+    await relationships.catchUp()
+    await after()
+  }
+
+  get #isGraceOver(): boolean {
+    return this.#graceEndsMs !== undefined && this.#options.clock.now() >= this.#graceEndsMs
+  }
+
+  #wait(): void {
+    if (this.#graceEndsMs !== undefined) return
+    const { clock, random, signal } = this.#options
+    const [a = 0, b = 0] = random.bytes(2)
+    const ms = GRACE_MS + ((a * 256 + b) % GRACE_SPREAD_MS)
+    this.#graceEndsMs = clock.now() + ms
+    clock.sleep(ms, signal).then(
+      () => this.soon(),
+      () => undefined,
+    )
+  }
+}
