@@ -153,6 +153,10 @@ export class MemberTown {
     if (dice.happens(0.8)) await this.boot(copy)
   }
 
+  async bootAll(): Promise<void> {
+    for (const place of this.places) if (!place.machine.isRunning) await this.boot(place)
+  }
+
   /** Starts a program; its machine may die meanwhile, or its disk refuse. */
   async boot(place: Place): Promise<void> {
     await Promise.race([this.#open(place), place.machine.died()])

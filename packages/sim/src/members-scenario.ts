@@ -119,10 +119,10 @@ class MembersRun {
       this.#town.places.map(({ machine }) => machine),
     )
     await this.#town.ended()
-    for (const place of this.#town.places)
-      if (!place.machine.isRunning) await this.#town.boot(place)
     const rules = new MemberRules(this.#history, this.#checks)
     for (let round = 0; ; round++) {
+      // One may have been about to die when all that ended.
+      await this.#town.bootAll()
       const before = this.#standing()
       if (round === 0) await this.#everybodyMeets()
       await this.#everybodyExchanges()
@@ -306,7 +306,9 @@ class MembersRun {
   async #everybodyMeets(): Promise<void> {
     const places = this.#town.runningDevices
     for (const [at, { program }] of places.entries()) {
-      for (const other of places.slice(at + 1)) await program?.exchange(other.machine.name)
+      for (const other of places.slice(at + 1)) {
+        await Promise.race([program?.exchange(other.machine.name), program?.over])
+      }
     }
   }
 
