@@ -112,8 +112,14 @@ function replay(
 /** Rule 1: in the order of their authors' rank. */
 function removalsWithEffect(nodes: readonly KeyNode[]): readonly Taken[] {
   const rankByDevice = ranksOf(nodes)
-  const rankOf = ({ author }: KeyNode) =>
-    author === undefined || author === "recovery" ? -1 : (rankByDevice.get(idKey(author.id)) ?? 0)
+  const rankOf = (node: KeyNode): number => {
+    const { author } = node
+    if (author !== undefined && author !== "recovery")
+      return rankByDevice.get(idKey(author.id)) ?? 0
+    const setters = givenBy(node, nodes).filter((one) => one.depth > 0)
+    // Whose words somebody says no member was to set, at the same time, speak with that one's rank.
+    return areContested(setters, nodes) ? Math.max(...setters.map(rankOf)) : -1
+  }
   const removals = nodes
     .filter(({ author }) => author !== undefined)
     .flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
@@ -169,8 +175,8 @@ function isCut(node: KeyNode, removals: readonly Taken[], nodes: readonly KeyNod
       !isVouchedFor(node, removal, nodes),
   )
   if (isRemoved) return true
-  const added = adderOf(node, nodes)
-  return added !== undefined && added !== node && isCut(added, removals, nodes)
+  const given = givenBy(node, nodes)
+  return given.length > 0 && given.every((one) => one !== node && isCut(one, removals, nodes))
 }
 
 function isVouchedFor(node: KeyNode, removal: Taken, nodes: readonly KeyNode[]): boolean {
@@ -187,15 +193,46 @@ function isVouchedFor(node: KeyNode, removal: Taken, nodes: readonly KeyNode[]):
 /** Whether it is by whom was removed, or whom that one added meanwhile: such a one cannot vouch. */
 function owesMembership(node: KeyNode, removal: Taken, nodes: readonly KeyNode[]): boolean {
   if (authorKey(node) === removal.target) return true
-  const added = adderOf(node, nodes)
-  if (added?.author === undefined || added.depth === 0) return false
-  return areConcurrent(added, removal.node) && owesMembership(added, removal, nodes)
+  const given = givenBy(node, nodes)
+  return (
+    given.length > 0 &&
+    given.every(
+      (one) =>
+        one.depth > 0 && areConcurrent(one, removal.node) && owesMembership(one, removal, nodes),
+    )
+  )
 }
 
-/** The entry that let a device in which wrote another. */
-function adderOf({ author }: KeyNode, nodes: readonly KeyNode[]): KeyNode | undefined {
-  if (author === undefined || author === "recovery") return undefined
-  return nodes.find(({ entry }) => equalBytes(entry.epoch, author.addedIn))
+/** The entry that let in the device which wrote another; of recovery words, those that set them. */
+function givenBy(node: KeyNode, nodes: readonly KeyNode[]): readonly KeyNode[] {
+  const { author, entry } = node
+  if (author === undefined) return []
+  if (author !== "recovery") {
+    return nodes.filter((one) => equalBytes(one.entry.epoch, author.addedIn))
+  }
+  return nodes.filter(
+    (one) => one.author !== undefined && sees(node, one) && setsWords(one, entry.writer),
+  )
+}
+
+/** Whether each of them was made by whom another entry, made at the same time, removes. */
+function areContested(made: readonly KeyNode[], nodes: readonly KeyNode[]): boolean {
+  return (
+    made.length > 0 &&
+    made.every((one) => {
+      if (nodes.some((other) => areConcurrent(other, one) && removesAuthor(other, one))) return true
+      return areContested(
+        givenBy(one, nodes).filter((giver) => giver !== one && giver.depth > 0),
+        nodes,
+      )
+    })
+  )
+}
+
+function setsWords({ entry }: KeyNode, writer: Uint8Array): boolean {
+  return entry.changes.some(
+    (change) => change.kind === "recovery" && equalBytes(change.value.certificate.writer, writer),
+  )
 }
 
 function removesAuthor(node: KeyNode, other: KeyNode): boolean {

@@ -206,6 +206,55 @@ describe("at the same time", () => {
     expect(namesOf(trusted)).toContain("spy")
   })
 
+  test("[A6] words that a removed device set meanwhile are nobody's, whatever they do", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", words("words two")),
+      entry("f < e by words two", remove("phone")),
+      entry("g < f by words two", rotate),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.recovery?.writer).toEqual(recovery("words one").writer.publicKey)
+    expect(membership.current).toEqual(epoch("d"))
+    // Nor do they let anybody in who could vouch for them.
+    const more = reduce([
+      ...entries,
+      entry("h < g by words two", add("spy")),
+      entry("i < h by spy", rotate),
+    ])
+    expect(namesOf(more)).toEqual(["phone", "laptop"])
+  })
+
+  test("[A6] words count that a removed device set, if somebody built upon them who did not know", () => {
+    const membership = reduce([
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", words("words two")),
+      entry("f < e by laptop", rotate),
+      entry("g < f by words two", rotate),
+    ])
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.recovery?.writer).toEqual(recovery("words two").writer.publicKey)
+  })
+
+  test("[A6] whoever removes the device that set the words, and joined after it, does not get rid of them", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", words("words two")),
+      entry("e < c by tablet", remove("phone")),
+      entry("f < d by words two", remove("tablet")),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.recovery?.writer).toEqual(recovery("words two").writer.publicKey)
+    // Said again to no effect they are no less what they were.
+    const again = reduce([...entries, entry("0 < c by tablet", words("words two"))])
+    expect(again.recovery?.writer).toEqual(recovery("words two").writer.publicKey)
+    expect(namesOf(again)).toEqual(["phone", "laptop"])
+  })
+
   test("[A5] a device that was let in meanwhile has no wrap in the other: the next writer rotates", () => {
     const entries = [
       ...start,

@@ -696,6 +696,16 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "recovery words vouch for the removed device that set them",
+    scenario: "members",
+    seed: 601_256,
+    patches: one(
+      "access/src/key-graph.ts",
+      "sees(node, one) && setsWords(one, entry.writer),",
+      "sees(one, node) && setsWords(one, entry.writer),",
+    ),
+  },
+  {
     name: "what a device that was brought back wrote stays left out where that was said",
     scenario: "members",
     seed: 109,

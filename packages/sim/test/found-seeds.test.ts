@@ -138,6 +138,12 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "members",
+    seed: 601_256,
+    found: "recovery words that a device set after it was removed elsewhere made its doings count",
+    canary: "recovery words vouch for the removed device that set them",
+  },
+  {
+    scenario: "members",
     seed: 109,
     found: "what a device wrote that the words brought back was left out where they were typed in",
     canary: "what a device that was brought back wrote stays left out where that was said",
