@@ -8,14 +8,8 @@
  */
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
-import {
-  isPublicKey,
-  type PublicKey,
-  type SigningKey,
-  signingKeyFromSeed,
-} from "@fulcrum/crypto/ed25519"
+import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
-import { mailboxNameSchema } from "@fulcrum/log/ids"
 import type { Network } from "@fulcrum/net/contract"
 import { receiptFields } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
@@ -26,19 +20,15 @@ import { keepTrying } from "./keep-trying.ts"
 import { Knocks } from "./knocks.ts"
 import type { Ledger } from "./ledger.ts"
 import { LeftMailboxes } from "./left-mailboxes.ts"
-import type { LinkedSpace, StoredSpan } from "./linked-space.ts"
-import { MailboxLink } from "./mailbox-link.ts"
+import type { MailboxLink } from "./mailbox-link.ts"
 import { isGone } from "./mailbox-opening.ts"
-import { CARRIED_SPAN_BYTES_MAX, CARRIED_SPANS_MAX, type RecordRelayItem } from "./record-items.ts"
-import { ownAccess, type RecordLinkOptions, recordLink } from "./record-link.ts"
+import type { RecordRelayItem } from "./record-items.ts"
+import { type RecordLinkOptions, recordLink } from "./record-link.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { visitRelay } from "./relay-visit.ts"
-import { dueReceipts } from "./share-receipts.ts"
+import { ShareLinks } from "./share-links.ts"
 import { Signal } from "./signal.ts"
-
-/** Bytes of a share's spans that one entry of the record carries. */
-const CARRIED_BYTES_MAX: number = 512 * 1024
 
 export interface PersonLinksOptions {
   readonly ledger: Ledger
@@ -84,6 +74,7 @@ export class PersonLinks {
   readonly #known = new Map<string, KnownLink>()
   readonly #running = new Map<string, RunningLink>()
   readonly #knocks: Knocks
+  readonly #shares: ShareLinks
   readonly #left: LeftMailboxes
   readonly #leftLinks = new Map<string, MailboxLink>()
   /** Something is new here. */
@@ -94,6 +85,11 @@ export class PersonLinks {
     this.#options = options
     this.#left = new LeftMailboxes(options.vault, options.clock, options.relays)
     this.#knocks = new Knocks(options.vault, options.clock)
+    this.#shares = new ShareLinks({
+      ...options,
+      knocks: this.#knocks,
+      record: () => this.record,
+    })
   }
 
   /** Starts every link that is due; more start as relationships and relays come. */
@@ -196,7 +192,7 @@ export class PersonLinks {
     if (this.#isOver(relationship)) return []
     return relationship.secrets.item.relays.slice(0, 1).map((address) =>
       this.#knowOne(`share ${relationship.id} ${address}`, () => ({
-        link: this.#shareLink(relationship, address),
+        link: this.#shares.link(relationship, address),
         relationship: relationship.id,
       })),
     )
@@ -323,84 +319,6 @@ export class PersonLinks {
     }
     return recordLink({ ...this.#options, address, mailboxSeed, made, told })
   }
-
-  #shareLink(relationship: OpenRelationship, address: string): MailboxLink {
-    const { vault, clock, random, relationships } = this.#options
-    const { item } = relationship.secrets
-    const mailboxKey = signingKeyFromSeed(item.mailboxSeed)
-    const holder = signingKeyFromSeed(item.accessSeed)
-    const vendorAccess = signingPublicKey(item.vendorAccess)
-    const create = {
-      key: mailboxKey,
-      kind: "drop",
-      readers: [holder.publicKey, vendorAccess],
-      ...(item.token && {
-        admission: { door: mailboxNameSchema.decode(item.door), token: item.token },
-      }),
-    } as const
-    const access = ownAccess({ mailboxKey, holder, create, clock, random })
-    const space: LinkedSpace = {
-      replica: relationship.space.replica,
-      admit: async (spans) => {
-        await relationships.admit(relationship, spans)
-        this.#options.changed(relationship)
-      },
-      stored: (items) => this.#keepReceipts(relationship, items),
-      mayAcknowledge: (next) => this.#mayAcknowledge(relationship, next),
-      arrive: async (client, isNew) => {
-        if (await this.#knocks.leave(relationship, client, isNew))
-          this.#options.changed(relationship)
-      },
-    }
-    return new MailboxLink({ address, access, space, vault, clock, random })
-  }
-
-  /** Relays' receipts for entries of the person's lane become entries of the record. */
-  async #keepReceipts(relationship: OpenRelationship, items: readonly StoredSpan[]): Promise<void> {
-    if (!this.#options.mayWrite()) return
-    const due = dueReceipts(relationship, items)
-    if (due.length === 0) return
-    await this.#options.ledger.transact(async (step) => {
-      for (const value of due) step.add({ kind: "relayReceipt", value })
-    })
-  }
-
-  /**
-   * A drop forgets only what the record carries in an archive, for own devices that have not fetched it
-   * and for the recovery words. Where no archive can be reached, what every own device has is enough.
-   */
-  async #mayAcknowledge(relationship: OpenRelationship, next: number): Promise<number | undefined> {
-    if (!this.#options.mayWrite()) return undefined
-    if (this.record.every(({ code }) => code !== undefined)) {
-      return this.#isWithAll(relationship) ? next - 1 : undefined
-    }
-    if (await this.#carry(relationship)) return undefined
-    const behind = await Promise.all(this.record.map((link) => link.isBehind()))
-    return behind.every(Boolean) ? undefined : next - 1
-  }
-
-  /** Whether every own device has all of a share. */
-  #isWithAll(relationship: OpenRelationship): boolean {
-    const { devices } = this.#options.ledger.membership.view
-    return devices.length <= 1 || this.#options.devicesHold(relationship)
-  }
-
-  /** Puts some of a share's spans that the record does not carry yet into it. @returns Whether there are any. */
-  async #carry(relationship: OpenRelationship): Promise<boolean> {
-    const { ledger } = this.#options
-    const { replica } = relationship.space
-    const held = replica.tree.merge(ledger.state.carried(relationship.id), [])
-    const { spans } = await replica.spansAfter(held, { bytesMax: CARRIED_BYTES_MAX })
-    const some = spans.slice(0, CARRIED_SPANS_MAX)
-    // One that no entry has room for stays where it is.
-    if (some.length > 0 && some.every(({ length }) => length <= CARRIED_SPAN_BYTES_MAX)) {
-      const id = relationship.secrets.item.id
-      await ledger.transact(async (step) => {
-        step.add({ kind: "carried", value: { relationship: id, spans: some } })
-      })
-    }
-    return some.length > 0
-  }
 }
 
 function isTokenSpent(error: unknown): error is RelayError {
@@ -418,9 +336,4 @@ function mailboxOf(receipt: Uint8Array): Uint8Array | undefined {
 
 function givenUp(): RelayError {
   return new RelayError("RELAY_EQUIVOCATION", "this relay has contradicted itself too often")
-}
-
-function signingPublicKey(bytes: Uint8Array): PublicKey {
-  if (!isPublicKey(bytes)) throw new TypeError("a stored key that is no key")
-  return bytes
 }
