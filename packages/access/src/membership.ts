@@ -16,7 +16,7 @@
  *
  * Nothing here depends on arrival. A key entry without effect is listed, never lost, and its epoch is
  * not written under. It is followed all the same: its author's other entries may count, others wrote
- * upon them, and whoever it removed has no wrap in it. Source: DESIGN, "Keys".
+ * upon them, and whoever it removed, or left out, has no wrap in it. Source: DESIGN, "Keys".
  *
  * @module
  */
@@ -25,6 +25,7 @@ import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { EpochId, IncarnationId } from "@fulcrum/log/ids"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { DeviceCertificate, DeviceId, RecoveryCertificate } from "./device.ts"
+import { FOLLOWS_MAX } from "./key-body.ts"
 import { areConcurrent, graphOf, type KeyNode, mergedHeads, sees } from "./key-graph.ts"
 import {
   authorOf,
@@ -45,8 +46,9 @@ export interface Membership {
   /** All epochs that took effect, the first one first. */
   readonly epochs: readonly EpochId[]
   /**
-   * What the next key entry follows, ascending by id: the newest of them, and of those without effect
-   * whose authors were entitled to them, so that all who stay get their keys.
+   * What the next key entry follows, ascending by id: the newest of them, and of those without effect,
+   * whoever wrote them, so that all who stay get their keys. At most {@link FOLLOWS_MAX}, those with
+   * effect first: the entry after it follows the rest.
    */
   readonly heads: readonly EpochId[]
   /**
@@ -92,7 +94,11 @@ export function reduceMembership(
   const { nodes, waiting } = graphOf(entries, genesis)
   const { state, cut } = mergedHeads(nodes)
   const effective = nodes.filter((node) => node.author !== undefined && !cut.has(node.key))
-  const heads = headsOf(nodes.filter((node) => node.author !== undefined))
+  const ends = headsOf(nodes)
+  const isEffective = new Set(effective)
+  const heads = ends
+    .toSorted((a, b) => Number(isEffective.has(b)) - Number(isEffective.has(a)))
+    .slice(0, FOLLOWS_MAX)
   return {
     devices: [...state.devices.values()],
     removed: [...state.removed.values()],
@@ -104,7 +110,9 @@ export function reduceMembership(
       (head) => isSafe(head, state) && reachesAll(head.after, state),
     )?.entry.epoch,
     concurrent:
-      isUnsettled(nodes, effective) || !heads.every((head) => reachesAll(head.after, state)),
+      isUnsettled(nodes, effective) ||
+      ends.length > heads.length ||
+      !heads.every((head) => reachesAll(head.after, state)),
     quarantined: nodes.filter((node) => !effective.includes(node)).map(({ entry }) => entry.epoch),
     waiting,
   }

@@ -3,8 +3,9 @@ import { chainHashSchema } from "@fulcrum/log/ids"
 import type { VersionVector } from "@fulcrum/log/vector"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { FOLLOWS_MAX } from "../src/key-body.ts"
 import type { MembershipEntry } from "../src/member-state.ts"
-import { isAdmitted, reduceMembership } from "../src/membership.ts"
+import { isAdmitted, type Membership, reduceMembership } from "../src/membership.ts"
 import {
   add,
   device,
@@ -47,7 +48,11 @@ describe("along a line", () => {
     const membership = reduce(entries)
     expect(namesOf(membership)).toEqual(["phone", "laptop"])
     expect(membership.quarantined).toHaveLength(2)
-    expect(membership.heads).toEqual([epoch("d")])
+    expect(membership.current).toEqual(epoch("d"))
+    // Somebody may have been given its key, and have written upon it.
+    expect(membership.heads.map(String).toSorted()).toEqual(
+      ["e", "f"].map((x) => String(epoch(x))).toSorted(),
+    )
     expect(membership.removed.map(({ name }) => name)).toEqual(["tablet"])
   })
 
@@ -103,6 +108,27 @@ describe("along a line", () => {
     const membership = reduce([...start.slice(0, 1), ...start.slice(2)])
     expect(namesOf(membership)).toEqual(["phone"])
     expect(membership.waiting).toEqual([epoch("c")])
+  })
+
+  test("[A9] of more ends than one entry can follow, those with effect are followed first", () => {
+    const strays = Array.from({ length: 100 }, (_, i) => entry(`s${i} < c by tablet`, rotate))
+    const entries = [...start, entry("d < c by phone", remove("tablet")), ...strays]
+    const membership = reduce(entries)
+    expect(membership.heads).toHaveLength(FOLLOWS_MAX)
+    expect(membership.heads.map(String)).toContain(String(epoch("d")))
+    expect(membership.concurrent).toBe(true)
+    const follow = (name: string, { heads }: Membership): MembershipEntry => ({
+      ...entry(`${name} by phone`, rotate),
+      follows: heads,
+    })
+    const first = follow("y", membership)
+    const some = reduce([...entries, first])
+    expect(some.heads).toHaveLength(1 + 101 - FOLLOWS_MAX)
+    expect(some.concurrent).toBe(true)
+    const all = reduce([...entries, first, follow("z", some)])
+    expect(all.heads).toEqual([epoch("z")])
+    expect(all.current).toEqual(epoch("z"))
+    expect(all.concurrent).toBe(false)
   })
 
   test("a thousand rotations are reduced quickly", () => {

@@ -553,8 +553,8 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "access/src/key-graph.ts",
-        'author === undefined || author === "recovery" ? -1 :',
-        'author === undefined || author === "recovery" ? 99 :',
+        "? Math.max(...setters.map(rankOf)) : -1",
+        "? Math.max(...setters.map(rankOf)) : 99",
       ),
       ...one(
         "access/src/key-graph.ts",
@@ -627,8 +627,8 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "access/src/membership.ts",
-        "const heads = headsOf(nodes.filter((node) => node.author !== undefined))",
-        "const heads = headsOf(effective)",
+        "const ends = headsOf(nodes)",
+        "const ends = headsOf(effective)",
       ),
       // Or it would rotate for ever.
       ...one(
@@ -693,6 +693,16 @@ export const CANARIES: readonly Canary[] = [
       "engine/src/membership.ts",
       "return areIn && removalsOf(before).join() === removalsOf(this.#view).join()",
       "return areIn !== undefined && removalsOf(before).length === removalsOf(this.#view).length",
+    ),
+  },
+  {
+    name: "a key entry of somebody who was never let in to any effect is followed by nobody",
+    scenario: "members",
+    seed: 601_729,
+    patches: one(
+      "access/src/membership.ts",
+      "const ends = headsOf(nodes)",
+      "const ends = headsOf(nodes.filter((node) => node.author !== undefined))",
     ),
   },
   {

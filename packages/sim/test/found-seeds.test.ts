@@ -144,6 +144,12 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "members",
+    seed: 601_729,
+    found: "what a device wrote that was let in to no effect reached some devices and never others",
+    canary: "a key entry of somebody who was never let in to any effect is followed by nobody",
+  },
+  {
+    scenario: "members",
     seed: 109,
     found: "what a device wrote that the words brought back was left out where they were typed in",
     canary: "what a device that was brought back wrote stays left out where that was said",
