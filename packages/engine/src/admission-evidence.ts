@@ -6,12 +6,31 @@
  *
  * @module
  */
+import type { RemovedDevice } from "@fulcrum/access/member-state"
 import type { AdmissionEvidence } from "@fulcrum/access/membership"
-import { bytesToHex } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { AdmittedEntry, Replica } from "@fulcrum/log/replica"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { Membership } from "./membership.ts"
+
+/**
+ * Whether some of what removed devices wrote counts, if it does, only because somebody built upon it
+ * who may be removed in turn.
+ */
+export function areVouchedFor(
+  removed: readonly RemovedDevice[],
+  { tree }: Pick<Replica, "tree">,
+): boolean {
+  const nodes = removed.length === 0 ? [] : [...tree.nodes()]
+  return removed.some(({ writer, removals }) =>
+    nodes.some(
+      (node) =>
+        equalBytes(node.writer, writer) &&
+        !removals.some(({ on }) => tree.covers(on, node.incarnation, node.sequence)),
+    ),
+  )
+}
 
 /** Costs a read of the whole log if any of the entries is by somebody who is no member. */
 export async function admissionEvidence(

@@ -7,11 +7,6 @@
  * the truth: the tables beside them are a cache up to the arrival number in `engine.applied`
  * (`absorption.ts`), which is brought forward when the ledger opens.
  *
- * | table               | group  | order                       | value                           |
- * | ------------------- | ------ | --------------------------- | ------------------------------- |
- * | `engine.membership` | empty  | arrival                     | a membership entry              |
- * | `engine.epochs`     | id     | 0                           | the epoch's key                 |
- *
  * Source: DESIGN, "Layers" and "Record and shares".
  *
  * @module
@@ -22,6 +17,7 @@ import type { AdmitResult, AdmittedEntry, Beside, Replica, WriteBeside } from "@
 import type { DocumentId, Documents, Reload } from "@fulcrum/record/documents"
 import type { Vault, VaultOp } from "@fulcrum/store/vault"
 import { type Absorbed, Absorption, OWED_MIN, OWED_PART } from "./absorption.ts"
+import { areVouchedFor } from "./admission-evidence.ts"
 import { DocumentCache } from "./document-cache.ts"
 import { recordOutdated } from "./engine-error.ts"
 import { inPieces, isOnePiece, PIECE_ENTRIES_MAX, readPieces } from "./entry-pieces.ts"
@@ -275,8 +271,7 @@ export class Ledger {
 
   async #write(steps: readonly OpenStep[]): Promise<void> {
     const staged = stageSteps(this.record, steps)
-    const own = staged.recordEntries
-    const ops = [...staged.ops]
+    const [own, ops] = [staged.recordEntries, [...staged.ops]]
     if (ops.length === 0) return
     let absorbed: Absorbed
     try {
@@ -294,9 +289,11 @@ export class Ledger {
     }
     staged.commit()
     const documents = new Set(steps.flatMap(({ documentsEdited }) => [...documentsEdited]))
+    const { removed } = this.membership.view
     const changed = this.membership.absorb(own)
-    // Whoever was brought back: what it wrote meanwhile counts.
-    if (changed === "removed" && this.#absorption.quarantine.hasStranded) this.#owesRebuild = true
+    // What was left out, or is in by somebody's word, may count otherwise now.
+    const mayTurn = this.#absorption.quarantine.hasStranded || areVouchedFor(removed, this.record)
+    if (changed === "removed" && mayTurn) this.#owesRebuild = true
     const membership = changed !== "same"
     const change = this.#take({ ...absorbed, documents }, { membership, local: true })
     for (const step of steps) step.finish()

@@ -706,6 +706,16 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "whoever removes a device goes on with what that one has vouched for",
+    scenario: "members",
+    seed: 601_880,
+    patches: one(
+      "engine/src/ledger.ts",
+      "hasStranded || areVouchedFor(removed, this.record)",
+      "hasStranded || areVouchedFor([], this.record)",
+    ),
+  },
+  {
     name: "recovery words vouch for the removed device that set them",
     scenario: "members",
     seed: 601_256,
@@ -722,7 +732,7 @@ export const CANARIES: readonly Canary[] = [
     isStale: true,
     patches: one(
       "engine/src/ledger.ts",
-      'if (changed === "removed" && this.#absorption.quarantine.hasStranded) this.#owesRebuild = true',
+      'if (changed === "removed" && mayTurn) this.#owesRebuild = true',
       'if (changed === "removed" && this.#absorption.quarantine.count < 0) this.#owesRebuild = true',
     ),
   },

@@ -144,6 +144,13 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "members",
+    seed: 601_880,
+    found:
+      "what a removed device wrote still counted where the device was removed that had vouched for it",
+    canary: "whoever removes a device goes on with what that one has vouched for",
+  },
+  {
+    scenario: "members",
     seed: 601_729,
     found: "what a device wrote that was let in to no effect reached some devices and never others",
     canary: "a key entry of somebody who was never let in to any effect is followed by nobody",
