@@ -4,6 +4,8 @@
  *
  * @module
  */
+
+import { equalBytes } from "@fulcrum/codec/bytes"
 import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Announcement } from "./admitted-entry.ts"
@@ -189,14 +191,20 @@ export class OwnLine {
     return [{ kind: "begin", body: encodeBegin(begin), begin }, ...items]
   }
 
-  /** All rows at the beginning, then those that changed; never those of this line itself. */
+  /**
+   * All rows at the beginning, then those that changed; never those of this line itself. What a copy of
+   * this folder appends to the line that this one continues is none of it.
+   */
   #on(vector: VersionVector): readonly VectorRow[] {
     if (this.#options.writer.namesNothing === true) return []
     const rows = this.#hasBegun ? vectorDifference(vector, this.#seen) : vector
-    const parentKey = this.parent && idKey(this.parent.incarnation)
-    return rows.filter(({ incarnation }) => {
-      const key = idKey(incarnation)
-      return key !== this.key && key !== parentKey
+    const { parent } = this
+    return rows.filter(({ incarnation, sequence }) => {
+      const isBefore =
+        parent !== undefined &&
+        equalBytes(incarnation, parent.incarnation) &&
+        sequence <= parent.sequence
+      return !isBefore && idKey(incarnation) !== this.key
     })
   }
 

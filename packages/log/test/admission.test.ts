@@ -196,6 +196,22 @@ test("[R12] two children of one parent, as a copied folder makes them, are both 
   expect(branching?.children).toHaveLength(2)
 })
 
+test("[R12] a copy that learns what its original wrote since names that in what it writes", async () => {
+  const original = await openDevice(space, "original of a copy")
+  await append(original, "before")
+  const copy = await openDevice(space, "another copy", { disk: original.disk.copy() })
+  const other = await openDevice(space, "neither of the two")
+  await append(copy, "in the copy")
+  await carry(copy.replica, other.replica)
+  const since = await append(original, "in the original")
+  await carry(original.replica, copy.replica)
+  const after = await append(copy, "after both")
+  expect(await outcomes(other.replica, ...after)).toEqual(["on"])
+  expect(await textsOf(other.replica)).toEqual(["before", "in the copy"])
+  await other.replica.admit(since)
+  expect(await textsOf(other.replica)).toContain("after both")
+})
+
 test("[L7] what came before its epoch's key waits on disk, and comes in when the key is known", async () => {
   const a = await openDevice(space, "a")
   const b = await openDevice(space, "b", { knowsEpoch: false })

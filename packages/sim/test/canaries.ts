@@ -716,6 +716,12 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "a copy does not name what its original wrote since",
+    scenario: "members",
+    seed: 601_945,
+    patches: one("log/src/own-line.ts", "sequence <= parent.sequence", "sequence >= 0"),
+  },
+  {
     name: "recovery words vouch for the removed device that set them",
     scenario: "members",
     seed: 601_256,

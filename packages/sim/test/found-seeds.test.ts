@@ -157,6 +157,12 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "members",
+    seed: 601_945,
+    found: "an entry of a copied folder came before what it was written on",
+    canary: "a copy does not name what its original wrote since",
+  },
+  {
+    scenario: "members",
     seed: 109,
     found: "what a device wrote that the words brought back was left out where they were typed in",
     canary: "what a device that was brought back wrote stays left out where that was said",
