@@ -197,6 +197,8 @@ export const contexts = {
   recordMailbox: "fulcrum/v1/record-mailbox",
   /** Draws a relationship's next key from keys that a removed device lacks. */
   successorSeed: "fulcrum/v1/successor-seed",
+  /** Draws a share's mailbox, and what own devices open it with, from the relationship's key. */
+  shareMailbox: "fulcrum/v1/share-mailbox",
   /** What a removed device finds in its wrap, in place of the new epoch's key. */
   removalMark: "fulcrum/v1/removal-mark",
   /** Seals what a removed device is told. */

@@ -6,6 +6,7 @@
 import { DEVICE_NAME_BYTES_MAX } from "@fulcrum/access/device"
 import type { MemberDevice } from "@fulcrum/access/member-state"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
 import type { Attachments } from "./attachments.ts"
@@ -23,6 +24,7 @@ export interface DeviceChangesOptions {
   /** This device's id. */
   readonly self: Uint8Array
   readonly relationships: Relationships
+  readonly clock: Clock
   readonly attachments: Pick<Attachments, "countOn">
   /** Does what removals at the same time made due. */
   followUp(): Promise<void>

@@ -95,12 +95,12 @@ export class FollowUps {
   }
 
   async #run(how: "at once" | "patient"): Promise<void> {
-    const { ledger, relationships, random, before, after } = this.#options
+    const { ledger, relationships, random, clock, before, after } = this.#options
     await relationships.openNew()
     await before()
     if (!ledger.membership.canWrite) return
     const waits = await followRemovals(
-      { ledger, relationships, random },
+      { ledger, relationships, random, clock },
       { isPatient: how === "patient" && !this.#isGraceOver },
     )
     if (waits) this.#wait()

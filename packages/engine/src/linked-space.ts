@@ -5,6 +5,7 @@
  */
 import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Replica } from "@fulcrum/log/replica"
+import type { VersionVector } from "@fulcrum/log/vector"
 import type { CreateMailbox, RelayClient } from "@fulcrum/relay/client"
 import type { RelayReceipt } from "@fulcrum/relay/receipt"
 
@@ -42,6 +43,10 @@ export interface LinkedSpace {
   arrive?(client: RelayClient, isNew: boolean): Promise<void>
   /** After each round: all that the relay has of it was read, as far as is known, and all here brought. */
   inStep?(client: RelayClient): Promise<void>
+  /** What whoever reads the mailbox has in any case, and is not brought to one that is empty. */
+  known?(): VersionVector
+  /** Whether anything is brought there; absent: all that is here. */
+  mayBring?(): Promise<boolean>
   /** Whether its mailboxes are archives, in which merged spans replace what they cover. */
   readonly isArchived?: boolean
 }

@@ -6,7 +6,9 @@
 import { equalBytes } from "@fulcrum/codec/bytes"
 import type { Replica } from "@fulcrum/log/replica"
 import type { VectorRow, VersionVector } from "@fulcrum/log/vector"
+import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
 import { type RelayReceipt, receiptFields } from "@fulcrum/relay/receipt"
+import type { StoredSpan } from "./linked-space.ts"
 import { spanEnd } from "./span-end.ts"
 
 /**
@@ -44,4 +46,29 @@ export function newerReceipt(
   { bytes, position }: RelayReceipt,
 ): Uint8Array {
   return head !== undefined && receiptFields(head).position >= position ? head : bytes
+}
+
+/**
+ * Brings spans, all at once.
+ *
+ * @returns Those that the relay has stored; `check` throws why it did not take another.
+ */
+export async function appendAll(
+  append: OpenMailbox,
+  spans: readonly Uint8Array[],
+): Promise<{ readonly stored: readonly StoredSpan[]; check(): void }> {
+  const outcomes = await Promise.allSettled(
+    spans.map(async (span) => ({ span, receipt: await append.append(span) })),
+  )
+  return {
+    stored: outcomes.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])),
+    check() {
+      for (const one of outcomes) if (one.status === "rejected") throw one.reason
+    },
+  }
+}
+
+/** Where to read on: what we brought ourselves need not be read again. */
+export function nextAfter(next: number, stored: readonly StoredSpan[]): number {
+  return stored.reduce((at, { receipt }) => (receipt.position === at ? at + 1 : at), next)
 }

@@ -20,7 +20,7 @@ import type { Clock } from "@fulcrum/crypto/clock"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxName } from "@fulcrum/log/mailbox"
-import { vectorDifference } from "@fulcrum/log/vector"
+import { type VersionVector, vectorDifference } from "@fulcrum/log/vector"
 import type { RelayClient } from "@fulcrum/relay/client"
 import type { MailboxPage, OpenMailbox, RelayItem } from "@fulcrum/relay/open-mailbox"
 import { RelayError } from "@fulcrum/relay/relay-error"
@@ -30,7 +30,7 @@ import { errorCode } from "./error-code.ts"
 import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
 import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { askAgain, BATCH_BYTES_MAX, beforeGaps, bringAgain, goneSince } from "./mailbox-gaps.ts"
-import { heldRow, newerReceipt } from "./mailbox-held.ts"
+import { appendAll, heldRow, newerReceipt, nextAfter } from "./mailbox-held.ts"
 import { type OpenOnce, openOrMake } from "./mailbox-opening.ts"
 import { MailboxWitness } from "./mailbox-witness.ts"
 import { CONTRADICTIONS_MAX, RelayContradictions } from "./relay-contradictions.ts"
@@ -144,11 +144,20 @@ export class MailboxLink {
     return (await this.#cursor.load()) !== undefined
   }
 
+  /** Whether a round over a connection of this start was finished. */
+  get hasWorked(): boolean {
+    return this.#rounds > 0
+  }
+
+  /** What the relay is known to hold, or to have held. */
+  async held(): Promise<VersionVector> {
+    return (await this.#cursor.load())?.held ?? []
+  }
+
   /** Whether something here is not known to be on the relay. */
   async isBehind(): Promise<boolean> {
     const { replica } = this.#options.space
-    const held = (await this.#cursor.load())?.held ?? []
-    return (await replica.spansAfter(held, { bytesMax: 1 })).spans.length > 0
+    return (await replica.spansAfter(await this.held(), { bytesMax: 1 })).spans.length > 0
   }
 
   /** Resolves after a round that began after this call, or when connecting failed. */
@@ -227,7 +236,8 @@ export class MailboxLink {
 
   async #beginAnew({ sequenceId }: OpenMailbox): Promise<void> {
     await this.#merges?.forget()
-    await this.#cursor.save({ sequenceId, next: 1, ...NOTHING_KNOWN, merges: 0 })
+    const { known = () => [] } = this.#options.space
+    await this.#cursor.save({ sequenceId, next: 1, ...NOTHING_KNOWN, held: known(), merges: 0 })
   }
 
   /**
@@ -341,11 +351,8 @@ export class MailboxLink {
 
   async #take(items: readonly RelayItem[], place: CursorPlace): Promise<void> {
     if (items.length > 0) await this.#options.space.admit(items.map(({ bytes }) => bytes))
-    await this.#heard(
-      items.map(({ bytes, receipt }) => ({ span: bytes, receipt })),
-      place,
-      false,
-    )
+    const stored = items.map(({ bytes, receipt }) => ({ span: bytes, receipt }))
+    await this.#heard(stored, place, false)
   }
 
   /** Asks once more for what was left out before. */
@@ -364,7 +371,8 @@ export class MailboxLink {
   }
 
   async #push(append: OpenMailbox): Promise<void> {
-    const { replica } = this.#options.space
+    const { replica, mayBring } = this.#options.space
+    if ((await mayBring?.()) === false) return
     for (;;) {
       const { held } = this.#cursor.current
       // To an archive in pieces that end where what lies there ends: else what a merged span covers
@@ -372,15 +380,9 @@ export class MailboxLink {
       const cut = this.#merges && ({ cut: "always" } as const)
       const { spans } = await replica.spansAfter(held, { bytesMax: BATCH_BYTES_MAX, ...cut })
       if (spans.length === 0) return
-      const outcomes = await Promise.allSettled(
-        spans.map(async (span) => ({ span, receipt: await append.append(span) })),
-      )
-      const stored = outcomes.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))
-      let { next } = this.#cursor.current
-      // What we brought ourselves need not be read again.
-      for (const { receipt } of stored) if (receipt.position === next) next++
-      await this.#heard(stored, { next }, true)
-      for (const one of outcomes) if (one.status === "rejected") throw one.reason
+      const { stored, check } = await appendAll(append, spans)
+      await this.#heard(stored, { next: nextAfter(this.#cursor.current.next, stored) }, true)
+      check()
       // Nothing that is known to be there now: it would be brought without end.
       if (vectorDifference(this.#cursor.current.held, held).length === 0) return
     }
@@ -406,10 +408,9 @@ export class MailboxLink {
         await this.#cursor.save({ ...this.#cursor.current, merges: order })
         continue
       }
-      const receipt = await append.append(bytes)
-      let { next } = this.#cursor.current
-      if (receipt.position === next) next++
-      await this.#heard([{ span: bytes, receipt }], { next, merges: order }, true)
+      const stored = [{ span: bytes, receipt: await append.append(bytes) }]
+      const next = nextAfter(this.#cursor.current.next, stored)
+      await this.#heard(stored, { next, merges: order }, true)
     }
   }
 

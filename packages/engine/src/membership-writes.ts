@@ -10,6 +10,7 @@
 import type { DeviceId } from "@fulcrum/access/device"
 import type { MembershipChange } from "@fulcrum/access/key-body"
 import { makeKeySpanParts } from "@fulcrum/access/rotation"
+import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import { epochKeySchema } from "@fulcrum/log/ids"
 import type { Ledger } from "./ledger.ts"
@@ -58,6 +59,7 @@ export function changeMembership(
 
 /** Where relationships' keys are replaced with it. */
 export interface RemovalWriter extends MembershipWriter {
+  readonly clock: Clock
   readonly relationships: Relationships
 }
 
@@ -105,7 +107,7 @@ export async function followRemovals(
   parts: RemovalWriter,
   { isPatient }: { readonly isPatient: boolean } = { isPatient: false },
 ): Promise<boolean> {
-  const { ledger, relationships, random } = parts
+  const { ledger, relationships, random, clock } = parts
   const { view } = ledger.membership
   if (view.heads.length > 0 && (view.current === undefined || view.concurrent)) {
     await changeMembership(parts, () => [{ kind: "rotate", value: {} }])
@@ -122,7 +124,9 @@ export async function followRemovals(
     for (const relationship of relationships.all) {
       if (dues.relationships.has(relationship.id)) continue
       // Devices that removed another at once made several successors.
-      if (relationship.space.ownKeys.length > 1) succeed(step, { ledger, relationship, random })
+      if (relationship.space.ownKeys.length > 1) {
+        succeed(step, { ledger, relationship, random, clock })
+      }
     }
   })
   if (!relationships.all.some(({ space }) => space.isOrphaned)) return isLeft
@@ -140,13 +144,13 @@ function areOpen({ ledger, relationships }: RemovalWriter): boolean {
 /** @param pending - The epoch that a removal brings, in whose write this is. */
 function follow(
   step: Step,
-  { ledger, relationships, random }: RemovalWriter,
+  { ledger, relationships, random, clock }: RemovalWriter,
   { dues, pending }: { readonly dues: Dues; readonly pending?: EpochSecret },
 ): void {
   if (dues.record.length > 0) moveRecord(step, ledger, { random, pending })
   for (const relationship of relationships.all) {
     if (!dues.relationships.has(relationship.id)) continue
-    succeed(step, { ledger, relationship, random, pending })
+    succeed(step, { ledger, relationship, random, clock, pending })
   }
   sayRenewed(step, dues)
   for (const epoch of dues.record) step.add({ kind: "removalDone", value: { epoch } })

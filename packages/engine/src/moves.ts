@@ -9,9 +9,7 @@
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
-import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
-import { mailboxName } from "@fulcrum/log/mailbox"
 import { addressParts } from "@fulcrum/net/address"
 import { publicKeyToPeerId } from "@fulcrum/net/peer-id"
 import { editsForSet, parsePath, requireEntry } from "@fulcrum/record/path"
@@ -25,8 +23,10 @@ import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { BoardLine, BoardView, MovePreview, MoveRequest } from "./person.ts"
-import type { MoveItem, MoveLine, RelationshipItem, RelayReceiptItem } from "./record-items.ts"
+import type { MoveItem, MoveLine, RelayReceiptItem } from "./record-items.ts"
+import type { RelationshipSecrets } from "./record-state.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
+import { isPlaceOf } from "./share-places.ts"
 import type { UndoLog } from "./undo-log.ts"
 
 export interface MovesOptions {
@@ -123,12 +123,13 @@ export class Moves {
       readonly chain: Uint8Array
     },
   ): LineProgress {
-    const { item, relayReceipts } = relationship.secrets
+    const { secrets } = relationship
+    const { relayReceipts } = secrets
     const isAbout = ({ incarnation, start, end }: RelayReceiptItem) =>
       start <= entry.sequence && entry.sequence <= end && equalBytes(incarnation, entry.incarnation)
     return lineState({
       entry,
-      relayReceipts: relayReceipts.filter(isAbout).flatMap((kept) => relayedSpan(kept, item)),
+      relayReceipts: relayReceipts.filter(isAbout).flatMap((kept) => relayedSpan(kept, secrets)),
       vendorReceipts: relationship.space.receiptsAbout(entry.chain),
     })
   }
@@ -228,14 +229,15 @@ class Planned extends Error {
 /** Only what a relay of this relationship has signed, about its mailbox, shows a state. */
 function relayedSpan(
   { incarnation, start, end, receipt }: RelayReceiptItem,
-  { relays, mailboxSeed }: RelationshipItem,
+  secrets: RelationshipSecrets,
 ): readonly RelayedSpan[] {
   try {
     const { relay, mailbox } = verifyReceipt(receipt)
     const peerId = publicKeyToPeerId(relay)
-    const isKnown = relays.some((address) => addressParts(address).peerId === peerId)
-    const isHere = equalBytes(mailbox, mailboxName(signingKeyFromSeed(mailboxSeed).publicKey))
-    return isKnown && isHere ? [{ incarnation, start, end, signedBy: relay }] : []
+    const isKnown = secrets.item.relays.some((address) => addressParts(address).peerId === peerId)
+    return isKnown && isPlaceOf(secrets, mailbox)
+      ? [{ incarnation, start, end, signedBy: relay }]
+      : []
   } catch (error) {
     if (error instanceof RelayError) return []
     throw error

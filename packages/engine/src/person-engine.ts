@@ -127,6 +127,7 @@ export class PersonEngine implements Person {
     })
     this.#deviceChanges = new DeviceChanges({
       ...{ ledger, relationships, random, self: device.id, attachments: this.attachments },
+      clock: options.clock,
       followUp: () => this.#network.followUp(),
       rows: () => this.devices(),
     })

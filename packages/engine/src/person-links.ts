@@ -28,6 +28,7 @@ import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { visitRelay } from "./relay-visit.ts"
 import { ShareLinks } from "./share-links.ts"
+import { placesOf, type SharePlace } from "./share-places.ts"
 import { Signal } from "./signal.ts"
 
 export interface PersonLinksOptions {
@@ -190,10 +191,21 @@ export class PersonLinks {
 
   #knowShare(relationship: OpenRelationship): readonly KnownLink[] {
     if (this.#isOver(relationship)) return []
-    return relationship.secrets.item.relays.slice(0, 1).map((address) =>
-      this.#knowOne(`share ${relationship.id} ${address}`, () => ({
-        link: this.#shares.link(relationship, address),
-        relationship: relationship.id,
+    const { newest, earlier } = placesOf(relationship)
+    const known = newest.flatMap((place) => this.#knowPlace(relationship, place))
+    // One that cannot be made is none that a company could be met at.
+    const areThere = known.every(({ link }) => link.code === undefined || link.hasWorked)
+    if (relationship.space.isHeard && areThere) return known
+    return [...known, ...earlier.flatMap((place) => this.#knowPlace(relationship, place))]
+  }
+
+  #knowPlace(relationship: OpenRelationship, place: SharePlace): readonly KnownLink[] {
+    const { id, secrets } = relationship
+    const name = place.name === undefined ? id : `${id} ${place.name}`
+    return secrets.item.relays.slice(0, 1).map((address) =>
+      this.#knowOne(`share ${name} ${address}`, () => ({
+        link: this.#shares.link(relationship, place, address),
+        relationship: id,
       })),
     )
   }

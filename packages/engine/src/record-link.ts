@@ -70,7 +70,7 @@ export function ownCapability({
   random,
 }: Drawing & {
   readonly mailboxKey: SigningKey
-  readonly holder: SigningKey
+  readonly holder: Pick<SigningKey, "publicKey">
   readonly right: MailboxRight
 }): Uint8Array {
   return signCapability({

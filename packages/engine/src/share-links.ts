@@ -7,7 +7,7 @@
  * @module
  */
 import type { Clock } from "@fulcrum/crypto/clock"
-import { isPublicKey, type PublicKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
+import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxNameSchema } from "@fulcrum/log/ids"
 import type { Vault } from "@fulcrum/store/vault"
@@ -18,7 +18,9 @@ import { MailboxLink } from "./mailbox-link.ts"
 import { CARRIED_SPAN_BYTES_MAX, CARRIED_SPANS_MAX } from "./record-items.ts"
 import { ownAccess } from "./record-link.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
+import type { SharePlace } from "./share-places.ts"
 import { dueReceipts } from "./share-receipts.ts"
+import { storedPublicKey } from "./stored-public-key.ts"
 
 /** Bytes of a share's spans that one entry of the record carries. */
 const CARRIED_BYTES_MAX: number = 512 * 1024
@@ -47,24 +49,30 @@ export class ShareLinks {
     this.#options = options
   }
 
-  /** The link of a share to its mailbox on one relay. */
-  link(relationship: OpenRelationship, address: string): MailboxLink {
+  /** The link of a share to the mailbox of one of its places, on one relay. */
+  link(relationship: OpenRelationship, place: SharePlace, address: string): MailboxLink {
     const { vault, clock, random, relationships, knocks } = this.#options
     const { item } = relationship.secrets
-    const mailboxKey = signingKeyFromSeed(item.mailboxSeed)
-    const holder = signingKeyFromSeed(item.accessSeed)
-    const vendorAccess = signingPublicKey(item.vendorAccess)
+    const { mailboxSeed, accessSeed } = place.seeds()
+    const mailboxKey = signingKeyFromSeed(mailboxSeed)
+    const holder = signingKeyFromSeed(accessSeed)
+    const vendorAccess = storedPublicKey(item.vendorAccess)
+    const isFirst = place.name === undefined
     const create = {
       key: mailboxKey,
       kind: "drop",
       readers: [holder.publicKey, vendorAccess],
-      ...(item.token && {
-        admission: { door: mailboxNameSchema.decode(item.door), token: item.token },
-      }),
+      // The token has paid for the first one.
+      ...(isFirst &&
+        item.token && {
+          admission: { door: mailboxNameSchema.decode(item.door), token: item.token },
+        }),
     } as const
     const access = ownAccess({ mailboxKey, holder, create, clock, random })
     const space: LinkedSpace = {
       replica: relationship.space.replica,
+      // Own devices have each other's, and what was read the record carries.
+      ...(!isFirst && { known: () => relationship.space.vendorRows }),
       admit: async (spans) => {
         await relationships.admit(relationship, spans)
         this.#options.changed(relationship)
@@ -124,9 +132,4 @@ export class ShareLinks {
     }
     return some.length > 0
   }
-}
-
-function signingPublicKey(bytes: Uint8Array): PublicKey {
-  if (!isPublicKey(bytes)) throw new TypeError("a stored key that is no key")
-  return bytes
 }

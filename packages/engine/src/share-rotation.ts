@@ -8,6 +8,7 @@
  * @module
  */
 import { compareBytes, concatBytes } from "@fulcrum/codec/bytes"
+import type { Clock } from "@fulcrum/crypto/clock"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { hkdf } from "@fulcrum/crypto/hash"
@@ -15,28 +16,42 @@ import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
 import { unwrap, type WrapKey } from "@fulcrum/crypto/wrap"
 import { epochIdSchema, epochKeySchema } from "@fulcrum/log/ids"
+import type { MailboxRight } from "@fulcrum/log/mailbox"
 import { personLane } from "@fulcrum/relations/lane"
 import { readRequest, requestHash } from "@fulcrum/relations/request"
-import { type ShareKeyNews, shareKeyBody, wrapShareKey } from "@fulcrum/relations/share-key"
+import {
+  type ShareKeyNews,
+  type SharePlaceNote,
+  shareKeyBody,
+  wrapShareKey,
+} from "@fulcrum/relations/share-key"
 import { signDecision, signSuccessor } from "@fulcrum/relations/successor"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EpochSecret } from "./membership.ts"
+import type { RelationshipItem } from "./record-items.ts"
+import { ownCapability } from "./record-link.ts"
 import type { OpenRelationship } from "./relationships.ts"
 import { currentEpoch, keysOfEpochs, type RemovalKeys, removalEpochs } from "./removal-keys.ts"
+import { drawPlace } from "./share-places.ts"
+import { storedPublicKey } from "./stored-public-key.ts"
 
 export interface Rotated {
   readonly ledger: Ledger
   readonly relationship: OpenRelationship
   readonly random: Random
+  readonly clock: Clock
   /** The epoch of a removal that is written with it. */
   readonly pending?: EpochSecret | undefined
 }
 
-/** Replaces a relationship's key, as part of a step, by one that no removed device can draw. */
+/**
+ * Replaces a relationship's key, as part of a step, by one that no removed device can draw, and the
+ * share's place with it.
+ */
 export function succeed(step: Step, rotated: Rotated): void {
-  const { relationship } = rotated
+  const { relationship, random, clock } = rotated
   const { item } = relationship.secrets
   const old = relationship.space.ownKeys
   const signingSeed = successorSeed(
@@ -49,7 +64,7 @@ export function succeed(step: Step, rotated: Rotated): void {
     const seen = relationship.space.personRows
     const statement = signSuccessor({ old, key, seen, spaceTag, clear })
     step.add({ kind: "successor", value: { relationship: item.id, signingSeed, statement } })
-    return { statement }
+    return { statement, place: placeNote(signingSeed, { item, random, clock }) }
   })
 }
 
@@ -59,7 +74,10 @@ export function succeed(step: Step, rotated: Rotated): void {
  * @param wrapKey - The recovery words' key, which opens the relationship's recovery key.
  * @throws {EngineError} `RELATIONSHIP_NOT_FROZEN`, `RECOVERY_WORDS_OTHER`.
  */
-export function decide(step: Step, rotated: Rotated & { readonly wrapKey: WrapKey }): void {
+export function decide(
+  step: Step,
+  rotated: Omit<Rotated, "clock"> & { readonly wrapKey: WrapKey },
+): void {
   const { relationship, wrapKey } = rotated
   const { key: first, space } = relationship
   const { recovery: sealed, spaceTag } = relationship.secrets.item
@@ -90,7 +108,7 @@ export function standBy(step: Step, { space }: OpenRelationship): void {
 
 function rotate(
   step: Step,
-  { relationship, random }: Rotated,
+  { relationship, random }: Pick<Rotated, "relationship" | "random">,
   news: (clear: Uint8Array) => ShareKeyNews,
 ): void {
   const { item, epochKeys } = relationship.secrets
@@ -109,6 +127,22 @@ function rotate(
   step.join(space.replica, staged)
   step.add({ kind: "shareEpoch", value: { relationship: id, epoch: staged.epochId, epochKey } })
   step.after(() => space.absorb(staged.entries))
+}
+
+/** What the vendor is told of the place that belongs to a key. */
+function placeNote(
+  signingSeed: Uint8Array,
+  { item, random, clock }: Pick<Rotated, "random" | "clock"> & { readonly item: RelationshipItem },
+): SharePlaceNote {
+  const mailboxKey = signingKeyFromSeed(drawPlace(signingSeed).mailboxSeed)
+  const holder = { publicKey: storedPublicKey(item.vendorAccess) }
+  const capability = (right: MailboxRight) =>
+    ownCapability({ mailboxKey, holder, right, random, clock })
+  return {
+    mailbox: mailboxKey.publicKey,
+    appendCapability: capability("append"),
+    readCapability: capability("read"),
+  }
 }
 
 /**

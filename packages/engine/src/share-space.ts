@@ -4,17 +4,19 @@
  *
  * @module
  */
-import { bytesToHex } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
 import type { SigningKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Deflate } from "@fulcrum/log/deflate"
 import {
+  chainHashSchema,
   chainKeySchema,
   type EpochId,
   type EpochKey,
   epochIdSchema,
   epochKeySchema,
+  idKey,
   type SpaceTag,
   spaceTagSchema,
 } from "@fulcrum/log/ids"
@@ -25,7 +27,7 @@ import {
   type Replica,
 } from "@fulcrum/log/replica"
 import type { SpaceKeyring } from "@fulcrum/log/space-keyring"
-import type { VectorRow } from "@fulcrum/log/vector"
+import type { VectorRow, VersionVector } from "@fulcrum/log/vector"
 import type { VendorReceipt } from "@fulcrum/relations/board"
 import type { Lane, LaneKeys } from "@fulcrum/relations/certificate"
 import {
@@ -37,7 +39,7 @@ import {
 } from "@fulcrum/relations/lane"
 import { PersonKeys } from "@fulcrum/relations/person-keys"
 import type { Share } from "@fulcrum/relations/share"
-import { readShareKeyBody } from "@fulcrum/relations/share-key"
+import { readShareKeyBody, type SharePlaceNote } from "@fulcrum/relations/share-key"
 import { readDecision, readSuccessor } from "@fulcrum/relations/successor"
 import type { Vault } from "@fulcrum/store/vault"
 import { type PersonEntry, PersonLane } from "./person-lane.ts"
@@ -76,6 +78,9 @@ export class ShareSpace {
   #agreedSignature: Uint8Array | undefined
   #refused: Refused | undefined
   #newestKeys: NewestKeys | undefined
+  #toldKeysAt: Omit<VectorRow, "chain"> | undefined
+  /** By the person's key that it belongs to, as told last. */
+  readonly #places = new Map<string, SharePlaceNote>()
   /** Entries whose writer's side said something that it may not say, or not in form. */
   #refusedEntries = 0
 
@@ -169,6 +174,30 @@ export class ShareSpace {
     return this.#writers.newest
   }
 
+  /** On the person's side: those that spoke for her before, the nearest first. */
+  get earlierKeys(): readonly SigningKey[] {
+    this.#refresh()
+    return this.#keys.isFirst ? [] : this.#writers.earlier
+  }
+
+  /** On the person's side: whether the vendor's last word is that her newest key speaks for her. */
+  get isHeard(): boolean {
+    const [own, ...others] = this.ownKeys
+    const [told, ...more] = this.#newestKeys?.keys ?? []
+    if (own === undefined || told === undefined || others.length + more.length > 0) return false
+    return equalBytes(own.publicKey, told)
+  }
+
+  /** At a vendor: where the share lies that this key of the person's speaks in, as it was told. */
+  placeOf(key: Uint8Array): SharePlaceNote | undefined {
+    return this.#places.get(bytesToHex(key))
+  }
+
+  /** Where the vendor's last word about her keys stands in its lane. */
+  get toldKeysAt(): Omit<VectorRow, "chain"> | undefined {
+    return this.#toldKeysAt
+  }
+
   /** The person's keys, as this side knows them. */
   get personKeys(): PersonKeys {
     this.#refresh()
@@ -183,6 +212,20 @@ export class ShareSpace {
   /** How far the person's lane goes here. */
   get personRows(): readonly VectorRow[] {
     return this.replica.vector.filter((row) => this.#writers.of(row.incarnation)?.lane === "person")
+  }
+
+  /** What the vendor has in any case: its own lane, and of the person's what it has answered. */
+  get vendorRows(): VersionVector {
+    const own = this.replica.vector.filter(
+      ({ incarnation }) => this.#writers.of(incarnation)?.lane === "vendor",
+    )
+    const answered = new Map<string, VectorRow>()
+    for (const { incarnation, at } of this.#person.told) {
+      if (this.receiptsAbout(at.chain).length === 0) continue
+      const chain = chainHashSchema.decode(at.chain)
+      answered.set(idKey(incarnation), { incarnation, sequence: at.sequence, chain })
+    }
+    return this.replica.tree.merge(own, [...answered.values()])
   }
 
   /**
@@ -269,7 +312,7 @@ export class ShareSpace {
     const { own } = this.#options
     const { clear, epoch } = announces
     const binding = { spaceTag: this.#tag, clear }
-    const { statement, decision } = readShareKeyBody(body)
+    const { statement, decision, place } = readShareKeyBody(body)
     const successor = statement && readSuccessor(statement, binding)
     const decided =
       decision && own.lane === "vendor"
@@ -281,7 +324,10 @@ export class ShareSpace {
     else known.newest = epoch
     // On the person's side her record says which keys are hers.
     if (own.lane === "person") return false
-    if (successor !== undefined) return this.#keys.add(successor)
+    if (successor !== undefined) {
+      if (place !== undefined) this.#places.set(key, place)
+      return this.#keys.add(successor)
+    }
     return decided !== undefined && this.#keys.decide(decided)
   }
 
@@ -293,7 +339,7 @@ export class ShareSpace {
       return
     }
     try {
-      for (const item of vendorLane.decode(entry.body)) this.#hear(item, entry.sequence)
+      for (const item of vendorLane.decode(entry.body)) this.#hear(item, entry)
     } catch (error) {
       if (!(error instanceof CodecError)) throw error
       this.#refusedEntries++
@@ -307,11 +353,12 @@ export class ShareSpace {
     else this.#refusedEntries++
   }
 
-  #hear(item: VendorItem, sequence: number): void {
+  #hear(item: VendorItem, { incarnation, sequence }: AdmittedEntry): void {
     if (item.kind === "agreed") this.#hearAgreed(item.value.signature)
     if (item.kind === "refused") this.#refused ??= item.value
     if (item.kind === "keys" && item.value.number > (this.#newestKeys?.number ?? 0)) {
       this.#newestKeys = item.value
+      this.#toldKeysAt = { incarnation, sequence }
     }
     if (item.kind === "receipt") {
       const about = bytesToHex(item.value.about)

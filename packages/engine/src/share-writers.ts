@@ -82,6 +82,14 @@ export class ShareWriters implements WriterSource {
     return personKeys.newest.flatMap((one) => this.#ownKeys.get(bytesToHex(one)) ?? [])
   }
 
+  /** Ours that something follows, the nearest first. */
+  get earlier(): readonly SigningKey[] {
+    const { personKeys } = this.#options
+    return personKeys.lineage
+      .filter((one) => !personKeys.isNewest(one))
+      .flatMap((one) => this.#ownKeys.get(bytesToHex(one)) ?? [])
+  }
+
   begin(incarnation: IncarnationId): {
     readonly key: SigningKey
     readonly certificate: Uint8Array

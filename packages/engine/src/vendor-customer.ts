@@ -25,6 +25,7 @@ import type { Deflate } from "@fulcrum/log/deflate"
 import { type EpochKey, epochKeySchema, idKey } from "@fulcrum/log/ids"
 import type { AdmitResult, Replica } from "@fulcrum/log/replica"
 import type { KeySpan } from "@fulcrum/log/space-keyring"
+import type { VectorRow, VersionVector } from "@fulcrum/log/vector"
 import { type Agreement, readAgreement } from "@fulcrum/relations/agreement"
 import { Books, isEffective } from "@fulcrum/relations/books"
 import type { Lane } from "@fulcrum/relations/certificate"
@@ -37,7 +38,7 @@ import {
   vendorLane,
 } from "@fulcrum/relations/lane"
 import { type Judgement, judgeEntry } from "@fulcrum/relations/policy"
-import { unwrapShareKey } from "@fulcrum/relations/share-key"
+import { type SharePlaceNote, unwrapShareKey } from "@fulcrum/relations/share-key"
 import { webhookEvent } from "@fulcrum/relations/webhook-event"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import type { StagedEvent } from "./hook-lines.ts"
@@ -46,6 +47,7 @@ import { ShareSpace } from "./share-space.ts"
 import { answer, decision, isKept, itemsOf, type OpenEntry } from "./vendor-answers.ts"
 import { VendorError } from "./vendor-error.ts"
 import type { VendorHooks } from "./vendor-hooks.ts"
+import { customerPlaces } from "./vendor-places.ts"
 import { type CustomerRecord, decodeStored, encodeStored, usageSchema } from "./vendor-records.ts"
 
 /** Bytes of spans that one customer may send in all: one cannot fill the vendor's disk. */
@@ -123,6 +125,21 @@ export class VendorCustomer {
   /** Whether two keys claim to speak for her: until the recovery key decides nothing is taken. */
   get isFrozen(): boolean {
     return this.#space.personKeys.isFrozen
+  }
+
+  /** Where the share lies, and lay: the newest first. */
+  get places(): readonly SharePlaceNote[] {
+    return customerPlaces(this.record, this.#space)
+  }
+
+  /** The person's lane, which she has in any case. */
+  get personRows(): VersionVector {
+    return this.#space.personRows
+  }
+
+  /** Where what she was told last of her keys stands in the vendor's lane. */
+  get toldKeysAt(): Omit<VectorRow, "chain"> | undefined {
+    return this.#space.toldKeysAt
   }
 
   /** Entries of the person's, and those that could not be read. */

@@ -7,12 +7,13 @@
  * @module
  */
 
-import { utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import type { Network } from "@fulcrum/net/contract"
+import type { SharePlaceNote } from "@fulcrum/relations/share-key"
 import type { RelayClient } from "@fulcrum/relay/client"
 import { RelayError } from "@fulcrum/relay/relay-error"
 import type { Vault } from "@fulcrum/store/vault"
@@ -59,14 +60,27 @@ export interface RelayStanding {
 
 interface CustomerLink {
   readonly customer: VendorCustomer
+  /** In hex. */
+  readonly mailbox: string
   readonly link: MailboxLink
+  readonly line: Line
   readonly wake: Signal
+  readonly stop: AbortController
+}
+
+interface ServedCustomer {
+  readonly customer: VendorCustomer
+  readonly address: string
+  /** The newest place first. */
+  readonly served: readonly CustomerLink[]
 }
 
 export class VendorLinks {
   readonly #options: VendorLinksOptions
   readonly #lines: Line[] = []
-  readonly #links = new Map<string, CustomerLink>()
+  readonly #links = new Map<string, ServedCustomer>()
+  /** Mailboxes that are served, in hex. */
+  readonly #owners = new Set<string>()
   readonly #turns = new Turns(TURNS)
 
   constructor(options: VendorLinksOptions) {
@@ -82,19 +96,41 @@ export class VendorLinks {
     this.#lines.push(new Line(this.#options, address, opened))
   }
 
-  /** Begins to serve a customer's mailbox, at this address of its relay. */
+  /**
+   * Serves the mailboxes that a customer's share lies in, at this address of their relay: begins with
+   * those that it did not, and ends with those in which it lies no more.
+   */
   serve(customer: VendorCustomer, address: string): void {
-    if (this.#links.has(customer.id)) return
+    const { id, places } = customer
+    const known = this.#links.get(id)?.served ?? []
+    const served = places.flatMap((place) => {
+      const mailbox = bytesToHex(place.mailbox)
+      const there = known.find((one) => one.mailbox === mailbox)
+      if (there !== undefined) return [there]
+      // Two that share a mailbox would each take the other's cursor for their own.
+      if (this.#owners.has(mailbox)) return []
+      this.#owners.add(mailbox)
+      return [this.#serveOne(customer, address, place)]
+    })
+    this.#links.set(id, { customer, address, served })
+    for (const one of known) {
+      if (served.includes(one)) continue
+      this.#owners.delete(one.mailbox)
+      one.line.end(one)
+    }
+  }
+
+  #serveOne(customer: VendorCustomer, address: string, place: SharePlaceNote): CustomerLink {
     const line = this.#roomAt(address)
     const { vault, clock, random } = this.#options
-    const { record } = customer
-    const { mailbox, appendCapability, readCapability } = record
+    const { mailbox, appendCapability, readCapability } = place
     const pollMs = Math.max(POLL_MS_MIN, this.#links.size * POLL_MS_PER_LINK)
-    const link = new MailboxLink({
+    const isFirst = equalBytes(mailbox, customer.record.mailbox)
+    const link: MailboxLink = new MailboxLink({
       address,
       access: {
         mailbox,
-        holder: signingKeyFromSeed(record.accessSeed),
+        holder: signingKeyFromSeed(customer.record.accessSeed),
         capability: (right) => (right === "append" ? appendCapability : readCapability),
       },
       space: {
@@ -103,22 +139,40 @@ export class VendorLinks {
         },
         admit: (spans) => this.#admit(customer, spans),
         mayAcknowledge: async (next) => next - 1,
+        mayBring: () => this.#mayBring(customer, link),
+        ...(!isFirst && { known: () => customer.personRows }),
       },
       vault,
       clock,
       random,
       pollMs,
     })
-    const served = { customer, link, wake: new Signal() }
-    this.#links.set(customer.id, served)
+    const [wake, stop] = [new Signal(), new AbortController()]
+    const served = { customer, link, line, mailbox: bytesToHex(mailbox), wake, stop }
     line.serve(served)
+    return served
+  }
+
+  /**
+   * Everything goes where the share lies. Where it lay before a removed device may still look: there it
+   * is said which keys speak for the person, and then nothing more; unless two claim to, or the new
+   * place was never seen.
+   */
+  async #mayBring(customer: VendorCustomer, link: MailboxLink): Promise<boolean> {
+    const [newest] = this.#links.get(customer.id)?.served ?? []
+    if (newest === undefined || newest.link === link || customer.isFrozen) return true
+    if (!(await newest.link.wasUsed())) return true
+    const { toldKeysAt: told, replica } = customer
+    if (told === undefined) return false
+    return !replica.tree.covers(await link.held(), told.incarnation, told.sequence)
   }
 
   /** Something is to be sent to this customer. */
   poke(customer: string): void {
-    const served = this.#links.get(customer)
-    served?.link.poke()
-    served?.wake.notify()
+    for (const { link, wake } of this.#links.get(customer)?.served ?? []) {
+      link.poke()
+      wake.notify()
+    }
   }
 
   /** The request or the tokens have changed. */
@@ -134,8 +188,8 @@ export class VendorLinks {
   standingOf(
     customer: string,
   ): { readonly state: string; readonly code?: string | undefined } | undefined {
-    const link = this.#links.get(customer)?.link
-    return link && { state: link.state, code: link.code }
+    const [newest] = this.#links.get(customer)?.served ?? []
+    return newest && { state: newest.link.state, code: newest.link.code }
   }
 
   /** Runs a customer's work when it is its turn. */
@@ -147,6 +201,7 @@ export class VendorLinks {
     await Promise.all(this.#lines.map((line) => line.close()))
     this.#lines.length = 0
     this.#links.clear()
+    this.#owners.clear()
   }
 
   async #admit(customer: VendorCustomer, spans: readonly Uint8Array[]): Promise<void> {
@@ -154,6 +209,8 @@ export class VendorLinks {
       await customer.admit(spans)
       await customer.settle()
     })
+    const known = this.#links.get(customer.id)
+    if (known !== undefined) this.serve(customer, known.address)
     this.#options.taken(customer)
   }
 
@@ -203,6 +260,12 @@ class Line {
     this.#wake.notify()
   }
 
+  end(served: CustomerLink): void {
+    const at = this.#served.indexOf(served)
+    if (at >= 0) this.#served.splice(at, 1)
+    served.stop.abort(new Error("the share lies elsewhere"))
+  }
+
   poke(): void {
     this.door?.poke()
     this.#wake.notify()
@@ -239,7 +302,8 @@ class Line {
     const running = new Set<Promise<void>>()
     const either = AbortSignal.any([signal, over.signal])
     this.#begin = (task) => {
-      const ran = this.#keep(task, client, either).finally(() => running.delete(ran))
+      const until = task.signal ? AbortSignal.any([either, task.signal]) : either
+      const ran = this.#keep(task, client, until).finally(() => running.delete(ran))
       running.add(ran)
     }
     this.#state = "connected"
@@ -297,13 +361,16 @@ class Line {
 /** What is kept going on a connection. */
 interface Task {
   readonly wake: Signal
+  /** Ends it before the connection does. */
+  readonly signal?: AbortSignal
   serve(client: RelayClient, signal: AbortSignal): Promise<never>
   failed(code: string, error: unknown): void
 }
 
-function taskOf({ link, wake }: CustomerLink): Task {
+function taskOf({ link, wake, stop }: CustomerLink): Task {
   return {
     wake,
+    signal: stop.signal,
     serve: (client, signal) => link.serve(client, signal),
     failed: (_, error) => link.failed(error),
   }

@@ -10,14 +10,13 @@
  *
  * @module
  */
-import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { isPublicKey, type SigningKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import type { WrapKey } from "@fulcrum/crypto/wrap"
 import type { Deflate } from "@fulcrum/log/deflate"
 import { LogError } from "@fulcrum/log/log-error"
-import { type MailboxRight, verifyCapability } from "@fulcrum/log/mailbox"
 import { SPAN_KEY, spanHash, verifySpan } from "@fulcrum/log/span"
 import { checkAgreement, signAgreement } from "@fulcrum/relations/agreement"
 import { type ConnectBody, openConnect } from "@fulcrum/relations/connect"
@@ -32,6 +31,7 @@ import { GatheringVault } from "./gathering-vault.ts"
 import { Mutex } from "./mutex.ts"
 import { type CustomerOptions, VendorCustomer } from "./vendor-customer.ts"
 import type { VendorHooks } from "./vendor-hooks.ts"
+import { mayUsePlace } from "./vendor-places.ts"
 import { type CustomerRecord, customerSchema, encodeStored } from "./vendor-records.ts"
 
 /** Relationships of one vendor: about 20 kB of memory each. */
@@ -152,7 +152,9 @@ export class VendorReception {
     }
     const relay = this.#options.office.ownRelay(body.relays[0] ?? "")
     if (relay === undefined) return dropped("relay")
-    if (!this.#mayUseMailbox(body)) return dropped("malformed")
+    const holder = signingKeyFromSeed(body.accessSeed).publicKey
+    const place = { ...body, mailbox }
+    if (!mayUsePlace(place, holder, this.#options.clock.now())) return dropped("malformed")
     const id = this.#options.random.bytes(16)
     const binding = this.#options.office.bindToken({
       token: body.token,
@@ -195,25 +197,6 @@ export class VendorReception {
       }
     }
     return "malformed"
-  }
-
-  /** Whether the two capabilities are for this mailbox and for the key that came with them. */
-  #mayUseMailbox(body: ConnectBody): boolean {
-    const { accessSeed, mailbox, appendCapability, readCapability } = body
-    const holder = signingKeyFromSeed(accessSeed).publicKey
-    const now = this.#options.clock.now()
-    const gives = (encoded: Uint8Array, wanted: MailboxRight): boolean => {
-      const capability = verifyCapability(encoded, now)
-      const { right } = capability
-      const isHers = equalBytes(capability.mailbox, mailbox)
-      return right === wanted && isHers && equalBytes(capability.holder, holder)
-    }
-    try {
-      return gives(appendCapability, "append") && gives(readCapability, "read")
-    } catch (error) {
-      if (error instanceof LogError) return false
-      throw error
-    }
   }
 
   async #take(input: {

@@ -262,7 +262,10 @@ test("[P99] a company that comes to be known while a device is removed is not pa
     },
   })
   let opened = 0
-  await removeDevice({ ledger, relationships: late, random: world.random }, laptop.id)
+  await removeDevice(
+    { ledger, relationships: late, random: world.random, clock: world.clock },
+    laptop.id,
+  )
   expect(opened).toBe(2)
   expect(known.map(({ secrets }) => secrets.epochKeys.size)).toEqual([2])
 })

@@ -90,7 +90,8 @@ async function succeedAsThief({ world, relay }: Household, stolen: Machine): Pro
   const [relationship] = desk.relationships.all
   if (relationship === undefined) throw new TypeError("the thief knows no company")
   const { ledger } = desk
-  await ledger.transact(async (step) => succeed(step, { ledger, relationship, random }))
+  const { clock } = world
+  await ledger.transact(async (step) => succeed(step, { ledger, relationship, random, clock }))
 }
 
 /** It writes though it has heard that it was removed: no honest program does. */
@@ -278,7 +279,8 @@ test("[P97] devices that follow up on one removal at once draw the same key, and
   const drawn = async (disk: Machine["disk"], seed: string) => {
     await using desk = await openDesk(world, { ...machine, disk }, scripted)
     const { ledger, relationships } = desk
-    await followRemovals({ ledger, relationships, random: world.random.fork(seed) })
+    const random = world.random.fork(seed)
+    await followRemovals({ ledger, relationships, random, clock: world.clock })
     return relationships.all.map(({ id, key, space }) => {
       expect(space.ownKeys).toHaveLength(1)
       expect(space.ownKeys[0]?.publicKey).not.toEqual(key.publicKey)

@@ -137,6 +137,12 @@ export class PersonKeys {
     return hexToBytes(shared ?? this.#root)
   }
 
+  /** The one that speaks for the person, then what it follows, the nearest first. */
+  get lineage(): readonly Uint8Array[] {
+    const { settled } = this
+    return [settled, ...[...this.#ancestorsOf(bytesToHex(settled))].map(hexToBytes)]
+  }
+
   get #root(): string {
     return this.#decision === undefined ? this.#first : bytesToHex(this.#decision.chosen)
   }

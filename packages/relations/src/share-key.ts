@@ -11,13 +11,18 @@
  * | `[1]`            | nothing but the key                                                   |
  * | `[2, statement]` | and the relationship's key has a successor (`successor.ts`)           |
  * | `[3, decision]`  | and the recovery key has decided which successor counts               |
+ * | `[4, statement, place]` | a successor, with the mailbox that the share lies in from now on |
  *
- * Source: DESIGN, "Keys" (a share space has two members, removing a device).
+ * A place is `[mailbox key(32), append capability, read capability]`, both for the key that the connect
+ * message gave the vendor, on the relay that it named.
+ *
+ * Source: DESIGN, "Keys" (a share space has two members, removing a device) and "Meeting".
  *
  * @module
  */
 import { CodecError } from "@fulcrum/codec/codec-error"
 import {
+  branded,
   bytes,
   bytesMax,
   decodeAs,
@@ -27,9 +32,11 @@ import {
   struct,
 } from "@fulcrum/codec/schema"
 import { contexts } from "@fulcrum/crypto/contexts"
+import type { PublicKey } from "@fulcrum/crypto/ed25519"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
 import { unwrapTagged, type WrapKey, wrapTagged } from "@fulcrum/crypto/wrap"
+import { CAPABILITY_BYTES_MAX } from "@fulcrum/log/mailbox"
 import { SUCCESSOR_BYTES_MAX } from "./successor.ts"
 
 interface Wrap {
@@ -39,15 +46,31 @@ interface Wrap {
 
 const wrapSchema: Schema<Wrap> = struct({ tag: bytes(16), sealed: bytesMax(2048) })
 const signedMax: Schema<Uint8Array> = bytesMax(SUCCESSOR_BYTES_MAX)
+const placeSchema: Schema<SharePlaceNote> = struct({
+  mailbox: branded<PublicKey>(bytes(32)),
+  appendCapability: bytesMax(CAPABILITY_BYTES_MAX),
+  readCapability: bytesMax(CAPABILITY_BYTES_MAX),
+})
 const bodySchemas = {
   1: struct({ version: literal(1) }),
   2: struct({ version: literal(2), statement: signedMax }),
   3: struct({ version: literal(3), decision: signedMax }),
+  4: struct({ version: literal(4), statement: signedMax, place: placeSchema }),
 } as const
+
+/** Where the vendor finds a share, not verified yet. */
+export interface SharePlaceNote {
+  /** Names the mailbox. */
+  readonly mailbox: PublicKey
+  readonly appendCapability: Uint8Array
+  readonly readCapability: Uint8Array
+}
 
 /** What comes with a share's key, not verified yet. */
 export interface ShareKeyNews {
   readonly statement?: Uint8Array
+  /** With a statement: it belongs to the key that the statement names. */
+  readonly place?: SharePlaceNote
   readonly decision?: Uint8Array
 }
 
@@ -82,7 +105,10 @@ export function unwrapShareKey(input: {
 }
 
 /** The body of a share's key entry. */
-export function shareKeyBody({ statement, decision }: ShareKeyNews = {}): Uint8Array {
+export function shareKeyBody({ statement, decision, place }: ShareKeyNews = {}): Uint8Array {
+  if (statement !== undefined && place !== undefined) {
+    return encodeAs(bodySchemas[4], { version: 4, statement, place })
+  }
   if (statement !== undefined) return encodeAs(bodySchemas[2], { version: 2, statement })
   if (decision !== undefined) return encodeAs(bodySchemas[3], { version: 3, decision })
   return encodeAs(bodySchemas[1], { version: 1 })
@@ -90,8 +116,8 @@ export function shareKeyBody({ statement, decision }: ShareKeyNews = {}): Uint8A
 
 /** Of another version, or in no form: nothing is known to be new but the key. */
 export function readShareKeyBody(body: Uint8Array): ShareKeyNews {
-  const limits = { bytesMax: SUCCESSOR_BYTES_MAX + 16 }
-  for (const schema of [bodySchemas[2], bodySchemas[3]] as const) {
+  const limits = { bytesMax: SUCCESSOR_BYTES_MAX + 2 * CAPABILITY_BYTES_MAX + 64 }
+  for (const schema of [bodySchemas[4], bodySchemas[2], bodySchemas[3]] as const) {
     try {
       return decodeAs<ShareKeyNews>(schema, body, limits)
     } catch (error) {

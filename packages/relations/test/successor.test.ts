@@ -1,5 +1,6 @@
 import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
 import { chainHashSchema, incarnationIdSchema } from "@fulcrum/log/ids"
+import { CAPABILITY_BYTES_MAX } from "@fulcrum/log/mailbox"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { Verified } from "@fulcrum/log/verified"
 import fc from "fast-check"
@@ -60,6 +61,22 @@ describe("a successor", () => {
       statement: encoded,
     })
     expect(readShareKeyBody(shareKeyBody())).toEqual({})
+  })
+
+  test("[RL33] may bring where the share lies from now on", () => {
+    const statement = signSuccessor(input)
+    const place = {
+      mailbox: drawn().publicKey,
+      appendCapability: random.bytes(200),
+      readCapability: random.bytes(210),
+    }
+    const body = shareKeyBody({ statement, place })
+    expect(readShareKeyBody(body)).toMatchObject({ statement, place })
+    // Cut short, or grown, it is of no form, and says nothing.
+    expect(readShareKeyBody(body.subarray(0, -1))).toEqual({})
+    expect(readShareKeyBody(new Uint8Array([...body, 0]))).toEqual({})
+    const long = { ...place, readCapability: random.bytes(CAPABILITY_BYTES_MAX + 1) }
+    expect(() => shareKeyBody({ statement, place: long })).toThrow()
   })
 
   test("[RL28] says nothing in another share, in another rotation, or without each key's signature", () => {

@@ -262,7 +262,9 @@ export class MemberProgram {
     const work = async () => {
       if (!this.isMember || this.isWords || this.#life.isOver) return
       const random = this.#keySpanRandom()
-      await followRemovals({ ledger: this.ledger, relationships: this.#relationships, random })
+      const { ledger } = this
+      const { clock } = this.#life
+      await followRemovals({ ledger, relationships: this.#relationships, random, clock })
     }
     this.#followUps = this.#followUps.then(() => this.#tries(work))
     return this.#followUps
