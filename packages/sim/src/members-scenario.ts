@@ -11,6 +11,7 @@
  */
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { SeededRandom } from "@fulcrum/crypto/random"
+import { idKey } from "@fulcrum/log/ids"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleNetwork } from "./faults.ts"
 import { MemberChecks } from "./member-checks.ts"
@@ -74,8 +75,6 @@ class MembersRun {
   #written = 0
   /** Whose wraps are not what they should be. */
   #liar: string | undefined
-  /** Somebody rotated since. */
-  #isMended = false
 
   constructor(world: World, trouble: Trouble, random: SeededRandom) {
     this.#world = world
@@ -317,14 +316,13 @@ class MembersRun {
     for (const place of this.#town.running) {
       for (const other of this.#town.running) await this.#town.bringAll(place, other)
     }
-    // Whoever finds that wraps are not what they should be rotates.
+    // Whoever finds that wraps are not what they should be rotates; who was left out finds nothing.
+    const lies = this.#history.keyEntries.filter(({ key }) => key.isLie).map(({ epoch }) => epoch)
     const honest = this.#town.runningDevices.find(({ by, program }) => {
-      return program?.isMember && by.id !== this.#liar
+      const isFound = program?.view.heads.some((id) => lies.includes(idKey(id)))
+      return isFound && program?.isMember && by.id !== this.#liar
     })
-    if (honest && !this.#isMended && this.#history.keyEntries.some(({ key }) => key.isLie)) {
-      this.#isMended = true
-      await honest?.program?.change(() => [{ kind: "rotate", value: {} }])
-    }
+    await honest?.program?.change(() => [{ kind: "rotate", value: {} }])
     for (const { program } of this.#town.running) {
       if (program === undefined) continue
       await (program.isWords ? program.settle() : program.followUp())
