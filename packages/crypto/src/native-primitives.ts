@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { concatBytes, equalBytes } from "@fulcrum/codec/bytes"
+import { base64urlToBytes, concatBytes, equalBytes } from "@fulcrum/codec/bytes"
 import { noblePrimitives } from "./noble-primitives.ts"
 import type { Primitives } from "./primitives.ts"
 
@@ -49,7 +49,7 @@ export function nativePrimitives(): Primitives | undefined {
   if (typeof crypto?.hash !== "function") return undefined
   const secret = (key: Uint8Array) => crypto.createSecretKey(key)
   const publicKey = (prefix: Uint8Array, key: Uint8Array) =>
-    crypto.createPublicKey({ key: der(prefix, key), format: "der", type: "spki" })
+    crypto.createPublicKey(pem("PUBLIC KEY", der(prefix, key)))
 
   type KeyObject = ReturnType<typeof secret>
   /** By the array that was given, and what was in it: importing costs more than signing. */
@@ -59,9 +59,15 @@ export function nativePrimitives(): Primitives | undefined {
     const whole = der(prefix, key)
     const known = imported.get(key)
     if (known !== undefined && equalBytes(known.der, whole)) return known.key
-    const made = crypto.createPrivateKey({ key: whole, format: "der", type: "pkcs8" })
+    const made = crypto.createPrivateKey(pem("PRIVATE KEY", whole))
     imported.set(key, { key: made, der: whole })
     return made
+  }
+
+  /** As a JWK (RFC 8037), which is written in a tenth of the time that DER takes. */
+  function publicHalf(key: KeyObject): Uint8Array {
+    const { x = "" } = crypto.createPublicKey(key).export({ format: "jwk" })
+    return base64urlToBytes(x)
   }
 
   const signingKeys = new WeakMap<object, KeyObject>()
@@ -144,15 +150,11 @@ export function nativePrimitives(): Primitives | undefined {
       }
       return plain(plaintext)
     },
-    ed25519PublicKey: (seed) =>
-      lastBytes(
-        crypto
-          .createPublicKey(importOnce(ED25519_PRIVATE, seed))
-          .export({ format: "der", type: "spki" }),
-      ),
+    ed25519PublicKey: (seed) => publicHalf(importOnce(ED25519_PRIVATE, seed)),
     ed25519Sign: (key, message) => plain(crypto.sign(null, message, signingKey(key))),
     ed25519Equation: (key, message, signature) =>
       crypto.verify(null, message, verifyingKey(key), signature),
+    x25519PublicKey: (scalar) => publicHalf(importOnce(X25519_PRIVATE, scalar)),
     x25519(scalar, point) {
       try {
         return plain(
@@ -193,6 +195,11 @@ function der(prefix: Uint8Array, key: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
+/** RFC 7468. Of a key as an object Node asks by four exceptions what it is: 40 µs more than of a text. */
+function pem(label: string, bytes: Buffer): string {
+  return `-----BEGIN ${label}-----\n${bytes.toString("base64")}\n-----END ${label}-----\n`
+}
+
 /** Each character is a byte. */
 function bytesOf(binary: string): Uint8Array {
   const bytes = new Uint8Array(binary.length)
@@ -203,8 +210,4 @@ function bytesOf(binary: string): Uint8Array {
 /** A Buffer's bytes as a plain Uint8Array: `slice` of the two means different things. */
 function plain(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
-}
-
-function lastBytes(exported: Uint8Array): Uint8Array {
-  return Uint8Array.from(exported.subarray(exported.length - 32))
 }

@@ -37,6 +37,7 @@ export const noblePrimitives: Primitives = {
     const expected = multiply(Point.BASE, s).add(multiply(key.negate(), challenge))
     return equalBytes(expected.toBytes(), r)
   },
+  x25519PublicKey: (scalar) => x25519.getPublicKey(scalar),
   x25519(scalar, point) {
     try {
       return x25519.getSharedSecret(scalar, point)

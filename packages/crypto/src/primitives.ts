@@ -40,6 +40,8 @@ export interface Primitives {
    * in `ed25519.ts`: outside them the two sets may differ.
    */
   ed25519Equation(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** X25519 (RFC 7748) of a scalar and the base point. */
+  x25519PublicKey(scalar: Uint8Array): Uint8Array
   /** X25519 (RFC 7748); `undefined` for an all-zero result. */
   x25519(scalar: Uint8Array, point: Uint8Array): Uint8Array | undefined
   argon2id(input: Argon2Input): Promise<Uint8Array>

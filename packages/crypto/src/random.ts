@@ -29,8 +29,27 @@ const SYSTEM_BYTES_MAX = 65_536
 const SEEDED_BLOCK_BYTES = { first: 128, most: 4096 } as const
 const ZERO_NONCE = new Uint8Array(12)
 
+/** Short draws come from what was drawn at once: asking the system costs as much as sealing a record. */
+const POOL_BYTES = 4096
+const POOLED_BYTES_MAX = 128
+const pool = { bytes: new Uint8Array(0), used: 0 }
+
+/** What was given out is nowhere else. */
+function pooled(length: number): Uint8Array {
+  if (pool.used + length > pool.bytes.length) {
+    pool.bytes = globalThis.crypto.getRandomValues(new Uint8Array(POOL_BYTES))
+    pool.used = 0
+  }
+  const from = pool.used
+  pool.used += length
+  const drawn = pool.bytes.slice(from, pool.used)
+  pool.bytes.fill(0, from, pool.used)
+  return drawn
+}
+
 const SYSTEM: Random = {
   bytes(length) {
+    if (length <= POOLED_BYTES_MAX) return pooled(length)
     const bytes = new Uint8Array(length)
     for (let at = 0; at < length; at += SYSTEM_BYTES_MAX) {
       globalThis.crypto.getRandomValues(bytes.subarray(at, at + SYSTEM_BYTES_MAX))

@@ -95,7 +95,7 @@ function withExchange(
   dhPublicKey: Uint8Array,
   scalar: Uint8Array,
 ): Encapsulated {
-  const dhCiphertext = exchange(scalar, BASE_POINT)
+  const dhCiphertext = primitives.x25519PublicKey(scalar)
   const dhShared = exchange(scalar, dhPublicKey)
   return {
     ciphertext: concatBytes([kem.cipherText, dhCiphertext]),
@@ -128,7 +128,7 @@ function expand(secret: Uint8Array) {
     kemPublicKey: publicKey,
     kemSecretKey: secretKey,
     dhScalar,
-    dhPublicKey: exchange(dhScalar, BASE_POINT),
+    dhPublicKey: primitives.x25519PublicKey(dhScalar),
   }
 }
 

@@ -91,6 +91,9 @@ function checkAead(aead: (typeof aeads)[number], set: Primitives, input: AeadCas
   if (input.isValid) expect(bytesToHex(aead.seal(set, input)), input.name).toBe(input.sealed)
 }
 
+/** Of Curve25519 (RFC 7748, section 4.1). */
+const BASE_POINT = Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 9 : 0))
+
 function checkDh(set: Primitives, { name, scalar, point, shared }: DhCase): void {
   const result = set.x25519(hexToBytes(scalar), hexToBytes(point))
   expect(result === undefined ? null : bytesToHex(result), name).toBe(shared)
@@ -213,6 +216,7 @@ describe.for(platforms)("$name", ({ set }) => {
       sealed,
       set.chachaOpen(input, sealed),
       set.ed25519PublicKey(new Uint8Array(32)),
+      set.x25519PublicKey(new Uint8Array(32).fill(1)),
       set.ed25519Sign({ seed: new Uint8Array(32) }, sealed),
       set.x25519(new Uint8Array(32).fill(1), new Uint8Array(32).fill(9)),
       await set.argon2id({
@@ -299,6 +303,9 @@ describe("native and JavaScript", () => {
     fc.assert(
       fc.property(key, key, (scalar, point) => {
         expect(nativeSet.x25519(scalar, point)).toEqual(noblePrimitives.x25519(scalar, point))
+        const publicKey = nativeSet.x25519PublicKey(scalar)
+        expect(publicKey).toEqual(noblePrimitives.x25519PublicKey(scalar))
+        expect(publicKey).toEqual(noblePrimitives.x25519(scalar, BASE_POINT))
       }),
       { numRuns: 30 },
     )

@@ -5,6 +5,7 @@
  * @module
  */
 import { bytesToHex, compareBytes } from "@fulcrum/codec/bytes"
+import { isPublicKey } from "@fulcrum/crypto/ed25519"
 import type { VectorRow } from "@fulcrum/log/vector"
 import {
   type AttachmentItem,
@@ -48,6 +49,8 @@ interface MutableRelationship {
 
 export class RecordState {
   readonly #relationships = new Map<string, MutableRelationship>()
+  /** The shares' tags: two relationships with one log would each pass over what the other writes. */
+  readonly #spaces = new Set<string>()
   readonly #moves = new Map<string, MoveItem>()
   readonly #relays = new Map<string, RecordRelayItem>()
   readonly #addresses = new Map<string, readonly string[]>()
@@ -213,7 +216,11 @@ export class RecordState {
 
   #addRelationship(item: RelationshipItem): void {
     const id = bytesToHex(item.id)
-    if (this.#relationships.has(id)) return
+    // One with what is no key nobody could deal in: only a hostile device writes that down.
+    const areKeys = isPublicKey(item.vendor) && isPublicKey(item.vendorAccess)
+    if (this.#relationships.has(id) || !areKeys || this.#spaces.has(bytesToHex(item.spaceTag)))
+      return
+    this.#spaces.add(bytesToHex(item.spaceTag))
     this.#relationships.set(id, {
       id,
       item,

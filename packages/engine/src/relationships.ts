@@ -33,7 +33,7 @@ import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import { Mutex } from "./mutex.ts"
 import type { Freeze, Reach } from "./person.ts"
-import type { RelationshipItem } from "./record-items.ts"
+import type { RelationshipItem, SuccessorItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
 import {
   type ProjectedShare,
@@ -63,6 +63,8 @@ export interface OpenRelationship {
   readonly space: ShareSpace
   /** What is added to a register's counters. */
   readonly offsetOf: (path: string) => number
+  /** Notes a successor that is being made here: its statement is not verified once it is written. */
+  readonly expect: (statement: Uint8Array, made: OwnSuccessor) => void
 }
 
 /** Why there is no agreement. */
@@ -289,6 +291,7 @@ export class Relationships {
     const { vault, random, deflate, ledger } = this.#options
     const key = signingKeyFromSeed(item.signingSeed)
     const latest = () => ledger.state.relationships.get(secrets.id) ?? secrets
+    const { successors, expect } = rememberingSuccessors(item.spaceTag, latest)
     const space = await ShareSpace.open({
       vault,
       spaceTag: item.spaceTag,
@@ -296,7 +299,7 @@ export class Relationships {
       epochKey: (id) => latest().epochKeys.get(id),
       currentEpoch: () => newestEpoch(latest()),
       keys: { person: key.publicKey, vendor: item.vendor },
-      own: { lane: "person", key, successors: rememberingSuccessors(item.spaceTag, latest) },
+      own: { lane: "person", key, successors },
       isAgreement: (signature) => isAgreement(item, key, signature),
       random,
       deflate,
@@ -306,6 +309,7 @@ export class Relationships {
       key,
       space,
       offsetOf: rememberingOffsets(item.signingSeed),
+      expect,
       get secrets() {
         return latest()
       },
@@ -317,22 +321,33 @@ export class Relationships {
 function rememberingSuccessors(
   spaceTag: Uint8Array,
   latest: () => RelationshipSecrets,
-): () => readonly OwnSuccessor[] {
+): {
+  readonly successors: () => readonly OwnSuccessor[]
+  readonly expect: OpenRelationship["expect"]
+} {
   let read = 0
   let known: readonly OwnSuccessor[] = []
-  return () => {
-    const { successors } = latest()
-    if (successors.length > read) {
-      const news = successors.slice(read).flatMap(({ signingSeed, statement }) => {
-        const verified = readSuccessor(statement, { spaceTag })
-        const key = signingKeyFromSeed(signingSeed)
-        const isRight = verified !== undefined && equalBytes(verified.key, key.publicKey)
-        return isRight ? [{ key, statement: verified }] : []
-      })
-      read = successors.length
-      known = [...known, ...news]
-    }
-    return known
+  /** The last that was made here; whether it was written is not known. */
+  let made: { readonly encoded: Uint8Array; readonly successor: OwnSuccessor } | undefined
+  const readOne = ({ signingSeed, statement }: SuccessorItem): readonly OwnSuccessor[] => {
+    if (made !== undefined && equalBytes(made.encoded, statement)) return [made.successor]
+    const verified = readSuccessor(statement, { spaceTag })
+    const key = signingKeyFromSeed(signingSeed)
+    const isRight = verified !== undefined && equalBytes(verified.key, key.publicKey)
+    return isRight ? [{ key, statement: verified }] : []
+  }
+  return {
+    successors() {
+      const { successors } = latest()
+      if (successors.length > read) {
+        known = [...known, ...successors.slice(read).flatMap(readOne)]
+        read = successors.length
+      }
+      return known
+    },
+    expect(encoded, successor) {
+      made = { encoded, successor }
+    },
   }
 }
 

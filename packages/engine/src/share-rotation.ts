@@ -15,17 +15,17 @@ import { hkdf } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
 import { unwrap, type WrapKey } from "@fulcrum/crypto/wrap"
-import { epochIdSchema, epochKeySchema } from "@fulcrum/log/ids"
+import { type EpochKey, epochIdSchema, epochKeySchema } from "@fulcrum/log/ids"
 import type { MailboxRight } from "@fulcrum/log/mailbox"
 import { personLane } from "@fulcrum/relations/lane"
-import { readRequest, requestHash } from "@fulcrum/relations/request"
+import { keptWrapKey } from "@fulcrum/relations/request"
 import {
   type ShareKeyNews,
   type SharePlaceNote,
   shareKeyBody,
   wrapShareKey,
 } from "@fulcrum/relations/share-key"
-import { signDecision, signSuccessor } from "@fulcrum/relations/successor"
+import { makeSuccessor, signDecision } from "@fulcrum/relations/successor"
 import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
@@ -48,7 +48,8 @@ export interface Rotated {
 
 /**
  * Replaces a relationship's key, as part of a step, by one that no removed device can draw, and the
- * share's place with it.
+ * share's place with it. One whose company has no key that anything could be wrapped for, as only a
+ * hostile device writes it down, is passed over: nobody could be told.
  */
 export function succeed(step: Step, rotated: Rotated): void {
   const { relationship, random, clock } = rotated
@@ -62,9 +63,11 @@ export function succeed(step: Step, rotated: Rotated): void {
   rotate(step, rotated, (clear) => {
     const { spaceTag } = item
     const seen = relationship.space.personRows
-    const statement = signSuccessor({ old, key, seen, spaceTag, clear })
-    step.add({ kind: "successor", value: { relationship: item.id, signingSeed, statement } })
-    return { statement, place: placeNote(signingSeed, { item, random, clock }) }
+    const { encoded, statement } = makeSuccessor({ old, key, seen, spaceTag, clear })
+    const value = { relationship: item.id, signingSeed, statement: encoded }
+    step.add({ kind: "successor", value })
+    relationship.expect(encoded, { key, statement })
+    return { statement: encoded, place: placeNote(signingSeed, { item, random, clock }) }
   })
 }
 
@@ -112,12 +115,12 @@ function rotate(
   news: (clear: Uint8Array) => ShareKeyNews,
 ): void {
   const { item, epochKeys } = relationship.secrets
-  const { request: bytes, vendor, spaceTag, id } = item
+  const { id } = item
   const { space } = relationship
-  const request = readRequest(bytes, { vendor, requestHash: requestHash(bytes) })
   const epochKey = epochKeySchema.decode(random.bytes(32))
   const previous = space.currentEpoch ?? epochIdSchema.decode(item.epoch)
-  const clear = wrapShareKey({ epochKey, spaceTag, to: request.wrap, random })
+  const clear = wrapFor(item, epochKey, random)
+  if (clear === undefined) return
   const staged = space.replica.stageKey({
     epoch: { key: epochKey },
     clear,
@@ -127,6 +130,22 @@ function rotate(
   step.join(space.replica, staged)
   step.add({ kind: "shareEpoch", value: { relationship: id, epoch: staged.epochId, epochKey } })
   step.after(() => space.absorb(staged.entries))
+}
+
+/** @returns `undefined`: nothing can be wrapped for what stands for the vendor's key. */
+function wrapFor(
+  { request, spaceTag }: RelationshipItem,
+  epochKey: EpochKey,
+  random: Random,
+): Uint8Array | undefined {
+  const to = keptWrapKey(request)
+  if (to === undefined) return undefined
+  try {
+    return wrapShareKey({ epochKey, spaceTag, to, random })
+  } catch (error) {
+    if (error instanceof SealError) return undefined
+    throw error
+  }
 }
 
 /** What the vendor is told of the place that belongs to a key. */

@@ -308,22 +308,19 @@ export class ShareSpace {
 
   /** @returns Whether other keys may speak for the person now. */
   #hearRotation({ announces, body }: AdmittedEntry, certifier: Uint8Array): boolean {
-    if (announces === undefined) return false
     const { own } = this.#options
+    // On the person's side her record says which keys are hers.
+    if (announces === undefined || own.lane === "person") return false
     const { clear, epoch } = announces
     const binding = { spaceTag: this.#tag, clear }
     const { statement, decision, place } = readShareKeyBody(body)
     const successor = statement && readSuccessor(statement, binding)
-    const decided =
-      decision && own.lane === "vendor"
-        ? readDecision(decision, { ...binding, recoveryHash: own.recoveryHash })
-        : undefined
+    const { recoveryHash } = own
+    const decided = decision && readDecision(decision, { ...binding, recoveryHash })
     const key = bytesToHex(successor?.key ?? decided?.chosen ?? certifier)
     const known = this.#epochs.get(key)
     if (known === undefined) this.#epochs.set(key, { first: epoch, newest: epoch })
     else known.newest = epoch
-    // On the person's side her record says which keys are hers.
-    if (own.lane === "person") return false
     if (successor !== undefined) {
       if (place !== undefined) this.#places.set(key, place)
       return this.#keys.add(successor)

@@ -120,6 +120,8 @@ export class ShareWriters implements WriterSource {
 
   /** Notes whose an incarnation is that begins. */
   learn({ incarnation, writer, begin }: AdmittedEntry): void {
+    // One that this start drew.
+    if (this.#certified.has(idKey(incarnation))) return
     const certified = begin && this.#certifiedBy(incarnation, writer, begin)
     if (certified !== undefined) this.#certified.set(idKey(incarnation), certified)
   }

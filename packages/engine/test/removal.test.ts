@@ -234,6 +234,49 @@ describe("[P104] what a hostile member announces", () => {
   })
 })
 
+test("[P104] a relationship that a hostile member has made up stands in nobody's way", async () => {
+  await using all = await home()
+  const { world, relay, phone } = all
+  const shop = await world.vendor("Shop", relay)
+  const invitation = await shop.invitation()
+  await world.during(phone.connect({ invitation, disclose: [ADDRESS] }))
+  await world.during(phone.waitForAgreement("Shop", 10_000))
+  const laptop = await all.add("laptop")
+  await world.during(phone.settle(5000))
+  await world.during(laptop.person.settle(5000))
+  await world.end(laptop.person)
+  {
+    const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
+    await using desk = await openDesk(world, laptop.machine, scripted)
+    const [real] = desk.relationships.all
+    if (real === undefined) throw new TypeError("the laptop knows no company")
+    const { item } = real.secrets
+    const bytes = (length: number) => world.random.bytes(length)
+    const made = () => ({ ...item, id: bytes(16), spaceTag: bytes(32), token: undefined })
+    await desk.ledger.transact(async (step) => {
+      const add = (value: typeof item) => step.add({ kind: "relationship", value })
+      add({ ...made(), request: bytes(100) })
+      add({ ...made(), request: item.agreement })
+      add({ ...made(), agreement: bytes(100) })
+      add({ ...made(), vendorAccess: new Uint8Array(32) })
+      add({ ...made(), vendor: new Uint8Array(32) })
+      add({ ...made(), relays: ["nowhere"] })
+      add({ ...made(), spaceTag: item.spaceTag })
+    })
+  }
+  const liar = await world.reopen(laptop.machine)
+  await world.during(liar.settle(5000))
+  await world.during(phone.settle(5000))
+  expect((await phone.relationships()).map(({ vendor }) => vendor)).toContain("Shop")
+  expect(await phone.whoHas(ADDRESS)).toHaveLength(1)
+  await world.during(phone.revokeDevice("laptop"))
+  await world.during(phone.set(ADDRESS, "New Street 2"))
+  const holds = () => JSON.stringify(shop.vendor.disclosures()).includes("New Street 2")
+  await world.until("the new value", holds)
+  expect((await phone.status()).devices).toBeDefined()
+  await phone.doctor()
+})
+
 test("[P99] a company that comes to be known while a device is removed is not passed over", async () => {
   await using all = await home()
   const { world, relay, phone, machine } = all

@@ -21,9 +21,9 @@
  *
  * @module
  */
-import { base64urlToBytes, bytesToBase64url, equalBytes } from "@fulcrum/codec/bytes"
+import { base64urlToBytes, bytesToBase64url, bytesToUtf8, equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
-import { checkJson, type JsonValue } from "@fulcrum/codec/json"
+import { checkJson, type JsonValue, parseJson } from "@fulcrum/codec/json"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { DidKeyError, didKeyToPublicKey, publicKeyToDidKey } from "@fulcrum/crypto/didkey"
 import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
@@ -392,6 +392,24 @@ function readKey(did: string): PublicKey {
   } catch (cause) {
     if (cause instanceof DidKeyError) throw malformed("/key", "not a did:key", cause)
     throw cause
+  }
+}
+
+/**
+ * The X-Wing key of a request that {@link readRequest} took when it came and that was kept since: nothing of
+ * it is verified again.
+ *
+ * @returns `undefined` if it is no request.
+ */
+export function keptWrapKey(bytes: Uint8Array): Uint8Array | undefined {
+  try {
+    const kept = parseJson(bytesToUtf8(bytes), SIGNED_JSON_LIMITS)
+    const request = isObject(kept) ? kept.request : undefined
+    const wrap = isObject(request) ? request.wrap : undefined
+    return typeof wrap === "string" ? base64urlToBytes(wrap) : undefined
+  } catch (error) {
+    if (error instanceof CodecError) return undefined
+    throw error
   }
 }
 

@@ -123,31 +123,41 @@ const decisionBody = struct({
 })
 const signedDecision = struct({ body: bytesMax(256), recovery: key, signature })
 
+interface SuccessorInput extends RotationBinding {
+  readonly old: readonly SigningKey[]
+  readonly key: SigningKey
+  readonly seen: VersionVector
+}
+
 /** @throws {RangeError} No old key, more than {@link OLD_KEYS_MAX}, or the new one among them. */
-export function signSuccessor(
-  input: RotationBinding & {
-    readonly old: readonly SigningKey[]
-    readonly key: SigningKey
-    readonly seen: VersionVector
-  },
-): Uint8Array {
+export function signSuccessor(input: SuccessorInput): Uint8Array {
+  return makeSuccessor(input).encoded
+}
+
+/** Signs one, and says what it says: whoever has made it need not verify it. @throws As {@link signSuccessor}. */
+export function makeSuccessor(input: SuccessorInput): {
+  readonly encoded: Uint8Array
+  readonly statement: Verified<Successor>
+} {
   const { key: next, spaceTag, clear } = input
   const old = input.old.toSorted((a, b) => compareBytes(a.publicKey, b.publicKey))
   const oldKeys = old.map(({ publicKey }) => publicKey)
   if (!areOldKeys(oldKeys, next.publicKey)) throw new RangeError("a successor follows other keys")
+  const seen = sortVector(input.seen)
   const body = encodeAs(successorBody, {
     version: 1,
     spaceTag,
     old: oldKeys,
     key: next.publicKey,
     wrap: wrapHash(clear),
-    seen: sortVector(input.seen),
+    seen,
   })
-  return encodeAs(signedSuccessor, {
+  const encoded = encodeAs(signedSuccessor, {
     body,
     byOld: old.map((one) => sign(contexts.relationshipSuccessor, one, body)),
     byNew: sign(contexts.relationshipSuccessorNew, next, body),
   })
+  return { encoded, statement: asVerified({ old: oldKeys, key: next.publicKey, seen }) }
 }
 
 /**
