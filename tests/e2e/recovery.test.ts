@@ -99,6 +99,24 @@ describe("the recovery words", () => {
     expect(await readFile(local("copy.txt"), "utf8")).toBe(LEASE)
   })
 
+  test("bring the record from a device that runs, while the relay is gone", async () => {
+    await world.relay.down()
+    const desktop = world.device("desktop")
+    const { addresses } = await desktop.daemon.up()
+    const args = ["--at", addresses[0] ?? "", "--words", local("newest.txt"), "--no-passphrase"]
+    const pocket = world.device("pocket")
+    await pocket.json("recover", ...args, "--name", "pocket", "--wait", "2")
+    expect(await pocket.get("card/name/full")).toBe(NAME)
+    const devices = await desktop.json<readonly { readonly name: string }[]>("devices")
+    expect(devices.map(({ name }) => name)).toContain("pocket")
+    const other = await world
+      .device("thief")
+      .run(["recover", ...args.with(3, words), "--name", "x"])
+    expect(codeIn(other.stderr)).toBe("RECOVERY_NOT_FOUND")
+    await desktop.daemon.down()
+    await world.relay.up()
+  })
+
   test("[R19] are in no folder, nor is anything of the record in the relay's", async () => {
     const typed = (await readFile(words, "utf8"))
       .split("\n")

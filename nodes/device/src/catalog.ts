@@ -339,13 +339,17 @@ export const CATALOG: readonly CatalogCommand[] = [
         "--relay <addr...>",
         "as written below the words; may be given again",
       ),
+      option("text", "at", "--at <addr>", "a device of yours that runs, as its `fulcrum up` says"),
       WORDS,
       NAME,
       NO_PASSPHRASE,
       YES,
       WAIT,
     ],
-    examples: ["fulcrum recover --relay /dns4/relay.example/tcp/4001/p2p/12D3KooW…"],
+    examples: [
+      "fulcrum recover --relay /dns4/relay.example/tcp/4001/p2p/12D3KooW…",
+      "fulcrum recover --at /ip4/192.168.1.20/tcp/40123",
+    ],
     where: "folder",
   },
   record("recovery-drill", "Try whether your 24 words would bring everything back.", {

@@ -72,6 +72,8 @@ export interface RecoverRequest {
   readonly words: string
   /** Where the record may lie. */
   readonly relays: readonly string[]
+  /** Where a device of the record listens; then no relay is asked. */
+  readonly at?: string | undefined
   /** A backup, from its beginning each time; then no relay is asked. */
   readonly backup?: () => AsyncIterable<Uint8Array>
   /** Told before it fails, if the same command would find nothing here to go on from. */

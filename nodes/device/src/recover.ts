@@ -1,6 +1,6 @@
 /**
- * `fulcrum recover` and `restore`: make this device one of a record whose other devices are gone, with
- * its 24 words, from a relay or from a backup.
+ * `fulcrum recover` and `restore`: make this device one of a record with its 24 words, from a relay, from
+ * another device that runs, or from a backup.
  *
  * @module
  */
@@ -23,10 +23,11 @@ export async function recover(
   context: FolderContext,
   parts: DeviceParts = ownParts(context),
 ): Promise<Outcome> {
-  const relays = await askRelays(context)
+  const at = context.args.optionalText("at")
+  const relays = at === undefined ? await askRelays(context) : []
   const words = await askWords(context.io, context.args)
-  context.io.progress("Looking for your record")
-  return await bringBack(context, parts, { words, relays })
+  context.io.progress(at === undefined ? "Looking for your record" : "Asking the other device")
+  return await bringBack(context, parts, { words, relays, at })
 }
 
 /** `fulcrum restore FILE`: likewise, from a backup. */
@@ -48,7 +49,7 @@ function ownParts(context: FolderContext): DeviceParts {
 async function bringBack(
   { args, io, home, signal }: FolderContext,
   parts: DeviceParts,
-  from: Pick<RecoverRequest, "words" | "relays" | "backup">,
+  from: Pick<RecoverRequest, "words" | "relays" | "backup" | "at">,
 ): Promise<Outcome> {
   const name = args.optionalText("name") ?? deviceName()
   const { words, backup } = from

@@ -82,7 +82,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
     "RECOVERY_NOT_FOUND",
     "check the words, and name each relay that is written below them with --relay",
   ],
-  ["RECOVERY_UNREACHABLE", "check the network and the relay's address, then try again"],
+  ["RECOVERY_UNREACHABLE", "check the network and the address, then try again"],
   [
     "RECOVERY_INCOMPLETE",
     "name the other relays that are written below the words with --relay, each by its own",

@@ -81,6 +81,8 @@ export const contexts = {
   recoveryAnchor: "fulcrum/v1/recovery-anchor",
   /** Knows the recovery words again by which a recovery that was cut off was begun. */
   recoveryResumed: "fulcrum/v1/recovery-resumed",
+  /** By which whoever has the recovery words asks a device for its record. */
+  recoveryAsk: "fulcrum/v1/recovery-ask",
   /** Seals the beacon, which says where the record lies, for the recovery words. */
   recoveryBeacon: "fulcrum/v1/recovery-beacon",
   /** A device's signature, with its own key, over what it says of itself. */

@@ -56,15 +56,22 @@ export interface BackupSource {
 /** In the order in which they are of use where the file ends early. */
 export async function* backupFiles(source: BackupSource): AsyncGenerator<BackedUp> {
   yield file("README.txt", utf8ToBytes(README))
-  yield file(BEACON, encodeBeacon(source.beacon))
-  yield* spanFiles("fulcrum/record", source.record)
-  for (const { id, space } of source.relationships.all) {
-    yield* spanFiles(`fulcrum/shares/${id}`, space.replica)
-  }
+  yield* recordFiles(source)
   yield file("record.json", utf8ToBytes(await source.exported("json")))
   yield file("card.vcf", utf8ToBytes(await source.exported("vcard")))
   for await (const { id, item, content } of source.attachments()) {
     yield { name: `attachments/${id}/${fileName(item.name)}`, bytes: item.bytes, content }
+  }
+}
+
+/** What the recovery words bring back, and nothing else. */
+export async function* recordFiles(
+  source: Pick<BackupSource, "beacon" | "record" | "relationships">,
+): AsyncGenerator<BackedUp> {
+  yield file(BEACON, encodeBeacon(source.beacon))
+  yield* spanFiles("fulcrum/record", source.record)
+  for (const { id, space } of source.relationships.all) {
+    yield* spanFiles(`fulcrum/shares/${id}`, space.replica)
   }
 }
 

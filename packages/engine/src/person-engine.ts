@@ -122,6 +122,7 @@ export class PersonEngine implements Person {
       ...parts,
       attachments: this.attachments,
       beacons: this.recovery.keeper,
+      words: this.recovery,
       changed: this.#changed,
       tell: (event) => this.#tell(event),
     })

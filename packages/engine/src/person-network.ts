@@ -38,6 +38,7 @@ import type { DeviceRow, PairPrompts, PairResult, PersonEvent, RelayRow } from "
 import { PersonLinks } from "./person-links.ts"
 import { type Moving, untilEnough, untilQuiet } from "./quiet.ts"
 import { RecordMerging } from "./record-merging.ts"
+import { RECOVERY_PROTOCOL, serveRecovery } from "./recovery-line.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { RemovalAlarm } from "./removal-alarm.ts"
@@ -57,6 +58,8 @@ export interface PersonNetworkOptions extends PersonOptions {
   readonly removedUnder: Uint8Array | undefined
   readonly attachments: Attachments
   readonly beacons: BeaconKeeper
+  /** What whoever has the recovery words is given. */
+  readonly words: { forWords(): AsyncIterable<Uint8Array> }
   tell(event: PersonEvent): void
 }
 
@@ -315,7 +318,18 @@ export class PersonNetwork {
   }
 
   async #makeHost(): Promise<Host> {
-    const host = await this.#options.network.host()
+    const { network, clock, words } = this.#options
+    const host = await network.host()
+    host.handle(RECOVERY_PROTOCOL, (channel) =>
+      serveRecovery(channel, {
+        ...{ host, clock },
+        words: () => this.#ledger.membership.view.recovery?.writer,
+        files: () => words.forWords(),
+        admit: async (spans) => {
+          await this.#ledger.admit(spans)
+        },
+      }),
+    )
     host.handle(PAIRING_PROTOCOL, (channel) => {
       if (this.#onPairing === undefined) return channel.close()
       return this.#onPairing(channel)

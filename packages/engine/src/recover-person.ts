@@ -1,5 +1,6 @@
 /**
- * Making this folder a device of a record whose other devices are all gone, with its 24 recovery words.
+ * Making this folder a device of a record with its 24 recovery words, from what its relays have, a backup,
+ * or a device that still runs.
  *
  * State is in table `engine.recovery`: group empty, order 0, the keys that the device drew, until it is a
  * member; order 1 a hash of the words, by which the same command goes on where it was cut off. Of the
@@ -32,6 +33,7 @@ import type { PersonOptions } from "./open-person.ts"
 import { openOwnRecord } from "./own-record.ts"
 import type { Person } from "./person.ts"
 import { PersonEngine } from "./person-engine.ts"
+import { askDevice } from "./recovery-line.ts"
 import { openRecovery, type RecoverySession } from "./recovery-session.ts"
 
 const NOTHING: Uint8Array = new Uint8Array()
@@ -47,6 +49,8 @@ export interface RecoverOptions extends PersonOptions {
   readonly relays: readonly string[]
   /** A backup, from its beginning each time; then no relay is asked. */
   readonly backup?: (() => AsyncIterable<Uint8Array>) | undefined
+  /** Where a device of the record listens that still runs; then no relay is asked either. */
+  readonly at?: string | undefined
   /** An empty store, for what is read on the way. */
   readonly openScratch: () => Promise<Store>
   /** Told before it fails, if the same command would find nothing here to go on from. */
@@ -137,10 +141,14 @@ class Run {
       return { person: await this.#open(there), missingEpochs: 0 }
     }
     this.isBegun = isResumed
-    const { backup: content } = this.#options
-    const backup = content && (await spansIn(content(), this.#recovery))
+    const { at: address } = this.#options
     const recovery = this.#recovery
-    await using session = await openRecovery({ ...this.#options, recovery, backup })
+    await using source =
+      address === undefined ? undefined : await askDevice({ ...this.#options, address, recovery })
+    const content = source?.content() ?? this.#options.backup?.()
+    const backup = content && (await spansIn(content, recovery))
+    const { bring } = source ?? {}
+    await using session = await openRecovery({ ...this.#options, recovery, backup, bring })
     const device = await this.#device(isResumed, words)
     return await this.#join(session, device, backup?.shares)
   }

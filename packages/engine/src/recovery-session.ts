@@ -52,6 +52,8 @@ export interface RecoveryOptions {
   readonly relays: readonly string[]
   /** What a backup holds; then no relay is asked. */
   readonly backup?: Pick<RestoredSpans, "beacon" | "record"> | undefined
+  /** Where it goes that a device was let in, where it does not go to relays. */
+  readonly bring?: ((spans: readonly Uint8Array[]) => Promise<void>) | undefined
   readonly network: Network
   readonly openDocuments: (reload: Reload) => Promise<Documents>
   /** An empty store, for what is read. */
@@ -200,7 +202,9 @@ export class RecoverySession implements AsyncDisposable {
       await changeMembership({ ledger, random: this.#options.random, author: "recovery" }, () => [
         { kind: "add", value: { certificate } },
       ])
-      if (this.#options.backup === undefined) await this.#bring(before)
+      const { backup, bring } = this.#options
+      if (bring !== undefined) await bring(await this.#since(before))
+      else if (backup === undefined) await this.#bring(before)
     }
     return { epochs: membership.epochs, hints: hintsOf(membership.certificates, state, NO_HINTS) }
   }
@@ -229,10 +233,15 @@ export class RecoverySession implements AsyncDisposable {
     return this.close()
   }
 
+  async #since(before: VersionVector): Promise<readonly Uint8Array[]> {
+    const { record } = this.own.ledger
+    return (await record.spansAfter(before, { bytesMax: PAGE_BYTES_MAX })).spans
+  }
+
   /** To every mailbox of the record that can be reached: one at least. */
   async #bring(since: VersionVector): Promise<void> {
-    const { record, state } = this.own.ledger
-    const { spans } = await record.spansAfter(since, { bytesMax: PAGE_BYTES_MAX })
+    const { state } = this.own.ledger
+    const spans = await this.#since(since)
     const living = state.relays.map(({ address, mailboxSeed }) => ({
       relay: address,
       seed: mailboxSeed,

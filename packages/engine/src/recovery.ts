@@ -25,6 +25,8 @@ import { DOCUMENT_NAMES, type Documents, documentId, type Reload } from "@fulcru
 import type { Store } from "@fulcrum/store"
 import type { Vault } from "@fulcrum/store/vault"
 import type { WholeAttachment } from "./attachments.ts"
+import type { BackupSource } from "./backup.ts"
+import type { BackedUp } from "./backup-file.ts"
 import { BeaconKeeper } from "./beacon-keeper.ts"
 import { type DeviceState, recordKeysOf } from "./device-state.ts"
 import { EngineError, notYet } from "./engine-error.ts"
@@ -140,7 +142,20 @@ export class Recovery implements PersonRecovery {
   }
 
   async *backup(): AsyncGenerator<Uint8Array> {
-    const { ledger, relationships, exported, attachments } = this.#parts
+    const { exported, attachments } = this.#parts
+    // Loaded when it is asked for: nothing else needs what age and tar take.
+    const { backupFiles } = await import("./backup.ts")
+    yield* this.#sealed(backupFiles({ ...this.#kept, exported, attachments }))
+  }
+
+  /** The record alone, for whoever has the words: see `recovery-line.ts`. */
+  async *forWords(): AsyncGenerator<Uint8Array> {
+    const { recordFiles } = await import("./backup.ts")
+    yield* this.#sealed(recordFiles(this.#kept))
+  }
+
+  get #kept(): Pick<BackupSource, "beacon" | "record" | "relationships"> {
+    const { ledger, relationships } = this.#parts
     const due = this.keeper.due
     if (due === undefined) {
       throw new EngineError(
@@ -148,18 +163,12 @@ export class Recovery implements PersonRecovery {
         "the recovery words are of a time before backups",
       )
     }
-    const { beacon } = due
-    // Loaded when it is asked for: nothing else needs what age and tar take.
-    const { backupFiles } = await import("./backup.ts")
+    return { beacon: due.beacon, record: ledger.record, relationships }
+  }
+
+  async *#sealed(files: AsyncIterable<BackedUp>): AsyncGenerator<Uint8Array> {
     const { writeBackup } = await import("./backup-file.ts")
-    const files = backupFiles({
-      beacon,
-      record: ledger.record,
-      relationships,
-      exported,
-      attachments,
-    })
-    yield* writeBackup(files, ledger.membership.recoveryKey)
+    yield* writeBackup(files, this.#parts.ledger.membership.recoveryKey)
   }
 
   /** Whether these are the words that count now. */
