@@ -26,7 +26,8 @@ import type { EpochId, IncarnationId } from "@fulcrum/log/ids"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { DeviceCertificate, DeviceId, RecoveryCertificate } from "./device.ts"
 import { FOLLOWS_MAX } from "./key-body.ts"
-import { areConcurrent, graphOf, type KeyNode, mergedHeads, sees } from "./key-graph.ts"
+import { graphOf, type KeyNode } from "./key-graph.ts"
+import { areConcurrent, mergedHeads, sees } from "./key-merge.ts"
 import {
   authorOf,
   type MemberDevice,
@@ -78,6 +79,11 @@ export interface WrittenEntry {
 export interface AdmissionEvidence {
   /** Whether the vector reaches that entry: the incarnation tree's. */
   covers(vector: VersionVector, incarnation: IncarnationId, sequence: number): boolean
+  /**
+   * How far the author of a removal can have seen, by the log: what it says itself may name what is still
+   * to come. `undefined`: not known, then its word counts.
+   */
+  seenAt(removal: Pick<WrittenEntry, "incarnation" | "sequence">): VersionVector | undefined
   /** Entries of members, with the whole vector that each was written on. */
   readonly written: readonly { readonly writer: PublicKey; readonly on: VersionVector }[]
 }
@@ -159,9 +165,13 @@ export function isAdmitted(
   if (removed === undefined) return "unknown"
   const has = (vector: VersionVector, written: Omit<WrittenEntry, "writer">) =>
     evidence.covers(vector, written.incarnation, written.sequence)
+  const wasSeen = (removal: RemovedDevice["removals"][number]) => {
+    const seen = evidence.seenAt(removal)
+    return has(removal.on, entry) && (seen === undefined || has(seen, entry))
+  }
   const isKept = removed.removals.some(
     (removal) =>
-      has(removal.on, entry) ||
+      wasSeen(removal) ||
       evidence.written.some(
         ({ writer, on }) =>
           has(on, entry) && !has(on, removal) && findWriter(membership, writer) !== undefined,

@@ -281,6 +281,26 @@ describe("at the same time", () => {
     expect(namesOf(again)).toEqual(["phone", "laptop"])
   })
 
+  test("[A6] however long a chain of words a removed device makes, it is judged quickly", () => {
+    const chained = (next: (i: number) => readonly [by: string, set: string]) =>
+      Array.from({ length: 400 }, (_, i) => {
+        const [by, set] = next(i)
+        return entry(`n${i + 1} < n${i} by ${by}`, words(set), remove("laptop"))
+      })
+    const begun = entry("n0 < c by tablet", words("words two"))
+    const kept = entry("d < c by phone", remove("tablet"))
+    for (const chain of [
+      chained(() => ["words two", "words two"]),
+      chained((i) => (i % 2 === 0 ? ["words two", "words three"] : ["words three", "words two"])),
+    ]) {
+      const began = performance.now()
+      const membership = reduce([...start, kept, begun, ...chain])
+      expect(performance.now() - began).toBeLessThan(5_000)
+      expect(namesOf(membership)).toEqual(["phone", "laptop"])
+      expect(membership.recovery?.writer).toEqual(recovery("words one").writer.publicKey)
+    }
+  })
+
   test("[A5] a device that was let in meanwhile has no wrap in the other: the next writer rotates", () => {
     const entries = [
       ...start,
@@ -423,17 +443,41 @@ describe("what a removed device wrote", () => {
       incarnation: incarnation("tablet"),
       sequence,
     })
-    const none = { covers, written: [] }
+    const seenAt = () => undefined
+    const none = { covers, written: [], seenAt }
     expect(isAdmitted(membership, written(10), none)).toBe("admitted")
     expect(isAdmitted(membership, written(11), none)).toBe("quarantined")
     const laptop = device("laptop").writer.publicKey
     const unknowing = { writer: laptop, on: on(["tablet", 12]) }
     const knowing = { writer: laptop, on: on(["tablet", 12], ["phone", removal.sequence]) }
     const removed = { writer: device("tablet").writer.publicKey, on: on(["tablet", 12]) }
-    expect(isAdmitted(membership, written(11), { covers, written: [unknowing] })).toBe("admitted")
-    expect(isAdmitted(membership, written(11), { covers, written: [knowing] })).toBe("quarantined")
-    expect(isAdmitted(membership, written(11), { covers, written: [removed] })).toBe("quarantined")
+    expect(isAdmitted(membership, written(11), { covers, written: [unknowing], seenAt })).toBe(
+      "admitted",
+    )
+    expect(isAdmitted(membership, written(11), { covers, written: [knowing], seenAt })).toBe(
+      "quarantined",
+    )
+    expect(isAdmitted(membership, written(11), { covers, written: [removed], seenAt })).toBe(
+      "quarantined",
+    )
     const stranger = { ...written(1), writer: device("spy").writer.publicKey }
     expect(isAdmitted(membership, stranger, none)).toBe("unknown")
+  })
+
+  test("[A4] counts no further than whoever removed it can have seen", () => {
+    const leaving = entry("d < c by tablet", remove("tablet"))
+    const [change] = leaving.changes
+    if (change?.kind !== "remove") throw new TypeError("no removal")
+    // It names what it has not written yet.
+    const value = { ...change.value, on: on(["tablet", 1000]) }
+    const membership = reduce([...start, { ...leaving, changes: [{ kind: "remove", value }] }])
+    const evidence = { covers, written: [], seenAt: () => on(["tablet", leaving.sequence]) }
+    const written = (sequence: number) => ({
+      writer: device("tablet").writer.publicKey,
+      incarnation: incarnation("tablet"),
+      sequence,
+    })
+    expect(isAdmitted(membership, written(leaving.sequence), evidence)).toBe("admitted")
+    expect(isAdmitted(membership, written(leaving.sequence + 1), evidence)).toBe("quarantined")
   })
 })

@@ -42,17 +42,24 @@ export async function admissionEvidence(
   const covers: AdmissionEvidence["covers"] = (vector, incarnation, sequence) =>
     tree.covers(vector, incarnation, sequence)
   if (entries.every(({ writer }) => membership.isMember(writer))) {
-    return { covers, written: [] }
+    return { covers, written: [], seenAt: () => undefined }
   }
+  const atKeys = new Map<string, VersionVector>()
   const written: { readonly writer: PublicKey; readonly on: VersionVector }[] = []
   const seen = new Map<string, VersionVector>()
-  for await (const { writer, incarnation, sequence, chain, on } of record.entriesAfter(0)) {
+  for await (const entry of record.entriesAfter(0)) {
+    const { kind, writer, incarnation, sequence, chain, on } = entry
     const key = bytesToHex(incarnation)
     const whole = tree.merge(seen.get(key) ?? [], on)
     seen.set(key, whole)
     // Whoever removed a device knows of it, though nobody's entry says that it was written on its own.
     const known = tree.merge(whole, [{ incarnation, sequence, chain }])
     if (on.length > 0) written.push({ writer, on: known })
+    if (kind === "key") atKeys.set(`${key} ${sequence}`, known)
   }
-  return { covers, written }
+  return {
+    covers,
+    written,
+    seenAt: (removal) => atKeys.get(`${bytesToHex(removal.incarnation)} ${removal.sequence}`),
+  }
 }

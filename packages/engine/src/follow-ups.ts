@@ -41,8 +41,8 @@ export class FollowUps {
   readonly #options: FollowUpsOptions
   readonly #turns = new Mutex()
   #isDue = false
-  /** When what follows a removal is waited for no more. */
-  #graceEndsMs: number | undefined
+  /** Whether what follows a removal is waited for. */
+  #grace: "none" | "runs" | "over" = "none"
 
   constructor(options: FollowUpsOptions) {
     this.#options = options
@@ -101,26 +101,26 @@ export class FollowUps {
     if (!ledger.membership.canWrite) return
     const waits = await followRemovals(
       { ledger, relationships, random, clock },
-      { isPatient: how === "patient" && !this.#isGraceOver },
+      { isPatient: how === "patient" && this.#grace !== "over" },
     )
     if (waits) this.#wait()
-    else this.#graceEndsMs = undefined
+    else if (this.#grace === "over") this.#grace = "none"
     await relationships.catchUp()
     await after()
   }
 
-  get #isGraceOver(): boolean {
-    return this.#graceEndsMs !== undefined && this.#options.clock.now() >= this.#graceEndsMs
-  }
-
   #wait(): void {
-    if (this.#graceEndsMs !== undefined) return
+    if (this.#grace !== "none") return
     const { clock, random, signal } = this.#options
     const [a = 0, b = 0] = random.bytes(2)
     const ms = GRACE_MS + ((a * 256 + b) % GRACE_SPREAD_MS)
-    this.#graceEndsMs = clock.now() + ms
+    this.#grace = "runs"
+    // Its end is told by the timer alone: a clock may be put back, and a timer wake a little early.
     clock.sleep(ms, signal).then(
-      () => this.soon(),
+      () => {
+        this.#grace = "over"
+        this.soon()
+      },
       () => undefined,
     )
   }

@@ -81,6 +81,11 @@ export class StoredCursor {
     return this.#cursor
   }
 
+  /** Whether there is one, and it was read. */
+  get isKnown(): boolean {
+    return this.#cursor !== undefined
+  }
+
   /** `undefined`: there is none. */
   async load(): Promise<Cursor | undefined> {
     if (this.#cursor === undefined && !this.#isForgotten) {

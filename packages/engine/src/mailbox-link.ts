@@ -144,9 +144,9 @@ export class MailboxLink {
     return (await this.#cursor.load()) !== undefined
   }
 
-  /** Whether a round over a connection of this start was finished. */
-  get hasWorked(): boolean {
-    return this.#rounds > 0
+  /** Whether the mailbox was ever there, as far as was looked since this program began. */
+  get isMade(): boolean {
+    return this.#cursor.isKnown
   }
 
   /** What the relay is known to hold, or to have held. */

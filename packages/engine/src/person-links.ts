@@ -28,7 +28,7 @@ import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { visitRelay } from "./relay-visit.ts"
 import { ShareLinks } from "./share-links.ts"
-import { placesOf, type SharePlace } from "./share-places.ts"
+import { placesOf, type SharePlace, whereHeard } from "./share-places.ts"
 import { Signal } from "./signal.ts"
 
 export interface PersonLinksOptions {
@@ -194,9 +194,10 @@ export class PersonLinks {
     const { newest, earlier } = placesOf(relationship)
     const known = newest.flatMap((place) => this.#knowPlace(relationship, place))
     // One that cannot be made is none that a company could be met at.
-    const areThere = known.every(({ link }) => link.code === undefined || link.hasWorked)
+    const areThere = known.every(({ link }) => link.state !== "full" || link.isMade)
     if (relationship.space.isHeard && areThere) return known
-    return [...known, ...earlier.flatMap((place) => this.#knowPlace(relationship, place))]
+    const due = areThere ? whereHeard(relationship, earlier) : earlier
+    return [...known, ...due.flatMap((place) => this.#knowPlace(relationship, place))]
   }
 
   #knowPlace(relationship: OpenRelationship, place: SharePlace): readonly KnownLink[] {

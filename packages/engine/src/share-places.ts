@@ -55,6 +55,23 @@ export function placesOf({ key, space, secrets }: OpenRelationship): {
   return { newest: space.ownKeys.map(placeOf), earlier: space.earlierKeys.map(placeOf) }
 }
 
+/**
+ * Of the earlier places, where the company reads for certain until it says that it knows the newest key:
+ * that of the key which it named last. Those before it a device that was removed earlier may watch.
+ */
+export function whereHeard(
+  { key, space }: OpenRelationship,
+  earlier: readonly SharePlace[],
+): readonly SharePlace[] {
+  const told = space.newestKeys?.keys ?? [key.publicKey]
+  const [only, ...others] = told
+  if (only === undefined || others.length > 0) return earlier
+  const name = equalBytes(only, key.publicKey) ? undefined : bytesToHex(only)
+  const there = earlier.filter((place) => place.name === name)
+  // It names one that is not hers, or that this device does not know yet.
+  return there.length > 0 ? there : earlier
+}
+
 /** Whether a relationship's share lies, or lay, in the mailbox of this name. */
 export function isPlaceOf({ item, successors }: RelationshipSecrets, mailbox: Uint8Array): boolean {
   const seeds = [item, ...successors.map(({ signingSeed }) => drawPlace(signingSeed))]

@@ -79,6 +79,7 @@ export class ShareSpace {
   #refused: Refused | undefined
   #newestKeys: NewestKeys | undefined
   #toldKeysAt: Omit<VectorRow, "chain"> | undefined
+  #toldKey: Uint8Array | undefined
   /** By the person's key that it belongs to, as told last. */
   readonly #places = new Map<string, SharePlaceNote>()
   /** Entries whose writer's side said something that it may not say, or not in form. */
@@ -196,6 +197,11 @@ export class ShareSpace {
   /** Where the vendor's last word about her keys stands in its lane. */
   get toldKeysAt(): Omit<VectorRow, "chain"> | undefined {
     return this.#toldKeysAt
+  }
+
+  /** The last key of which the vendor said that it alone speaks for the person. */
+  get toldKey(): Uint8Array | undefined {
+    return this.#toldKey
   }
 
   /** The person's keys, as this side knows them. */
@@ -356,6 +362,8 @@ export class ShareSpace {
     if (item.kind === "keys" && item.value.number > (this.#newestKeys?.number ?? 0)) {
       this.#newestKeys = item.value
       this.#toldKeysAt = { incarnation, sequence }
+      const [only, ...others] = item.value.keys
+      if (others.length === 0) this.#toldKey = only ?? this.#toldKey
     }
     if (item.kind === "receipt") {
       const about = bytesToHex(item.value.about)

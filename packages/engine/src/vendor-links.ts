@@ -159,11 +159,15 @@ export class VendorLinks {
    * place was never seen.
    */
   async #mayBring(customer: VendorCustomer, link: MailboxLink): Promise<boolean> {
-    const [newest] = this.#links.get(customer.id)?.served ?? []
-    if (newest === undefined || newest.link === link || customer.isFrozen) return true
-    if (!(await newest.link.wasUsed())) return true
+    const served = this.#links.get(customer.id)?.served ?? []
+    if (served[0]?.link === link || customer.isFrozen) return true
+    const used: MailboxLink[] = []
+    for (const one of served) if (await one.link.wasUsed()) used.push(one.link)
+    // Where it lies as far as was ever seen, and where it did right before that.
+    const [now, before] = used
+    if (now === undefined || now === link) return true
     const { toldKeysAt: told, replica } = customer
-    if (told === undefined) return false
+    if (told === undefined || before !== link) return false
     return !replica.tree.covers(await link.held(), told.incarnation, told.sequence)
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { type PublicKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { LogError } from "@fulcrum/log/log-error"
 import { type MailboxRight, verifyCapability } from "@fulcrum/log/mailbox"
@@ -11,26 +11,33 @@ import type { SharePlaceNote } from "@fulcrum/relations/share-key"
 import type { ShareSpace } from "./share-space.ts"
 import type { CustomerRecord } from "./vendor-records.ts"
 
-/** Mailboxes of one share that are read. */
-const PLACES_MAX = 4
+/** Of several that claim to be the next key, as many are heard in places of their own. */
+const CLAIMED_MAX = 32
+/** Of earlier keys; a person removes fewer devices in a lifetime, and where none can be made, as many fail. */
+const EARLIER_MAX = 32
 
 /**
  * Where a share lies: in the place of the key that speaks for the person, and before that where those
- * that it followed did, the newest first. Where two claim to be the next one, in the places of both.
+ * that it followed did, the newest first. Where two claim to be the next one, in the places of both, and
+ * always of the key that the person was told last: there she listens, however many claim to be she.
  */
 export function customerPlaces(
   record: CustomerRecord,
-  space: Pick<ShareSpace, "personKeys" | "placeOf">,
+  space: Pick<ShareSpace, "personKeys" | "placeOf" | "toldKey">,
 ): readonly SharePlaceNote[] {
   const toldOf = (key: Uint8Array): readonly SharePlaceNote[] => {
     const place = space.placeOf(key)
     return place !== undefined && isUsable(record, place) ? [place] : []
   }
-  const { newest, lineage } = space.personKeys
-  const isNewest = (key: Uint8Array) => newest.some((one) => equalBytes(one, key))
-  return [...newest, ...lineage.filter((key) => !isNewest(key))]
-    .flatMap((key) => (equalBytes(key, record.relationshipKey) ? [record] : toldOf(key)))
-    .slice(0, PLACES_MAX)
+  const { relationshipKey } = record
+  const { claimants, lineage, isFrozen } = space.personKeys
+  const told = isFrozen ? [space.toldKey ?? relationshipKey] : []
+  const claimed = claimants.filter((key) => toldOf(key).length > 0).slice(0, CLAIMED_MAX)
+  const keys = [...told, ...claimed, ...lineage.slice(0, EARLIER_MAX)]
+  const all = [...keys, ...(isFrozen ? [relationshipKey] : []), ...lineage.slice(-1)]
+  return [...new Map(all.map((key) => [bytesToHex(key), key])).values()].flatMap((key) =>
+    equalBytes(key, relationshipKey) ? [record] : toldOf(key),
+  )
 }
 
 /** What was found of places before. */

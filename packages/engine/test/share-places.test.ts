@@ -26,6 +26,10 @@ interface Setting extends AsyncDisposable {
   readonly world: PersonWorld
   readonly phone: Person
   readonly shop: TestVendor
+  /** The phone's. */
+  readonly machine: Machine
+  /** A device joins, and is removed. */
+  comeAndGo(name: string): Promise<void>
   /** Changes the address, and waits until the company's receipt is here. */
   move(value: string): Promise<void>
   /** How far the mailbox goes that the share lay in at first, as the thief finds. */
@@ -39,7 +43,8 @@ async function setting(shared: (world: PersonWorld) => Promise<TestRelay>): Prom
   const own = await world.relay("own")
   const relay = await shared(world)
   const shop = await world.vendor("Shop", relay)
-  const phone = await world.during(world.create(world.machine("phone"), [own.address]))
+  const phoneMachine = world.machine("phone")
+  const phone = await world.during(world.create(phoneMachine, [own.address]))
   await world.during(phone.set(ADDRESS, "Old Street 1"))
   const invitation = await shop.invitation()
   await world.during(phone.connect({ invitation, disclose: [ADDRESS] }))
@@ -55,7 +60,14 @@ async function setting(shared: (world: PersonWorld) => Promise<TestRelay>): Prom
   const seed = await mailboxSeedOf(world, stolen)
   const holds = (value: string) => JSON.stringify(shop.vendor.disclosures()).includes(value)
   return {
-    ...{ world, phone, shop, holds },
+    ...{ world, phone, shop, holds, machine: phoneMachine },
+    async comeAndGo(name) {
+      const one = await world.pair(phone, world.machine(name), { relay: own.address })
+      await world.during(one.settle(3000))
+      await world.end(one)
+      await world.during(phone.revokeDevice(name))
+      await world.during(phone.settle(5000))
+    },
     async move(value) {
       await world.during(phone.set(ADDRESS, value))
       await world.until("the company to have it", () => holds(value))
@@ -136,8 +148,36 @@ test("[P106] where the relay makes no other mailbox, the share stays reachable i
   const { world, phone } = all
   await world.during(phone.revokeDevice("laptop"))
   await all.move("New Street 2")
-  await all.move("New Street 3")
+  // However often: the places of all those keys were never made.
+  for (const number of [3, 4, 5, 6]) {
+    await all.comeAndGo(`device ${number}`)
+    await all.move(`New Street ${number}`)
+  }
   expect(await world.during(phone.show("Shop"))).toMatchObject({ state: "agreed" })
+})
+
+test("[P106] nothing comes to the first place after another removal, or a restart while the relay is away", async () => {
+  await using all = await setting((world) => world.relay("shared"))
+  const { world, phone } = all
+  await world.during(phone.revokeDevice("laptop"))
+  for (const number of [2, 3, 4]) await all.move(`New Street ${number}`)
+  await world.during(phone.settle(5000))
+  const end = await all.oldEnd()
+  await all.comeAndGo("tablet")
+  await all.move("New Street 5")
+  await world.during(phone.settle(5000))
+  expect(await all.oldEnd()).toBe(end)
+  await world.end(phone)
+  world.network.cut("phone", "shared")
+  const again = await world.reopen(all.machine)
+  await world.during(again.set(ADDRESS, "New Street 6"))
+  await world.during(again.settle(3000))
+  await world.clock.advance(30_000)
+  world.network.heal()
+  await world.until("the company to have it", () => all.holds("New Street 6"))
+  await world.during(again.settle(5000))
+  await world.clock.advance(30_000)
+  expect(await all.oldEnd()).toBe(end)
 })
 
 test("[P106] what a company was told of a place counts only if the place's own key allows it", () => {
@@ -157,8 +197,9 @@ test("[P106] what a company was told of a place counts only if the place's own k
   const record = { accessSeed: access.seed, relationshipKey: first, mailbox: other.publicKey }
   const placesWith = (place: typeof right) =>
     customerPlaces({ ...right, ...record } as never, {
-      personKeys: { newest: [second], lineage: [second, first] } as never,
+      personKeys: { claimants: [second], lineage: [second, first], isFrozen: false } as never,
       placeOf: () => place,
+      toldKey: undefined,
     }).map(({ mailbox }) => mailbox)
   expect(placesWith(right)).toEqual([mailboxKey.publicKey, other.publicKey])
   for (const wrong of [

@@ -1,10 +1,18 @@
 import { recoveryWordsFromEntropy } from "@fulcrum/access/recovery-words"
 import { bytesToHex } from "@fulcrum/codec/bytes"
+import { generateSigningKey } from "@fulcrum/crypto/ed25519"
+import { epochIdSchema, epochKeySchema } from "@fulcrum/log/ids"
+import type { MailboxRight } from "@fulcrum/log/mailbox"
+import { keptWrapKey } from "@fulcrum/relations/request"
+import { shareKeyBody, wrapShareKey } from "@fulcrum/relations/share-key"
+import { makeSuccessor } from "@fulcrum/relations/successor"
 import { beforeAll, describe, expect, test } from "vitest"
 import { changeMembership, followRemovals } from "../src/membership-writes.ts"
 import { createPerson } from "../src/open-person.ts"
 import type { Person } from "../src/person.ts"
+import { ownCapability } from "../src/record-link.ts"
 import { succeed } from "../src/share-rotation.ts"
+import { storedPublicKey } from "../src/stored-public-key.ts"
 import {
   ADDRESS,
   ailments,
@@ -92,6 +100,52 @@ async function succeedAsThief({ world, relay }: Household, stolen: Machine): Pro
   const { ledger } = desk
   const { clock } = world
   await ledger.transact(async (step) => succeed(step, { ledger, relationship, random, clock }))
+}
+
+/** It says so of many, each with a place of its own, whose keys come before most. */
+async function succeedManyTimes(
+  { world, relay }: Household,
+  stolen: Machine,
+  count: number,
+): Promise<void> {
+  const { clock } = world
+  const random = world.random.fork("thief")
+  await using desk = await openDesk(world, stolen, new ScriptedVendor(random, [relay.address]))
+  const [relationship] = desk.relationships.all
+  if (relationship === undefined) throw new TypeError("the thief knows no company")
+  const { space } = relationship
+  const { id, spaceTag, request, vendorAccess, epoch: first } = relationship.secrets.item
+  const to = keptWrapKey(request)
+  if (to === undefined) throw new TypeError("a request without a key")
+  const old = space.ownKeys
+  for (let n = 0; n < count; n++) {
+    let key = generateSigningKey(random)
+    while ((key.publicKey[0] ?? 0) > 15) key = generateSigningKey(random)
+    await desk.ledger.transact(async (step) => {
+      const epochKey = epochKeySchema.decode(random.bytes(32))
+      const clear = wrapShareKey({ epochKey, spaceTag, to, random })
+      const { encoded } = makeSuccessor({ old, key, seen: space.personRows, spaceTag, clear })
+      const mailboxKey = generateSigningKey(random)
+      const holder = { publicKey: storedPublicKey(vendorAccess) }
+      const capability = (right: MailboxRight) =>
+        ownCapability({ mailboxKey, holder, right, random, clock })
+      const place = {
+        mailbox: mailboxKey.publicKey,
+        appendCapability: capability("append"),
+        readCapability: capability("read"),
+      }
+      const staged = space.replica.stageKey({
+        epoch: { key: epochKey },
+        clear,
+        body: shareKeyBody({ statement: encoded, place }),
+        follows: [space.currentEpoch ?? epochIdSchema.decode(first)],
+      })
+      step.join(space.replica, staged)
+      const value = { relationship: id, epoch: staged.epochId, epochKey }
+      step.add({ kind: "shareEpoch", value })
+      step.after(() => space.absorb(staged.entries))
+    })
+  }
 }
 
 /** It writes though it has heard that it was removed: no honest program does. */
@@ -318,6 +372,35 @@ test("[P98] what a removed device said before the company had heard of it is sho
 })
 
 describe("a thief names a successor of its own", () => {
+  for (const first of ["thief", "phone"] as const) {
+    test(`[P96] and many, the ${first} heard first: both are told all the same, and the words decide`, async () => {
+      await using home = await household(`many by a thief, ${first}`)
+      const { world, phone, words } = home
+      const stolen = await steal(home, await home.add("laptop"))
+      await succeedManyTimes(home, stolen, 9)
+      world.network.cut("thief", "phone")
+      const thief = await world.reopen(stolen)
+      if (first === "thief") {
+        world.network.cut("phone", "relay")
+        await world.during(thief.settle(5000))
+        await world.clock.advance(10_000)
+      }
+      await world.during(phone.revokeDevice("laptop"))
+      world.network.heal("phone", "relay")
+      await world.during(phone.settle(5000))
+      if (first === "phone") {
+        await world.clock.advance(10_000)
+        await world.during(thief.settle(5000))
+      }
+      await world.end(thief)
+      await world.during(phone.set(ADDRESS, "New Street 2"))
+      await world.until("her to be told", async () => (await rowOf(phone))?.state === "frozen")
+      await world.during(phone.unfreeze("Shop", words.join(" ")))
+      await world.until("the company to go on", () => home.state() === "agreed")
+      await world.until("the new value", () => home.holds("New Street 2"))
+    })
+  }
+
   for (const first of ["thief", "phone"] as const) {
     test(`[P96] and the ${first} is heard first: frozen, both are told, and the words decide`, async () => {
       await using home = await household(`thief ${first}`)

@@ -53,6 +53,11 @@ export class PersonKeys {
     return this.#newest.slice(0, NEWEST_KEYS_MAX)
   }
 
+  /** All that claim to speak for the person. */
+  get claimants(): readonly Uint8Array[] {
+    return this.#newest
+  }
+
   /** The one that speaks for the person; `undefined`: nobody can tell. */
   get current(): Uint8Array | undefined {
     return this.#isOverrun || this.#newest.length !== 1 ? undefined : this.#newest[0]

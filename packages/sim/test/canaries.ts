@@ -541,7 +541,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "members",
     seed: 10,
     patches: one(
-      "access/src/key-graph.ts",
+      "access/src/key-merge.ts",
       ".sort((a, b) => a.rank - b.rank || a.at - b.at)",
       ".sort((a, b) => (a.taken.node.key < b.taken.node.key ? -1 : 1))",
     ),
@@ -552,14 +552,14 @@ export const CANARIES: readonly Canary[] = [
     seed: 38,
     patches: [
       ...one(
-        "access/src/key-graph.ts",
-        "? Math.max(...setters.map(rankOf)) : -1",
-        "? Math.max(...setters.map(rankOf)) : 99",
+        "access/src/key-merge.ts",
+        "? Math.max(...setters.map((it) => this.#rankOf(it))) : -1",
+        "? Math.max(...setters.map((it) => this.#rankOf(it))) : 99",
       ),
       ...one(
-        "access/src/key-graph.ts",
-        "  const key = authorKey(node)\n  const isRemoved",
-        '  const key = authorKey(node)\n  if (node.author === "recovery") return removals.some(({ node: other }) => areConcurrent(other, node))\n  const isRemoved',
+        "access/src/key-merge.ts",
+        "    const key = authorKey(node)\n    const isRemoved",
+        '    const key = authorKey(node)\n    if (node.author === "recovery") return this.removals.some(({ node: other }) => areConcurrent(other, node))\n    const isRemoved',
       ),
     ],
   },
@@ -726,9 +726,9 @@ export const CANARIES: readonly Canary[] = [
     scenario: "members",
     seed: 601_256,
     patches: one(
-      "access/src/key-graph.ts",
-      "sees(node, one) && setsWords(one, entry.writer),",
-      "sees(one, node) && setsWords(one, entry.writer),",
+      "access/src/key-merge.ts",
+      "sees(node, one) &&\n            authorKey(one)",
+      "sees(one, node) &&\n            authorKey(one)",
     ),
   },
   {

@@ -1,0 +1,272 @@
+/**
+ * What key entries that were made at the same time come to. The rules are in the header of `membership.ts`.
+ *
+ * Whoever was removed can write as many entries as it likes that lean on one another, so whatever is asked
+ * of an entry more than once is answered once.
+ *
+ * @module
+ */
+import { equalBytes } from "@fulcrum/codec/bytes"
+import { idKey } from "@fulcrum/log/ids"
+import type { DeviceId } from "./device.ts"
+import type { RemoveChange } from "./key-body.ts"
+import type { KeyNode } from "./key-graph.ts"
+import { type Author, applyChanges, type MemberState, NO_MEMBERS } from "./member-state.ts"
+
+export interface Merge {
+  readonly state: MemberState
+  /** Keys of entitled nodes without effect. */
+  readonly cut: ReadonlySet<string>
+}
+
+/** A device that was removed, or words that were replaced: both are members no more. */
+interface Taken {
+  readonly node: KeyNode
+  readonly target: string
+}
+
+/** Membership with all these nodes applied. `nodes` is closed: with each, what it followed. */
+export function mergedHeads(nodes: readonly KeyNode[]): Merge {
+  const merging = new Merging(nodes)
+  merging.takeRemovals()
+  const cut = new Set(nodes.filter((node) => merging.isCut(node)).map(({ key }) => key))
+  return { state: replay(nodes, merging.removals, cut), cut }
+}
+
+export function areConcurrent(a: KeyNode, b: KeyNode): boolean {
+  return a !== b && !sees(a, b) && !sees(b, a)
+}
+
+export function sees(later: KeyNode, earlier: KeyNode): boolean {
+  return (later.ancestors & earlier.bit) !== 0n
+}
+
+function replay(
+  nodes: readonly KeyNode[],
+  removals: readonly Taken[],
+  cut: ReadonlySet<string>,
+): MemberState {
+  let state = NO_MEMBERS
+  for (const node of nodes) {
+    const { author } = node
+    if (author === undefined) continue
+    const hasEffect = ({ device }: RemoveChange) =>
+      removals.some((taken) => taken.node === node && taken.target === idKey(device))
+    if (!cut.has(node.key)) state = applyChanges(state, node.entry, nameOf(author), hasEffect)
+  }
+  return state
+}
+
+class Merging {
+  /** Those with effect, in the order in which they were taken. */
+  readonly removals: Taken[] = []
+  readonly #nodes: readonly KeyNode[]
+  readonly #ranks: ReadonlyMap<string, number>
+  readonly #rank = new Map<KeyNode, number>()
+  readonly #given = new Map<KeyNode, readonly KeyNode[]>()
+  readonly #contested = new Map<KeyNode, boolean>()
+  readonly #denied = new Map<KeyNode, boolean>()
+  readonly #owing = new Map<Taken, Map<KeyNode, boolean>>()
+  /** By the removals that were taken so far. */
+  readonly #cut = new Map<KeyNode, boolean>()
+
+  constructor(nodes: readonly KeyNode[]) {
+    this.#nodes = nodes
+    this.#ranks = ranksOf(nodes)
+  }
+
+  /** Rule 1: in the order of their authors' rank. */
+  takeRemovals(): void {
+    const found = this.#nodes
+      .filter(({ author }) => author !== undefined)
+      .flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
+      .map((taken, at) => ({ taken, rank: this.#rankOf(taken.node), at }))
+      .sort((a, b) => a.rank - b.rank || a.at - b.at)
+    for (const { taken } of found) {
+      const isMutual = this.removals.some(
+        ({ node, target }) =>
+          target === authorKey(taken.node) &&
+          authorKey(node) === taken.target &&
+          areConcurrent(node, taken.node),
+      )
+      if (isMutual || this.isCut(taken.node)) continue
+      this.removals.push(taken)
+      this.#cut.clear()
+    }
+  }
+
+  /** Rule 2: its author, or who let its author in, was removed at the same time. */
+  isCut(node: KeyNode): boolean {
+    return answered(this.#nodes, this.#cut, node, (one) => this.#isCut(one))
+  }
+
+  #isCut(node: KeyNode): boolean {
+    const key = authorKey(node)
+    const isRemoved = this.removals.some(
+      (removal) =>
+        removal.target === key &&
+        areConcurrent(removal.node, node) &&
+        // What words do by their rank, they have done: see rule 1.
+        !(isByWords(node) && removes(node)) &&
+        !this.#isVouchedFor(node, removal),
+    )
+    const given = this.#givenBy(node)
+    return isRemoved || (given.length > 0 && given.every((one) => this.isCut(one)))
+  }
+
+  #rankOf(node: KeyNode): number {
+    return answered(this.#nodes, this.#rank, node, (one) => {
+      const { author } = one
+      if (author !== undefined && author !== "recovery")
+        return this.#ranks.get(idKey(author.id)) ?? 0
+      // Whose words somebody says no member was to set, at the same time, speak with that one's rank.
+      const setters = this.#givenBy(one).filter(({ depth }) => depth > 0)
+      const areContested = setters.length > 0 && setters.every((it) => this.#isContested(it))
+      return areContested ? Math.max(...setters.map((it) => this.#rankOf(it))) : -1
+    })
+  }
+
+  #isVouchedFor(node: KeyNode, removal: Taken): boolean {
+    return this.#nodes.some(
+      (witness) =>
+        witness.author !== undefined &&
+        sees(witness, node) &&
+        !sees(witness, removal.node) &&
+        !this.#owesMembership(witness, removal) &&
+        !this.#isDenied(witness),
+    )
+  }
+
+  /** Whether somebody says, at the same time, that its author is no member. */
+  #isDenied(node: KeyNode): boolean {
+    const known =
+      this.#denied.get(node) ??
+      this.#nodes.some((other) => areConcurrent(other, node) && removesAuthor(other, node))
+    this.#denied.set(node, known)
+    return known
+  }
+
+  /** Whether it is by whom was removed, or whom that one added meanwhile: such a one cannot vouch. */
+  #owesMembership(node: KeyNode, removal: Taken): boolean {
+    const known = this.#owing.get(removal) ?? new Map<KeyNode, boolean>()
+    this.#owing.set(removal, known)
+    return answered(this.#nodes, known, node, (one) => {
+      if (authorKey(one) === removal.target) return true
+      const given = this.#givenBy(one)
+      return (
+        given.length > 0 &&
+        given.every(
+          (it) =>
+            it.depth > 0 && areConcurrent(it, removal.node) && this.#owesMembership(it, removal),
+        )
+      )
+    })
+  }
+
+  /** Whether it was made by whom another entry, made at the same time, removes. */
+  #isContested(node: KeyNode): boolean {
+    return answered(this.#nodes, this.#contested, node, (one) => {
+      if (this.#isDenied(one)) return true
+      const givers = this.#givenBy(one).filter(({ depth }) => depth > 0)
+      return givers.length > 0 && givers.every((it) => this.#isContested(it))
+    })
+  }
+
+  /** The entry that let in the device which wrote another; of recovery words, those that set them. */
+  #givenBy(node: KeyNode): readonly KeyNode[] {
+    const known = this.#given.get(node) ?? this.#giversOf(node)
+    this.#given.set(node, known)
+    return known
+  }
+
+  /** Words that set themselves once more give themselves nothing. */
+  #giversOf(node: KeyNode): readonly KeyNode[] {
+    const { author, entry } = node
+    if (author === undefined) return []
+    return author === "recovery"
+      ? this.#nodes.filter(
+          (one) =>
+            one.author !== undefined &&
+            sees(node, one) &&
+            authorKey(one) !== authorKey(node) &&
+            setsWords(one, entry.writer),
+        )
+      : this.#nodes.filter((one) => one !== node && equalBytes(one.entry.epoch, author.addedIn))
+  }
+}
+
+/**
+ * What is asked of a node, answered for all before it first: what is asked in turn is answered then, however
+ * long the chain of those that lean on one another.
+ */
+function answered<T>(
+  nodes: readonly KeyNode[],
+  answers: Map<KeyNode, T>,
+  node: KeyNode,
+  answer: (one: KeyNode) => T,
+): T {
+  for (const one of nodes) {
+    const known = answers.get(node)
+    if (known !== undefined) return known
+    if (!answers.has(one)) answers.set(one, answer(one))
+  }
+  return answers.get(node) ?? answer(node)
+}
+
+/** Whom an entry says that they are members no more. */
+function targetsOf({ entry, replaced }: KeyNode): readonly string[] {
+  return entry.changes.flatMap((change) => {
+    if (change.kind === "remove") return [idKey(change.value.device)]
+    const isOther =
+      change.kind === "recovery" &&
+      replaced !== undefined &&
+      !equalBytes(replaced, change.value.certificate.writer)
+    return isOther ? [wordsKey(replaced)] : []
+  })
+}
+
+/** When each device joined, counted; a device that was added twice joined the first time. */
+function ranksOf(nodes: readonly KeyNode[]): ReadonlyMap<string, number> {
+  const ranks = new Map<string, number>()
+  for (const { author, entry } of nodes) {
+    for (const change of author === undefined ? [] : entry.changes) {
+      if (change.kind !== "add") continue
+      const key = idKey(change.value.certificate.id)
+      if (!ranks.has(key)) ranks.set(key, ranks.size)
+    }
+  }
+  return ranks
+}
+
+function setsWords({ entry }: KeyNode, writer: Uint8Array): boolean {
+  return entry.changes.some(
+    (change) => change.kind === "recovery" && equalBytes(change.value.certificate.writer, writer),
+  )
+}
+
+function removesAuthor(node: KeyNode, other: KeyNode): boolean {
+  const key = authorKey(other)
+  return node.author !== undefined && key !== undefined && targetsOf(node).includes(key)
+}
+
+function removes({ entry }: KeyNode): boolean {
+  return entry.changes.some(({ kind }) => kind === "remove")
+}
+
+function isByWords({ author }: KeyNode): boolean {
+  return author === "recovery"
+}
+
+export function nameOf(author: Author): DeviceId | "recovery" {
+  return author === "recovery" ? author : author.id
+}
+
+/** Who wrote it, as {@link targetsOf} names them. */
+function authorKey({ author, entry }: KeyNode): string | undefined {
+  if (author === undefined) return undefined
+  return author === "recovery" ? wordsKey(entry.writer) : idKey(author.id)
+}
+
+function wordsKey(writer: Uint8Array): string {
+  return `words ${idKey(writer)}`
+}
