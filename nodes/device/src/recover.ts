@@ -17,6 +17,10 @@ import { askWords } from "./recovery-words-screen.ts"
 import { requireRelay } from "./relay-argument.ts"
 import { counted, lines, tone } from "./text.ts"
 
+const OLD_BACKUP = `
+If a device was removed, or the words were replaced, since the backup was made, your other devices do not
+know this one: then use \`fulcrum recover\` with the newest words, in another folder.`
+
 const AWAITED = "Not all of it has come yet: `fulcrum sync` goes on."
 
 export async function recover(
@@ -93,6 +97,7 @@ async function bringBack(
           ? `${counted(away, "attached file")} of it: on the devices that had them, and nowhere else.`
           : undefined,
         othersText(others, homeOption(home)),
+        backup && !put?.isCut ? OLD_BACKUP : undefined,
         stillHere(held),
       ),
     }

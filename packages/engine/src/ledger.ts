@@ -26,6 +26,7 @@ import { admittedEntries } from "./kept-entries.ts"
 import type { LedgerChange, LedgerParts } from "./ledger-change.ts"
 import { OpenStep, type Step, stageSteps } from "./ledger-step.ts"
 import type { Membership } from "./membership.ts"
+import type { Quarantine } from "./quarantine.ts"
 import { RecordState } from "./record-state.ts"
 import { ShownDocuments } from "./shown-documents.ts"
 import { StepQueue } from "./step-queue.ts"
@@ -116,8 +117,8 @@ export class Ledger {
   }
 
   /** Entries that are kept but not applied. */
-  get quarantined(): number {
-    return this.#absorption.quarantine.count
+  get quarantine(): Pick<Quarantine, "count" | "stranded"> {
+    return this.#absorption.quarantine
   }
 
   onChange(listener: (change: LedgerChange) => void): () => void {

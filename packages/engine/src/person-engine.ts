@@ -346,7 +346,7 @@ export class PersonEngine implements Person {
   }
 
   async status(): Promise<StatusView> {
-    const { record, quarantined, documents } = this.#ledger
+    const { record, quarantine, documents } = this.#ledger
     const { vector, digest } = record
     const names = ["card", "identities", "payments", "things", "preferences"] as const
     const used = await this.#ledger.still(async () => {
@@ -365,7 +365,7 @@ export class PersonEngine implements Person {
       singleCopies: await this.attachments.single(),
       frozen: await this.#views.frozen(),
       held: await this.#network.held(),
-      quarantined,
+      quarantined: quarantine.count - quarantine.stranded,
       forks: record.forkCount,
     }
   }

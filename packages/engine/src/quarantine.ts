@@ -41,6 +41,11 @@ export class Quarantine {
     return this.#all.size
   }
 
+  /** Of removed devices: what comes later may yet admit some. */
+  get stranded(): number {
+    return this.#stranded.size
+  }
+
   /** Whether what comes later may yet admit some. */
   get hasStranded(): boolean {
     return this.#stranded.size > 0

@@ -131,6 +131,7 @@ export async function openRecovery(options: RecoveryOptions): Promise<RecoverySe
     const search = { space, chainKey, wrap: recovery.wrap, deflate, clock }
     for (const { id, key } of await findEpochs(spans.all, search)) membership.expect(id, key)
     for await (const batch of inBatches(spans.all, byteLength)) await own.ledger.admit(batch)
+    await own.relationships.openNew()
     return new RecoverySession(options, { ...found, vault, own, read, mailboxes })
   } catch (error) {
     await vault.close()

@@ -38,6 +38,6 @@ describe("a fellow device that writes what it likes", () => {
     // Nor under one that nobody announced.
     const nobodys = encodeChange({ ...decodeChange(first), actor: hexToBytes("ab".repeat(16)) })
     await home.ledger.admit(await hostile.say([changeBody(card, nobodys)]))
-    expect(home.ledger.quarantined).toBe(2)
+    expect(home.ledger.quarantine.count).toBe(2)
   })
 })

@@ -208,7 +208,7 @@ async function runRandomly(
       const read = await ledger.documents.read(documentId(document))
       expect(read).toMatchObject(Object.fromEntries(known))
     }
-    expect(ledger.quarantined).toBe(refused)
+    expect(ledger.quarantine.count).toBe(refused)
   }
   const admit = async (step: number) => {
     const { honest, hostile, home } = devices

@@ -407,6 +407,14 @@ describe("[P74] the beacon", () => {
 })
 
 describe("[P75] trying the words out", () => {
+  test("counts the companies that would be there", async () => {
+    await using world = new PersonWorld()
+    const { relay, phone, words } = await recordOnRelay(world)
+    await world.dealWith(phone, await world.vendor("Shop", relay))
+    const report = await drill(world, phone, words)
+    expect(report.relationships).toEqual({ found: 1, missing: 0 })
+  })
+
   test("names what no relay has, and changes nothing", async () => {
     await using world = new PersonWorld()
     const { relay, machine, phone, words } = await recordOnRelay(world)

@@ -476,10 +476,10 @@ describe("lies", () => {
     }
     await mallory[Symbol.asyncDispose]()
     const honest = await openDesk(at.world, laptop, at.vendor)
-    expect(honest.ledger.quarantined).toBe(4)
+    expect(honest.ledger.quarantine.count).toBe(4)
     await honest.editing.set(`${NAME}/full`, "Ada Lovelace")
     await exchange(honest, at.desk)
-    expect(at.desk.ledger.quarantined).toBe(4)
+    expect(at.desk.ledger.quarantine.count).toBe(4)
     expect(await at.desk.editing.get(`${NAME}/full`)).toBe("Ada Lovelace")
     expect(spans).toHaveLength(5)
     await honest[Symbol.asyncDispose]()

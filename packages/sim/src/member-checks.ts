@@ -48,7 +48,7 @@ export class MemberChecks extends BareChecks {
     this.#looked.set(program, { view, digest })
     this.#compare(this.#views, entriesOf(view), describeView(view), program, "membership")
     const counted = [...ledger.state.removalsDone].toSorted().join(" ")
-    const verdicts = `${ledger.quarantined} out, in: ${counted}`
+    const verdicts = `${ledger.quarantine.count} out, in: ${counted}`
     this.#compare(this.#verdicts, bytesToHex(digest), verdicts, program, "what counts")
   }
 

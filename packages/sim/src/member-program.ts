@@ -157,7 +157,7 @@ export class MemberProgram {
   /** How it stands, in a few lines. */
   get standing(): string {
     const { ledger, log, view } = this
-    const waits = `${log.waitingCount} spans wait, ${ledger.quarantined} entries are out`
+    const waits = `${log.waitingCount} spans wait, ${ledger.quarantine.count} entries are out`
     return `${bytesToHex(log.digest).slice(0, 8)}, ${waits}; ${describeView(view)}`
   }
 

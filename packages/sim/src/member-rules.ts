@@ -79,7 +79,7 @@ export class MemberRules {
     const isSame =
       equalBytes(program.log.digest, whole.log.digest) &&
       describeView(program.view) === describeView(whole.view) &&
-      program.ledger.quarantined === whole.ledger.quarantined
+      program.ledger.quarantine.count === whole.ledger.quarantine.count
     if (isSame) return
     const both = [program, whole].map(({ name, standing }) => `${name}: ${standing}`)
     this.#checks.fail("SIM_DIVERGED", `not the same after all was exchanged\n${both.join("\n")}`)

@@ -30,7 +30,11 @@ export async function recoveryDrill({
   const held = await settle()
   io.progress("Reading the record with the words alone")
   const report = await person.recovery.drill(words)
-  const isWhole = report.isUsable && report.missing.length === 0 && report.documents.different === 0
+  const isWhole =
+    report.isUsable &&
+    report.missing.length === 0 &&
+    report.documents.different === 0 &&
+    report.relationships.missing === 0
   return {
     document: { ok: isWhole, ...report, held },
     text: lines(
