@@ -294,6 +294,7 @@ export class MemoryPerson implements Person {
         },
       ],
       unclaimed: [],
+      unknownTaken: 0,
       refusal: undefined,
       held: this.held,
     }

@@ -176,6 +176,8 @@ export interface RelationshipView extends RelationshipRow {
    * stands by: a removed device wrote it, or one that has not come back yet.
    */
   readonly unclaimed: readonly { readonly path: string; readonly value: JsonValue | undefined }[]
+  /** How many changes the company says that it took which this device does not have. */
+  readonly unknownTaken: number
   readonly held: readonly string[]
 }
 

@@ -14,6 +14,7 @@ import { type Evidence, whoHas } from "@fulcrum/relations/who-has"
 import type { Moves } from "./moves.ts"
 import type { RelationshipRow, RelationshipView, WhoHasRow } from "./person.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
+import type { ShareSpace } from "./share-space.ts"
 
 type DisclosureState = RelationshipView["disclosures"][number]["state"]
 
@@ -78,11 +79,8 @@ export class RelationshipViews {
         state: this.#stateAt(relationship, path),
       })),
       refusal: refusal && `${refusal.code}: ${refusal.reason}`,
-      unclaimed: space.disownedEntries.flatMap(({ items }) =>
-        items.flatMap((item) =>
-          item.kind === "put" ? [{ path: item.value.path, value: item.value.value }] : [],
-        ),
-      ),
+      unclaimed: unclaimedIn(space),
+      unknownTaken: space.unknownTaken,
       held: [],
     }
   }
@@ -133,4 +131,18 @@ function evidenceOf(state: LineState | undefined): Evidence | undefined {
   return state === "applied" || state === "accepted" || state === "delivered" || state === "relayed"
     ? state
     : undefined
+}
+
+/** What the company holds yet of what no device of hers stands by. */
+function unclaimedIn(space: ShareSpace): RelationshipView["unclaimed"] {
+  const { registers } = space.share
+  return space.disownedEntries.flatMap(({ items }) =>
+    items.flatMap((item) => {
+      if (item.kind !== "put") return []
+      const { path, value, counter } = item.value
+      const now = registers.get(path)
+      const isOver = now !== undefined && now.counter > counter && space.hasTaken(now.by.chain)
+      return isOver ? [] : [{ path, value }]
+    }),
+  )
 }

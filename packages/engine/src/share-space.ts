@@ -279,6 +279,19 @@ export class ShareSpace {
     return last?.receipt.state === "accepted" || last?.receipt.state === "applied"
   }
 
+  /**
+   * On the person's side: how much the vendor says that it took which is not here. Another device wrote it
+   * and its entry is still to come, or a removed one did, and it never comes.
+   */
+  get unknownTaken(): number {
+    const taken = [...this.#receipts.values()].filter((receipts) => {
+      const last = receipts.findLast(({ receipt }) => receipt.state !== "delivered")
+      return last?.receipt.state === "accepted" || last?.receipt.state === "applied"
+    })
+    return taken.filter(([one]) => one && this.#person.entryAt(one.receipt.about) === undefined)
+      .length
+  }
+
   /** Takes spans from a relay or a peer, and reads what was admitted. */
   async admit(spans: readonly Uint8Array[]): Promise<readonly AdmitResult[]> {
     const results = await this.replica.admit(spans)

@@ -371,6 +371,41 @@ test("[P98] what a removed device said before the company had heard of it is sho
   expect(home.state()).toBe("agreed")
 })
 
+test("[P98] what it said, and whoever read it has forgotten, is counted; what came later is no longer told", async () => {
+  await using home = await household()
+  const { world, phone } = home
+  const stolen = await steal(home, await home.add("laptop"))
+  world.network.cut("phone", "relay")
+  world.network.cut("thief", "phone")
+  await world.during(phone.revokeDevice("laptop"))
+  const thief = await world.reopen(stolen)
+  await world.during(thief.set(ADDRESS, "Thief Street 3"))
+  await world.during(thief.settle(5000))
+  await world.until("the company to take it", () => home.holds("Thief Street 3"))
+  // It was read by all who open that mailbox, as the relay knows them.
+  await world.during(thief.settle(5000))
+  await world.during(thief.settle(5000))
+  await world.end(thief)
+  world.network.heal()
+  await world.during(phone.settle(5000))
+  const isTold = async () => {
+    const { unknownTaken, unclaimed } = await phone.show("Shop")
+    return unknownTaken + unclaimed.length > 0
+  }
+  await world.until("her to be told", isTold)
+  expect((await phone.show("Shop")).unknownTaken).toBe(1)
+  // The first of them counts as much as what the thief said.
+  for (const value of ["New Street 4", "New Street 5"]) {
+    await world.during(phone.set(ADDRESS, value))
+    await world.during(phone.settle(5000))
+  }
+  await world.until("the company to have it", () => home.holds("New Street 5"))
+  await world.until("its receipt", async () => {
+    return (await phone.whoHas(ADDRESS))[0]?.evidence === "applied"
+  })
+  expect((await phone.show("Shop")).unclaimed).toEqual([])
+})
+
 describe("a thief names a successor of its own", () => {
   for (const first of ["thief", "phone"] as const) {
     test(`[P96] and many, the ${first} heard first: both are told all the same, and the words decide`, async () => {

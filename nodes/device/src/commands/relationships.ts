@@ -105,7 +105,7 @@ function wayCell(state: WhoHasRow["state"]): string {
 
 function viewText(view: RelationshipView): string {
   const { vendor, domain, state, refusedBy, terms, did, id, disclosures, refusal, held } = view
-  const { frozen, unclaimed } = view
+  const { frozen, unclaimed, unknownTaken } = view
   return lines(
     `${tone("strong", vendor)} (${domain ?? "no domain"}), ${tone(TONES[state], stateText(view))}`,
     table([
@@ -139,6 +139,12 @@ function viewText(view: RelationshipView): string {
           unclaimed.map(({ path, value }) => [path, valueText(value)]),
           { head: ["path", "value"] },
         )}`,
+    unknownTaken === 0
+      ? ""
+      : tone(
+          "bad",
+          `\nIt took ${counted(unknownTaken, "change")} that ${unknownTaken === 1 ? "is" : "are"} not here: another device of yours made them and they are on their way, or one\nthat you have removed. Then it may hold other values than are shown: set the fields to something else and back.`,
+        ),
     stillHere(held),
   )
 }
