@@ -323,7 +323,10 @@ export class PersonNetwork {
     host.handle(RECOVERY_PROTOCOL, (channel) =>
       serveRecovery(channel, {
         ...{ host, clock },
-        words: () => this.#ledger.membership.view.recovery?.writer,
+        words: () => {
+          const { canWrite, view } = this.#ledger.membership
+          return canWrite ? view.recovery?.writer : undefined
+        },
         files: () => words.forWords(),
         admit: async (spans) => {
           await this.#ledger.admit(spans)

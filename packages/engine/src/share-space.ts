@@ -45,6 +45,9 @@ import type { Vault } from "@fulcrum/store/vault"
 import { type PersonEntry, PersonLane } from "./person-lane.ts"
 import { type OwnSide, ShareWriters } from "./share-writers.ts"
 
+/** Places told for one key of the person's. */
+const PLACES_PER_KEY_MAX = 4
+
 export interface ShareSpaceOptions {
   readonly vault: Vault
   readonly spaceTag: Uint8Array
@@ -80,8 +83,11 @@ export class ShareSpace {
   #newestKeys: NewestKeys | undefined
   #toldKeysAt: Omit<VectorRow, "chain"> | undefined
   #toldKey: Uint8Array | undefined
-  /** By the person's key that it belongs to, as told last. */
-  readonly #places = new Map<string, SharePlaceNote>()
+  /**
+   * By the person's key that they belong to. Devices that follow up on one removal at once tell the same
+   * mailbox; another is told by somebody who has the key too, and never takes the place of the first.
+   */
+  readonly #places = new Map<string, SharePlaceNote[]>()
   /** Entries whose writer's side said something that it may not say, or not in form. */
   #refusedEntries = 0
 
@@ -189,9 +195,9 @@ export class ShareSpace {
     return equalBytes(own.publicKey, told)
   }
 
-  /** At a vendor: where the share lies that this key of the person's speaks in, as it was told. */
-  placeOf(key: Uint8Array): SharePlaceNote | undefined {
-    return this.#places.get(bytesToHex(key))
+  /** At a vendor: where the share lies that this key of the person's speaks in, as it was told: first first. */
+  placesOf(key: Uint8Array): readonly SharePlaceNote[] {
+    return this.#places.get(bytesToHex(key)) ?? []
   }
 
   /** Where the vendor's last word about her keys stands in its lane. */
@@ -341,10 +347,17 @@ export class ShareSpace {
     if (known === undefined) this.#epochs.set(key, { first: epoch, newest: epoch })
     else known.newest = epoch
     if (successor !== undefined) {
-      if (place !== undefined) this.#places.set(key, place)
+      if (place !== undefined) this.#addPlace(key, place)
       return this.#keys.add(successor)
     }
     return decided !== undefined && this.#keys.decide(decided)
+  }
+
+  #addPlace(key: string, place: SharePlaceNote): void {
+    const there = this.#places.get(key) ?? []
+    this.#places.set(key, there)
+    const isNew = there.every(({ mailbox }) => !equalBytes(mailbox, place.mailbox))
+    if (isNew && there.length < PLACES_PER_KEY_MAX) there.push(place)
   }
 
   #hearVendor(entry: AdmittedEntry, lane: Lane | undefined): void {

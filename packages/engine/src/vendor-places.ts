@@ -23,21 +23,30 @@ const EARLIER_MAX = 32
  */
 export function customerPlaces(
   record: CustomerRecord,
-  space: Pick<ShareSpace, "personKeys" | "placeOf" | "toldKey">,
+  space: Pick<ShareSpace, "personKeys" | "placesOf" | "toldKey">,
 ): readonly SharePlaceNote[] {
-  const toldOf = (key: Uint8Array): readonly SharePlaceNote[] => {
-    const place = space.placeOf(key)
-    return place !== undefined && isUsable(record, place) ? [place] : []
-  }
   const { relationshipKey } = record
+  const toldOf = (key: Uint8Array): readonly SharePlaceNote[] =>
+    equalBytes(key, relationshipKey)
+      ? [record]
+      : space.placesOf(key).filter((place) => isUsable(record, place))
   const { claimants, lineage, isFrozen } = space.personKeys
   const told = isFrozen ? [space.toldKey ?? relationshipKey] : []
   const claimed = claimants.filter((key) => toldOf(key).length > 0).slice(0, CLAIMED_MAX)
-  const keys = [...told, ...claimed, ...lineage.slice(0, EARLIER_MAX)]
-  const all = [...keys, ...(isFrozen ? [relationshipKey] : []), ...lineage.slice(-1)]
-  return [...new Map(all.map((key) => [bytesToHex(key), key])).values()].flatMap((key) =>
-    equalBytes(key, relationshipKey) ? [record] : toldOf(key),
-  )
+  const earlier = [...lineage.slice(0, EARLIER_MAX), ...lineage.slice(-1)]
+  // What a mailbox is opened with is the word of the key that it came with, whoever names it again.
+  const first = new Map<string, SharePlaceNote>()
+  for (const place of [relationshipKey, ...earlier.toReversed(), ...told].flatMap(toldOf)) {
+    const name = bytesToHex(place.mailbox)
+    if (!first.has(name)) first.set(name, place)
+  }
+  const all = [...told, ...claimed, ...earlier, ...(isFrozen ? [relationshipKey] : [])]
+  const served = new Map<string, SharePlaceNote>()
+  for (const place of all.flatMap(toldOf)) {
+    const name = bytesToHex(place.mailbox)
+    served.set(name, first.get(name) ?? place)
+  }
+  return [...served.values()]
 }
 
 /** What was found of places before. */

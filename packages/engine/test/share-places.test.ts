@@ -198,10 +198,14 @@ test("[P106] what a company was told of a place counts only if the place's own k
   const placesWith = (place: typeof right) =>
     customerPlaces({ ...right, ...record } as never, {
       personKeys: { claimants: [second], lineage: [second, first], isFrozen: false } as never,
-      placeOf: () => place,
+      placesOf: (key) => (key === second ? [place] : []),
       toldKey: undefined,
     }).map(({ mailbox }) => mailbox)
   expect(placesWith(right)).toEqual([mailboxKey.publicKey, other.publicKey])
+  // The first place again is opened with what came with it.
+  const again = { ...right, mailbox: other.publicKey, readCapability: capability(other, "read") }
+  const byOther = { ...again, appendCapability: capability(other, "append") }
+  expect(placesWith(byOther)).toEqual([other.publicKey])
   for (const wrong of [
     { ...right, mailbox: other.publicKey },
     { ...right, readCapability: capability(other, "read") },
