@@ -19,7 +19,7 @@ import type { EpochSecret } from "./membership.ts"
 import { joinMailboxes, moveRecord } from "./record-mailboxes.ts"
 import type { Relationships } from "./relationships.ts"
 import { type Dues, duesOf, isAnyDue, sayRenewed } from "./removal-dues.ts"
-import { standBy, succeed } from "./share-rotation.ts"
+import { standBy, succeed, successorSecret } from "./share-rotation.ts"
 
 export interface MembershipWriter {
   readonly ledger: Ledger
@@ -148,9 +148,10 @@ function follow(
   { dues, pending }: { readonly dues: Dues; readonly pending?: EpochSecret },
 ): void {
   if (dues.record.length > 0) moveRecord(step, ledger, { random, pending })
+  const secret = successorSecret(ledger, pending)
   for (const relationship of relationships.all) {
     if (!dues.relationships.has(relationship.id)) continue
-    succeed(step, { ledger, relationship, random, clock, pending })
+    succeed(step, { ledger, relationship, random, clock, secret })
   }
   sayRenewed(step, dues)
   for (const epoch of dues.record) step.add({ kind: "removalDone", value: { epoch } })

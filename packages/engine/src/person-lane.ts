@@ -124,6 +124,7 @@ export class PersonLane {
 
   /** After entries, keys or answers came: what was held and counts now. */
   settle(): void {
+    if (this.#heldBegun.length + this.#held.length + this.#missing.size === 0) return
     this.#covered.clear()
     for (let hasGrown = true; hasGrown; ) {
       const due = this.#heldBegun
@@ -143,6 +144,7 @@ export class PersonLane {
 
   /** What counted may count no more: only on the person's side, who has told nobody of it. */
   rebuild(): void {
+    this.#covered.clear()
     this.#continued = []
     this.#heldBegun = [...this.#begun]
     this.#share = new Share()

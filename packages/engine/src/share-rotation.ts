@@ -42,8 +42,8 @@ export interface Rotated {
   readonly relationship: OpenRelationship
   readonly random: Random
   readonly clock: Clock
-  /** The epoch of a removal that is written with it. */
-  readonly pending?: EpochSecret | undefined
+  /** What successors are drawn from: {@link successorSecret}; absent: it is gathered here. */
+  readonly secret?: Uint8Array | undefined
 }
 
 /**
@@ -170,16 +170,24 @@ function placeNote(
  * other's, and lack that of the epoch which follows both.
  */
 function successorSeed(
-  { ledger, relationship, random, pending }: Rotated,
+  { ledger, relationship, random, secret = successorSecret(ledger) }: Rotated,
   old: readonly Uint8Array[],
 ): Uint8Array {
+  if (secret === undefined) return random.bytes(32)
+  const { id } = relationship.secrets.item
+  return hkdf(contexts.successorSeed, secret, id, concatBytes(old.toSorted(compareBytes)), 32)
+}
+
+/**
+ * The keys that a removed device lacks.
+ *
+ * @param pending - The epoch of a removal that is written with it. @returns `undefined`: this device lacks one.
+ */
+export function successorSecret(ledger: Ledger, pending?: EpochSecret): Uint8Array | undefined {
   const parts: RemovalKeys = { membership: ledger.membership, pending }
   const current = currentEpoch(parts)
   const keys = keysOfEpochs(parts, [...removalEpochs(parts), ...(current ? [current] : [])])
-  if (keys === undefined || keys.length === 0) return random.bytes(32)
-  const secret = concatBytes(keys)
-  const { id } = relationship.secrets.item
-  return hkdf(contexts.successorSeed, secret, id, concatBytes(old.toSorted(compareBytes)), 32)
+  return keys === undefined || keys.length === 0 ? undefined : concatBytes(keys)
 }
 
 function openRecovery(sealed: Uint8Array, first: Uint8Array, key: WrapKey): Uint8Array {

@@ -23,7 +23,7 @@
  */
 import { base64urlToBytes, bytesToBase64url, bytesToUtf8, equalBytes } from "@fulcrum/codec/bytes"
 import { CodecError } from "@fulcrum/codec/codec-error"
-import { checkJson, type JsonValue, parseJson } from "@fulcrum/codec/json"
+import { checkJson, type JsonValue } from "@fulcrum/codec/json"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { DidKeyError, didKeyToPublicKey, publicKeyToDidKey } from "@fulcrum/crypto/didkey"
 import type { PublicKey, SigningKey } from "@fulcrum/crypto/ed25519"
@@ -403,12 +403,12 @@ function readKey(did: string): PublicKey {
  */
 export function keptWrapKey(bytes: Uint8Array): Uint8Array | undefined {
   try {
-    const kept = parseJson(bytesToUtf8(bytes), SIGNED_JSON_LIMITS)
+    const kept: JsonValue = JSON.parse(bytesToUtf8(bytes))
     const request = isObject(kept) ? kept.request : undefined
     const wrap = isObject(request) ? request.wrap : undefined
     return typeof wrap === "string" ? base64urlToBytes(wrap) : undefined
   } catch (error) {
-    if (error instanceof CodecError) return undefined
+    if (error instanceof CodecError || error instanceof SyntaxError) return undefined
     throw error
   }
 }
