@@ -132,6 +132,10 @@ function newSpan(content: Uint8Array = random.bytes(50)): Uint8Array {
   })
 }
 
+function isSamePlace(one: Ready, other: Ready): boolean {
+  return one.http === other.http && one.addresses.join() === other.addresses.join()
+}
+
 describe("fulcrum-relay up", () => {
   it("[N1] says in one line when it is ready, and answers for its health and metrics", async () => {
     const { addresses, http, child, said } = await start()
@@ -156,9 +160,15 @@ describe("fulcrum-relay up", () => {
   })
 
   it("[N2] keeps its key, its port and so its address, in files for its owner alone", async () => {
-    const first = await start()
+    let first = await start()
     expect(await end(first.child, "SIGINT")).toBe(0)
-    const second = await start()
+    let second = await start()
+    // Another program may have drawn one of its ports meanwhile: then it takes another, and keeps that.
+    for (let tries = 0; tries < 3 && !isSamePlace(first, second); tries++) {
+      first = second
+      expect(await end(first.child, "SIGINT")).toBe(0)
+      second = await start()
+    }
     expect(second.addresses).toEqual(first.addresses)
     expect(second.http).toBe(first.http)
     for (const file of ["relay.key", "relay.json"]) {
