@@ -14,15 +14,9 @@ import type { Random } from "@fulcrum/crypto/random"
 import { generateWrapKey, wrapKeyFromSecret } from "@fulcrum/crypto/wrap"
 import { findAgreement } from "@fulcrum/relations/agreements"
 import { dayAt } from "@fulcrum/relations/day"
-import {
-  draftRequest,
-  lintRequest,
-  type RequestFinding,
-  readRequest,
-  requestHash,
-  signRequest,
-  type VendorRequest,
-} from "@fulcrum/relations/request"
+import { draftRequest, readRequest, requestHash, signRequest } from "@fulcrum/relations/request"
+import type { VendorRequest } from "@fulcrum/relations/request-form"
+import { lintRequest, type RequestFinding } from "@fulcrum/relations/request-lint"
 import type { Table, Vault } from "@fulcrum/store/vault"
 import { Mutex } from "./mutex.ts"
 import { relayId } from "./relay-address.ts"

@@ -38,7 +38,7 @@ import {
 } from "@fulcrum/codec/schema"
 import { isPublicKey, type PublicKey } from "@fulcrum/crypto/ed25519"
 import { AGREEMENT_BYTES_MAX } from "@fulcrum/relations/agreement"
-import { REQUEST_BYTES_MAX } from "@fulcrum/relations/request"
+import { REQUEST_BYTES_MAX } from "@fulcrum/relations/request-form"
 import { VendorError } from "./vendor-error.ts"
 
 /** Relays that keep one front door: as many as an invitation names. */

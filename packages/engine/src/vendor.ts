@@ -9,7 +9,8 @@
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
-import type { RequestDraft, RequestFinding } from "@fulcrum/relations/request"
+import type { RequestDraft } from "@fulcrum/relations/request-form"
+import type { RequestFinding } from "@fulcrum/relations/request-lint"
 import type { Hook, QueuedEvent } from "./vendor-hooks.ts"
 import type { RelayStanding } from "./vendor-links.ts"
 import type { DropReason } from "./vendor-reception.ts"

@@ -27,7 +27,8 @@ import {
   personLane,
   type ReceiptState,
 } from "@fulcrum/relations/lane"
-import { type RequestDraft, readRequest } from "@fulcrum/relations/request"
+import { readRequest } from "@fulcrum/relations/request"
+import type { RequestDraft } from "@fulcrum/relations/request-form"
 import type { RelayClient } from "@fulcrum/relay/client"
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { openMailboxes } from "@fulcrum/relay/mailboxes"

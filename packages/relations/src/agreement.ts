@@ -46,7 +46,8 @@ import {
   textOf,
 } from "./json-shape.ts"
 import { RelationsError } from "./relations-error.ts"
-import { REQUEST_FIELDS_MAX, type RequestField, type SignedRequest } from "./request.ts"
+import type { SignedRequest } from "./request.ts"
+import { REQUEST_FIELDS_MAX, type RequestField } from "./request-form.ts"
 import { canonicalBytes, parseCanonical } from "./signed-json.ts"
 
 /** Bytes of an agreement; it travels inside the connect message. */

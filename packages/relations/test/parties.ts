@@ -6,7 +6,8 @@
 import { generateSigningKey, type SigningKey } from "@fulcrum/crypto/ed25519"
 import { type Random, seededRandom } from "@fulcrum/crypto/random"
 import { generateWrapKey, type WrapKey } from "@fulcrum/crypto/wrap"
-import { draftRequest, type RequestDraft, type SignedRequest, signRequest } from "../src/request.ts"
+import { draftRequest, type SignedRequest, signRequest } from "../src/request.ts"
+import type { RequestDraft } from "../src/request-form.ts"
 
 export const random: Random = seededRandom("relations tests")
 export const vendor: SigningKey = generateSigningKey(random)

@@ -3,7 +3,8 @@ import { canonicalJson } from "@fulcrum/codec/json"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { RelationsError } from "../src/relations-error.ts"
-import { draftRequest, lintRequest, readRequest, requestHash, signRequest } from "../src/request.ts"
+import { draftRequest, readRequest, requestHash, signRequest } from "../src/request.ts"
+import { lintRequest } from "../src/request-lint.ts"
 import { draft, makeRequest, stranger, vendor, vendorWrap } from "./parties.ts"
 
 const signed = makeRequest()

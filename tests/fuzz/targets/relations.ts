@@ -26,7 +26,8 @@ import { decodeInvitation, encodeInvitation } from "@fulcrum/relations/invitatio
 import { type PersonItem, personLane, type VendorItem, vendorLane } from "@fulcrum/relations/lane"
 import { judgeEntry } from "@fulcrum/relations/policy"
 import { RelationsError } from "@fulcrum/relations/relations-error"
-import { draftRequest, lintRequest, readRequest, requestHash } from "@fulcrum/relations/request"
+import { draftRequest, readRequest, requestHash } from "@fulcrum/relations/request"
+import { lintRequest } from "@fulcrum/relations/request-lint"
 import { unwrapShareKey, wrapShareKey } from "@fulcrum/relations/share-key"
 import { signDocument } from "@fulcrum/relations/signed-json"
 import {
