@@ -1,6 +1,6 @@
 /**
- * What the record's news make due on this device, one after another: shares of new relationships are
- * opened, removals followed, what is due to companies is told.
+ * When what the record's news make due is done on this device: one after another, once for all that came
+ * meanwhile, and not too soon.
  *
  * Whoever removes a device writes with it what follows, and that comes right after. So a device that
  * hears of a removal gives it some seconds, a different number on each device: else each of them would
@@ -11,10 +11,7 @@
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import { errorCode } from "./error-code.ts"
-import type { Ledger } from "./ledger.ts"
-import { followRemovals } from "./membership-writes.ts"
 import { Mutex } from "./mutex.ts"
-import type { Relationships } from "./relationships.ts"
 
 /** When what a failing store held up is tried again. */
 const STORE_RETRY_MS = 2000
@@ -25,14 +22,10 @@ const GRACE_SPREAD_MS = 4096
 export interface FollowUpsOptions {
   readonly clock: Clock
   readonly random: Random
-  readonly ledger: Ledger
-  readonly relationships: Relationships
   /** Ends it. */
   readonly signal: AbortSignal
-  /** What comes before anything is written. */
-  before(): Promise<void>
-  /** What else may be due, of a device that may write. */
-  after(): Promise<void>
+  /** Does what is due. @returns Whether, being patient, it left what follows a removal to who made it. */
+  work(how: { readonly isPatient: boolean }): Promise<boolean>
   /** What came was followed up. */
   followed(): void
 }
@@ -95,18 +88,9 @@ export class FollowUps {
   }
 
   async #run(how: "at once" | "patient"): Promise<void> {
-    const { ledger, relationships, random, clock, before, after } = this.#options
-    await relationships.openNew()
-    await before()
-    if (!ledger.membership.canWrite) return
-    const waits = await followRemovals(
-      { ledger, relationships, random, clock },
-      { isPatient: how === "patient" && this.#grace !== "over" },
-    )
-    if (waits) this.#wait()
+    const isPatient = how === "patient" && this.#grace !== "over"
+    if (await this.#options.work({ isPatient })) this.#wait()
     else if (this.#grace === "over") this.#grace = "none"
-    await relationships.catchUp()
-    await after()
   }
 
   #wait(): void {

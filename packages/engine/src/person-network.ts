@@ -28,6 +28,7 @@ import { FollowUps } from "./follow-ups.ts"
 import type { Hints } from "./hints.ts"
 import type { Ledger } from "./ledger.ts"
 import type { LedgerChange } from "./ledger-change.ts"
+import { followRemovals } from "./membership-writes.ts"
 import type { PersonOptions } from "./open-person.ts"
 import { searchOwnDevices } from "./own-discovery.ts"
 import { newsOf, type OwnEntry, writeOwnEntry } from "./own-entry.ts"
@@ -139,12 +140,8 @@ export class PersonNetwork {
       heard: (epoch) => this.#keepRemoval(epoch),
     })
     this.#followUps = new FollowUps({
-      ...{ clock, random, ledger, relationships, signal: this.#stop.signal },
-      before: () => this.#carried.take(),
-      after: async () => {
-        await this.#writeOwnEntry()
-        this.#devices.refresh()
-      },
+      ...{ clock, random, signal: this.#stop.signal },
+      work: (how) => this.#doDue(how),
       followed: () => this.#onShares(relationships.all),
     })
     ledger.onChange((change) => this.#onLedger(change))
@@ -375,6 +372,19 @@ export class PersonNetwork {
   /** The same when the record is opened: what a store that fails holds up is done later. */
   begin(): Promise<void> {
     return this.#followUps.begin()
+  }
+
+  async #doDue(how: { readonly isPatient: boolean }): Promise<boolean> {
+    const { clock, random } = this.#options
+    const [ledger, relationships] = [this.#ledger, this.#relationships]
+    await relationships.openNew()
+    await this.#carried.take()
+    if (!ledger.membership.canWrite) return false
+    const isLeft = await followRemovals({ ledger, relationships, random, clock }, how)
+    await relationships.catchUp()
+    await this.#writeOwnEntry()
+    this.#devices.refresh()
+    return isLeft
   }
 
   async #writeOwnEntry(): Promise<void> {

@@ -7,9 +7,18 @@ import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import { type PublicKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { LogError } from "@fulcrum/log/log-error"
 import { type MailboxRight, verifyCapability } from "@fulcrum/log/mailbox"
+import type { PersonKeys } from "@fulcrum/relations/person-keys"
 import type { SharePlaceNote } from "@fulcrum/relations/share-key"
 import type { ShareSpace } from "./share-space.ts"
 import type { CustomerRecord } from "./vendor-records.ts"
+
+/** What came with the connect message: the first place, and whose it is. */
+type OwnPlace = SharePlaceNote & Pick<CustomerRecord, "accessSeed" | "relationshipKey">
+
+/** What the share says since. */
+interface PlacesTold extends Pick<ShareSpace, "placesOf" | "toldKey"> {
+  readonly personKeys: Pick<PersonKeys, "claimants" | "lineage" | "isFrozen">
+}
 
 /** Of several that claim to be the next key, as many are heard in places of their own. */
 const CLAIMED_MAX = 32
@@ -21,10 +30,7 @@ const EARLIER_MAX = 32
  * that it followed did, the newest first. Where two claim to be the next one, in the places of both, and
  * always of the key that the person was told last: there she listens, however many claim to be she.
  */
-export function customerPlaces(
-  record: CustomerRecord,
-  space: Pick<ShareSpace, "personKeys" | "placesOf" | "toldKey">,
-): readonly SharePlaceNote[] {
+export function customerPlaces(record: OwnPlace, space: PlacesTold): readonly SharePlaceNote[] {
   const { relationshipKey } = record
   const toldOf = (key: Uint8Array): readonly SharePlaceNote[] =>
     equalBytes(key, relationshipKey)
@@ -52,7 +58,7 @@ export function customerPlaces(
 /** What was found of places before. */
 const usable = new WeakMap<SharePlaceNote, boolean>()
 
-function isUsable({ accessSeed }: CustomerRecord, place: SharePlaceNote): boolean {
+function isUsable({ accessSeed }: OwnPlace, place: SharePlaceNote): boolean {
   const known = usable.get(place) ?? mayUsePlace(place, signingKeyFromSeed(accessSeed).publicKey)
   usable.set(place, known)
   return known

@@ -1,15 +1,6 @@
 import type { Clock } from "@fulcrum/crypto/clock"
 import { expect, test, vi } from "vitest"
-import type { FollowUpsOptions } from "../src/follow-ups.ts"
-
-const asked: string[] = []
-vi.mock("../src/membership-writes.ts", () => ({
-  async followRemovals(_: unknown, { isPatient }: { isPatient: boolean }) {
-    asked.push(isPatient ? "patient" : "at once")
-    return isPatient
-  },
-}))
-const { FollowUps } = await import("../src/follow-ups.ts")
+import { FollowUps } from "../src/follow-ups.ts"
 
 test("[P105] what follows a removal is done once the time is over, whatever the clock says then", async () => {
   const sleeps: (() => void)[] = []
@@ -17,15 +8,16 @@ test("[P105] what follows a removal is done once the time is over, whatever the 
     now: () => 1_000_000 - sleeps.length,
     sleep: () => new Promise((wake) => void sleeps.push(wake)),
   }
-  const nothing = async () => undefined
-  const parts = {
-    ledger: { membership: { canWrite: true } },
-    relationships: { openNew: nothing, catchUp: nothing },
-  } as unknown as Pick<FollowUpsOptions, "ledger" | "relationships">
+  const asked: string[] = []
   const followUps = new FollowUps({
-    ...{ ...parts, clock, before: nothing, after: nothing, followed: () => undefined },
+    clock,
     random: { bytes: (length) => new Uint8Array(length) },
     signal: new AbortController().signal,
+    async work({ isPatient }) {
+      asked.push(isPatient ? "patient" : "at once")
+      return isPatient
+    },
+    followed: () => undefined,
   })
   followUps.soon()
   await followUps.idle()

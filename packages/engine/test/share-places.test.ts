@@ -184,7 +184,7 @@ test("[P106] what a company was told of a place counts only if the place's own k
   const random = new PersonWorld("told").random
   const [mailboxKey, other, access] = [1, 2, 3].map(() => signingKeyFromSeed(random.bytes(32)))
   const person = signingKeyFromSeed(random.bytes(32)).publicKey
-  const [first, second] = [random.bytes(32), person]
+  const [first, second] = [signingKeyFromSeed(random.bytes(32)).publicKey, person]
   if (mailboxKey === undefined || other === undefined || access === undefined) throw new TypeError()
   const clock = { now: () => 0, sleep: async () => undefined }
   const capability = (key = mailboxKey, right: "append" | "read" = "append", holder = access) =>
@@ -196,11 +196,14 @@ test("[P106] what a company was told of a place counts only if the place's own k
   }
   const record = { accessSeed: access.seed, relationshipKey: first, mailbox: other.publicKey }
   const placesWith = (place: typeof right) =>
-    customerPlaces({ ...right, ...record } as never, {
-      personKeys: { claimants: [second], lineage: [second, first], isFrozen: false } as never,
-      placesOf: (key) => (key === second ? [place] : []),
-      toldKey: undefined,
-    }).map(({ mailbox }) => mailbox)
+    customerPlaces(
+      { ...right, ...record },
+      {
+        personKeys: { claimants: [second], lineage: [second, first], isFrozen: false },
+        placesOf: (key) => (key === second ? [place] : []),
+        toldKey: undefined,
+      },
+    ).map(({ mailbox }) => mailbox)
   expect(placesWith(right)).toEqual([mailboxKey.publicKey, other.publicKey])
   // The first place again is opened with what came with it.
   const again = { ...right, mailbox: other.publicKey, readCapability: capability(other, "read") }

@@ -148,6 +148,29 @@ async function succeedManyTimes(
   }
 }
 
+/** The thief's device runs and is removed; the company hears one of the two first. */
+async function removeHearing(
+  { world, phone }: Household,
+  stolen: Machine,
+  first: "thief" | "phone",
+): Promise<Person> {
+  world.network.cut("thief", "phone")
+  const thief = await world.reopen(stolen)
+  if (first === "thief") {
+    world.network.cut("phone", "relay")
+    await world.during(thief.settle(5000))
+    await world.clock.advance(10_000)
+  }
+  await world.during(phone.revokeDevice("laptop"))
+  world.network.heal("phone", "relay")
+  await world.during(phone.settle(5000))
+  if (first === "phone") {
+    await world.clock.advance(10_000)
+    await world.during(thief.settle(5000))
+  }
+  return thief
+}
+
 /** It writes though it has heard that it was removed: no honest program does. */
 async function setAsThief(
   { world, relay }: Household,
@@ -413,20 +436,7 @@ describe("a thief names a successor of its own", () => {
       const { world, phone, words } = home
       const stolen = await steal(home, await home.add("laptop"))
       await succeedManyTimes(home, stolen, 9)
-      world.network.cut("thief", "phone")
-      const thief = await world.reopen(stolen)
-      if (first === "thief") {
-        world.network.cut("phone", "relay")
-        await world.during(thief.settle(5000))
-        await world.clock.advance(10_000)
-      }
-      await world.during(phone.revokeDevice("laptop"))
-      world.network.heal("phone", "relay")
-      await world.during(phone.settle(5000))
-      if (first === "phone") {
-        await world.clock.advance(10_000)
-        await world.during(thief.settle(5000))
-      }
+      const thief = await removeHearing(home, stolen, first)
       await world.end(thief)
       await world.during(phone.set(ADDRESS, "New Street 2"))
       await world.until("her to be told", async () => (await rowOf(phone))?.state === "frozen")
@@ -442,20 +452,7 @@ describe("a thief names a successor of its own", () => {
       const { world, phone, shop, words } = home
       const stolen = await steal(home, await home.add("laptop"))
       await succeedAsThief(home, stolen)
-      world.network.cut("thief", "phone")
-      let thief = await world.reopen(stolen)
-      if (first === "thief") {
-        world.network.cut("phone", "relay")
-        await world.during(thief.settle(5000))
-        await world.clock.advance(10_000)
-      }
-      await world.during(phone.revokeDevice("laptop"))
-      world.network.heal("phone", "relay")
-      await world.during(phone.settle(5000))
-      if (first === "phone") {
-        await world.clock.advance(10_000)
-        await world.during(thief.settle(5000))
-      }
+      let thief = await removeHearing(home, stolen, first)
       await world.until("the company to notice", () => home.state() === "frozen")
       const posted = shop.posted.length
       thief = await setAsThief(home, { thief, stolen, value: "Thief Street 3" })
