@@ -28,6 +28,7 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import { sign, verify } from "@fulcrum/crypto/ed25519"
 import { type Channel, type Host, NetError, type Network } from "@fulcrum/net/contract"
 import { EngineError } from "./engine-error.ts"
+import { errorCode } from "./error-code.ts"
 import { DIAL_MS_MAX, deadline } from "./relay-visit.ts"
 
 export const RECOVERY_PROTOCOL = "/fulcrum/recover/1"
@@ -158,7 +159,7 @@ export interface RecoveryServer {
   admit(spans: readonly Uint8Array[]): Promise<void>
 }
 
-/** Never throws: whoever has other words, or none, gets nothing. */
+/** Whoever has other words, or none, gets nothing. */
 export async function serveRecovery(channel: Channel, server: RecoveryServer): Promise<void> {
   const { host, clock, words, files, admit } = server
   const next = messagesOf(channel, clock)
@@ -183,7 +184,9 @@ export async function serveRecovery(channel: Channel, server: RecoveryServer): P
     await admit(spans)
     await channel.send(Uint8Array.of(STORED))
   } catch (error) {
-    channel.abort(error instanceof Error ? error : new Error("no recovery"))
+    // The line broke, or a disk failed: whoever asked tries again.
+    if (errorCode(error) === undefined) throw error
+    channel.abort(new Error("no recovery"))
   } finally {
     await channel.close()
   }

@@ -290,11 +290,8 @@ export class ShareSpace {
    * and its entry is still to come, or a removed one did, and it never comes.
    */
   get unknownTaken(): number {
-    const taken = [...this.#receipts.values()].filter((receipts) => {
-      const last = receipts.findLast(({ receipt }) => receipt.state !== "delivered")
-      return last?.receipt.state === "accepted" || last?.receipt.state === "applied"
-    })
-    return taken.filter(([one]) => one && this.#person.entryAt(one.receipt.about) === undefined)
+    const abouts = [...this.#receipts.values()].flatMap(([one]) => one?.receipt.about ?? [])
+    return abouts.filter((about) => this.hasTaken(about) && this.entryAt(about) === undefined)
       .length
   }
 
