@@ -9,7 +9,7 @@
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { idKey } from "@fulcrum/log/ids"
 import type { DeviceId } from "./device.ts"
-import type { RemoveChange } from "./key-body.ts"
+import type { MembershipChange } from "./key-body.ts"
 import type { KeyNode } from "./key-graph.ts"
 import { type Author, applyChanges, type MemberState, NO_MEMBERS } from "./member-state.ts"
 
@@ -28,6 +28,8 @@ interface Taken {
 /** Membership with all these nodes applied. `nodes` is closed: with each, what it followed. */
 export function mergedHeads(nodes: readonly KeyNode[]): Merge {
   const merging = new Merging(nodes)
+  // Twice: of the removals themselves it is not known in advance which come to nothing.
+  merging.takeRemovals()
   merging.takeRemovals()
   const cut = new Set(nodes.filter((node) => merging.isCut(node)).map(({ key }) => key))
   return { state: replay(nodes, merging.removals, cut), cut }
@@ -50,8 +52,10 @@ function replay(
   for (const node of nodes) {
     const { author } = node
     if (author === undefined) continue
-    const hasEffect = ({ device }: RemoveChange) =>
-      removals.some((taken) => taken.node === node && taken.target === idKey(device))
+    const hasEffect = (change: MembershipChange) => {
+      const target = targetOf(node, change)
+      return target === undefined || removals.some((it) => it.node === node && it.target === target)
+    }
     if (!cut.has(node.key)) state = applyChanges(state, node.entry, nameOf(author), hasEffect)
   }
   return state
@@ -59,7 +63,11 @@ function replay(
 
 class Merging {
   /** Those with effect, in the order in which they were taken. */
-  readonly removals: Taken[] = []
+  removals: readonly Taken[] = []
+  /** Those that may have, as far as is known. */
+  #possible: readonly Taken[]
+  /** All that were said, as they are taken. */
+  readonly #found: readonly Taken[]
   readonly #nodes: readonly KeyNode[]
   readonly #ranks: ReadonlyMap<string, number>
   readonly #rank = new Map<KeyNode, number>()
@@ -73,26 +81,33 @@ class Merging {
   constructor(nodes: readonly KeyNode[]) {
     this.#nodes = nodes
     this.#ranks = ranksOf(nodes)
+    this.#possible = nodes
+      .filter(({ author }) => author !== undefined)
+      .flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
+    this.#found = this.#possible
+      .map((taken, at) => ({ taken, rank: this.#rankOf(taken.node), at }))
+      .sort((a, b) => a.rank - b.rank || a.at - b.at)
+      .map(({ taken }) => taken)
   }
 
   /** Rule 1: in the order of their authors' rank. */
   takeRemovals(): void {
-    const found = this.#nodes
-      .filter(({ author }) => author !== undefined)
-      .flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
-      .map((taken, at) => ({ taken, rank: this.#rankOf(taken.node), at }))
-      .sort((a, b) => a.rank - b.rank || a.at - b.at)
-    for (const { taken } of found) {
-      const isMutual = this.removals.some(
+    const removals: Taken[] = []
+    this.removals = removals
+    for (const taken of this.#found) {
+      const isMutual = removals.some(
         ({ node, target }) =>
           target === authorKey(taken.node) &&
           authorKey(node) === taken.target &&
           areConcurrent(node, taken.node),
       )
       if (isMutual || this.isCut(taken.node)) continue
-      this.removals.push(taken)
+      removals.push(taken)
       this.#cut.clear()
     }
+    this.#possible = removals
+    this.#denied.clear()
+    this.#cut.clear()
   }
 
   /** Rule 2: its author, or who let its author in, was removed at the same time. */
@@ -137,11 +152,12 @@ class Merging {
     )
   }
 
-  /** Whether somebody says, at the same time, that its author is no member. */
+  /** Whether somebody may say, at the same time, that its author is no member. */
   #isDenied(node: KeyNode): boolean {
+    const key = authorKey(node)
     const known =
       this.#denied.get(node) ??
-      this.#nodes.some((other) => areConcurrent(other, node) && removesAuthor(other, node))
+      this.#possible.some((it) => it.target === key && areConcurrent(it.node, node))
     this.#denied.set(node, known)
     return known
   }
@@ -214,15 +230,17 @@ function answered<T>(
 }
 
 /** Whom an entry says that they are members no more. */
-function targetsOf({ entry, replaced }: KeyNode): readonly string[] {
-  return entry.changes.flatMap((change) => {
-    if (change.kind === "remove") return [idKey(change.value.device)]
-    const isOther =
-      change.kind === "recovery" &&
-      replaced !== undefined &&
-      !equalBytes(replaced, change.value.certificate.writer)
-    return isOther ? [wordsKey(replaced)] : []
-  })
+function targetsOf(node: KeyNode): readonly string[] {
+  return node.entry.changes.flatMap((change) => targetOf(node, change) ?? [])
+}
+
+function targetOf({ replaced }: KeyNode, change: MembershipChange): string | undefined {
+  if (change.kind === "remove") return idKey(change.value.device)
+  const isOther =
+    change.kind === "recovery" &&
+    replaced !== undefined &&
+    !equalBytes(replaced, change.value.certificate.writer)
+  return isOther ? wordsKey(replaced) : undefined
 }
 
 /** When each device joined, counted; a device that was added twice joined the first time. */
@@ -242,11 +260,6 @@ function setsWords({ entry }: KeyNode, writer: Uint8Array): boolean {
   return entry.changes.some(
     (change) => change.kind === "recovery" && equalBytes(change.value.certificate.writer, writer),
   )
-}
-
-function removesAuthor(node: KeyNode, other: KeyNode): boolean {
-  const key = authorKey(other)
-  return node.author !== undefined && key !== undefined && targetsOf(node).includes(key)
 }
 
 function removes({ entry }: KeyNode): boolean {

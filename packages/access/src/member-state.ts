@@ -88,17 +88,16 @@ export function founderOf(entry: MembershipEntry): MemberDevice | undefined {
 
 /**
  * @param author - The device's id, or the recovery words.
- * @param hasEffect - Whether a removal counts; asked for each.
+ * @param hasEffect - Whether a change counts; asked for each.
  */
 export function applyChanges(
   state: MemberState,
   entry: ChangingEntry,
   author: DeviceId | "recovery",
-  hasEffect: (removal: RemoveChange) => boolean = () => true,
+  hasEffect: (change: MembershipChange) => boolean = () => true,
 ): MemberState {
   return entry.changes.reduce((before, change) => {
-    if (change.kind === "remove" && !hasEffect(change.value)) return before
-    return applyChange(before, entry, author, change)
+    return hasEffect(change) ? applyChange(before, entry, author, change) : before
   }, state)
 }
 

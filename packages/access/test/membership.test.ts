@@ -265,6 +265,43 @@ describe("at the same time", () => {
     expect(membership.recovery?.writer).toEqual(recovery("words two").writer.publicKey)
   })
 
+  test("[A6] a removed device does not replace the words that removed it, whoever built upon what it wrote", () => {
+    const entries = [
+      ...start,
+      entry("d < c by words one", remove("tablet")),
+      entry("e < c by tablet", words("words two"), rename("phone", "mine")),
+      entry("f < e by laptop", rotate),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["mine", "laptop"])
+    expect(membership.recovery?.writer).toEqual(recovery("words one").writer.publicKey)
+    expect(membership.quarantined).toEqual([])
+  })
+
+  test("[A6] a removal without effect does not keep the device that it names from vouching", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", add("watch")),
+      entry("f < e by laptop", rotate),
+    ]
+    expect(namesOf(reduce(entries))).toEqual(["phone", "laptop", "watch"])
+    const spited = reduce([...entries, entry("g < e by tablet", remove("laptop"))])
+    expect(namesOf(spited)).toEqual(["phone", "laptop", "watch"])
+    expect(spited.quarantined).toEqual([epoch("g")])
+    // Nor from vouching for a removal.
+    const third = [
+      ...start,
+      entry("d < c by phone", add("watch")),
+      entry("e < d by phone", remove("tablet")),
+      entry("f < d by tablet", remove("watch")),
+      entry("g < f by laptop", rotate),
+    ]
+    expect(namesOf(reduce(third))).toEqual(["phone", "laptop"])
+    const again = reduce([...third, entry("h < f by tablet", remove("laptop"))])
+    expect(namesOf(again)).toEqual(["phone", "laptop"])
+  })
+
   test("[A6] whoever removes the device that set the words, and joined after it, does not get rid of them", () => {
     const entries = [
       ...start,

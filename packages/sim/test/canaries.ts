@@ -732,6 +732,23 @@ export const CANARIES: readonly Canary[] = [
     ),
   },
   {
+    name: "what a removed device said to no effect counts against who vouched, and against the words",
+    scenario: "members",
+    seed: 700_004,
+    patches: [
+      ...one(
+        "access/src/key-merge.ts",
+        "    this.#possible = removals\n",
+        "    this.#possible = this.#found\n",
+      ),
+      ...one(
+        "access/src/key-merge.ts",
+        "return target === undefined || removals",
+        'return target === undefined || change.kind === "recovery" || removals',
+      ),
+    ],
+  },
+  {
     name: "what a device that was brought back wrote stays left out where that was said",
     scenario: "members",
     seed: 109,

@@ -163,6 +163,13 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "members",
+    seed: 700_004,
+    found: "a device's removal without effect split the record in two, each half with other words",
+    canary:
+      "what a removed device said to no effect counts against who vouched, and against the words",
+  },
+  {
+    scenario: "members",
     seed: 109,
     found: "what a device wrote that the words brought back was left out where they were typed in",
     canary: "what a device that was brought back wrote stays left out where that was said",
