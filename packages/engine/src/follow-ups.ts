@@ -15,6 +15,8 @@ import { Mutex } from "./mutex.ts"
 
 /** When what a failing store held up is tried again. */
 const STORE_RETRY_MS = 2000
+/** What only time makes due is looked for this often. */
+const DAY_MS = 86_400_000
 /** What follows a removal is waited for so long, and up to so much longer. */
 const GRACE_MS = 2000
 const GRACE_SPREAD_MS = 4096
@@ -65,6 +67,7 @@ export class FollowUps {
       if (errorCode(error) === undefined) throw error
       this.soon()
     }
+    this.#everyDay()
   }
 
   /** One after another; what fails is the store, and is done once that works again. */
@@ -85,6 +88,17 @@ export class FollowUps {
   /** Nothing is being done any more. */
   idle(): Promise<void> {
     return this.#turns.run(async () => undefined)
+  }
+
+  #everyDay(): void {
+    const { clock, signal } = this.#options
+    clock.sleep(DAY_MS, signal).then(
+      () => {
+        this.soon()
+        this.#everyDay()
+      },
+      () => undefined,
+    )
   }
 
   async #run(how: "at once" | "patient"): Promise<void> {

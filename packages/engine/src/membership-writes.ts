@@ -19,6 +19,7 @@ import type { EpochSecret } from "./membership.ts"
 import { joinMailboxes, moveRecord } from "./record-mailboxes.ts"
 import type { Relationships } from "./relationships.ts"
 import { type Dues, duesOf, isAnyDue, sayRenewed } from "./removal-dues.ts"
+import { sayAccess } from "./share-access.ts"
 import { standBy, succeed, successorSecret } from "./share-rotation.ts"
 
 export interface MembershipWriter {
@@ -125,7 +126,7 @@ export async function followRemovals(
       if (dues.relationships.has(relationship.id)) continue
       // Devices that removed another at once made several successors.
       if (relationship.space.ownKeys.length > 1) {
-        succeed(step, { ledger, relationship, random, clock })
+        sayAccess(step, succeed(step, { ledger, relationship, random, clock }), parts)
       }
     }
   })
@@ -149,10 +150,11 @@ function follow(
 ): void {
   if (dues.record.length > 0) moveRecord(step, ledger, { random, pending })
   const secret = successorSecret(ledger, pending)
-  for (const relationship of relationships.all) {
-    if (!dues.relationships.has(relationship.id)) continue
-    succeed(step, { ledger, relationship, random, clock, secret })
-  }
+  const due = relationships.all.filter(({ id }) => dues.relationships.has(id))
+  const access = due.flatMap((relationship) =>
+    succeed(step, { ledger, relationship, random, clock, secret }),
+  )
+  sayAccess(step, access, { clock })
   sayRenewed(step, dues)
   for (const epoch of dues.record) step.add({ kind: "removalDone", value: { epoch } })
 }

@@ -44,6 +44,7 @@ import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { RemovalAlarm } from "./removal-alarm.ts"
 import { noticeFor } from "./removal-notice.ts"
+import { renewShareAccess } from "./share-access.ts"
 import type { Signal } from "./signal.ts"
 import { Whereabouts } from "./whereabouts.ts"
 
@@ -381,6 +382,7 @@ export class PersonNetwork {
     await this.#carried.take()
     if (!ledger.membership.canWrite) return false
     const isLeft = await followRemovals({ ledger, relationships, random, clock }, how)
+    if (!isLeft) await renewShareAccess({ ledger, relationships, random, clock })
     await relationships.catchUp()
     await this.#writeOwnEntry()
     this.#devices.refresh()

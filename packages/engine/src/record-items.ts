@@ -22,6 +22,7 @@
  * |  16 | deviceKind     | what sort of machine a device is, in its own words                  |
  * |  15 | successor      | the next key of a relationship, and the statement that makes it so  |
  * |  17 | renewed        | whose keys were drawn by a device that knew of which removals       |
+ * |  18 | access         | until when companies may open the mailboxes of their shares         |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -68,6 +69,9 @@ export const CARRIED_SPAN_BYTES_MAX: number = 2 * 1024 * 1024
 export const RENEWED_EPOCHS_MAX = 64
 export const RENEWED_RELATIONSHIPS_MAX = 4096
 
+/** Relationships of which one item says when access ends; of more there are several items. */
+export const ACCESS_MAX = 4096
+
 /** Of an attachment's name, in UTF-8. */
 export const ATTACHMENT_NAME_BYTES_MAX = 255
 
@@ -93,6 +97,7 @@ export type RecordItem =
   | { readonly kind: "deviceKind"; readonly value: DeviceKindItem }
   | { readonly kind: "successor"; readonly value: SuccessorItem }
   | { readonly kind: "renewed"; readonly value: RenewedItem }
+  | { readonly kind: "access"; readonly value: AccessItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -216,6 +221,19 @@ export interface RenewedItem {
   readonly removals: readonly Uint8Array[]
   /** Ids, at most {@link RENEWED_RELATIONSHIPS_MAX}. */
   readonly relationships: readonly Uint8Array[]
+}
+
+/** The key of a relationship's whose place its company may open. */
+export interface AccessRow {
+  readonly relationship: Uint8Array
+  readonly key: Uint8Array
+}
+
+export interface AccessItem {
+  /** Seconds since 1970, inclusive: the end of a day. */
+  readonly until: number
+  /** At most {@link ACCESS_MAX}. */
+  readonly rows: readonly AccessRow[]
 }
 
 /** A file that belongs to the record; what is in it lies beside the logs. */
@@ -350,6 +368,11 @@ const renewed: Schema<RenewedItem> = struct({
   relationships: array(relationshipId, RENEWED_RELATIONSHIPS_MAX),
 })
 
+const access: Schema<AccessItem> = struct({
+  until: uint(),
+  rows: array(struct({ relationship: relationshipId, key: bytes(32) }), ACCESS_MAX),
+})
+
 const connectRefused: Schema<ConnectRefusedItem> = struct({
   relationship: relationshipId,
   code: text(64),
@@ -417,6 +440,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     deviceKind: [16, deviceKind],
     successor: [15, successor],
     renewed: [17, renewed],
+    access: [18, access],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

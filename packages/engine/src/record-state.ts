@@ -8,6 +8,7 @@ import { bytesToHex, compareBytes } from "@fulcrum/codec/bytes"
 import { isPublicKey } from "@fulcrum/crypto/ed25519"
 import type { VectorRow } from "@fulcrum/log/vector"
 import {
+  type AccessItem,
   type AttachmentItem,
   type BeaconItem,
   type CarriedItem,
@@ -58,6 +59,8 @@ export class RecordState {
   readonly #removalsDone = new Set<string>()
   /** Relationships by the epochs of removals that their keys come after. */
   readonly #renewed = new Map<string, Set<string>>()
+  /** By relationship and key, in hex: until when its company may open the place of that key. */
+  readonly #access = new Map<string, number>()
   readonly #carried = new Map<string, VectorRow[]>()
   readonly #attachments = new Map<string, AttachmentItem>()
   readonly #attachmentsRemoved = new Set<string>()
@@ -93,6 +96,15 @@ export class RecordState {
   /** Whether a relationship's keys were drawn by a device that knew of a removal; both in hex. */
   isRenewed(relationship: string, removal: string): boolean {
     return this.#renewed.get(removal)?.has(relationship) === true
+  }
+
+  /**
+   * Until when a company may open the mailbox that belongs to this key of its relationship; both in hex.
+   *
+   * @returns Seconds since 1970; `undefined`: nothing was said of it since the company was met.
+   */
+  accessUntil(relationship: string, key: string): number | undefined {
+    return this.#access.get(accessKey(relationship, key))
   }
 
   /** Relays that keep the record now. */
@@ -141,6 +153,9 @@ export class RecordState {
         return
       case "renewed":
         this.#renew(item.value)
+        return
+      case "access":
+        this.#noteAccess(item.value)
         return
       case "addresses":
         this.#addresses.set(bytesToHex(item.value.device), item.value.addresses)
@@ -204,6 +219,14 @@ export class RecordState {
     }
   }
 
+  /** The longest counts: whatever ended earlier is of no use any more. */
+  #noteAccess({ until, rows }: AccessItem): void {
+    for (const { relationship, key } of rows) {
+      const name = accessKey(bytesToHex(relationship), bytesToHex(key))
+      this.#access.set(name, Math.max(until, this.#access.get(name) ?? 0))
+    }
+  }
+
   #carry({ relationship, spans }: CarriedItem): void {
     const id = bytesToHex(relationship)
     const rows = this.#carried.get(id) ?? []
@@ -258,6 +281,10 @@ const NOBODY: ReadonlySet<string> = new Set()
 
 function relayKey(address: string, mailboxSeed: Uint8Array): string {
   return `${bytesToHex(mailboxSeed)} ${address}`
+}
+
+function accessKey(relationship: string, key: string): string {
+  return `${relationship} ${key}`
 }
 
 /** Of several by one key the same one stays, in whatever order they came. */

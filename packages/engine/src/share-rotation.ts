@@ -20,6 +20,7 @@ import type { MailboxRight } from "@fulcrum/log/mailbox"
 import { personLane } from "@fulcrum/relations/lane"
 import { keptWrapKey } from "@fulcrum/relations/request"
 import {
+  RENEWED_PLACES_MAX,
   type ShareKeyNews,
   type SharePlaceNote,
   shareKeyBody,
@@ -30,11 +31,11 @@ import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EpochSecret } from "./membership.ts"
-import type { RelationshipItem } from "./record-items.ts"
+import type { AccessRow, RelationshipItem } from "./record-items.ts"
 import { ownCapability } from "./record-link.ts"
 import type { OpenRelationship } from "./relationships.ts"
 import { currentEpoch, keysOfEpochs, type RemovalKeys, removalEpochs } from "./removal-keys.ts"
-import { drawPlace } from "./share-places.ts"
+import { drawPlace, placesOf } from "./share-places.ts"
 import { storedPublicKey } from "./stored-public-key.ts"
 
 export interface Rotated {
@@ -50,8 +51,10 @@ export interface Rotated {
  * Replaces a relationship's key, as part of a step, by one that no removed device can draw, and the
  * share's place with it. One whose company has no key that anything could be wrapped for, as only a
  * hostile device writes it down, is passed over: nobody could be told.
+ *
+ * @returns Which place its company may open from now on.
  */
-export function succeed(step: Step, rotated: Rotated): void {
+export function succeed(step: Step, rotated: Rotated): readonly AccessRow[] {
   const { relationship, random, clock } = rotated
   const { item } = relationship.secrets
   const old = relationship.space.ownKeys
@@ -60,15 +63,39 @@ export function succeed(step: Step, rotated: Rotated): void {
     old.map(({ publicKey }) => publicKey),
   )
   const key = signingKeyFromSeed(signingSeed)
-  rotate(step, rotated, (clear) => {
+  const { mailboxSeed } = drawPlace(signingSeed)
+  const hasRotated = rotate(step, rotated, (clear) => {
     const { spaceTag } = item
     const seen = relationship.space.personRows
     const { encoded, statement } = makeSuccessor({ old, key, seen, spaceTag, clear })
     const value = { relationship: item.id, signingSeed, statement: encoded }
     step.add({ kind: "successor", value })
     relationship.expect(encoded, { key, statement })
-    return { statement: encoded, place: placeNote(signingSeed, { item, random, clock }) }
+    return { statement: encoded, place: placeNote(mailboxSeed, { item, random, clock }) }
   })
+  return hasRotated ? [{ relationship: item.id, key: key.publicKey }] : []
+}
+
+/**
+ * Gives the company longer to open the mailbox that its share lies in, and with it the share another key.
+ * The earlier places too: where the relay made no other mailbox, the share lies in one of them.
+ *
+ * @returns As {@link succeed}.
+ */
+export function renewAccess(step: Step, rotated: Omit<Rotated, "secret">): readonly AccessRow[] {
+  const { relationship, random, clock } = rotated
+  const { item } = relationship.secrets
+  const [key] = relationship.space.ownKeys
+  if (key === undefined) return []
+  const { newest, earlier } = placesOf(relationship)
+  const all = [...newest, ...earlier]
+  const [first] = all.slice(-1)
+  const some = new Set([...all.slice(0, RENEWED_PLACES_MAX - 1), ...(first ? [first] : [])])
+  const places = [...some].map((place) =>
+    placeNote(place.seeds().mailboxSeed, { item, random, clock }),
+  )
+  const hasRotated = rotate(step, rotated, () => ({ places }))
+  return hasRotated ? [{ relationship: item.id, key: key.publicKey }] : []
 }
 
 /**
@@ -109,18 +136,19 @@ export function standBy(step: Step, { space }: OpenRelationship): void {
   step.after(() => space.absorb(entries))
 }
 
+/** @returns Whether there is anybody to tell. */
 function rotate(
   step: Step,
   { relationship, random }: Pick<Rotated, "relationship" | "random">,
   news: (clear: Uint8Array) => ShareKeyNews,
-): void {
+): boolean {
   const { item, epochKeys } = relationship.secrets
   const { id } = item
   const { space } = relationship
   const epochKey = epochKeySchema.decode(random.bytes(32))
   const previous = space.currentEpoch ?? epochIdSchema.decode(item.epoch)
   const clear = wrapFor(item, epochKey, random)
-  if (clear === undefined) return
+  if (clear === undefined) return false
   const staged = space.replica.stageKey({
     epoch: { key: epochKey },
     clear,
@@ -130,6 +158,7 @@ function rotate(
   step.join(space.replica, staged)
   step.add({ kind: "shareEpoch", value: { relationship: id, epoch: staged.epochId, epochKey } })
   step.after(() => space.absorb(staged.entries))
+  return true
 }
 
 /** @returns `undefined`: nothing can be wrapped for what stands for the vendor's key. */
@@ -148,12 +177,12 @@ function wrapFor(
   }
 }
 
-/** What the vendor is told of the place that belongs to a key. */
+/** What the vendor is told of a place. */
 function placeNote(
-  signingSeed: Uint8Array,
+  mailboxSeed: Uint8Array,
   { item, random, clock }: Pick<Rotated, "random" | "clock"> & { readonly item: RelationshipItem },
 ): SharePlaceNote {
-  const mailboxKey = signingKeyFromSeed(drawPlace(signingSeed).mailboxSeed)
+  const mailboxKey = signingKeyFromSeed(mailboxSeed)
   const holder = { publicKey: storedPublicKey(item.vendorAccess) }
   const capability = (right: MailboxRight) =>
     ownCapability({ mailboxKey, holder, right, random, clock })

@@ -39,7 +39,11 @@ import {
 } from "@fulcrum/relations/lane"
 import { PersonKeys } from "@fulcrum/relations/person-keys"
 import type { Share } from "@fulcrum/relations/share"
-import { readShareKeyBody, type SharePlaceNote } from "@fulcrum/relations/share-key"
+import {
+  RENEWED_PLACES_MAX,
+  readShareKeyBody,
+  type SharePlaceNote,
+} from "@fulcrum/relations/share-key"
 import { readDecision, readSuccessor } from "@fulcrum/relations/successor"
 import type { Vault } from "@fulcrum/store/vault"
 import { type PersonEntry, PersonLane } from "./person-lane.ts"
@@ -47,6 +51,8 @@ import { type OwnSide, ShareWriters } from "./share-writers.ts"
 
 /** Places told for one key of the person's. */
 const PLACES_PER_KEY_MAX = 4
+/** Of what is told under one key of mailboxes that are known: the newest. */
+const RENEWALS_PER_KEY_MAX: number = 2 * RENEWED_PLACES_MAX
 
 export interface ShareSpaceOptions {
   readonly vault: Vault
@@ -88,6 +94,8 @@ export class ShareSpace {
    * mailbox; another is told by somebody who has the key too, and never takes the place of the first.
    */
   readonly #places = new Map<string, SharePlaceNote[]>()
+  /** By the key that they were told under. */
+  readonly #renewals = new Map<string, readonly SharePlaceNote[]>()
   /** Entries whose writer's side said something that it may not say, or not in form. */
   #refusedEntries = 0
 
@@ -198,6 +206,11 @@ export class ShareSpace {
   /** At a vendor: where the share lies that this key of the person's speaks in, as it was told: first first. */
   placesOf(key: Uint8Array): readonly SharePlaceNote[] {
     return this.#places.get(bytesToHex(key)) ?? []
+  }
+
+  /** At a vendor: how mailboxes that it knows may be opened, as it was told since under this key. */
+  renewalsOf(key: Uint8Array): readonly SharePlaceNote[] {
+    return this.#renewals.get(bytesToHex(key)) ?? []
   }
 
   /** Where the vendor's last word about her keys stands in its lane. */
@@ -335,7 +348,7 @@ export class ShareSpace {
     if (announces === undefined || own.lane === "person") return false
     const { clear, epoch } = announces
     const binding = { spaceTag: this.#tag, clear }
-    const { statement, decision, place } = readShareKeyBody(body)
+    const { statement, decision, place, places } = readShareKeyBody(body)
     const successor = statement && readSuccessor(statement, binding)
     const { recoveryHash } = own
     const decided = decision && readDecision(decision, { ...binding, recoveryHash })
@@ -346,6 +359,10 @@ export class ShareSpace {
     if (successor !== undefined) {
       if (place !== undefined) this.#addPlace(key, place)
       return this.#keys.add(successor)
+    }
+    if (places !== undefined) {
+      const told = [...this.renewalsOf(certifier), ...places]
+      this.#renewals.set(key, told.slice(-RENEWALS_PER_KEY_MAX))
     }
     return decided !== undefined && this.#keys.decide(decided)
   }

@@ -123,7 +123,7 @@ export class VendorLinks {
   #serveOne(customer: VendorCustomer, address: string, place: SharePlaceNote): CustomerLink {
     const line = this.#roomAt(address)
     const { vault, clock, random } = this.#options
-    const { mailbox, appendCapability, readCapability } = place
+    const { mailbox } = place
     const pollMs = Math.max(POLL_MS_MIN, this.#links.size * POLL_MS_PER_LINK)
     const isFirst = equalBytes(mailbox, customer.record.mailbox)
     const link: MailboxLink = new MailboxLink({
@@ -131,7 +131,11 @@ export class VendorLinks {
       access: {
         mailbox,
         holder: signingKeyFromSeed(customer.record.accessSeed),
-        capability: (right) => (right === "append" ? appendCapability : readCapability),
+        capability: (right) => {
+          // It may be told of longer ones.
+          const there = customer.places.find((one) => equalBytes(one.mailbox, mailbox)) ?? place
+          return right === "append" ? there.appendCapability : there.readCapability
+        },
       },
       space: {
         get replica() {

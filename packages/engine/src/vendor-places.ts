@@ -16,10 +16,11 @@ import type { CustomerRecord } from "./vendor-records.ts"
 type OwnPlace = SharePlaceNote & Pick<CustomerRecord, "accessSeed" | "relationshipKey">
 
 /** What the share says since. */
-interface PlacesTold extends Pick<ShareSpace, "placesOf" | "toldKey"> {
+interface PlacesTold extends Pick<ShareSpace, "placesOf" | "renewalsOf" | "toldKey"> {
   readonly personKeys: Pick<PersonKeys, "claimants" | "lineage" | "isFrozen">
 }
 
+const MS_PER_SECOND = 1000
 /** Of several that claim to be the next key, as many are heard in places of their own. */
 const CLAIMED_MAX = 32
 /** Of earlier keys; a person removes fewer devices in a lifetime, and where none can be made, as many fail. */
@@ -52,37 +53,56 @@ export function customerPlaces(record: OwnPlace, space: PlacesTold): readonly Sh
     const name = bytesToHex(place.mailbox)
     served.set(name, first.get(name) ?? place)
   }
-  return [...served.values()]
+  const keys = [...claimants.slice(0, CLAIMED_MAX), ...earlier, relationshipKey]
+  const renewals = keys.flatMap((key) => space.renewalsOf(key))
+  return [...served.values()].map((place) => longestOpen(record, place, renewals))
+}
+
+/** A place as it was told, or as it was told again if that is good for longer. */
+function longestOpen(
+  record: OwnPlace,
+  place: SharePlaceNote,
+  renewals: readonly SharePlaceNote[],
+): SharePlaceNote {
+  const again = renewals.filter(({ mailbox }) => equalBytes(mailbox, place.mailbox))
+  const endOf = (one: SharePlaceNote) => usableUntil(record, one) ?? 0
+  return again.reduce((best, one) => (endOf(one) > endOf(best) ? one : best), place)
 }
 
 /** What was found of places before. */
-const usable = new WeakMap<SharePlaceNote, boolean>()
+const ends = new WeakMap<SharePlaceNote, { readonly until: number | undefined }>()
 
-function isUsable({ accessSeed }: OwnPlace, place: SharePlaceNote): boolean {
-  const known = usable.get(place) ?? mayUsePlace(place, signingKeyFromSeed(accessSeed).publicKey)
-  usable.set(place, known)
-  return known
+function isUsable(record: OwnPlace, place: SharePlaceNote): boolean {
+  return usableUntil(record, place) !== undefined
 }
 
-/**
- * Whether both capabilities are for this mailbox and for this holder.
- *
- * @param nowMs - Absent: whether or not they have ended.
- */
-export function mayUsePlace(
+function usableUntil({ accessSeed }: OwnPlace, place: SharePlaceNote): number | undefined {
+  const known = ends.get(place) ?? { until: endOf(place, signingKeyFromSeed(accessSeed).publicKey) }
+  ends.set(place, known)
+  return known.until
+}
+
+/** Whether both capabilities are for this mailbox and for this holder, and have not ended. */
+export function mayUsePlace(place: SharePlaceNote, holder: PublicKey, nowMs: number): boolean {
+  const until = endOf(place, holder)
+  return until !== undefined && nowMs <= until * MS_PER_SECOND
+}
+
+/** When the first of both ends, in seconds since 1970; `undefined`: they are not for this mailbox and holder. */
+function endOf(
   { mailbox, appendCapability, readCapability }: SharePlaceNote,
   holder: PublicKey,
-  nowMs = 0,
-): boolean {
-  const gives = (encoded: Uint8Array, wanted: MailboxRight): boolean => {
-    const capability = verifyCapability(encoded, nowMs)
-    const isHers = equalBytes(capability.mailbox, mailbox)
-    return capability.right === wanted && isHers && equalBytes(capability.holder, holder)
+): number | undefined {
+  const until = (encoded: Uint8Array, wanted: MailboxRight): number => {
+    const capability = verifyCapability(encoded, 0)
+    const isHers = equalBytes(capability.mailbox, mailbox) && equalBytes(capability.holder, holder)
+    return isHers && capability.right === wanted ? capability.notAfter : Number.NEGATIVE_INFINITY
   }
   try {
-    return gives(appendCapability, "append") && gives(readCapability, "read")
+    const end = Math.min(until(appendCapability, "append"), until(readCapability, "read"))
+    return end < 0 ? undefined : end
   } catch (error) {
-    if (error instanceof LogError) return false
+    if (error instanceof LogError) return undefined
     throw error
   }
 }

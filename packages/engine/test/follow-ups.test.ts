@@ -33,3 +33,35 @@ test("[P105] what follows a removal is done once the time is over, whatever the 
   await followUps.idle()
   expect(asked.at(-1)).toBe("patient")
 })
+
+test("[P108] what only time makes due is looked for every day, as long as the program runs", async () => {
+  const waits: number[] = []
+  const wakes: (() => void)[] = []
+  const clock: Clock = {
+    now: () => 0,
+    sleep: (ms) =>
+      new Promise((wake) => {
+        waits.push(ms)
+        wakes.push(wake)
+      }),
+  }
+  let times = 0
+  const followUps = new FollowUps({
+    clock,
+    random: { bytes: (length) => new Uint8Array(length) },
+    signal: new AbortController().signal,
+    async work() {
+      times++
+      return false
+    },
+    followed: () => undefined,
+  })
+  await followUps.begin()
+  for (const day of [1, 2, 3]) {
+    expect(times).toBe(day)
+    expect(waits).toEqual(Array.from({ length: day }, () => 86_400_000))
+    wakes.at(-1)?.()
+    await vi.waitFor(() => expect(times).toBe(day + 1))
+    await followUps.idle()
+  }
+})

@@ -195,15 +195,17 @@ test("[P106] what a company was told of a place counts only if the place's own k
     readCapability: capability(mailboxKey, "read"),
   }
   const record = { accessSeed: access.seed, relationshipKey: first, mailbox: other.publicKey }
-  const placesWith = (place: typeof right) =>
+  const toldOf = (place: typeof right, renewals: readonly (typeof right)[] = []) =>
     customerPlaces(
       { ...right, ...record },
       {
         personKeys: { claimants: [second], lineage: [second, first], isFrozen: false },
         placesOf: (key) => (key === second ? [place] : []),
+        renewalsOf: (key) => (key === second ? renewals : []),
         toldKey: undefined,
       },
-    ).map(({ mailbox }) => mailbox)
+    )
+  const placesWith = (place: typeof right) => toldOf(place).map(({ mailbox }) => mailbox)
   expect(placesWith(right)).toEqual([mailboxKey.publicKey, other.publicKey])
   // The first place again is opened with what came with it.
   const again = { ...right, mailbox: other.publicKey, readCapability: capability(other, "read") }
@@ -217,5 +219,28 @@ test("[P106] what a company was told of a place counts only if the place's own k
     { ...right, appendCapability: random.bytes(40) },
   ]) {
     expect(placesWith(wrong)).toEqual([other.publicKey])
+  } // Told again it is opened with what ends last, if that is for this mailbox and for this company.
+  const later = { now: () => 86_400_000 * 10, sleep: clock.sleep }
+  const renewal = (key = mailboxKey, holder = access) => ({
+    mailbox: mailboxKey.publicKey,
+    appendCapability: ownCapability({
+      mailboxKey: key,
+      holder,
+      right: "append",
+      clock: later,
+      random,
+    }),
+    readCapability: ownCapability({ mailboxKey: key, holder, right: "read", clock: later, random }),
+  })
+  const renewed = renewal()
+  expect(toldOf(right, [right, renewed, right])[0]).toBe(renewed)
+  const half = { ...renewed, appendCapability: right.appendCapability }
+  for (const wrong of [
+    renewal(other),
+    renewal(mailboxKey, other),
+    half,
+    { ...renewed, readCapability: random.bytes(40) },
+  ]) {
+    expect(toldOf(right, [wrong])[0]).toBe(right)
   }
 })

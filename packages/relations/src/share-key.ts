@@ -12,6 +12,7 @@
  * | `[2, statement]` | and the relationship's key has a successor (`successor.ts`)           |
  * | `[3, decision]`  | and the recovery key has decided which successor counts               |
  * | `[4, statement, place]` | a successor, with the mailbox that the share lies in from now on |
+ * | `[5, places]`    | and how the vendor opens mailboxes that it knows from now on          |
  *
  * A place is `[mailbox key(32), append capability, read capability]`, both for the key that the connect
  * message gave the vendor, on the relay that it named.
@@ -22,6 +23,7 @@
  */
 import { CodecError } from "@fulcrum/codec/codec-error"
 import {
+  array,
   branded,
   bytes,
   bytesMax,
@@ -38,6 +40,9 @@ import { SealError } from "@fulcrum/crypto/seal-error"
 import { unwrapTagged, type WrapKey, wrapTagged } from "@fulcrum/crypto/wrap"
 import { CAPABILITY_BYTES_MAX } from "@fulcrum/log/mailbox"
 import { SUCCESSOR_BYTES_MAX } from "./successor.ts"
+
+/** Places that one key span renews. */
+export const RENEWED_PLACES_MAX = 8
 
 interface Wrap {
   readonly tag: Uint8Array
@@ -56,6 +61,7 @@ const bodySchemas = {
   2: struct({ version: literal(2), statement: signedMax }),
   3: struct({ version: literal(3), decision: signedMax }),
   4: struct({ version: literal(4), statement: signedMax, place: placeSchema }),
+  5: struct({ version: literal(5), places: array(placeSchema, RENEWED_PLACES_MAX) }),
 } as const
 
 /** Where the vendor finds a share, not verified yet. */
@@ -72,6 +78,8 @@ export interface ShareKeyNews {
   /** With a statement: it belongs to the key that the statement names. */
   readonly place?: SharePlaceNote
   readonly decision?: Uint8Array
+  /** Alone: mailboxes that the share lies in already, with capabilities that last longer. */
+  readonly places?: readonly SharePlaceNote[]
 }
 
 /** The clear part of a key span for the vendor that holds `to`. */
@@ -105,19 +113,22 @@ export function unwrapShareKey(input: {
 }
 
 /** The body of a share's key entry. */
-export function shareKeyBody({ statement, decision, place }: ShareKeyNews = {}): Uint8Array {
+export function shareKeyBody(news: ShareKeyNews = {}): Uint8Array {
+  const { statement, decision, place, places } = news
   if (statement !== undefined && place !== undefined) {
     return encodeAs(bodySchemas[4], { version: 4, statement, place })
   }
   if (statement !== undefined) return encodeAs(bodySchemas[2], { version: 2, statement })
   if (decision !== undefined) return encodeAs(bodySchemas[3], { version: 3, decision })
+  if (places !== undefined) return encodeAs(bodySchemas[5], { version: 5, places })
   return encodeAs(bodySchemas[1], { version: 1 })
 }
 
 /** Of another version, or in no form: nothing is known to be new but the key. */
 export function readShareKeyBody(body: Uint8Array): ShareKeyNews {
   const limits = { bytesMax: SUCCESSOR_BYTES_MAX + 2 * CAPABILITY_BYTES_MAX + 64 }
-  for (const schema of [bodySchemas[4], bodySchemas[2], bodySchemas[3]] as const) {
+  const { 2: successor, 3: decision, 4: moved, 5: renewed } = bodySchemas
+  for (const schema of [moved, successor, decision, renewed]) {
     try {
       return decodeAs<ShareKeyNews>(schema, body, limits)
     } catch (error) {

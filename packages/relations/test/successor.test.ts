@@ -7,7 +7,7 @@ import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { certifiedWriter, certifyLaterWriter } from "../src/certificate.ts"
 import { PersonKeys, SUCCESSORS_MAX } from "../src/person-keys.ts"
-import { readShareKeyBody, shareKeyBody } from "../src/share-key.ts"
+import { RENEWED_PLACES_MAX, readShareKeyBody, shareKeyBody } from "../src/share-key.ts"
 import {
   type Decision,
   readDecision,
@@ -77,6 +77,19 @@ describe("a successor", () => {
     expect(readShareKeyBody(new Uint8Array([...body, 0]))).toEqual({})
     const long = { ...place, readCapability: random.bytes(CAPABILITY_BYTES_MAX + 1) }
     expect(() => shareKeyBody({ statement, place: long })).toThrow()
+  })
+
+  test("[RL34] alone, may bring how mailboxes are opened from now on", () => {
+    const place = () => ({
+      mailbox: drawn().publicKey,
+      appendCapability: random.bytes(200),
+      readCapability: random.bytes(210),
+    })
+    const places = Array.from({ length: RENEWED_PLACES_MAX }, place)
+    const body = shareKeyBody({ places })
+    expect(readShareKeyBody(body)).toMatchObject({ places })
+    expect(readShareKeyBody(body.subarray(0, -1))).toEqual({})
+    expect(() => shareKeyBody({ places: [...places, place()] })).toThrow()
   })
 
   test("[RL28] says nothing in another share, in another rotation, or without each key's signature", () => {

@@ -28,7 +28,12 @@ import { judgeEntry } from "@fulcrum/relations/policy"
 import { RelationsError } from "@fulcrum/relations/relations-error"
 import { draftRequest, readRequest, requestHash } from "@fulcrum/relations/request"
 import { lintRequest } from "@fulcrum/relations/request-lint"
-import { unwrapShareKey, wrapShareKey } from "@fulcrum/relations/share-key"
+import {
+  readShareKeyBody,
+  shareKeyBody,
+  unwrapShareKey,
+  wrapShareKey,
+} from "@fulcrum/relations/share-key"
 import { signDocument } from "@fulcrum/relations/signed-json"
 import {
   draft,
@@ -359,6 +364,35 @@ const shareKey: FuzzTarget = {
   },
 }
 
+/** What is new with a share's key: successors, decisions, places. */
+const shareKeyNews: FuzzTarget = {
+  name: "share-key-news",
+  form: "cbor",
+  batch: 128,
+  open: () => {
+    const signed = random.bytes(300)
+    const place = {
+      mailbox: person.publicKey,
+      appendCapability: random.bytes(190),
+      readCapability: random.bytes(190),
+    }
+    return {
+      seeds: [
+        shareKeyBody(),
+        shareKeyBody({ statement: signed }),
+        shareKeyBody({ decision: signed }),
+        shareKeyBody({ statement: signed, place }),
+        shareKeyBody({ places: [place, place] }),
+      ],
+      errors: [],
+      run(input) {
+        const { statement, decision, place: moved, places } = readShareKeyBody(input)
+        return `${statement?.length} ${decision?.length} ${moved?.mailbox.length} ${places?.length}`
+      },
+    }
+  },
+}
+
 export const relationsTargets: readonly FuzzTarget[] = [
   books,
   connect,
@@ -369,4 +403,5 @@ export const relationsTargets: readonly FuzzTarget[] = [
   requestDraft,
   agreement,
   shareKey,
+  shareKeyNews,
 ]
