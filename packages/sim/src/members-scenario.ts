@@ -316,9 +316,12 @@ class MembersRun {
     for (const place of this.#town.running) {
       for (const other of this.#town.running) await this.#town.bringAll(place, other)
     }
-    // Whoever finds that wraps are not what they should be rotates; who was left out finds nothing.
+    // Whoever finds that wraps are not what they should be rotates; who was left out finds nothing. Where that
+    // is the only other device, it is whoever has the words.
     const lies = this.#history.keyEntries.filter(({ key }) => key.isLie).map(({ epoch }) => epoch)
-    const honest = this.#town.runningDevices.find(({ by, program }) => {
+    const { running } = this.#town
+    const byKind = running.toSorted((a, b) => Number(a.by.isWords) - Number(b.by.isWords))
+    const honest = byKind.find(({ by, program }) => {
       const isFound = program?.view.heads.some((id) => lies.includes(idKey(id)))
       return isFound && program?.isMember && by.id !== this.#liar
     })
