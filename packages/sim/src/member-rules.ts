@@ -26,6 +26,12 @@ interface Removal {
   readonly target: string
 }
 
+/** Key entries, and whom they remove. */
+interface Said {
+  readonly keys: readonly KeyEntry[]
+  readonly removals: readonly Removal[]
+}
+
 export class MemberRules {
   readonly #history: MemberHistory
   readonly #checks: MemberChecks
@@ -181,7 +187,8 @@ export class MemberRules {
       const isBack = keys.some(({ by, key, ...rest }) => {
         return by.isWords && addsTo(key, target) && !this.#saw(entry, { by, key, ...rest })
       })
-      const isClean = isWords || this.#isClean(id, keys, removals)
+      const all = { keys, removals }
+      const isClean = isWords ? this.#areSet(entry, all) : this.#isClean(id, keys, removals)
       if (isClean && !isBack && isIn(target)) {
         this.#checks.fail("SIM_FORGED", `${target} belongs, though ${entry.by.name} removed it`)
       }
@@ -258,6 +265,29 @@ export class MemberRules {
     return this.#isClean(joined.by.id, keys, removals, except)
   }
 
+  /** Whether nobody disputes, at the same time, that whoever set these words belonged. */
+  #areSet(entry: KeyEntry, all: Said): boolean {
+    const { writer } = entry.by
+    const isSetter = (one: KeyEntry) =>
+      one.by.writer !== writer && setsWords(one.key, writer) && this.#history.saw(entry, one)
+    return all.keys.some((one) => isSetter(one) && this.#isUndisputed(one, all))
+  }
+
+  /** Nor of whoever let that one in. */
+  #isUndisputed(entry: KeyEntry, all: Said): boolean {
+    const { by } = entry
+    const isDisputed = all.removals.some(
+      (removal) =>
+        removal.target === by.id &&
+        !this.#saw(entry, removal.entry) &&
+        !this.#saw(removal.entry, entry),
+    )
+    if (isDisputed) return false
+    if (by.isWords) return this.#areSet(entry, all)
+    const joined = joinedIn(by.id, all.keys)
+    return joined === undefined || joined.by.id === by.id || this.#isUndisputed(joined, all)
+  }
+
   /** Whether its author belonged, by all that it had seen: programs ask before they write. */
   #wasEntitled({ by, removed }: KeyEntry): boolean {
     return !removed.has(by.id)
@@ -309,6 +339,13 @@ function isNamed(entry: AdmittedEntry): boolean {
 
 function targetsOf({ changes }: MadeKey): readonly string[] {
   return changes.flatMap((change) => (change.kind === "remove" ? [idKey(change.value.device)] : []))
+}
+
+function setsWords({ changes }: MadeKey, writer: string): boolean {
+  return changes.some(
+    (change) =>
+      change.kind === "recovery" && bytesToHex(change.value.certificate.writer) === writer,
+  )
 }
 
 function addsOf({ changes }: MadeKey): readonly string[] {
