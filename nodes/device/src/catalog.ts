@@ -68,6 +68,7 @@ const LISTEN = option(
 )
 const NAME = option("text", "name", "--name <name>", "this device's name (default: the machine's)")
 const WORDS = option("input", "words", "--words <file>", "a file with the words (default: asked)")
+const ASIDE = operand("texts", "id", "<id...>", "as `fulcrum devices aside` shows it, or all")
 const RELAYS = option("texts", "relay", "--relay <addr...>", "a relay; may be given again")
 
 export const CATALOG: readonly CatalogCommand[] = [
@@ -233,6 +234,25 @@ export const CATALOG: readonly CatalogCommand[] = [
     parameters: [operand("text", "name", "<name>", "the device's name, or its id"), YES, WAIT],
     examples: ['fulcrum devices revoke "old phone"'],
     load: async () => (await import("./commands/devices.ts")).revoke,
+  }),
+  record(
+    "devices aside",
+    "What removed devices wrote that does not count: yours to take or drop.",
+    {
+      parameters: [],
+      examples: ["fulcrum devices aside"],
+      load: async () => (await import("./commands/aside.ts")).aside,
+    },
+  ),
+  record("devices take", "Write into the record what was set aside, as an edit of yours.", {
+    parameters: [ASIDE, WAIT],
+    examples: ["fulcrum devices take 3fa94c01"],
+    load: async () => (await import("./commands/aside.ts")).take,
+  }),
+  record("devices drop", "Leave what was set aside as it is, and list it no more.", {
+    parameters: [ASIDE, WAIT],
+    examples: ["fulcrum devices drop all"],
+    load: async () => (await import("./commands/aside.ts")).drop,
   }),
   record("connect", "Follow a company's invitation; shows first what it would get.", {
     parameters: [

@@ -265,6 +265,35 @@ describe("devices and relays", () => {
     await expect(taken).rejects.toMatchObject({ code: "DEVICE_NAME_TAKEN" })
   })
 
+  test("[P109] what removed devices wrote is listed, taken and dropped by its id", async () => {
+    expect((await run("devices aside")).text).toBe("Nothing is set aside.")
+    const person = new MemoryPerson()
+    const fields = [
+      { path: "card/emails/home/address", value: "a@example.org", now: "b@example.org" },
+      { path: "card/phones/home", value: undefined, now: { number: "+49 1" } },
+    ]
+    const row = { id: "3fa94c01d2", device: "old phone", fields, others: 1 }
+    person.strays = [row]
+    const { outcome, text } = await run("devices aside", {}, { person })
+    expect(outcome?.document).toEqual([row])
+    expect(text).toMatch(/3fa94c01 +old phone +card\/emails\/home\/address +a@example.org +b@ex/)
+    expect(text).toMatch(/old phone +1 thing that is no field/)
+    expect(text).toContain("`fulcrum devices take ID…`")
+    expect((await run("doctor", {}, { person })).text).toMatch(/set aside +1 entry of a removed/)
+    const held = ["the record: not all of it is on R"]
+    const taken = await run("devices take", { id: ["3fa94c01"] }, { person, held })
+    expect(taken.text).toMatch(
+      /^Set card\/emails\/home\/address and card\/phones\/home\.\nStill kept/,
+    )
+    const dropped = await run("devices drop", { id: ["all"] }, { person })
+    expect(dropped.outcome?.document).toMatchObject({ dropped: ["3fa94c01d2"] })
+    expect(dropped.text).toBe("1 entry dropped.")
+    expect(person.decided).toEqual(["take 3fa94c01", "drop 3fa94c01d2"])
+    person.strays = []
+    await run("devices drop", { id: ["all"] }, { person })
+    expect(person.decided).toHaveLength(2)
+  })
+
   test("whom to remove is looked up before anything is asked", async () => {
     for (const [name, code] of [
       ["toaster", "DEVICE_UNKNOWN"],
@@ -309,7 +338,7 @@ describe("devices and relays", () => {
       "anything that is written from now on",
       "it moves to mailboxes that this device does not know",
       "what the shares of 2 companies hold from now on",
-      "What it wrote and is here stays: 7 entries. What is not here yet is set aside.",
+      "What it wrote and is here stays: 7 entries. What is not here yet is set aside:",
       "it can still write to them as you",
     ]) {
       expect(shown).toContain(part)

@@ -28,6 +28,7 @@ import type {
   StatusView,
   WhoHasRow,
 } from "@fulcrum/engine/person"
+import type { AsideRow, PersonAside } from "@fulcrum/engine/person-aside"
 import type { PersonRecovery } from "@fulcrum/engine/person-recovery"
 
 /** Like the engine's own: what matters is the code. */
@@ -98,6 +99,24 @@ export class MemoryPerson implements Person {
     }
     const none = { add: fail, find: fail, fetch: fail, read: fail, remove: fail, putBack: fail }
     return { list: async () => [], ...none, ...this.kept }
+  }
+
+  /** What is set aside. */
+  strays: readonly AsideRow[] = []
+  /** What was done about it, as `take` or `drop` and the id. */
+  readonly decided: string[] = []
+
+  readonly aside: PersonAside = {
+    list: async () => this.strays,
+    take: async (ids) => {
+      this.decided.push(...ids.map((id) => `take ${id}`))
+      const taken = this.strays.filter(({ id }) => ids.some((one) => id.startsWith(one)))
+      const changed = taken.flatMap(({ fields }) => fields.map(({ path }) => path))
+      return { changed, reaches: [] }
+    },
+    drop: async (ids) => {
+      this.decided.push(...ids.map((id) => `drop ${id}`))
+    },
   }
 
   /** What it does about its recovery words; all else of that fails. */

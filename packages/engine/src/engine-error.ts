@@ -31,6 +31,10 @@ export type EngineErrorCode =
   | "DEVICE_NAME_INVALID"
   /** This device was removed from the record. */
   | "DEVICE_REMOVED"
+  /** Nothing that was set aside goes by that id, or several do; or it holds no field. */
+  | "ASIDE_UNKNOWN"
+  | "ASIDE_AMBIGUOUS"
+  | "ASIDE_NO_FIELDS"
   /** Neither the vendor nor a relay of the invitation answered. */
   | "CONNECT_UNREACHABLE"
   /** The relay has let somebody else in with this invitation, which was for one person. */

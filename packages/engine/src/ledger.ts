@@ -117,7 +117,7 @@ export class Ledger {
   }
 
   /** Entries that are kept but not applied. */
-  get quarantine(): Pick<Quarantine, "count" | "stranded"> {
+  get quarantine(): Pick<Quarantine, "count" | "stranded" | "strandedAt"> {
     return this.#absorption.quarantine
   }
 

@@ -21,7 +21,7 @@ import type { SignedRequest } from "@fulcrum/relations/request"
 import { shareKeyBody, wrapShareKey } from "@fulcrum/relations/share-key"
 import { recoveryKeyHash } from "@fulcrum/relations/successor"
 import type { Vault } from "@fulcrum/store/vault"
-import type { RelationshipItem } from "./record-items.ts"
+import type { RelationshipItem } from "./relationship-items.ts"
 import { ShareSpace } from "./share-space.ts"
 
 export interface NewRelationship {

@@ -176,7 +176,7 @@ function checkQuarantine({ count, stranded }: { count: number; stranded: number 
   const detail =
     left > 0
       ? `entries not applied, for they are damaged or do what none may: ${left}`
-      : `entries of removed devices that do not count, written after their removal: ${stranded}`
+      : `entries of removed devices that do not count: ${stranded}`
   return { check: "quarantine", ok: left === 0, detail }
 }
 

@@ -1,7 +1,6 @@
 import { entropyFromRecoveryWords, recoveryKeysFromEntropy } from "@fulcrum/access/recovery-words"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
-import { documentId } from "@fulcrum/record/documents"
 import { AGREEMENTS } from "@fulcrum/relations/agreements"
 import type { Vault } from "@fulcrum/store/vault"
 import { Attachments } from "./attachments.ts"
@@ -40,6 +39,7 @@ import type {
 } from "./person.ts"
 import { type Check, checkPerson } from "./person-checks.ts"
 import { PersonNetwork } from "./person-network.ts"
+import { personStatus } from "./person-status.ts"
 import { addedSeed } from "./record-mailboxes.ts"
 import { Recovery } from "./recovery.ts"
 import { RelationshipViews } from "./relationship-views.ts"
@@ -47,6 +47,7 @@ import type { Relationships } from "./relationships.ts"
 import { requireRelayAddress } from "./relay-address.ts"
 import { fetchPinned } from "./relay-visit.ts"
 import { duesOf, isAnyDue } from "./removal-dues.ts"
+import { SetAside } from "./set-aside.ts"
 import { decide } from "./share-rotation.ts"
 import { Signal } from "./signal.ts"
 import { keepSpare, type SpareKeeper } from "./spare.ts"
@@ -68,6 +69,7 @@ interface Parts {
 
 export class PersonEngine implements Person {
   readonly attachments: Attachments
+  readonly aside: SetAside
   readonly recovery: Recovery
   readonly #options: PersonEngineOptions
   readonly #ledger: Ledger
@@ -100,6 +102,10 @@ export class PersonEngine implements Person {
       ...{ relationships, ledger, vault, random, clock, deflate },
       fetchPinned: (relays, door) => fetchPinned({ network, clock, signal }, relays, door),
       recoveryKey: () => ledger.membership.recoveryKey,
+    })
+    this.aside = new SetAside({
+      ...{ ledger, editing: this.#editing },
+      asMember: (work) => this.#asMember(work),
     })
     this.#spare = keepSpare(options, parts)
     this.attachments = new Attachments({
@@ -346,28 +352,15 @@ export class PersonEngine implements Person {
   }
 
   async status(): Promise<StatusView> {
-    const { record, quarantine, documents } = this.#ledger
-    const { vector, digest } = record
-    const names = ["card", "identities", "payments", "things", "preferences"] as const
-    const used = await this.#ledger.still(async () => {
-      const heads = await Promise.all(names.map((name) => documents.heads(documentId(name))))
-      return heads.filter(({ length }) => length > 0).length
-    })
-    return {
+    return personStatus(this.#ledger, {
       device: this.device.name,
       removed: this.isRemoved,
-      documents: used + this.#relationships.all.length,
-      entries: vector.reduce((sum, { sequence }) => sum + sequence, 0),
-      vector: bytesToHex(digest).slice(0, 16),
       relays: await this.relays(),
       devices: await this.devices(),
-      relationships: this.#relationships.all.length,
       singleCopies: await this.attachments.single(),
       frozen: await this.#views.frozen(),
       held: await this.#network.held(),
-      quarantined: quarantine.count - quarantine.stranded,
-      forks: record.forkCount,
-    }
+    })
   }
 
   start(options: { readonly listen: readonly string[] }): Promise<readonly string[]> {

@@ -8,6 +8,7 @@
  * @module
  */
 import type { JsonValue } from "@fulcrum/codec/json"
+import type { PersonAside } from "./person-aside.ts"
 import type {
   DeviceRename,
   DeviceRow,
@@ -372,6 +373,7 @@ export interface Person extends AsyncDisposable {
    */
   readonly isRemoved: boolean
   readonly attachments: PersonAttachments
+  readonly aside: PersonAside
   readonly recovery: PersonRecovery
 
   importFile(bytes: Uint8Array): Promise<ImportResult>

@@ -46,6 +46,11 @@ export class Quarantine {
     return this.#stranded.size
   }
 
+  /** Their arrivals, ascending. */
+  get strandedAt(): readonly number[] {
+    return [...this.#stranded].toSorted((a, b) => a - b)
+  }
+
   /** Whether what comes later may yet admit some. */
   get hasStranded(): boolean {
     return this.#stranded.size > 0

@@ -23,6 +23,7 @@
  * |  15 | successor      | the next key of a relationship, and the statement that makes it so  |
  * |  17 | renewed        | whose keys were drawn by a device that knew of which removals       |
  * |  18 | access         | until when companies may open the mailboxes of their shares         |
+ * |  19 | asideDecided   | entries of removed devices, set aside, that were taken or dropped   |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -53,24 +54,37 @@ import {
   uint,
 } from "@fulcrum/codec/schema"
 import { ADDRESSES_TOLD_MAX } from "@fulcrum/net/address"
-import { SUCCESSOR_BYTES_MAX } from "@fulcrum/relations/successor"
 import { oneLine } from "./one-line.ts"
+import {
+  type AccessItem,
+  access,
+  address,
+  type CarriedItem,
+  type ConnectItem,
+  type ConnectRefusedItem,
+  carried,
+  connect,
+  connectRefused,
+  type RelationshipItem,
+  type RelayReceiptItem,
+  type RenewedItem,
+  relationship,
+  relationshipId,
+  relayReceipt,
+  renewed,
+  type ShareEpochItem,
+  type SuccessorItem,
+  shareEpoch,
+  successor,
+} from "./relationship-items.ts"
 
 /** One entry is one step; a larger import is split into several entries. */
 export const ITEMS_PER_ENTRY_MAX = 1024
 /** Bytes of one payload body: below the span's own cap, with room for its frame. */
 export const ITEMS_BYTES_MAX: number = 4 * 1024 * 1024
 
-/** Spans that one item carries, and bytes of each. */
-export const CARRIED_SPANS_MAX = 256
-export const CARRIED_SPAN_BYTES_MAX: number = 2 * 1024 * 1024
-
-/** What one item says of removals and of relationships; of more there are several items. */
-export const RENEWED_EPOCHS_MAX = 64
-export const RENEWED_RELATIONSHIPS_MAX = 4096
-
-/** Relationships of which one item says when access ends; of more there are several items. */
-export const ACCESS_MAX = 4096
+/** Entries of which one item says that they were decided about. */
+export const ASIDE_MAX = 4096
 
 /** Of an attachment's name, in UTF-8. */
 export const ATTACHMENT_NAME_BYTES_MAX = 255
@@ -98,58 +112,11 @@ export type RecordItem =
   | { readonly kind: "successor"; readonly value: SuccessorItem }
   | { readonly kind: "renewed"; readonly value: RenewedItem }
   | { readonly kind: "access"; readonly value: AccessItem }
+  | { readonly kind: "asideDecided"; readonly value: AsideDecidedItem }
 
 export interface ChangeItem {
   readonly document: string
   readonly change: Uint8Array
-}
-
-export interface RelationshipItem {
-  readonly id: Uint8Array
-  /** Seed of the relationship's signing key, whose public half is its `did:key`. */
-  readonly signingSeed: Uint8Array
-  /** The vendor's Ed25519 key, from the invitation. */
-  readonly vendor: Uint8Array
-  readonly spaceTag: Uint8Array
-  readonly chainKey: Uint8Array
-  readonly epoch: Uint8Array
-  readonly epochKey: Uint8Array
-  /** Seed of the key that names the share's mailbox and signs its capabilities. */
-  readonly mailboxSeed: Uint8Array
-  /** Seed of the key that all own devices open the share's mailbox with. */
-  readonly accessSeed: Uint8Array
-  /** The key that the vendor opens the share's mailbox with; drawn for this relationship alone. */
-  readonly vendorAccess: Uint8Array
-  readonly relays: readonly string[]
-  /** Name of the vendor's front door. */
-  readonly door: Uint8Array
-  readonly token?: Uint8Array | undefined
-  /** The signed request, as it was fetched. */
-  readonly request: Uint8Array
-  /** The proffered agreement, canonical JSON, and the relationship key's signature over it. */
-  readonly agreement: Uint8Array
-  readonly signature: Uint8Array
-  /** The relationship's recovery key, wrapped to the recovery words' key alone. */
-  readonly recovery: Uint8Array
-  readonly invitation: string
-}
-
-export interface ConnectItem {
-  readonly relationship: Uint8Array
-  readonly message: Uint8Array
-}
-
-export interface RelayReceiptItem {
-  readonly relationship: Uint8Array
-  readonly incarnation: Uint8Array
-  readonly start: number
-  readonly end: number
-  readonly receipt: Uint8Array
-}
-
-export interface CarriedItem {
-  readonly relationship: Uint8Array
-  readonly spans: readonly Uint8Array[]
 }
 
 export interface MoveItem {
@@ -194,46 +161,9 @@ export interface RemovalDoneItem {
   readonly epoch: Uint8Array
 }
 
-export interface ConnectRefusedItem {
-  readonly relationship: Uint8Array
-  /** As the relay said it, such as `RELAY_TOKEN_SPENT`. Nobody signed it: a company's word is more. */
-  readonly code: string
-}
-
-export interface ShareEpochItem {
-  readonly relationship: Uint8Array
-  readonly epoch: Uint8Array
-  readonly epochKey: Uint8Array
-}
-
-/** In the same entry as the {@link ShareEpochItem} of the rotation that tells the vendor. */
-export interface SuccessorItem {
-  readonly relationship: Uint8Array
-  /** Seed of the relationship's next signing key. */
-  readonly signingSeed: Uint8Array
-  /** As the share's key span has it (`relations/successor.ts`). */
-  readonly statement: Uint8Array
-}
-
-/** Keys of relationships that were drawn, first or anew, by a device that knew of removals. */
-export interface RenewedItem {
-  /** Their epochs, at most {@link RENEWED_EPOCHS_MAX}. */
-  readonly removals: readonly Uint8Array[]
-  /** Ids, at most {@link RENEWED_RELATIONSHIPS_MAX}. */
-  readonly relationships: readonly Uint8Array[]
-}
-
-/** The key of a relationship's whose place its company may open. */
-export interface AccessRow {
-  readonly relationship: Uint8Array
-  readonly key: Uint8Array
-}
-
-export interface AccessItem {
-  /** Seconds since 1970, inclusive: the end of a day. */
-  readonly until: number
-  /** At most {@link ACCESS_MAX}. */
-  readonly rows: readonly AccessRow[]
+/** Entries that were set aside and are not asked about again; at most {@link ASIDE_MAX}. */
+export interface AsideDecidedItem {
+  readonly rows: readonly { readonly incarnation: Uint8Array; readonly sequence: number }[]
 }
 
 /** A file that belongs to the record; what is in it lies beside the logs. */
@@ -274,53 +204,12 @@ export interface DeviceKindItem {
   readonly machine: string
 }
 
-const relationshipId: Schema<Uint8Array> = bytes(16)
-const address: Schema<string> = text(512)
 const path: Schema<string> = text(512)
 const value: Schema<JsonValue> = json({ bytesMax: 64 * 1024, depthMax: 16, itemsMax: 4096 })
 
 const change: Schema<ChangeItem> = struct({
   document: text(128),
   change: bytesMax(2 * 1024 * 1024),
-})
-
-const relationship: Schema<RelationshipItem> = struct({
-  id: relationshipId,
-  signingSeed: bytes(32),
-  vendor: bytes(32),
-  spaceTag: bytes(32),
-  chainKey: bytes(32),
-  epoch: bytes(32),
-  epochKey: bytes(32),
-  mailboxSeed: bytes(32),
-  accessSeed: bytes(32),
-  vendorAccess: bytes(32),
-  relays: array(address, 8),
-  door: bytes(32),
-  token: optional(bytes(32)),
-  request: bytesMax(64 * 1024),
-  agreement: bytesMax(64 * 1024),
-  signature: bytes(64),
-  recovery: bytesMax(4096),
-  invitation: text(4096),
-})
-
-const connect: Schema<ConnectItem> = struct({
-  relationship: relationshipId,
-  message: bytesMax(64 * 1024),
-})
-
-const relayReceipt: Schema<RelayReceiptItem> = struct({
-  relationship: relationshipId,
-  incarnation: bytes(16),
-  start: uint(),
-  end: uint(),
-  receipt: bytesMax(1024),
-})
-
-const carried: Schema<CarriedItem> = struct({
-  relationship: relationshipId,
-  spans: array(bytesMax(CARRIED_SPAN_BYTES_MAX), CARRIED_SPANS_MAX),
 })
 
 const move: Schema<MoveItem> = struct({
@@ -351,31 +240,8 @@ const addresses: Schema<AddressesItem> = struct({
   addresses: array(address, ADDRESSES_TOLD_MAX),
 })
 
-const shareEpoch: Schema<ShareEpochItem> = struct({
-  relationship: relationshipId,
-  epoch: bytes(32),
-  epochKey: bytes(32),
-})
-
-const successor: Schema<SuccessorItem> = struct({
-  relationship: relationshipId,
-  signingSeed: bytes(32),
-  statement: bytesMax(SUCCESSOR_BYTES_MAX),
-})
-
-const renewed: Schema<RenewedItem> = struct({
-  removals: array(bytes(32), RENEWED_EPOCHS_MAX),
-  relationships: array(relationshipId, RENEWED_RELATIONSHIPS_MAX),
-})
-
-const access: Schema<AccessItem> = struct({
-  until: uint(),
-  rows: array(struct({ relationship: relationshipId, key: bytes(32) }), ACCESS_MAX),
-})
-
-const connectRefused: Schema<ConnectRefusedItem> = struct({
-  relationship: relationshipId,
-  code: text(64),
+const asideDecided: Schema<AsideDecidedItem> = struct({
+  rows: array(struct({ incarnation: bytes(16), sequence: uint() }), ASIDE_MAX),
 })
 
 /** The last moment that a `Date` can tell (ECMA-262, time values). */
@@ -441,6 +307,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     successor: [15, successor],
     renewed: [17, renewed],
     access: [18, access],
+    asideDecided: [19, asideDecided],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

@@ -8,20 +8,23 @@ import { bytesToHex, compareBytes } from "@fulcrum/codec/bytes"
 import { isPublicKey } from "@fulcrum/crypto/ed25519"
 import type { VectorRow } from "@fulcrum/log/vector"
 import {
-  type AccessItem,
+  type AsideDecidedItem,
   type AttachmentItem,
   type BeaconItem,
-  type CarriedItem,
   encodeAttachment,
   encodeBeaconItem,
   type MoveItem,
   type RecordItem,
   type RecordRelayItem,
-  type RelationshipItem,
-  type RelayReceiptItem,
-  type RenewedItem,
-  type SuccessorItem,
 } from "./record-items.ts"
+import type {
+  AccessItem,
+  CarriedItem,
+  RelationshipItem,
+  RelayReceiptItem,
+  RenewedItem,
+  SuccessorItem,
+} from "./relationship-items.ts"
 import { spanEnd } from "./span-end.ts"
 
 /** A relationship as the log holds it: secrets, the pending connect message, relays' receipts. */
@@ -37,6 +40,8 @@ export interface RelationshipSecrets {
   /** Keys that succeeded the first, as they were told. */
   readonly successors: readonly SuccessorItem[]
 }
+
+type EntryPlace = AsideDecidedItem["rows"][number]
 
 interface MutableRelationship {
   readonly id: string
@@ -61,6 +66,7 @@ export class RecordState {
   readonly #renewed = new Map<string, Set<string>>()
   /** By relationship and key, in hex: until when its company may open the place of that key. */
   readonly #access = new Map<string, number>()
+  readonly #asideDecided = new Set<string>()
   readonly #carried = new Map<string, VectorRow[]>()
   readonly #attachments = new Map<string, AttachmentItem>()
   readonly #attachmentsRemoved = new Set<string>()
@@ -105,6 +111,11 @@ export class RecordState {
    */
   accessUntil(relationship: string, key: string): number | undefined {
     return this.#access.get(accessKey(relationship, key))
+  }
+
+  /** Whether an entry that was set aside was taken or dropped. */
+  isAsideDecided(entry: EntryPlace): boolean {
+    return this.#asideDecided.has(entryKey(entry))
   }
 
   /** Relays that keep the record now. */
@@ -156,6 +167,9 @@ export class RecordState {
         return
       case "access":
         this.#noteAccess(item.value)
+        return
+      case "asideDecided":
+        this.#decideAside(item.value)
         return
       case "addresses":
         this.#addresses.set(bytesToHex(item.value.device), item.value.addresses)
@@ -217,6 +231,10 @@ export class RecordState {
       for (const id of relationships) ids.add(bytesToHex(id))
       this.#renewed.set(removal, ids)
     }
+  }
+
+  #decideAside({ rows }: AsideDecidedItem): void {
+    for (const row of rows) this.#asideDecided.add(entryKey(row))
   }
 
   /** The longest counts: whatever ended earlier is of no use any more. */
@@ -281,6 +299,10 @@ const NOBODY: ReadonlySet<string> = new Set()
 
 function relayKey(address: string, mailboxSeed: Uint8Array): string {
   return `${bytesToHex(mailboxSeed)} ${address}`
+}
+
+function entryKey({ incarnation, sequence }: EntryPlace): string {
+  return `${bytesToHex(incarnation)} ${sequence}`
 }
 
 function accessKey(relationship: string, key: string): string {

@@ -33,8 +33,8 @@ import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import { Mutex } from "./mutex.ts"
 import type { Freeze, Reach } from "./person.ts"
-import type { RelationshipItem, SuccessorItem } from "./record-items.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
+import type { RelationshipItem, SuccessorItem } from "./relationship-items.ts"
 import {
   type ProjectedShare,
   projectShare,

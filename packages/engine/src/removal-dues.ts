@@ -15,7 +15,7 @@ import type { EpochId } from "@fulcrum/log/ids"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EpochSecret } from "./membership.ts"
-import { RENEWED_EPOCHS_MAX, RENEWED_RELATIONSHIPS_MAX } from "./record-items.ts"
+import { RENEWED_EPOCHS_MAX, RENEWED_RELATIONSHIPS_MAX } from "./relationship-items.ts"
 import { removalEpochs } from "./removal-keys.ts"
 
 export interface Dues {

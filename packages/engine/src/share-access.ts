@@ -17,7 +17,7 @@ import { CAPABILITY_DAYS, capabilityEnd } from "@fulcrum/log/mailbox"
 import { readAgreement } from "@fulcrum/relations/agreement"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
-import { ACCESS_MAX, type AccessRow, type RelationshipItem } from "./record-items.ts"
+import { ACCESS_MAX, type AccessRow, type RelationshipItem } from "./relationship-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import { renewAccess } from "./share-rotation.ts"
 

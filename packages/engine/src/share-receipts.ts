@@ -7,7 +7,7 @@ import { equalBytes } from "@fulcrum/codec/bytes"
 import { LogError } from "@fulcrum/log/log-error"
 import { readSpanHeader, type SpanHeader, verifySpan } from "@fulcrum/log/span"
 import type { StoredSpan } from "./linked-space.ts"
-import type { RelayReceiptItem } from "./record-items.ts"
+import type { RelayReceiptItem } from "./relationship-items.ts"
 import type { OpenRelationship } from "./relationships.ts"
 
 /** Receipts for entries of the person's lane that the record does not have yet, as its entries. */

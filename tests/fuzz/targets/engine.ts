@@ -54,6 +54,7 @@ const items: readonly RecordItem[] = [
   { kind: "shareEpoch", value: { relationship: id, epoch: key, epochKey: key } },
   { kind: "removalDone", value: { epoch: key } },
   { kind: "renewed", value: { removals: [key], relationships: [id] } },
+  { kind: "asideDecided", value: { rows: [{ incarnation: id, sequence: 3 }] } },
   { kind: "access", value: { until: 1_800_000_000, rows: [{ relationship: id, key }] } },
   { kind: "connectRefused", value: { relationship: id, code: "RELAY_TOKEN_SPENT" } },
 ]

@@ -83,7 +83,8 @@ function revokeText({ name, device, ...plan }: RevokePlan, nowMs: number): strin
     companies > 0
       ? `  what the shares of ${shares} hold from now on: they get new keys`
       : undefined,
-    `What it wrote and is here stays: ${counted(entries, "entry", "entries")}. What is not here yet is set aside.`,
+    `What it wrote and is here stays: ${counted(entries, "entry", "entries")}. What is not here yet is set aside:`,
+    "  `fulcrum devices aside` lists it if it comes, to be taken or dropped.",
     "If it was lost or stolen: lock or erase it by other means, and change what your record names that",
     "  others rely on, such as passwords and customer numbers.",
     companies > 0

@@ -7,7 +7,7 @@
 import type { StatusView } from "@fulcrum/engine/person"
 import type { CommandContext, Outcome } from "../command.ts"
 import { failureOf } from "../program-error.ts"
-import { table, tone } from "../text.ts"
+import { counted, table, tone } from "../text.ts"
 import { TODO_BY_CODE } from "../what-to-do.ts"
 import { holdsText, named, presenceText } from "./devices.ts"
 import { holdersText } from "./status.ts"
@@ -56,7 +56,16 @@ export async function doctor({ person, io, clock }: CommandContext): Promise<Out
   })
   if (person.isRemoved) return outcomeOf([opened, ...checks])
   const standing = { devices: await person.devices(), relays: await person.relays() }
-  return outcomeOf([opened, ...checks, ...stepChecks(standing, clock.now())])
+  const aside = asideChecks((await person.aside.list()).length)
+  return outcomeOf([opened, ...checks, ...aside, ...stepChecks(standing, clock.now())])
+}
+
+/** What a removed device wrote is no fault: it waits for a word. */
+function asideChecks(count: number): readonly Check[] {
+  if (count === 0) return []
+  const what = counted(count, "entry of a removed device", "entries of removed devices")
+  const detail = `${what}, to be taken or dropped: see \`fulcrum devices aside\``
+  return [{ check: "set aside", ok: true, detail }]
 }
 
 /** Who holds the record, and who is out of step. To be away is no fault. */

@@ -86,7 +86,7 @@ function leaves(value: JsonValue, path: string | undefined): readonly (readonly 
   return [...row, ...below]
 }
 
-function edited(
+export function edited(
   verb: string,
   edit: EditResult,
   held: readonly string[] | undefined,
