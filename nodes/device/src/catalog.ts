@@ -30,6 +30,8 @@ export interface CatalogCommand {
   readonly load?: () => Promise<Command>
   /** It has something to say before the record has come to a device that joined. */
   readonly isForAwaited?: boolean
+  /** It says itself that this device was removed. */
+  readonly saysRemoved?: boolean
   /** It can answer for a `path` once another device has shown what is there. */
   readonly isForShown?: boolean
 }
@@ -219,6 +221,7 @@ export const CATALOG: readonly CatalogCommand[] = [
     parameters: [],
     isForAwaited: true,
     examples: ["fulcrum devices", 'fulcrum devices revoke "old phone"'],
+    saysRemoved: true,
     load: async () => (await import("./commands/devices.ts")).devices,
   }),
   record("devices rename", "Give a device another name; all of your devices show it.", {
@@ -327,6 +330,7 @@ export const CATALOG: readonly CatalogCommand[] = [
     parameters: [WATCH],
     isForAwaited: true,
     examples: ["fulcrum status"],
+    saysRemoved: true,
     load: async () => (await import("./commands/status.ts")).status,
   }),
   record("sync", "Fetch and send what there is, then end.", {
@@ -347,6 +351,7 @@ export const CATALOG: readonly CatalogCommand[] = [
     ],
     isForAwaited: true,
     examples: ["fulcrum doctor", "fulcrum doctor --repair"],
+    saysRemoved: true,
     load: async () => (await import("./commands/doctor.ts")).doctor,
   }),
   {
@@ -411,7 +416,7 @@ export function apiName(command: CatalogCommand): string {
 function record(
   name: string,
   summary: string,
-  rest: Pick<CatalogCommand, "parameters" | "examples" | "isForAwaited" | "isForShown"> & {
+  rest: Omit<CatalogCommand, "name" | "summary" | "where"> & {
     readonly load: () => Promise<Command>
   },
 ): CatalogCommand {

@@ -26,11 +26,11 @@ import {
   textOf,
 } from "./api.ts"
 import { Args } from "./args.ts"
-import { awaitRecord } from "./awaited-record.ts"
 import { apiName, CATALOG, type CatalogCommand } from "./catalog.ts"
 import type { CommandContext, Io } from "./command.ts"
 import { DaemonStreams, PIECE_BYTES_MAX } from "./daemon-streams.ts"
 import { failureOf, ProgramError } from "./program-error.ts"
+import { runCommand } from "./run-command.ts"
 
 export interface DaemonOptions {
   readonly person: Person
@@ -272,8 +272,7 @@ class Api {
           )
         },
       }
-      await awaitRecord(command, context)
-      const outcome = await run?.(context)
+      const outcome = await runCommand(command, run, context)
       // A command that goes on ends quietly when it is told to; whoever asked is told why.
       signal.throwIfAborted()
       write({ result: outcome ?? null })

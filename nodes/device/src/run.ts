@@ -153,19 +153,14 @@ async function runThere(client: DaemonClient, context: Run): Promise<Outcome | u
 
 async function runHere(context: Run): Promise<Outcome | undefined> {
   const { command, home, args, io, mdns, signal } = context
-  const [
-    { awaitRecord },
-    { openDevice },
-    { machineParts },
-    { LISTEN_DEFAULT, listen },
-    runCommand,
-  ] = await Promise.all([
-    import("./awaited-record.ts"),
-    import("./open-device.ts"),
-    import("./machine.ts"),
-    import("./listening.ts"),
-    command.load?.(),
-  ])
+  const [{ runCommand }, { openDevice }, { machineParts }, { LISTEN_DEFAULT, listen }, work] =
+    await Promise.all([
+      import("./run-command.ts"),
+      import("./open-device.ts"),
+      import("./machine.ts"),
+      import("./listening.ts"),
+      command.load?.(),
+    ])
   const note = (text: string): void => io.note(text)
   const { person, settings } = await openDevice(machineParts({ home, mdns, note }))
   try {
@@ -181,8 +176,7 @@ async function runHere(context: Run): Promise<Outcome | undefined> {
         else await person.start({ listen: [] })
       },
     }
-    const running = awaitRecord(command, here).then(() => runCommand?.(here))
-    return await raced(running, signal)
+    return await raced(runCommand(command, work, here), signal)
   } finally {
     await person.close()
   }

@@ -8,6 +8,7 @@ import { CATALOG } from "../src/catalog.ts"
 import type { Outcome } from "../src/command.ts"
 import { orFailure } from "../src/commands/doctor.ts"
 import { qrLines } from "../src/qr-code.ts"
+import { runCommand } from "../src/run-command.ts"
 import { paint } from "../src/text.ts"
 import { MemoryIo } from "./memory-io.ts"
 import { CodedError, MemoryPerson } from "./memory-person.ts"
@@ -38,7 +39,7 @@ async function run(
   const command = CATALOG.find((known) => known.name === name)
   const load = await command?.load?.()
   if (command === undefined || load === undefined) throw new TypeError(`no command ${name}`)
-  const outcome = await load({
+  const outcome = await runCommand(command, load, {
     person,
     io,
     args: Args.read(given, command.parameters),
@@ -414,6 +415,29 @@ describe("devices and relays", () => {
     expect(text).toMatch(/^This device was removed from the record: it gets and sends nothing/)
     expect(text).toContain("`fulcrum join CODE --home NEW-FOLDER`")
     expect(outcome?.document).toMatchObject([{ isThis: true, state: "removed" }, {}])
+  })
+
+  test("what else a device that was removed shows comes with a word about that", async () => {
+    const person = new MemoryPerson()
+    person.values.set("card/phones/home", "+49 1")
+    for (const [name, given] of [
+      ["get", { path: "card/phones/home" }],
+      ["relationships", {}],
+      ["who-has", { path: "card/phones/home" }],
+    ] as const) {
+      const io = new MemoryIo()
+      await run(name, given, { person, io })
+      expect(io.notes.filter((note) => note.includes("was removed"))).toEqual([])
+      person.isRemoved = true
+      await run(name, given, { person, io })
+      expect(io.notes).toContainEqual(expect.stringMatching(/^This device was removed/))
+      person.isRemoved = false
+    }
+    // Those that say so themselves say it once.
+    person.isRemoved = true
+    const io = new MemoryIo()
+    await run("status", {}, { person, io })
+    expect(io.notes).toEqual([])
   })
 
   test("relays are added, listed and removed", async () => {
