@@ -118,6 +118,7 @@ export function nativePrimitives(): Primitives | undefined {
 
   return {
     sha256,
+    sha3_256: (message) => bytesOf(crypto.hash("sha3-256", message, "binary")),
     hmacSha256(key, message) {
       if (message.length > COPIED_BYTES_MAX) {
         return plain(crypto.createHmac("sha256", key).update(message).digest())

@@ -9,12 +9,14 @@ import { ed25519, x25519 } from "@noble/curves/ed25519.js"
 import { argon2idAsync } from "@noble/hashes/argon2.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
+import { sha3_256 } from "@noble/hashes/sha3.js"
 import type { Primitives } from "./primitives.ts"
 
 const { Point } = ed25519
 
 export const noblePrimitives: Primitives = {
   sha256: (message) => sha256(message),
+  sha3_256: (message) => sha3_256(message),
   hmacSha256: (key, message) => hmac(sha256, key, message),
   chachaSeal: ({ key, nonce, aad }, plaintext) =>
     chacha20poly1305(key, nonce, aad).encrypt(plaintext),

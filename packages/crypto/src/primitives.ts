@@ -27,6 +27,7 @@ export interface Argon2Input {
 /** Lengths of keys, nonces and signatures are the caller's to check. */
 export interface Primitives {
   sha256(message: Uint8Array): Uint8Array
+  sha3_256(message: Uint8Array): Uint8Array
   hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array
   /** ChaCha20-Poly1305 (RFC 8439): ciphertext, then the 16-byte tag. */
   chachaSeal(input: AeadInput, plaintext: Uint8Array): Uint8Array

@@ -17,7 +17,7 @@
  * @module
  */
 import { concatBytes } from "@fulcrum/codec/bytes"
-import { sha3_256, shake256 } from "@noble/hashes/sha3.js"
+import { shake256 } from "@noble/hashes/sha3.js"
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js"
 import { primitives } from "./platform.ts"
 import type { Primitives } from "./primitives.ts"
@@ -154,5 +154,5 @@ function combine(parts: {
   readonly dhPublicKey: Uint8Array
 }): Uint8Array {
   const { kemShared, dhShared, dhCiphertext, dhPublicKey } = parts
-  return sha3_256(concatBytes([kemShared, dhShared, dhCiphertext, dhPublicKey, LABEL]))
+  return primitives.sha3_256(concatBytes([kemShared, dhShared, dhCiphertext, dhPublicKey, LABEL]))
 }

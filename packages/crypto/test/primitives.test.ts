@@ -199,11 +199,14 @@ describe.for(platforms)("$name", ({ set }) => {
     }
   })
 
-  test("[K1] HMAC-SHA-256 and SHA-256 (RFC 4231, case 2; FIPS 180, abc)", () => {
+  test("[K1] HMAC-SHA-256, SHA-256 and SHA3-256 (RFC 4231, case 2; FIPS 180 and 202, abc)", () => {
     const mac = set.hmacSha256(utf8ToBytes("Jefe"), utf8ToBytes("what do ya want for nothing?"))
     expect(bytesToHex(mac)).toBe("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
     expect(bytesToHex(set.sha256(utf8ToBytes("abc")))).toBe(
       "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    )
+    expect(bytesToHex(set.sha3_256(utf8ToBytes("abc")))).toBe(
+      "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532",
     )
   })
 
@@ -212,6 +215,7 @@ describe.for(platforms)("$name", ({ set }) => {
     const sealed = set.chachaSeal(input, new Uint8Array(3))
     const results = [
       set.sha256(sealed),
+      set.sha3_256(sealed),
       set.hmacSha256(sealed, sealed),
       sealed,
       set.chachaOpen(input, sealed),
@@ -239,6 +243,7 @@ describe("native and JavaScript", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), message, (secret, data) => {
         expect(nativeSet.sha256(data)).toEqual(noblePrimitives.sha256(data))
+        expect(nativeSet.sha3_256(data)).toEqual(noblePrimitives.sha3_256(data))
         expect(nativeSet.hmacSha256(secret, data)).toEqual(noblePrimitives.hmacSha256(secret, data))
       }),
     )

@@ -80,6 +80,8 @@ export class PersonLane {
   /** By certifier, how far what it let in counts, given what is in the log now. */
   readonly #covered = new Map<string, ReadonlyMap<string, number>>()
   #coveredAt: VersionVector | undefined
+  /** What counts is to be found out anew, once somebody asks. */
+  #isStale = false
 
   constructor(options: PersonLaneOptions) {
     this.#options = options
@@ -87,10 +89,12 @@ export class PersonLane {
 
   /** What those that count add up to. */
   get share(): Share {
+    this.#refresh()
     return this.#share
   }
 
   get counting(): readonly PersonEntry[] {
+    this.#refresh()
     return this.#counting
   }
 
@@ -116,7 +120,13 @@ export class PersonLane {
   hear(entry: AdmittedEntry, certifier: Uint8Array): void {
     const { incarnation, begin, kind } = entry
     if (begin !== undefined) this.#certifiers.set(idKey(incarnation), certifier)
-    if (begin?.parent !== undefined) this.#hearBegun({ ...entry, parent: begin.parent })
+    if (kind !== "payload" && this.#isStale) {
+      if (begin?.parent !== undefined) this.#begun.push(begunOf(entry, begin.parent))
+      if (kind === "key") this.#count(entry)
+      return
+    }
+    this.#refresh()
+    if (begin?.parent !== undefined) this.#hearBegun(begunOf(entry, begin.parent))
     if (kind === "key" || this.#counts(entry)) this.#count(entry)
     // Begin entries are looked at from where they were noted.
     else if (kind === "payload") this.#hold(entry)
@@ -124,6 +134,7 @@ export class PersonLane {
 
   /** After entries, keys or answers came: what was held and counts now. */
   settle(): void {
+    if (this.#isStale) return
     if (this.#heldBegun.length + this.#held.length + this.#missing.size === 0) return
     this.#covered.clear()
     for (let hasGrown = true; hasGrown; ) {
@@ -142,8 +153,17 @@ export class PersonLane {
     for (const entry of [...this.#missing]) if (this.#counts(whereOf(entry))) this.#apply(entry)
   }
 
-  /** What counted may count no more: only on the person's side, who has told nobody of it. */
+  /**
+   * What counted may count no more: only on the person's side, who has told nobody of it. It is found out
+   * once somebody asks: a removal replaces the keys of all relationships, and asks nothing of most.
+   */
   rebuild(): void {
+    this.#isStale = true
+  }
+
+  #refresh(): void {
+    if (!this.#isStale) return
+    this.#isStale = false
     this.#covered.clear()
     this.#continued = []
     this.#heldBegun = [...this.#begun]
@@ -155,11 +175,13 @@ export class PersonLane {
 
   /** What the vendor took, and nobody who speaks for her stands by. */
   get disowned(): readonly PersonEntry[] {
+    this.#refresh()
     return this.#counting.filter((entry) => !this.#isCovered(whereOf(entry)))
   }
 
   /** Whether a line has entries that nobody stands by until it goes on under a newer key. */
   isOrphaned(last: TreeNode): boolean {
+    this.#refresh()
     const tree = this.#options.tree()
     const line = new Set<string>()
     for (let node: TreeNode | undefined = last; node !== undefined; ) {
@@ -171,8 +193,7 @@ export class PersonLane {
     )
   }
 
-  #hearBegun({ incarnation, sequence, chain, parent }: Begun): void {
-    const begun = { incarnation, sequence, chain, parent }
+  #hearBegun(begun: Begun): void {
     this.#begun.push(begun)
     this.#continueFrom(begun)
     // What it goes on from is here already, and counts from now on, whatever comes next.
@@ -252,6 +273,10 @@ export class PersonLane {
     this.#held.push(entry)
     this.#heldBytes = bytes
   }
+}
+
+function begunOf({ incarnation, sequence, chain }: AdmittedEntry, parent: VectorRow): Begun {
+  return { incarnation, sequence, chain, parent }
 }
 
 function whereOf({ incarnation, at }: PersonEntry): Where {

@@ -8,8 +8,8 @@
  * | padding |      rest | zeros up to a length that `padding.ts` allows                  |
  *
  * Packing 0 is raw DEFLATE; 1 is the content as it is: for short content, where DEFLATE costs
- * time and padding hides whatever it saves, and for what is as good as random. Of long content a few
- * samples tell that, for DEFLATE is slowest where it gains nothing. The content's length is stated,
+ * time and padding hides whatever it saves, and for what is as good as random. A key span's is, and of long
+ * content a few samples tell that, for DEFLATE is slowest where it gains nothing. The content's length is stated,
  * and never more than that is inflated.
  *
  * @module
@@ -53,9 +53,15 @@ const packedSchema: Schema<Packed> = struct({
   data: bytesMax(SPAN_INFLATED_MAX),
 })
 
-export function packContent(content: Uint8Array, deflate: Deflate): Uint8Array {
+/** @param isRandom - It holds little but keys and signatures: where it is short no DEFLATE is tried. */
+export function packContent(
+  content: Uint8Array,
+  deflate: Deflate,
+  { isRandom = false }: { readonly isRandom?: boolean } = {},
+): Uint8Array {
   if (content.length > SPAN_INFLATED_MAX) throw new RangeError("too much for one span")
-  const deflated = isWorth(content, deflate) ? deflate.deflate(content) : undefined
+  const isKept = isRandom && content.length < SAMPLED_BYTES_MIN
+  const deflated = !isKept && isWorth(content, deflate) ? deflate.deflate(content) : undefined
   const packed =
     deflated !== undefined && deflated.length < content.length
       ? encodeCbor([DEFLATED, content.length, deflated])

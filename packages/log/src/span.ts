@@ -174,7 +174,8 @@ export function tierOf(count: number): number {
 /** Seals and signs one span. */
 export function sealSpan(input: SpanToSeal): Uint8Array {
   const { signer, clear = EMPTY } = input
-  const plaintext = packContent(input.content, input.deflate)
+  const isRandom = input.kind === SPAN_KEY
+  const plaintext = packContent(input.content, input.deflate, { isRandom })
   const salt = input.random.bytes(32)
   const headerBytes = encodeAs(headerSchema, {
     version: VERSION,
