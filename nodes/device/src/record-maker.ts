@@ -74,7 +74,7 @@ export interface RecoverRequest {
   readonly relays: readonly string[]
   /** Where a device of the record listens; then no relay is asked. */
   readonly at?: string | undefined
-  /** A backup, from its beginning each time; then no relay is asked. */
+  /** A backup, from its beginning each time; then its own relays are asked, and not needed. */
   readonly backup?: () => AsyncIterable<Uint8Array>
   /** Told before it fails, if the same command would find nothing here to go on from. */
   leftNothing?(): void

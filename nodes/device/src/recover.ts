@@ -18,6 +18,7 @@ import { requireRelay } from "./relay-argument.ts"
 import { counted, lines, tone } from "./text.ts"
 
 const OLD_BACKUP = `
+None of the record's relays was reached, or none had it: it is as the backup has it.
 If a device was removed, or the words were replaced, since the backup was made, your other devices do not
 know this one: then use \`fulcrum recover\` with the newest words, in another folder.`
 
@@ -57,7 +58,7 @@ async function bringBack(
 ): Promise<Outcome> {
   const name = args.optionalText("name") ?? deviceName()
   const { words, backup } = from
-  const { person, missingEpochs } = await recoverDevice(
+  const { person, missingEpochs, isNewest } = await recoverDevice(
     parts,
     { ...from, name, signal },
     { plainKey: args.flag("noPassphrase") },
@@ -77,7 +78,7 @@ async function bringBack(
         device: person.device,
         ...{ entries, documents, relationships, others, missingEpochs, held },
         attachments: { all: files.length, here: files.length - away },
-        ...(put && { wrong: put.wrong, isCut: put.isCut }),
+        ...(put && { wrong: put.wrong, isCut: put.isCut, isNewest }),
       },
       text: lines(
         person.isAwaited
@@ -97,7 +98,7 @@ async function bringBack(
           ? `${counted(away, "attached file")} of it: on the devices that had them, and nowhere else.`
           : undefined,
         othersText(others, homeOption(home)),
-        backup && !put?.isCut ? OLD_BACKUP : undefined,
+        backup && !isNewest && !put?.isCut ? OLD_BACKUP : undefined,
         stillHere(held),
       ),
     }

@@ -47,7 +47,7 @@ export interface RecoverOptions extends PersonOptions {
   readonly words: string
   /** Addresses of relays where the record may lie. */
   readonly relays: readonly string[]
-  /** A backup, from its beginning each time; then no relay is asked. */
+  /** A backup, from its beginning each time; then its own relays are asked, and not needed. */
   readonly backup?: (() => AsyncIterable<Uint8Array>) | undefined
   /** Where a device of the record listens that still runs; then no relay is asked either. */
   readonly at?: string | undefined
@@ -68,6 +68,8 @@ export interface Recovered {
   readonly person: Person
   /** Changes of who belongs that a beacon names and no relay has. */
   readonly missingEpochs: number
+  /** Whether it holds what a relay, or a device that runs, had of it: a backup alone may be old. */
+  readonly isNewest: boolean
 }
 
 /**
@@ -138,7 +140,7 @@ class Run {
     const isResumed = before !== undefined && equalBytes(before, words)
     if (there !== undefined) {
       if (!isResumed) throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
-      return { person: await this.#open(there), missingEpochs: 0 }
+      return { person: await this.#open(there), missingEpochs: 0, isNewest: false }
     }
     this.isBegun = isResumed
     const { at: address } = this.#options
@@ -193,8 +195,9 @@ class Run {
     if (shares !== undefined) await this.#fill(session, state, shares)
     // Last: without it the same command begins again.
     await this.#vault.write([putDeviceState(this.#vault, state), this.#table.del(NOTHING, DEVICE)])
-    const { missingEpochs } = session
-    return { person: await this.#open(state), missingEpochs }
+    const { missingEpochs, isFromRelays } = session
+    const isNewest = isFromRelays || this.#options.at !== undefined
+    return { person: await this.#open(state), missingEpochs, isNewest }
   }
 
   /** There may be nobody else who has it. */

@@ -1,6 +1,6 @@
 /**
  * The record as the 24 recovery words alone find it: by the beacons on its relays, and from all that
- * its mailboxes there hold; or in a backup. It lies in a store that is thrown away afterwards, under the words' own key,
+ * its mailboxes there hold; or in a backup, with what its relays have had since. It lies in a store that is thrown away afterwards, under the words' own key,
  * with which they are a member like any device; what they change there they bring to the relays.
  *
  * Nothing that a relay says is believed for itself: the words signed which record it is, each span is
@@ -45,12 +45,14 @@ import { deadline, visitRelay } from "./relay-visit.ts"
 const PAGE_BYTES_MAX: number = 1024 * 1024
 /** How long one mailbox may take: an honest relay brings far more than a record in it. */
 const MAILBOX_MS_MAX: number = 5 * 60_000
+/** How long a backup's relays may take to say where the record lies now: it does without. */
+const NEWS_MS_MAX = 10_000
 
 export interface RecoveryOptions {
   readonly recovery: RecoveryKeys
   /** Addresses of relays that are asked for a beacon. */
   readonly relays: readonly string[]
-  /** What a backup holds; then no relay is asked. */
+  /** What a backup holds; then its own relays are asked, and not needed. */
   readonly backup?: Pick<RestoredSpans, "beacon" | "record"> | undefined
   /** Where it goes that a device was let in, where it does not go to relays. */
   readonly bring?: ((spans: readonly Uint8Array[]) => Promise<void>) | undefined
@@ -100,12 +102,13 @@ interface Found {
 export async function openRecovery(options: RecoveryOptions): Promise<RecoverySession> {
   const { backup } = options
   const found: Found = backup
-    ? { sought: [], beacons: [backup.beacon] }
+    ? await besideBackup(backup.beacon, options)
     : await findBeacons(options)
   const { anchor } = found.beacons[0]
   const spans = new FoundSpans(anchor.space)
   for (const span of backup?.record ?? []) spans.add(span)
-  const mailboxes = backup ? [] : mailboxesOf(found.beacons)
+  // What a backup itself names may be long left.
+  const mailboxes = mailboxesOf(found.beacons.slice(backup ? 1 : 0))
   // At once: one that gives nothing holds up no other.
   const read = await Promise.all(mailboxes.map((one) => readMailbox(one, options, spans)))
   const { recovery, random, deflate, clock } = options
@@ -166,6 +169,11 @@ export class RecoverySession implements AsyncDisposable {
     this.#mailboxes = found.mailboxes
   }
 
+  /** Whether a relay gave what it has of the record. */
+  get isFromRelays(): boolean {
+    return this.read.some(({ code }) => code === undefined)
+  }
+
   /** Epochs that a beacon names and no relay has: what is behind them is kept back, or lost. */
   get missingEpochs(): number {
     const { membership } = this.own.ledger
@@ -206,6 +214,8 @@ export class RecoverySession implements AsyncDisposable {
       const { backup, bring } = this.#options
       if (bring !== undefined) await bring(await this.#since(before))
       else if (backup === undefined) await this.#bring(before)
+      // It brings that later, too.
+      else if (this.isFromRelays) await this.#bring(before).catch(orNotStored)
     }
     return { epochs: membership.epochs, hints: hintsOf(membership.certificates, state, NO_HINTS) }
   }
@@ -277,6 +287,34 @@ async function findBeacons(options: RecoveryOptions): Promise<Found> {
     throw new EngineError("RECOVERY_UNREACHABLE", message, { cause: failure })
   }
   throw new EngineError("RECOVERY_NOT_FOUND", "no relay has a record for these words")
+}
+
+function orNotStored(error: unknown): void {
+  if (!(error instanceof EngineError && error.code === "RECOVERY_NOT_STORED")) throw error
+}
+
+/** A backup may be older than a removal: where the record lies now its relays know, if they are reached. */
+async function besideBackup(beacon: Beacon, options: RecoveryOptions): Promise<Found> {
+  const { anchor, mailboxes } = beacon
+  // A device that runs has it all.
+  if (options.bring !== undefined) return { sought: [], beacons: [beacon] }
+  const late = deadline(options.clock, options.signal, NEWS_MS_MAX)
+  try {
+    const relays = [...new Set(mailboxes.map(({ relay }) => relay))]
+    const limited = { ...options, signal: late.signal }
+    const asked = await Promise.all(relays.map((address) => askForBeacon(address, limited)))
+    const newer = asked.flatMap(({ beacon: one }) =>
+      one !== undefined && equalBytes(one.anchor.space, anchor.space) ? [one] : [],
+    )
+    const sought = asked.map(({ address, found, code }) => ({ address, found, code }))
+    return { sought, beacons: [beacon, ...newer] }
+  } catch (error) {
+    options.signal.throwIfAborted()
+    if (!late.signal.aborted) throw error
+    return { sought: [], beacons: [beacon] }
+  } finally {
+    late.done()
+  }
 }
 
 async function askForBeacon(

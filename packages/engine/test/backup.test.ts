@@ -180,6 +180,52 @@ describe("[P77] a backup", () => {
   })
 })
 
+describe("[P110] a backup from before a removal", () => {
+  async function outdated(world: PersonWorld) {
+    const relay = await world.relay()
+    const machine = world.machine("phone")
+    const phone = await world.during(world.create(machine, [relay.address]))
+    await world.during(phone.set(NAME, "Ada Lovelace"))
+    const laptop = await world.pair(phone, world.machine("laptop"), { relay: relay.address })
+    const file = await gathered(phone.recovery.backup())
+    await world.end(laptop)
+    await world.during(phone.revokeDevice("laptop"))
+    await world.during(phone.set(NAME, "Ada King"))
+    await world.during(phone.settle(10_000))
+    const words = world.words.get("phone") ?? ""
+    return { phone, words, backup: () => piecesOf(file) }
+  }
+
+  const membersOf = async (person: Person) =>
+    (await person.devices()).filter(({ state }) => state === "member").map(({ name }) => name)
+
+  test("brings the record as it is now, where one of its relays is reached", async () => {
+    await using world = new PersonWorld("outdated")
+    const { phone, words, backup } = await outdated(world)
+    const tablet = await world.recover(world.machine("tablet"), words, [], backup)
+    expect(await tablet.get(NAME)).toBe("Ada King")
+    expect(await membersOf(tablet)).toEqual(["phone", "tablet"])
+    await world.during(tablet.set(NAME, "Augusta Ada King"))
+    await world.during(tablet.settle(10_000))
+    await world.until("the phone to have it", async () => {
+      await world.during(phone.settle(5000))
+      return (await phone.get(NAME)) === "Augusta Ada King"
+    })
+    expect(await membersOf(phone)).toEqual(["phone", "tablet"])
+  })
+
+  test("brings it as it was, where none is: nor does it wait long for one that says nothing", async () => {
+    await using world = new PersonWorld("outdated")
+    const { words, backup } = await outdated(world)
+    world.network.cut("tablet", "relay")
+    const begun = world.clock.now()
+    const tablet = await world.recover(world.machine("tablet"), words, [], backup)
+    expect(await tablet.get(NAME)).toBe("Ada Lovelace")
+    expect(await membersOf(tablet)).toEqual(["phone", "laptop", "tablet"])
+    expect(world.clock.now() - begun).toBeLessThan(30_000)
+  })
+})
+
 test("[P77] what nobody reads of a backup, or not to its end, holds nothing up", async () => {
   const { wrap } = recoveryKeysFromEntropy(generateRecoveryEntropy(seededRandom("words")))
   const large = seededRandom("large").bytes(500_000)
