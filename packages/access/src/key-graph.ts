@@ -4,7 +4,7 @@
  * @module
  */
 import { type EpochId, idKey } from "@fulcrum/log/ids"
-import { mergedHeads, nameOf } from "./key-merge.ts"
+import { type Merge, mergedHeads, nameOf } from "./key-merge.ts"
 import {
   type Author,
   applyChanges,
@@ -30,6 +30,8 @@ export interface KeyNode {
   readonly replaced: Uint8Array | undefined
   /** Membership with it applied, as its author saw it. */
   readonly after: MemberState
+  /** Keys of what it followed, directly or not, that had no effect as its author saw it. */
+  readonly cut: ReadonlySet<string>
 }
 
 export interface KeyGraph {
@@ -49,25 +51,25 @@ export function graphOf(entries: readonly MembershipEntry[], genesis: EpochId): 
     if (entry === undefined) continue
     const follows = entry.follows.flatMap((id) => nodesByKey.get(idKey(id)) ?? [])
     const ancestors = follows.reduce((set, node) => set | node.ancestors | node.bit, 0n)
-    const before = stateBefore(follows, ancestors, nodesByKey)
+    const { state: before, cut } = mergedBefore(follows, ancestors, nodesByKey)
     const author = depth === 0 ? founderOf(entry) : authorOf(before, entry.writer)
     const after = author === undefined ? before : applyChanges(before, entry, nameOf(author))
     const replaced = before.recovery?.writer
     const bit = 1n << BigInt(i)
-    nodesByKey.set(key, { entry, key, depth, bit, ancestors, author, replaced, after })
+    nodesByKey.set(key, { entry, key, depth, bit, ancestors, author, replaced, after, cut })
   }
   return { nodes: [...nodesByKey.values()], waiting }
 }
 
-function stateBefore(
+function mergedBefore(
   follows: readonly KeyNode[],
   ancestors: bigint,
   nodesByKey: ReadonlyMap<string, KeyNode>,
-): MemberState {
+): Merge {
   // What one entry saw whole is settled as its author saw it.
   const last = follows.find((node) => (node.ancestors | node.bit) === ancestors)
-  if (last !== undefined) return last.after
-  return mergedHeads([...nodesByKey.values()].filter(({ bit }) => (ancestors & bit) !== 0n)).state
+  if (last !== undefined) return { state: last.after, cut: last.cut }
+  return mergedHeads([...nodesByKey.values()].filter(({ bit }) => (ancestors & bit) !== 0n))
 }
 
 /** Steps from the first epoch to every entry that is joined to it. */

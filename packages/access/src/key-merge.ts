@@ -25,14 +25,38 @@ interface Taken {
   readonly target: string
 }
 
-/** Membership with all these nodes applied. `nodes` is closed: with each, what it followed. */
+/** Rounds in which removals that came to nothing are looked at again; three do for what people do. */
+const ROUNDS_MAX = 8
+
+/**
+ * Membership with all these nodes applied.
+ *
+ * @param nodes - Ancestors first, and closed: with each, what it followed.
+ */
 export function mergedHeads(nodes: readonly KeyNode[]): Merge {
-  const merging = new Merging(nodes)
-  // Twice: of the removals themselves it is not known in advance which come to nothing.
-  merging.takeRemovals()
-  merging.takeRemovals()
-  const cut = new Set(nodes.filter((node) => merging.isCut(node)).map(({ key }) => key))
-  return { state: replay(nodes, merging.removals, cut), cut }
+  const settled = lastSettled(nodes)
+  const open = settled === undefined ? nodes : nodes.slice(nodes.indexOf(settled) + 1)
+  const merging = new Merging(open, ranksOf(nodes))
+  merging.decide()
+  const cut = new Set(settled?.cut)
+  for (const node of open) if (merging.isCut(node)) cut.add(node.key)
+  const { removals } = merging
+  return { state: replay(open, settled?.after ?? NO_MEMBERS, { removals, cut }), cut }
+}
+
+/**
+ * The last that nothing is concurrent with: it followed all before it, and all after it follow it. What came
+ * to what until then is as its author saw it, and nothing that came after has a part in it.
+ */
+function lastSettled(nodes: readonly KeyNode[]): KeyNode | undefined {
+  let before = nodes.reduce((bits, { bit }) => bits | bit, 0n)
+  let followed = before
+  for (const node of nodes.toReversed()) {
+    before &= ~node.bit
+    if ((followed & node.bit) !== 0n && node.ancestors === before) return node
+    followed &= node.ancestors
+  }
+  return undefined
 }
 
 export function areConcurrent(a: KeyNode, b: KeyNode): boolean {
@@ -45,10 +69,10 @@ export function sees(later: KeyNode, earlier: KeyNode): boolean {
 
 function replay(
   nodes: readonly KeyNode[],
-  removals: readonly Taken[],
-  cut: ReadonlySet<string>,
+  from: MemberState,
+  { removals, cut }: { readonly removals: readonly Taken[]; readonly cut: ReadonlySet<string> },
 ): MemberState {
-  let state = NO_MEMBERS
+  let state = from
   for (const node of nodes) {
     const { author } = node
     if (author === undefined) continue
@@ -64,11 +88,17 @@ function replay(
 class Merging {
   /** Those with effect, in the order in which they were taken. */
   removals: readonly Taken[] = []
+  /** The same, by whom they remove, and by who wrote them. */
+  readonly #against = new Map<string, Taken[]>()
+  readonly #by = new Map<string, Taken[]>()
   /** Those that may have, as far as is known. */
   #possible: readonly Taken[]
   /** All that were said, as they are taken. */
   readonly #found: readonly Taken[]
+  /** Those that come to nothing. */
+  #void: ReadonlySet<Taken> = new Set()
   readonly #nodes: readonly KeyNode[]
+  readonly #nodesBy: ReadonlyMap<string | undefined, readonly KeyNode[]>
   readonly #ranks: ReadonlyMap<string, number>
   readonly #rank = new Map<KeyNode, number>()
   readonly #given = new Map<KeyNode, readonly KeyNode[]>()
@@ -78,9 +108,11 @@ class Merging {
   /** By the removals that were taken so far. */
   readonly #cut = new Map<KeyNode, boolean>()
 
-  constructor(nodes: readonly KeyNode[]) {
+  /** @param ranks - When each device joined, counted. */
+  constructor(nodes: readonly KeyNode[], ranks: ReadonlyMap<string, number>) {
     this.#nodes = nodes
-    this.#ranks = ranksOf(nodes)
+    this.#nodesBy = Map.groupBy(nodes, authorKey)
+    this.#ranks = ranks
     this.#possible = nodes
       .filter(({ author }) => author !== undefined)
       .flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
@@ -90,24 +122,63 @@ class Merging {
       .map(({ taken }) => taken)
   }
 
+  /**
+   * Decides which removals have effect. Twice at first, for it is not known in advance which come to nothing
+   * and so keep nobody from vouching. Then those are left out that another one, taken after them, has cut:
+   * they cut nothing themselves. Unless that other one stands only by what they did: then theirs is the
+   * higher rank, and it yields.
+   */
+  decide(): void {
+    this.#take()
+    this.#take()
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const fallen = this.removals.filter(({ node }) => this.isCut(node))
+      if (fallen.length === 0) return
+      const before = this.removals
+      this.#takeWithout([...this.#void, ...fallen])
+      const risen = fallen.filter(({ node }) => !this.isCut(node))
+      if (risen.length === 0) continue
+      const yielding = before.filter((one) => !fallen.includes(one) && risen.some(isCutBy(one)))
+      const lost = [...this.#void].filter((one) => !risen.includes(one))
+      this.#takeWithout([...lost, ...yielding])
+    }
+  }
+
+  #takeWithout(removals: readonly Taken[]): void {
+    this.#void = new Set(removals)
+    this.#settle(this.#possible.filter((one) => !this.#void.has(one)))
+    this.#take()
+  }
+
   /** Rule 1: in the order of their authors' rank. */
-  takeRemovals(): void {
+  #take(): void {
     const removals: Taken[] = []
     this.removals = removals
+    this.#against.clear()
+    this.#by.clear()
     for (const taken of this.#found) {
-      const isMutual = removals.some(
-        ({ node, target }) =>
-          target === authorKey(taken.node) &&
-          authorKey(node) === taken.target &&
-          areConcurrent(node, taken.node),
-      )
-      if (isMutual || this.isCut(taken.node)) continue
+      const { node, target } = taken
+      const byTarget = this.#by.get(target) ?? []
+      const isVoid = this.#void.has(taken) || byTarget.some((one) => this.#isAgainst(taken, one))
+      if (isVoid || this.isCut(node)) continue
       removals.push(taken)
-      this.#cut.clear()
+      append(this.#against, target, taken)
+      append(this.#by, authorKey(node) ?? "", taken)
+      const ofTarget = this.#nodesBy.get(target) ?? []
+      if (ofTarget.some((one) => areConcurrent(one, node))) this.#cut.clear()
     }
-    this.#possible = removals
+    this.#settle(removals)
+  }
+
+  #settle(possible: readonly Taken[]): void {
+    this.#possible = possible
     this.#denied.clear()
     this.#cut.clear()
+  }
+
+  /** Whether it is, at the same time, by whom the other removed, or by who owes membership to that one. */
+  #isAgainst({ node }: Taken, removal: Taken): boolean {
+    return areConcurrent(removal.node, node) && this.#owesMembership(node, removal)
   }
 
   /** Rule 2: its author, or who let its author in, was removed at the same time. */
@@ -116,10 +187,9 @@ class Merging {
   }
 
   #isCut(node: KeyNode): boolean {
-    const key = authorKey(node)
-    const isRemoved = this.removals.some(
+    const against = this.#against.get(authorKey(node) ?? "") ?? []
+    const isRemoved = against.some(
       (removal) =>
-        removal.target === key &&
         areConcurrent(removal.node, node) &&
         // What words do by their rank, they have done: see rule 1.
         !(isByWords(node) && removes(node)) &&
@@ -227,6 +297,17 @@ function answered<T>(
     if (!answers.has(one)) answers.set(one, answer(one))
   }
   return answers.get(node) ?? answer(node)
+}
+
+function append<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [value])
+  else list.push(value)
+}
+
+/** Whether a removal takes, at the same time, the author of another one. */
+function isCutBy({ node, target }: Taken): (removal: Taken) => boolean {
+  return (removal) => authorKey(removal.node) === target && areConcurrent(node, removal.node)
 }
 
 /** Whom an entry says that they are members no more. */

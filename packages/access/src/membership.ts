@@ -6,13 +6,15 @@
  *
  * 1. Removals are taken in the order of their authors: the recovery key first, then devices by
  *    when they joined. A removal has no effect if one that was already taken removes its author,
- *    unless rule 2 saves it; between two that remove each other nothing does.
+ *    unless rule 2 saves it; between two that remove each other nothing does, nor does it save whom
+ *    a removed device let in meanwhile and who removes whoever removed that one. A removal that another
+ *    one cuts takes nothing with it; in a circle of such the earliest author's stands.
  * 2. What a removed device wrote at the same time counts only if a device that was not itself removed
  *    at that time, and that did not know of the removal, followed it. (Which removals have effect is
  *    decided twice: first each may keep whom it names from vouching, then only those with effect.)
- *    Replacing the recovery words removes those that were; what these removed stays, by their rank, and
- *    whom they removed replaces them in vain. Words that a device set which somebody removed at that
- *    time are as good as that device: they have its rank, and vouch for nothing of its own.
+ *    Replacing the recovery words removes those that were; what these removed stays, by their rank.
+ *    Words that a device set which somebody removed at that time are as good as that device: they have
+ *    its rank, and vouch for nothing of its own, until one entry has followed all that there was.
  * 3. All the rest applies in one order, that of depth in the graph and then of epoch id.
  *
  * Nothing here depends on arrival. A key entry without effect is listed, never lost, and its epoch is

@@ -302,6 +302,90 @@ describe("at the same time", () => {
     expect(namesOf(again)).toEqual(["phone", "laptop"])
   })
 
+  test("[A6] what a removed device said to no effect takes nothing back that others did", () => {
+    const wordsOf = (membership: Membership) => membership.recovery?.writer
+    const entries = [
+      ...start,
+      entry("d < c by tablet", remove("laptop")),
+      entry("e < d by words one", words("words three"), add("watch")),
+      entry("f < c by laptop", words("words two")),
+    ]
+    const membership = reduce(entries)
+    expect(namesOf(membership)).toEqual(["phone", "tablet", "watch"])
+    expect(wordsOf(membership)).toEqual(recovery("words three").writer.publicKey)
+    expect(membership.quarantined).toEqual([epoch("f")])
+
+    const devicesAlone = reduce([
+      ...start,
+      entry("d < c by laptop", remove("phone")),
+      entry("e < c by tablet", words("words two")),
+      entry("f < c by phone", remove("tablet")),
+    ])
+    expect(namesOf(devicesAlone)).toEqual(["laptop", "tablet"])
+    expect(wordsOf(devicesAlone)).toEqual(recovery("words two").writer.publicKey)
+  })
+
+  test("[A3] of three that remove one another in a circle the one that joined first stays, and what it did", () => {
+    const membership = reduce([
+      ...start,
+      entry("d < c by tablet", remove("phone")),
+      entry("e < c by laptop", remove("tablet")),
+      entry("f < c by phone", remove("laptop")),
+    ])
+    expect(namesOf(membership)).toEqual(["phone", "tablet"])
+    expect(membership.quarantined).toEqual([epoch("e")])
+  })
+
+  test("[A6] nor does whom a removed device let in meanwhile replace the words, or remove who removed it", () => {
+    const entries = [
+      ...start,
+      entry("d < c by words one", remove("tablet")),
+      entry("e < c by tablet", add("spy")),
+      entry("f < e by laptop", rotate),
+      entry("g < f by spy", words("words two")),
+    ]
+    expect(namesOf(reduce(entries))).toEqual(["phone", "laptop", "spy"])
+    const membership = reduce([...entries, entry("h < d g by words one", remove("spy"))])
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.recovery?.writer).toEqual(recovery("words one").writer.publicKey)
+    const removing = reduce([
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", add("spy")),
+      entry("f < e by laptop", rotate),
+      entry("g < f by spy", remove("phone")),
+    ])
+    expect(namesOf(removing)).toEqual(["phone", "laptop", "spy"])
+  })
+
+  test("[A6] however many a removed device writes that lean on one another, it is judged quickly", () => {
+    const kept = entry("d < c by phone", remove("tablet"))
+    const ladder = (rungs: number, rungOf: (i: number) => readonly MembershipEntry[]) =>
+      Array.from({ length: rungs }, (_, i) => rungOf(i)).flat()
+    const shapes = {
+      merged: ladder(133, (i) => [
+        entry(`x${i} < ${i === 0 ? "c" : `z${i - 1}`} by tablet`, remove("watch")),
+        entry(`y${i} < ${i === 0 ? "c" : `z${i - 1}`} by tablet`, remove("laptop")),
+        entry(`z${i} < x${i} y${i} by tablet`, rotate),
+      ]),
+      // Something is always concurrent.
+      beside: [
+        ...ladder(100, (i) => [
+          entry(`s${i} < ${i === 0 ? "c" : `s${i - 1}`} by tablet`, remove("watch")),
+        ]),
+        ...ladder(100, (i) => [
+          entry(`m${i} < ${i === 0 ? "c" : `m${i - 1}`} s${i} by tablet`, remove("laptop")),
+        ]),
+      ],
+    }
+    for (const shape of Object.values(shapes)) {
+      const began = performance.now()
+      const membership = reduce([...start, entry("w < c by phone", rotate), kept, ...shape])
+      expect(performance.now() - began).toBeLessThan(5_000)
+      expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    }
+  })
+
   test("[A6] whoever removes the device that set the words, and joined after it, does not get rid of them", () => {
     const entries = [
       ...start,

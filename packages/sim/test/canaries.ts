@@ -558,8 +558,8 @@ export const CANARIES: readonly Canary[] = [
       ),
       ...one(
         "access/src/key-merge.ts",
-        "    const key = authorKey(node)\n    const isRemoved",
-        '    const key = authorKey(node)\n    if (node.author === "recovery") return this.removals.some(({ node: other }) => areConcurrent(other, node))\n    const isRemoved',
+        "    const against = this.#against.get",
+        '    if (node.author === "recovery") return this.removals.some(({ node: other }) => areConcurrent(other, node))\n    const against = this.#against.get',
       ),
     ],
   },
@@ -738,8 +738,8 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "access/src/key-merge.ts",
-        "    this.#possible = removals\n",
-        "    this.#possible = this.#found\n",
+        "    this.#settle(removals)\n",
+        "    this.#settle(this.#found)\n",
       ),
       ...one(
         "access/src/key-merge.ts",
