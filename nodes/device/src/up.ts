@@ -6,6 +6,7 @@
  */
 import type { Person } from "@fulcrum/engine/person"
 import type { Outcome } from "./command.ts"
+import { REMOVED } from "./commands/devices.ts"
 import { startDaemon } from "./daemon.ts"
 import { DaemonClient } from "./daemon-client.ts"
 import { findDaemon, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts"
@@ -34,8 +35,12 @@ export async function up(context: FolderContext): Promise<Outcome | undefined> {
     await writeDaemonFile(home, { pid: process.pid, port: daemon.port, token: daemon.token })
     try {
       io.print(readyOutcome(person, addresses, daemon.url))
+      let wasRemoved = person.isRemoved
+      if (wasRemoved) io.note(REMOVED)
       const stopListening = person.onChange((changed) => {
         if (json) io.print({ document: { changed }, text: "" })
+        if (person.isRemoved && !wasRemoved) io.note(REMOVED)
+        wasRemoved ||= person.isRemoved
       })
       await untilAborted(signal)
       stopListening()
@@ -50,7 +55,7 @@ export async function up(context: FolderContext): Promise<Outcome | undefined> {
 
 function readyOutcome(person: Person, addresses: readonly string[], http: string): Outcome {
   return {
-    document: { ready: true, addresses, http },
+    document: { ready: true, addresses, http, ...(person.isRemoved && { removed: true }) },
     text: lines(
       `${tone("strong", person.device.name)} is up. End it with Ctrl-C.`,
       ...addresses.map((address) => `  ${address}`),

@@ -1,6 +1,7 @@
 import { bytesToBase64url, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { DeviceRow } from "@fulcrum/engine/person"
+import type { AsideRow } from "@fulcrum/engine/person-aside"
 import { RecordError } from "@fulcrum/record/record-error"
 import { describe, expect, test } from "vitest"
 import { Args } from "../src/args.ts"
@@ -273,25 +274,32 @@ describe("devices and relays", () => {
       { path: "card/emails/home/address", value: "a@example.org", now: "b@example.org" },
       { path: "card/phones/home", value: undefined, now: { number: "+49 1" } },
     ]
-    const row = { id: "3fa94c01d2", device: "old phone", fields, others: 1 }
+    const row: AsideRow = { id: "3fa94c01d2", device: "old phone", fields, others: ["company"] }
     person.strays = [row]
     const { outcome, text } = await run("devices aside", {}, { person })
     expect(outcome?.document).toEqual([row])
     expect(text).toMatch(/3fa94c01 +old phone +card\/emails\/home\/address +a@example.org +b@ex/)
-    expect(text).toMatch(/old phone +1 thing that is no field/)
+    expect(text).toMatch(/old phone +card\/phones\/home +removes it +/)
+    expect(text).toMatch(/old phone +not to be taken: a company that it met/)
     expect(text).toContain("`fulcrum devices take ID…`")
     expect((await run("doctor", {}, { person })).text).toMatch(/set aside +1 entry of a removed/)
     const held = ["the record: not all of it is on R"]
     const taken = await run("devices take", { id: ["3fa94c01"] }, { person, held })
     expect(taken.text).toMatch(
-      /^Set card\/emails\/home\/address and card\/phones\/home\.\nStill kept/,
+      /^Taken: card\/emails\/home\/address and card\/phones\/home\.\nStill kept/,
     )
     const dropped = await run("devices drop", { id: ["all"] }, { person })
     expect(dropped.outcome?.document).toMatchObject({ dropped: ["3fa94c01d2"] })
-    expect(dropped.text).toBe("1 entry dropped.")
+    expect(dropped.text).toBe("Dropped: 3fa94c01. No device of yours lists it any more.")
     expect(person.decided).toEqual(["take 3fa94c01", "drop 3fa94c01d2"])
+    // What holds no field is none of all that is taken.
+    person.strays = [{ ...row, fields: [] }]
+    const none = await run("devices take", { id: ["all"] }, { person })
+    expect(none.text).toBe("Nothing that is set aside is a field.")
     person.strays = []
-    await run("devices drop", { id: ["all"] }, { person })
+    expect((await run("devices drop", { id: ["all"] }, { person })).text).toBe(
+      "Nothing is set aside.",
+    )
     expect(person.decided).toHaveLength(2)
   })
 

@@ -116,6 +116,7 @@ export class MemoryPerson implements Person {
     },
     drop: async (ids) => {
       this.decided.push(...ids.map((id) => `drop ${id}`))
+      return ids
     },
   }
 
@@ -402,6 +403,7 @@ export class MemoryPerson implements Person {
       frozen: [],
       held: this.held,
       quarantined: 0,
+      aside: this.strays.length,
       forks: 0,
     }
   }

@@ -26,7 +26,7 @@ import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import type { EditResult, HistoryRow, ImportedField, ImportResult } from "./person.ts"
-import type { AttachmentItem, RecordItem } from "./record-items.ts"
+import type { AttachmentItem } from "./record-items.ts"
 import { type Relationships, reachesOf } from "./relationships.ts"
 import { type UndoLog, undoableParts } from "./undo-log.ts"
 
@@ -37,12 +37,6 @@ export interface EditingOptions {
   readonly clock: Clock
   /** Fires when the record is closed. */
   readonly signal: AbortSignal
-}
-
-/** What is edited of one document. */
-export interface DocumentEdits {
-  readonly document: DocumentId
-  readonly edits: readonly Edit[]
 }
 
 export class Editing {
@@ -100,23 +94,23 @@ export class Editing {
   async detach(id: Uint8Array): Promise<void> {
     const work = async (step: Step): Promise<readonly RecordChange[]> => {
       step.add({ kind: "attachmentRemoved", value: { id } })
-      const references = await referencesIn((document) => step.documents.read(document))
+      const { documents, actor } = step
+      const changes: RecordChange[] = []
+      const references = await referencesIn((document) => documents.read(document))
       const places = references.get(bytesToHex(id)) ?? []
-      const edits = [...Map.groupBy(places, (place) => place.document)].map(([document, at]) => ({
-        document,
-        edits: at.map(({ path }): Edit => ({ op: "unset", path })),
-      }))
-      return editEach(step, edits)
+      for (const [document, at] of Map.groupBy(places, (place) => place.document)) {
+        const edits = at.map(({ path }): Edit => ({ op: "unset", path }))
+        const change = await editDocument(documents, { document, edits, actor })
+        if (change !== undefined) changes.push(change)
+      }
+      return changes
     }
     await this.#edit(work, { isUndoable: false })
   }
 
-  /** Edits documents in one step. @param items - What belongs to it besides. */
-  write(edits: readonly DocumentEdits[], items: readonly RecordItem[]): Promise<EditResult> {
-    return this.#edit(async (step) => {
-      for (const item of items) step.add(item)
-      return editEach(step, edits)
-    })
+  /** Any edit, in one step. @param work - Makes its changes; what it adds to the step besides belongs to it. */
+  edit(work: (step: Step) => Promise<readonly RecordChange[]>): Promise<EditResult> {
+    return this.#edit(work)
   }
 
   /** A device has fetched all of an attachment. */
@@ -252,18 +246,6 @@ export class Editing {
     const projected = await this.#relationships.project(step, changed)
     return { changed, reaches: await reachesOf(this.#relationships, projected) }
   }
-}
-
-async function editEach(
-  { documents, actor }: Step,
-  all: readonly DocumentEdits[],
-): Promise<readonly RecordChange[]> {
-  const changes: RecordChange[] = []
-  for (const { document, edits } of all) {
-    const change = await editDocument(documents, { document, edits, actor })
-    if (change !== undefined) changes.push(change)
-  }
-  return changes
 }
 
 async function referencesIn(

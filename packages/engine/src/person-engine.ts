@@ -360,6 +360,7 @@ export class PersonEngine implements Person {
       singleCopies: await this.attachments.single(),
       frozen: await this.#views.frozen(),
       held: await this.#network.held(),
+      aside: (await this.aside.list()).length,
     })
   }
 

@@ -6,7 +6,30 @@
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import { documentId } from "@fulcrum/record/documents"
 import type { Ledger } from "./ledger.ts"
-import type { StatusView } from "./person.ts"
+import type { RelayRow } from "./person.ts"
+import type { DeviceRow, SingleCopies } from "./person-devices.ts"
+
+export interface StatusView {
+  readonly device: string
+  /** This device was removed from the record. */
+  readonly removed: boolean
+  readonly documents: number
+  readonly entries: number
+  readonly vector: string
+  readonly relays: readonly RelayRow[]
+  readonly devices: readonly DeviceRow[]
+  readonly relationships: number
+  /** Attachments of which there is one copy, or none, by where it is. */
+  readonly singleCopies: readonly SingleCopies[]
+  /** Companies that take no change, by name. */
+  readonly frozen: readonly string[]
+  /** What still waits to leave this device: one line each. */
+  readonly held: readonly string[]
+  readonly quarantined: number
+  /** Entries of removed devices that wait to be taken or dropped. */
+  readonly aside: number
+  readonly forks: number
+}
 
 const DOCUMENTS = ["card", "identities", "payments", "things", "preferences"] as const
 

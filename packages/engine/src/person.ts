@@ -15,9 +15,9 @@ import type {
   PairPrompts,
   PairResult,
   RevokePlan,
-  SingleCopies,
 } from "./person-devices.ts"
 import type { PersonRecovery } from "./person-recovery.ts"
+import type { StatusView } from "./person-status.ts"
 
 export type {
   DeviceActor,
@@ -29,6 +29,7 @@ export type {
   RevokePlan,
   SingleCopies,
 } from "./person-devices.ts"
+export type { StatusView } from "./person-status.ts"
 
 /** One field with its value, as a preview, an import or an edit shows it. */
 export interface FieldValue {
@@ -247,26 +248,6 @@ export interface BoardView {
   readonly lines: readonly BoardLine[]
   /** Every line is applied or rejected. */
   readonly done: boolean
-}
-
-export interface StatusView {
-  readonly device: string
-  /** This device was removed from the record. */
-  readonly removed: boolean
-  readonly documents: number
-  readonly entries: number
-  readonly vector: string
-  readonly relays: readonly RelayRow[]
-  readonly devices: readonly DeviceRow[]
-  readonly relationships: number
-  /** Attachments of which there is one copy, or none, by where it is. */
-  readonly singleCopies: readonly SingleCopies[]
-  /** Companies that take no change, by name. */
-  readonly frozen: readonly string[]
-  /** What still waits to leave this device: one line each. */
-  readonly held: readonly string[]
-  readonly quarantined: number
-  readonly forks: number
 }
 
 /** A file that belongs to the record. */

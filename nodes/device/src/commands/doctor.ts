@@ -51,7 +51,8 @@ export async function doctor({ person, io, clock }: CommandContext): Promise<Out
   io.progress("Checking")
   const opened = { check: "folder", ok: true, detail: "opens with its key" }
   const checks = (await person.doctor()).map((one) => {
-    const todo = one.ok ? undefined : TODO_BY_CHECK.get(one.check)
+    const isMoot = person.isRemoved && one.check !== "membership"
+    const todo = one.ok || isMoot ? undefined : TODO_BY_CHECK.get(one.check)
     return todo === undefined ? one : { ...one, detail: `${one.detail}: ${todo}` }
   })
   if (person.isRemoved) return outcomeOf([opened, ...checks])

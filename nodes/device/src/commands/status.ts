@@ -7,6 +7,7 @@ import { EngineError } from "@fulcrum/engine/engine-error"
 import type { Person, RelayRow, StatusView } from "@fulcrum/engine/person"
 import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "../command.ts"
 import { counted, lines, listed, table, tone } from "../text.ts"
+import { asideNote } from "./aside.ts"
 import { deviceTable, named, REMOVED } from "./devices.ts"
 import { stillHere } from "./held.ts"
 import { relayTable } from "./relay.ts"
@@ -45,6 +46,7 @@ export async function sync({ person, args, io }: CommandContext): Promise<Outcom
       stillHere(held),
       ...unread.map(unreadText),
       isAlone ? "" : notMetText(view, { isOnRelay: isInStep && view.relays.length > 0 }),
+      asideNote(view.aside),
     ),
   }
 }
@@ -127,8 +129,9 @@ function statusText(view: StatusView, nowMs: number): string {
       ? undefined
       : tone(
           "bad",
-          `${counted(view.quarantined, "entry", "entries")} set aside; see \`fulcrum doctor\``,
+          `${counted(view.quarantined, "entry", "entries")} not applied; see \`fulcrum doctor\``,
         ),
+    asideNote(view.aside),
     view.forks === 0
       ? undefined
       : tone(
