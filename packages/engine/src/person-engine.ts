@@ -122,7 +122,7 @@ export class PersonEngine implements Person {
       mayWrite: () => !this.isAwaited && !this.isRemoved,
       asMember: (work) => this.#asMember(work),
     })
-    this.#views = new RelationshipViews(relationships, this.#moves)
+    this.#views = new RelationshipViews(relationships, this.#moves, this.#editing)
     this.#network = new PersonNetwork({
       ...options,
       ...parts,

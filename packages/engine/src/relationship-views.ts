@@ -4,13 +4,16 @@
  *
  * @module
  */
+import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import { publicKeyToDidKey } from "@fulcrum/crypto/didkey"
 import { formatPath, parsePath } from "@fulcrum/record/path"
+import { RecordError } from "@fulcrum/record/record-error"
 import { readAgreement } from "@fulcrum/relations/agreement"
 import { agreementNamed } from "@fulcrum/relations/agreements"
 import { LINE_STATES, type LineState } from "@fulcrum/relations/board"
 import { levelOf } from "@fulcrum/relations/levels"
 import { type Evidence, whoHas } from "@fulcrum/relations/who-has"
+import type { Editing } from "./editing.ts"
 import type { Moves } from "./moves.ts"
 import type { RelationshipRow, RelationshipView, WhoHasRow } from "./person.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
@@ -24,10 +27,12 @@ const STATES: readonly LineState[] = ["rejected", ...LINE_STATES]
 export class RelationshipViews {
   readonly #relationships: Relationships
   readonly #moves: Moves
+  readonly #record: Pick<Editing, "get">
 
-  constructor(relationships: Relationships, moves: Moves) {
+  constructor(relationships: Relationships, moves: Moves, record: Pick<Editing, "get">) {
     this.#relationships = relationships
     this.#moves = moves
+    this.#record = record
   }
 
   async rows(): Promise<readonly RelationshipRow[]> {
@@ -79,9 +84,35 @@ export class RelationshipViews {
         state: this.#stateAt(relationship, path),
       })),
       refusal: refusal && `${refusal.code}: ${refusal.reason}`,
-      unclaimed: unclaimedIn(space),
+      unclaimed: await this.#unclaimedIn(space),
       unknownTaken: space.unknownTaken,
       held: [],
+    }
+  }
+
+  /** What the company holds yet of what no device of hers stands by, and the record does not say as well. */
+  async #unclaimedIn(space: ShareSpace): Promise<RelationshipView["unclaimed"]> {
+    const { registers } = space.share
+    const unclaimed: RelationshipView["unclaimed"][number][] = []
+    for (const item of space.disownedEntries.flatMap(({ items }) => items)) {
+      if (item.kind !== "put") continue
+      const { path, value, counter } = item.value
+      const now = registers.get(path)
+      const isOver = now !== undefined && now.counter > counter && space.hasTaken(now.by.chain)
+      if (!isOver && !(await this.#says(path, value))) unclaimed.push({ path, value })
+    }
+    return unclaimed
+  }
+
+  async #says(path: string, value: JsonValue | undefined): Promise<boolean> {
+    try {
+      const said = await this.#record.get(path)
+      if (said === undefined || value === undefined) return said === value
+      return canonicalJson(said) === canonicalJson(value)
+    } catch (error) {
+      // The company asked for what has no place in a record.
+      if (error instanceof RecordError) return false
+      throw error
     }
   }
 
@@ -131,18 +162,4 @@ function evidenceOf(state: LineState | undefined): Evidence | undefined {
   return state === "applied" || state === "accepted" || state === "delivered" || state === "relayed"
     ? state
     : undefined
-}
-
-/** What the company holds yet of what no device of hers stands by. */
-function unclaimedIn(space: ShareSpace): RelationshipView["unclaimed"] {
-  const { registers } = space.share
-  return space.disownedEntries.flatMap(({ items }) =>
-    items.flatMap((item) => {
-      if (item.kind !== "put") return []
-      const { path, value, counter } = item.value
-      const now = registers.get(path)
-      const isOver = now !== undefined && now.counter > counter && space.hasTaken(now.by.chain)
-      return isOver ? [] : [{ path, value }]
-    }),
-  )
 }

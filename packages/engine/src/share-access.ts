@@ -3,14 +3,15 @@
  * half of that is renewed by whichever own device sees it first. With it the share gets another key.
  *
  * The record says until when the place of each key is open to its company; where it says nothing, that is as
- * long as what came with the connect message. The day differs from relationship to relationship, so
- * that not all of a person's companies hear from her at once.
+ * long as what came with the connect message. After a removal the share may go on lying in an earlier place,
+ * where the relay makes no other: the one that ends first counts. The day differs from relationship to
+ * relationship, so that not all of a person's companies hear from her at once.
  *
  * Source: DESIGN, "Meeting" (a capability lasts 400 days and is renewed at half-life).
  *
  * @module
  */
-import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import { CAPABILITY_DAYS, capabilityEnd } from "@fulcrum/log/mailbox"
@@ -19,6 +20,7 @@ import type { Ledger } from "./ledger.ts"
 import type { Step } from "./ledger-step.ts"
 import { ACCESS_MAX, type AccessRow, type RelationshipItem } from "./relationship-items.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
+import { placesInUse } from "./share-places.ts"
 import { renewAccess } from "./share-rotation.ts"
 
 const MS_PER_DAY = 86_400_000
@@ -79,14 +81,11 @@ function dueAtMs({ secrets }: OpenRelationship, until: number): number {
 }
 
 /** @returns Seconds since 1970; `undefined`: several keys claim to be the newest. */
-function accessUntil(
-  { state }: Ledger,
-  { id, key, space, secrets }: OpenRelationship,
-): number | undefined {
-  const [newest, ...others] = space.ownKeys
-  if (newest === undefined || others.length > 0) return undefined
-  const told = state.accessUntil(id, bytesToHex(newest.publicKey))
-  return told ?? (equalBytes(newest.publicKey, key.publicKey) ? firstEnd(secrets.item) : 0)
+function accessUntil({ state }: Ledger, relationship: OpenRelationship): number | undefined {
+  const { id, secrets } = relationship
+  if (relationship.space.ownKeys.length !== 1) return undefined
+  const ends = placesInUse(relationship).map(({ key }) => state.accessUntil(id, bytesToHex(key)))
+  return Math.min(...ends.map((end) => end ?? firstEnd(secrets.item)))
 }
 
 /** The agreement is from the day on which the company was met. */

@@ -12,11 +12,12 @@
  *
  * @module
  */
-import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes, hexToBytes } from "@fulcrum/codec/bytes"
 import { contexts } from "@fulcrum/crypto/contexts"
 import { type SigningKey, signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { hkdf } from "@fulcrum/crypto/hash"
 import { mailboxName } from "@fulcrum/log/mailbox"
+import { RENEWED_PLACES_MAX } from "@fulcrum/relations/share-key"
 import type { RelationshipSecrets } from "./record-state.ts"
 import type { OpenRelationship } from "./relationships.ts"
 
@@ -70,6 +71,22 @@ export function whereHeard(
   const there = earlier.filter((place) => place.name === name)
   // It names one that is not hers, or that this device does not know yet.
   return there.length > 0 ? there : earlier
+}
+
+/**
+ * The places in which a company may read: the newest, those before it, the nearest first, and the first of
+ * all; with the key that each belongs to. At most as many as are renewed at once.
+ */
+export function placesInUse(
+  relationship: OpenRelationship,
+): readonly { readonly place: SharePlace; readonly key: Uint8Array }[] {
+  const { newest, earlier } = placesOf(relationship)
+  const all = [...newest, ...earlier]
+  const [first] = all.slice(-1)
+  const some = new Set([...all.slice(0, RENEWED_PLACES_MAX - 1), ...(first ? [first] : [])])
+  const keyOf = ({ name }: SharePlace) =>
+    name === undefined ? relationship.key.publicKey : hexToBytes(name)
+  return [...some].map((place) => ({ place, key: keyOf(place) }))
 }
 
 /** Whether a relationship's share lies, or lay, in the mailbox of this name. */

@@ -20,7 +20,6 @@ import type { MailboxRight } from "@fulcrum/log/mailbox"
 import { personLane } from "@fulcrum/relations/lane"
 import { keptWrapKey } from "@fulcrum/relations/request"
 import {
-  RENEWED_PLACES_MAX,
   type ShareKeyNews,
   type SharePlaceNote,
   shareKeyBody,
@@ -35,7 +34,7 @@ import { ownCapability } from "./record-link.ts"
 import type { AccessRow, RelationshipItem } from "./relationship-items.ts"
 import type { OpenRelationship } from "./relationships.ts"
 import { currentEpoch, keysOfEpochs, type RemovalKeys, removalEpochs } from "./removal-keys.ts"
-import { drawPlace, placesOf } from "./share-places.ts"
+import { drawPlace, placesInUse } from "./share-places.ts"
 import { storedPublicKey } from "./stored-public-key.ts"
 
 export interface Rotated {
@@ -80,22 +79,17 @@ export function succeed(step: Step, rotated: Rotated): readonly AccessRow[] {
  * Gives the company longer to open the mailbox that its share lies in, and with it the share another key.
  * The earlier places too: where the relay made no other mailbox, the share lies in one of them.
  *
- * @returns As {@link succeed}.
+ * @returns Which places those are.
  */
 export function renewAccess(step: Step, rotated: Omit<Rotated, "secret">): readonly AccessRow[] {
   const { relationship, random, clock } = rotated
   const { item } = relationship.secrets
-  const [key] = relationship.space.ownKeys
-  if (key === undefined) return []
-  const { newest, earlier } = placesOf(relationship)
-  const all = [...newest, ...earlier]
-  const [first] = all.slice(-1)
-  const some = new Set([...all.slice(0, RENEWED_PLACES_MAX - 1), ...(first ? [first] : [])])
-  const places = [...some].map((place) =>
+  const inUse = placesInUse(relationship)
+  const places = inUse.map(({ place }) =>
     placeNote(place.seeds().mailboxSeed, { item, random, clock }),
   )
   const hasRotated = rotate(step, rotated, () => ({ places }))
-  return hasRotated ? [{ relationship: item.id, key: key.publicKey }] : []
+  return hasRotated ? inUse.map(({ key }) => ({ relationship: item.id, key })) : []
 }
 
 /**

@@ -94,7 +94,7 @@ export async function openDesk(
     connecting,
     editing,
     moves,
-    views: new RelationshipViews(relationships, moves),
+    views: new RelationshipViews(relationships, moves, editing),
     async [Symbol.asyncDispose]() {
       await ledger.close()
       await vault.close()

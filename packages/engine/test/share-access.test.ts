@@ -111,20 +111,20 @@ test("[P108] it is renewed once, by whichever device sees first that it is due",
   )
 })
 
-test("[P108] after a removal it counts from then on, in the mailbox that the share lies in now", async () => {
+test("[P108] with the keys of a removal it is given anew, and not once more", async () => {
   await using all = await setting()
   const { world } = all
   const laptop = await world.pair(all.phone, world.machine("laptop"), { relay: all.own })
   await world.during(laptop.settle(3000))
-  await all.later(180)
   await world.end(laptop)
-  const keys = await all.keys(all.machine)
+  await all.later(240)
+  expect(await all.keys(all.machine)).toBe(2)
   await world.during(all.phone.revokeDevice("laptop"))
   await all.move("New Street 2")
-  await all.later(60)
-  expect(await all.keys(all.machine)).toBe(keys + 1)
-  await all.later(180)
-  expect(await all.keys(all.machine)).toBe(keys + 2)
+  await all.later(30)
+  expect(await all.keys(all.machine)).toBe(3)
+  await all.later(240)
+  expect(await all.keys(all.machine)).toBe(4)
   await all.later(200)
   await all.move("New Street 3")
 })
@@ -141,4 +141,17 @@ test("[P108] where the relay made no other mailbox, the one that the share lies 
   await all.move("New Street 3")
   await all.later(200)
   await all.move("New Street 4")
+})
+
+test("[P108] what is given with a removal gives no time to the mailbox that serves on", async () => {
+  await using all = await setting({ ...RELAY_LIMITS, freeMailboxesMax: 1 })
+  const { world } = all
+  const laptop = await world.pair(all.phone, world.machine("laptop"), { relay: all.own })
+  await world.during(laptop.settle(3000))
+  await world.end(laptop)
+  await all.later(199)
+  await world.during(all.phone.revokeDevice("laptop"))
+  await all.move("New Street 2")
+  for (const days of [190, 40]) await all.later(days)
+  await all.move("New Street 3")
 })

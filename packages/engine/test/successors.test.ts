@@ -392,6 +392,10 @@ test("[P98] what a removed device said before the company had heard of it is sho
     return JSON.stringify((await phone.show("Shop")).unclaimed).includes("Thief Street 3")
   })
   expect(home.state()).toBe("agreed")
+  // What the record says as well needs nobody to stand by it.
+  world.network.cut("Shop", "relay")
+  await world.during(phone.set(ADDRESS, "Thief Street 3"))
+  expect((await phone.show("Shop")).unclaimed).toEqual([])
 })
 
 test("[P98] what it said, and whoever read it has forgotten, is counted; what came later is no longer told", async () => {
