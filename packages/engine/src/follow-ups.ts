@@ -15,7 +15,6 @@ import { Mutex } from "./mutex.ts"
 
 /** When what a failing store held up is tried again. */
 const STORE_RETRY_MS = 2000
-/** What only time makes due is looked for this often. */
 const DAY_MS = 86_400_000
 /** What follows a removal is waited for so long, and up to so much longer. */
 const GRACE_MS = 2000
@@ -28,6 +27,8 @@ export interface FollowUpsOptions {
   readonly signal: AbortSignal
   /** Does what is due. @returns Whether, being patient, it left what follows a removal to who made it. */
   work(how: { readonly isPatient: boolean }): Promise<boolean>
+  /** Does what only time makes due: when it begins, and every day from then on. */
+  daily(): Promise<void>
   /** What came was followed up. */
   followed(): void
 }
@@ -59,13 +60,16 @@ export class FollowUps {
     return this.#turns.run(() => this.#run("at once"))
   }
 
-  /** The same when the record is opened: what a store that fails holds up is done later. */
+  /** All of it when the record is opened: what a store that fails holds up is done later. */
   async begin(): Promise<void> {
+    const { daily } = this.#options
     try {
       await this.now()
+      await this.#turns.run(daily)
     } catch (error) {
       if (errorCode(error) === undefined) throw error
       this.soon()
+      this.schedule(daily)
     }
     this.#everyDay()
   }
@@ -91,10 +95,10 @@ export class FollowUps {
   }
 
   #everyDay(): void {
-    const { clock, signal } = this.#options
+    const { clock, signal, daily } = this.#options
     clock.sleep(DAY_MS, signal).then(
       () => {
-        this.soon()
+        this.schedule(daily)
         this.#everyDay()
       },
       () => undefined,

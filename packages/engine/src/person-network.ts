@@ -43,6 +43,7 @@ import { RECOVERY_PROTOCOL, serveRecovery } from "./recovery-line.ts"
 import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { ContradictedMailbox } from "./relay-contradictions.ts"
 import { RemovalAlarm } from "./removal-alarm.ts"
+import { duesOf, isAnyDue } from "./removal-dues.ts"
 import { noticeFor } from "./removal-notice.ts"
 import { renewShareAccess } from "./share-access.ts"
 import type { Signal } from "./signal.ts"
@@ -143,6 +144,7 @@ export class PersonNetwork {
     this.#followUps = new FollowUps({
       ...{ clock, random, signal: this.#stop.signal },
       work: (how) => this.#doDue(how),
+      daily: () => this.#doDaily(),
       followed: () => this.#onShares(relationships.all),
     })
     ledger.onChange((change) => this.#onLedger(change))
@@ -382,11 +384,18 @@ export class PersonNetwork {
     await this.#carried.take()
     if (!ledger.membership.canWrite) return false
     const isLeft = await followRemovals({ ledger, relationships, random, clock }, how)
-    if (!isLeft) await renewShareAccess({ ledger, relationships, random, clock })
     await relationships.catchUp()
     await this.#writeOwnEntry()
     this.#devices.refresh()
     return isLeft
+  }
+
+  /** What removals make due is done first, by whoever made them: it may replace these very keys. */
+  async #doDaily(): Promise<void> {
+    const { clock, random } = this.#options
+    const [ledger, relationships] = [this.#ledger, this.#relationships]
+    if (!ledger.membership.canWrite || isAnyDue(duesOf(ledger))) return
+    await renewShareAccess({ ledger, relationships, random, clock })
   }
 
   async #writeOwnEntry(): Promise<void> {

@@ -1,7 +1,8 @@
 /**
  * The record as the 24 recovery words alone find it: by the beacons on its relays, and from all that
- * its mailboxes there hold; or in a backup, with what its relays have had since. It lies in a store that is thrown away afterwards, under the words' own key,
- * with which they are a member like any device; what they change there they bring to the relays.
+ * its mailboxes there hold; or in a backup, with what its relays have had since. It lies in a store that is
+ * thrown away afterwards, under the words' own key, with which they are a member like any device; what they
+ * change there they bring to the relays.
  *
  * Nothing that a relay says is believed for itself: the words signed which record it is, each span is
  * checked as one from a stranger, and who belongs is what the key entries say. What a relay keeps back
@@ -299,19 +300,23 @@ async function besideBackup(beacon: Beacon, options: RecoveryOptions): Promise<F
   // A device that runs has it all.
   if (options.bring !== undefined) return { sought: [], beacons: [beacon] }
   const late = deadline(options.clock, options.signal, NEWS_MS_MAX)
+  const ask = async (address: string) => {
+    try {
+      return [await askForBeacon(address, { ...options, signal: late.signal })]
+    } catch (error) {
+      options.signal.throwIfAborted()
+      if (!late.signal.aborted) throw error
+      return []
+    }
+  }
   try {
     const relays = [...new Set(mailboxes.map(({ relay }) => relay))]
-    const limited = { ...options, signal: late.signal }
-    const asked = await Promise.all(relays.map((address) => askForBeacon(address, limited)))
+    const asked = (await Promise.all(relays.map(ask))).flat()
     const newer = asked.flatMap(({ beacon: one }) =>
       one !== undefined && equalBytes(one.anchor.space, anchor.space) ? [one] : [],
     )
     const sought = asked.map(({ address, found, code }) => ({ address, found, code }))
     return { sought, beacons: [beacon, ...newer] }
-  } catch (error) {
-    options.signal.throwIfAborted()
-    if (!late.signal.aborted) throw error
-    return { sought: [], beacons: [beacon] }
   } finally {
     late.done()
   }

@@ -17,6 +17,7 @@ test("[P105] what follows a removal is done once the time is over, whatever the 
       asked.push(isPatient ? "patient" : "at once")
       return isPatient
     },
+    daily: async () => undefined,
     followed: () => undefined,
   })
   followUps.soon()
@@ -50,9 +51,9 @@ test("[P108] what only time makes due is looked for every day, as long as the pr
     clock,
     random: { bytes: (length) => new Uint8Array(length) },
     signal: new AbortController().signal,
-    async work() {
+    work: async () => false,
+    async daily() {
       times++
-      return false
     },
     followed: () => undefined,
   })
