@@ -288,9 +288,9 @@ export class MemberRules {
     return joined === undefined || joined.by.id === by.id || this.#isUndisputed(joined, all)
   }
 
-  /** Whether its author belonged, by all that it had seen: programs ask before they write. */
-  #wasEntitled({ by, removed }: KeyEntry): boolean {
-    return !removed.has(by.id)
+  /** Whether its author belonged, by all that it had seen, or leaves with it: programs ask before they write. */
+  #wasEntitled({ by, key, removed }: KeyEntry): boolean {
+    return !removed.has(by.id) || targetsOf(key).includes(by.id)
   }
 
   #saw(later: MadeEntry, earlier: MadeEntry): boolean {
