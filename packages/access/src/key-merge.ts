@@ -36,7 +36,7 @@ const ROUNDS_MAX = 8
 export function mergedHeads(nodes: readonly KeyNode[]): Merge {
   const settled = lastSettled(nodes)
   const open = settled === undefined ? nodes : nodes.slice(nodes.indexOf(settled) + 1)
-  const merging = new Merging(open, ranksOf(nodes))
+  const merging = new Merging(nodes, open)
   merging.decide()
   const cut = new Set(settled?.cut)
   for (const node of open) if (merging.isCut(node)) cut.add(node.key)
@@ -97,7 +97,12 @@ class Merging {
   readonly #found: readonly Taken[]
   /** Those that come to nothing. */
   #void: ReadonlySet<Taken> = new Set()
+  readonly #all: readonly KeyNode[]
+  /** Every removal that was ever said. */
+  readonly #said: readonly Taken[]
+  /** What is decided here. */
   readonly #nodes: readonly KeyNode[]
+  readonly #open: bigint
   readonly #nodesBy: ReadonlyMap<string | undefined, readonly KeyNode[]>
   readonly #ranks: ReadonlyMap<string, number>
   readonly #rank = new Map<KeyNode, number>()
@@ -108,14 +113,17 @@ class Merging {
   /** By the removals that were taken so far. */
   readonly #cut = new Map<KeyNode, boolean>()
 
-  /** @param ranks - When each device joined, counted. */
-  constructor(nodes: readonly KeyNode[], ranks: ReadonlyMap<string, number>) {
-    this.#nodes = nodes
-    this.#nodesBy = Map.groupBy(nodes, authorKey)
-    this.#ranks = ranks
-    this.#possible = nodes
+  /** @param open - Of them, those after the last that is settled: no other can be cut any more. */
+  constructor(all: readonly KeyNode[], open: readonly KeyNode[]) {
+    this.#all = all
+    this.#nodes = open
+    this.#open = open.reduce((bits, { bit }) => bits | bit, 0n)
+    this.#nodesBy = Map.groupBy(open, authorKey)
+    this.#ranks = ranksOf(all)
+    this.#said = all
       .filter(({ author }) => author !== undefined)
       .flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
+    this.#possible = this.#said.filter(({ node }) => this.#isOpen(node))
     this.#found = this.#possible
       .map((taken, at) => ({ taken, rank: this.#rankOf(taken.node), at }))
       .sort((a, b) => a.rank - b.rank || a.at - b.at)
@@ -183,7 +191,11 @@ class Merging {
 
   /** Rule 2: its author, or who let its author in, was removed at the same time. */
   isCut(node: KeyNode): boolean {
-    return answered(this.#nodes, this.#cut, node, (one) => this.#isCut(one))
+    return this.#isOpen(node) && answered(this.#nodes, this.#cut, node, (one) => this.#isCut(one))
+  }
+
+  #isOpen({ bit }: KeyNode): boolean {
+    return (this.#open & bit) !== 0n
   }
 
   #isCut(node: KeyNode): boolean {
@@ -200,12 +212,12 @@ class Merging {
   }
 
   #rankOf(node: KeyNode): number {
-    return answered(this.#nodes, this.#rank, node, (one) => {
+    return answered(this.#all, this.#rank, node, (one) => {
       const { author } = one
       if (author !== undefined && author !== "recovery")
         return this.#ranks.get(idKey(author.id)) ?? 0
       // Whose words somebody says no member was to set, at the same time, speak with that one's rank.
-      const setters = this.#givenBy(one).filter(({ depth }) => depth > 0)
+      const setters = this.#givenBy(one)
       const areContested = setters.length > 0 && setters.every((it) => this.#isContested(it))
       return areContested ? Math.max(...setters.map((it) => this.#rankOf(it))) : -1
     })
@@ -224,10 +236,7 @@ class Merging {
 
   /** Whether somebody may say, at the same time, that its author is no member. */
   #isDenied(node: KeyNode): boolean {
-    const key = authorKey(node)
-    const known =
-      this.#denied.get(node) ??
-      this.#possible.some((it) => it.target === key && areConcurrent(it.node, node))
+    const known = this.#denied.get(node) ?? isDeniedBy(this.#possible, node)
     this.#denied.set(node, known)
     return known
   }
@@ -241,19 +250,16 @@ class Merging {
       const given = this.#givenBy(one)
       return (
         given.length > 0 &&
-        given.every(
-          (it) =>
-            it.depth > 0 && areConcurrent(it, removal.node) && this.#owesMembership(it, removal),
-        )
+        given.every((it) => areConcurrent(it, removal.node) && this.#owesMembership(it, removal))
       )
     })
   }
 
   /** Whether it was made by whom another entry, made at the same time, removes. */
   #isContested(node: KeyNode): boolean {
-    return answered(this.#nodes, this.#contested, node, (one) => {
-      if (this.#isDenied(one)) return true
-      const givers = this.#givenBy(one).filter(({ depth }) => depth > 0)
+    return answered(this.#all, this.#contested, node, (one) => {
+      if (isDeniedBy(this.#said, one)) return true
+      const givers = this.#givenBy(one)
       return givers.length > 0 && givers.every((it) => this.#isContested(it))
     })
   }
@@ -270,14 +276,14 @@ class Merging {
     const { author, entry } = node
     if (author === undefined) return []
     return author === "recovery"
-      ? this.#nodes.filter(
+      ? this.#all.filter(
           (one) =>
             one.author !== undefined &&
             sees(node, one) &&
             authorKey(one) !== authorKey(node) &&
             setsWords(one, entry.writer),
         )
-      : this.#nodes.filter((one) => one !== node && equalBytes(one.entry.epoch, author.addedIn))
+      : this.#all.filter((one) => one !== node && equalBytes(one.entry.epoch, author.addedIn))
   }
 }
 
@@ -303,6 +309,11 @@ function append<T>(lists: Map<string, T[]>, key: string, value: T): void {
   const list = lists.get(key)
   if (list === undefined) lists.set(key, [value])
   else list.push(value)
+}
+
+function isDeniedBy(removals: readonly Taken[], node: KeyNode): boolean {
+  const key = authorKey(node)
+  return removals.some((it) => it.target === key && areConcurrent(it.node, node))
 }
 
 /** Whether a removal takes, at the same time, the author of another one. */

@@ -14,7 +14,7 @@
  *    decided twice: first each may keep whom it names from vouching, then only those with effect.)
  *    Replacing the recovery words removes those that were; what these removed stays, by their rank.
  *    Words that a device set which somebody removed at that time are as good as that device: they have
- *    its rank, and vouch for nothing of its own, until one entry has followed all that there was.
+ *    its rank, and vouch for nothing of its own.
  * 3. All the rest applies in one order, that of depth in the graph and then of epoch id.
  *
  * Nothing here depends on arrival. A key entry without effect is listed, never lost, and its epoch is

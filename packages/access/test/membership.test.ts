@@ -358,6 +358,26 @@ describe("at the same time", () => {
     expect(namesOf(removing)).toEqual(["phone", "laptop", "spy"])
   })
 
+  test("[A6] words that a removed device set once more are what they were", () => {
+    const membership = reduce([
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", words("words one")),
+      entry("f < e by words one", add("watch")),
+    ])
+    expect(namesOf(membership)).toEqual(["phone", "laptop", "watch"])
+    // Nor do they fall to the rank of that device.
+    const ranked = reduce([
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", words("words one")),
+      entry("f < e by words one", remove("laptop")),
+      entry("g < e by laptop", words("words two")),
+    ])
+    expect(namesOf(ranked)).toEqual(["phone"])
+    expect(ranked.recovery?.writer).toEqual(recovery("words one").writer.publicKey)
+  })
+
   test("[A6] however many a removed device writes that lean on one another, it is judged quickly", () => {
     const kept = entry("d < c by phone", remove("tablet"))
     const ladder = (rungs: number, rungOf: (i: number) => readonly MembershipEntry[]) =>
@@ -474,13 +494,14 @@ const anyChange = fc.oneof(
   fc.constantFrom(...names).map(add),
   fc.constantFrom(...names).map(remove),
   fc.constantFrom(...names).map((name) => rename(name, `${name}'s new name`)),
+  fc.constantFrom("words one", "words two", "words three").map(words),
   fc.constant(rotate),
 )
 const anyHistory = fc
   .array(
     fc.record({
       follows: fc.array(fc.nat({ max: 30 }), { minLength: 1, maxLength: 3 }),
-      by: fc.constantFrom(...names, "words one"),
+      by: fc.constantFrom(...names, "words one", "words two", "words three"),
       changes: fc.array(anyChange, { maxLength: 2 }),
     }),
     { maxLength: 12 },
@@ -510,6 +531,19 @@ describe("any history", () => {
         expect(late).toHaveLength(waiting.length)
       }),
       { numRuns: 150 },
+    )
+  })
+
+  test("[A1] [A2] is what it was, whatever a stranger adds, and upon however little", () => {
+    const told = ({ devices, removed, recovery, leastSuite, epochs }: Membership) => ({
+      ...{ devices, removed, leastSuite, epochs, words: recovery?.writer },
+    })
+    fc.assert(
+      fc.property(anyHistory, (entries) => {
+        const more = [...entries, entry("y < a by stranger", add("spy"), words("words nine"))]
+        expect(told(reduce(more))).toEqual(told(reduce(entries)))
+      }),
+      { numRuns: 400 },
     )
   })
 
