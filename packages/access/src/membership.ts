@@ -4,17 +4,16 @@
  * Key entries form a graph by what they follow. Each counts only if its author was a member in
  * what it followed. Along a line they apply one after another. Where entries are concurrent:
  *
- * 1. Removals are taken in the order of their authors: the recovery key first, then devices by
- *    when they joined. A removal has no effect if one that was already taken removes its author,
- *    unless rule 2 saves it; between two that remove each other nothing does, nor does it save whom
- *    a removed device let in meanwhile and who removes whoever removed that one. A removal that another
- *    one cuts takes nothing with it; in a circle of such the earliest author's stands.
- * 2. What a removed device wrote at the same time counts only if a device that was not itself removed
- *    at that time, and that did not know of the removal, followed it. (Which removals have effect is
- *    decided twice: first each may keep whom it names from vouching, then only those with effect.)
- *    Replacing the recovery words removes those that were; what these removed stays, by their rank.
- *    Words that a device set which somebody removed at that time are as good as that device: they have
- *    its rank, and vouch for nothing of its own.
+ * 1. A removal stands unless one that stands cuts it by rule 2. Between two that remove each other rule 2
+ *    saves neither, nor does it save whom a removed device let in meanwhile and who removes whoever removed
+ *    that one. What does not stand takes nothing with it, and keeps nobody from vouching. Where removals cut
+ *    one another in circles, that of the earliest author stands (the recovery key's first, then devices' by
+ *    when they joined), what it cannot stand beside does not, and the rest follows from that.
+ * 2. What a removed device wrote at the same time is cut, with what was written by whoever it let in, unless
+ *    a device that was not itself removed at that time, and that did not know of the removal, followed it,
+ *    by an entry that is not cut. Replacing the recovery words removes those that were; what these removed
+ *    stays, by their rank. Words that a device set which somebody removed at that time are as good as that
+ *    device: they have its rank, and vouch for nothing of its own.
  * 3. All the rest applies in one order, that of depth in the graph and then of epoch id.
  *
  * Nothing here depends on arrival. A key entry without effect is listed, never lost, and its epoch is
@@ -30,7 +29,8 @@ import type { VersionVector } from "@fulcrum/log/vector"
 import type { DeviceCertificate, DeviceId, RecoveryCertificate } from "./device.ts"
 import { FOLLOWS_MAX } from "./key-body.ts"
 import { graphOf, type KeyNode } from "./key-graph.ts"
-import { areConcurrent, mergedHeads, sees } from "./key-merge.ts"
+import { areConcurrent, sees } from "./key-lineage.ts"
+import { mergedHeads } from "./key-merge.ts"
 import {
   authorOf,
   type MemberDevice,

@@ -336,6 +336,54 @@ describe("at the same time", () => {
     expect(membership.quarantined).toEqual([epoch("e")])
   })
 
+  test("[A6] what words removed stays, however those whom they removed vouch for one another", () => {
+    // Each of the two removals holds only as long as the other does not.
+    const membership = reduce([
+      ...start,
+      entry("d < c by phone", add("watch")),
+      entry("e < d by words one", remove("tablet")),
+      entry("f < e by words one", remove("phone")),
+      entry("g < e by phone", remove("watch")),
+      entry("h < g by laptop", rotate),
+      entry("i < d by tablet", remove("laptop")),
+      entry("j < i by watch", words("words two")),
+    ])
+    expect(namesOf(membership)).toEqual(["laptop"])
+    expect(membership.recovery?.writer).toEqual(recovery("words one").writer.publicKey)
+    expect(membership.quarantined.map((id) => id.join()).toSorted()).toEqual(
+      ["i", "j"].map((name) => epoch(name).join()).toSorted(),
+    )
+  })
+
+  test("[A4] nobody vouches by an entry that has no effect itself", () => {
+    const entries = [
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", add("watch")),
+      entry("f < e by laptop", add("desk")),
+      entry("g < f by desk", rotate),
+    ]
+    expect(namesOf(reduce(entries))).toEqual(["phone", "laptop", "watch", "desk"])
+    const gone = reduce([...entries, entry("h < d by phone", remove("laptop"))])
+    expect(namesOf(gone)).toEqual(["phone"])
+  })
+
+  test("[A3] a circle is decided by what it hangs on, not by what hangs on it", () => {
+    // The words, whose rank is the highest, hang on whether the phone or the tablet stays.
+    const membership = reduce([
+      ...start,
+      entry("d < c by phone", remove("tablet")),
+      entry("e < c by tablet", remove("phone")),
+      entry("f < c by phone", words("words two")),
+      entry("g < c by words one", words("words three")),
+    ])
+    expect(namesOf(membership)).toEqual(["phone", "laptop"])
+    expect(membership.recovery?.writer).toEqual(recovery("words two").writer.publicKey)
+    expect(membership.quarantined.map((id) => id.join()).toSorted()).toEqual(
+      ["e", "g"].map((name) => epoch(name).join()).toSorted(),
+    )
+  })
+
   test("[A6] nor does whom a removed device let in meanwhile replace the words, or remove who removed it", () => {
     const entries = [
       ...start,
@@ -542,6 +590,33 @@ describe("any history", () => {
       fc.property(anyHistory, (entries) => {
         const more = [...entries, entry("y < a by stranger", add("spy"), words("words nine"))]
         expect(told(reduce(more))).toEqual(told(reduce(entries)))
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  test("[A6] whom the first words removed of the first devices is a member no more, unless words bring it back", () => {
+    const isBy = (name: string) => {
+      const { publicKey } = recovery(name).writer
+      return ({ writer }: MembershipEntry) => equalBytes(writer, publicKey)
+    }
+    fc.assert(
+      fc.property(anyHistory, (entries) => {
+        const { devices, epochs } = reduce(entries)
+        const effective = new Set(epochs.map((id) => id.join()))
+        const counting = entries.filter(({ epoch: id }) => effective.has(id.join()))
+        for (const { id } of ["phone", "laptop"].map(device)) {
+          const removes = ({ changes }: MembershipEntry) =>
+            changes.some((it) => it.kind === "remove" && equalBytes(it.value.device, id))
+          const adds = ({ changes }: MembershipEntry) =>
+            changes.some((it) => it.kind === "add" && equalBytes(it.value.certificate.id, id))
+          if (!counting.filter(isBy("words one")).some(removes)) continue
+          const isBack = ["words one", "words two", "words three"].some((words) =>
+            entries.filter(isBy(words)).some(adds),
+          )
+          const isMember = devices.some((member) => equalBytes(member.id, id))
+          expect(isMember && !isBack).toBe(false)
+        }
       }),
       { numRuns: 400 },
     )

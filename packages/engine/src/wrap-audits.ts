@@ -27,7 +27,7 @@ import {
   uint,
 } from "@fulcrum/codec/schema"
 import { SealError } from "@fulcrum/crypto/seal-error"
-import type { EpochId } from "@fulcrum/log/ids"
+import type { EpochId, EpochKey } from "@fulcrum/log/ids"
 import type { AdmittedEntry } from "@fulcrum/log/replica"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import type { Membership } from "./membership.ts"
@@ -42,6 +42,18 @@ export interface Finding {
   /** How many wraps are for nobody that is known. */
   readonly foreign: number
 }
+
+/** A key span, opened. */
+interface Announced {
+  readonly follows: EpochId
+  readonly clear: Uint8Array
+  readonly epochKey: EpochKey
+  readonly writer: Uint8Array
+  readonly encoded: Uint8Array
+}
+
+/** Verdicts that are remembered: what counts is made anew again and again, of the same entries. */
+const REMEMBERED_MAX = 4096
 
 /** As many as a hostile member could have kept at once. */
 const POSTPONED_MAX = 64
@@ -58,6 +70,8 @@ export class WrapAudits {
   readonly #membership: Membership
   /** What was announced upon others that are not here yet. */
   #postponed: readonly AdmittedEntry[] = []
+  /** By epoch, whose id fixes all that is looked at. */
+  readonly #verdicts = new Map<string, Finding | undefined>()
 
   constructor(vault: Vault, membership: Membership) {
     this.#table = vault.table("engine.audits")
@@ -94,6 +108,15 @@ export class WrapAudits {
     const { epoch, follows, clear } = announces
     const epochKey = this.#membership.epochKey(epoch)
     if (epochKey === undefined) return undefined
+    const name = bytesToHex(epoch)
+    if (!this.#verdicts.has(name)) {
+      if (this.#verdicts.size >= REMEMBERED_MAX) this.#verdicts.clear()
+      this.#verdicts.set(name, this.#judge({ follows, clear, epochKey, writer, encoded }))
+    }
+    return this.#verdicts.get(name)
+  }
+
+  #judge({ follows, clear, epochKey, writer, encoded }: Announced): Finding | undefined {
     try {
       const body = readKeyBody(encoded, follows)
       const before = this.#viewBefore(body)
