@@ -24,6 +24,7 @@ const LONG: readonly string[] = [
   "packages/store/test/level-power-loss.test.ts",
   "packages/engine/test/owed.test.ts",
   "tests/fuzz/fuzzer.test.ts",
+  "tests/e2e/lock.test.ts",
   "tests/e2e/apart.test.ts",
   "tests/e2e/pairing-scanned.test.ts",
   "packages/engine/test/recovery.test.ts",

@@ -7,7 +7,7 @@
  */
 import { EngineError } from "@fulcrum/engine/engine-error"
 import type { Person } from "@fulcrum/engine/person"
-import type { CatalogCommand } from "./catalog.ts"
+import type { CatalogCommand } from "./catalog-entry.ts"
 import type { CommandContext } from "./command.ts"
 
 /** @throws {EngineError} `RECORD_AWAITED`: it did not come in time. */

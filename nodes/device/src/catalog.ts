@@ -4,37 +4,8 @@
  *
  * @module
  */
-import type { Parameter } from "./args.ts"
-import { type Command, WAIT_SECONDS_DEFAULT } from "./command.ts"
-
-export interface CatalogParameter extends Parameter {
-  /** As commander writes it: `<path>`, `[path]`, `<file...>` or `--from <date>`. */
-  readonly syntax: string
-  readonly help: string
-  /** Shown in help as the default. */
-  readonly default?: string
-}
-
-export interface CatalogCommand {
-  /** As typed, such as `relay add`; in the API with hyphens. */
-  readonly name: string
-  readonly summary: string
-  readonly parameters: readonly CatalogParameter[]
-  readonly examples: readonly string[]
-  /**
-   * - `record`: needs an open record; the daemon runs it if there is one.
-   * - `folder`: works on the data folder itself, always in this process.
-   * - `not-yet`: described, and not built.
-   */
-  readonly where: "record" | "folder" | "not-yet"
-  readonly load?: () => Promise<Command>
-  /** It has something to say before the record has come to a device that joined. */
-  readonly isForAwaited?: boolean
-  /** It says itself that this device was removed. */
-  readonly saysRemoved?: boolean
-  /** It can answer for a `path` once another device has shown what is there. */
-  readonly isForShown?: boolean
-}
+import { type CatalogCommand, notYet, operand, option, record } from "./catalog-entry.ts"
+import { WAIT_SECONDS_DEFAULT } from "./command.ts"
 
 /** Commands that only group others. */
 export const GROUPS: ReadonlyMap<string, string> = new Map([
@@ -185,7 +156,15 @@ export const CATALOG: readonly CatalogCommand[] = [
   {
     name: "up",
     summary: "Stay up: keep in step with your other devices, relays and companies.",
-    parameters: [LISTEN],
+    parameters: [
+      LISTEN,
+      option(
+        "flag",
+        "locked",
+        "--locked",
+        "begin locked, until `fulcrum unlock`: asks for nothing",
+      ),
+    ],
     examples: ["fulcrum up", "fulcrum up --listen /ip4/0.0.0.0/tcp/4101 --json"],
     where: "folder",
   },
@@ -326,6 +305,27 @@ export const CATALOG: readonly CatalogCommand[] = [
   notYet("intent withdraw", "Take back an intent.", "fulcrum intent withdraw boots"),
   notYet("offers", "List the offers that answer an intent.", "fulcrum offers boots"),
   notYet("accept", "Accept an offer.", "fulcrum accept 3f2a"),
+  {
+    name: "passphrase",
+    summary: "Choose another passphrase for this device, or the first one.",
+    parameters: [],
+    examples: ["fulcrum passphrase"],
+    where: "folder",
+  },
+  {
+    name: "lock",
+    summary: "Make a running `fulcrum up` forget the key, and with it the record.",
+    parameters: [],
+    examples: ["fulcrum lock"],
+    where: "folder",
+  },
+  {
+    name: "unlock",
+    summary: "Open the record for a locked `fulcrum up`; asks for the passphrase.",
+    parameters: [],
+    examples: ["fulcrum unlock"],
+    where: "folder",
+  },
   record("status", "Show what is in step, and what still waits here.", {
     parameters: [WATCH],
     isForAwaited: true,
@@ -407,41 +407,3 @@ export const CATALOG: readonly CatalogCommand[] = [
     where: "folder",
   },
 ]
-
-/** A command's name in the daemon's API. */
-export function apiName(command: CatalogCommand): string {
-  return command.name.replaceAll(" ", "-")
-}
-
-function record(
-  name: string,
-  summary: string,
-  rest: Omit<CatalogCommand, "name" | "summary" | "where"> & {
-    readonly load: () => Promise<Command>
-  },
-): CatalogCommand {
-  return { name, summary, where: "record", ...rest }
-}
-
-function notYet(name: string, summary: string, example: string): CatalogCommand {
-  return { name, summary, parameters: [], examples: [example], where: "not-yet" }
-}
-
-function operand(
-  kind: Parameter["kind"],
-  name: string,
-  syntax: string,
-  help: string,
-): CatalogParameter {
-  return { kind, name, syntax, help, isRequired: syntax.startsWith("<") }
-}
-
-function option(
-  kind: Parameter["kind"],
-  name: string,
-  syntax: string,
-  help: string,
-  rest: { readonly default?: string } = {},
-): CatalogParameter {
-  return { kind, name, syntax, help, isRequired: false, ...rest }
-}

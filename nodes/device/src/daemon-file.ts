@@ -1,6 +1,7 @@
 /**
  * `daemon.json`: where a running `fulcrum up` is, and the token of this start. Mode 0600, written
- * anew at each start, removed at its end: `{"pid":…,"port":…,"token":"hex"}`.
+ * anew at each start, removed at its end: `{"pid":…,"port":…,"token":"hex"}`. With `"isStarting":true` that
+ * start has ended, and another takes its place at once.
  *
  * @module
  */
@@ -15,6 +16,7 @@ export interface DaemonFile {
   readonly pid: number
   readonly port: number
   readonly token: string
+  readonly isStarting?: boolean
 }
 
 const FILE_LIMITS = { bytesMax: 4096, depthMax: 2, itemsMax: 16 }
@@ -42,7 +44,8 @@ function decode(bytes: Uint8Array): DaemonFile | undefined {
     const token = textOf(value, "token")
     if (typeof pid !== "number" || typeof port !== "number" || token === undefined) return undefined
     if (!Number.isInteger(pid) || pid < 1 || port < 1 || port > 65_535) return undefined
-    return { pid, port, token }
+    const isStarting = memberOf(value, "isStarting") === true
+    return { pid, port, token, ...(isStarting && { isStarting }) }
   } catch {
     return undefined
   }

@@ -7,7 +7,7 @@
  * @module
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { bytesToHex, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes, hexToBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { type JsonValue, parseJson } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { sha256 } from "@fulcrum/crypto/hash"
@@ -26,26 +26,42 @@ import {
   textOf,
 } from "./api.ts"
 import { Args } from "./args.ts"
-import { apiName, CATALOG, type CatalogCommand } from "./catalog.ts"
-import type { CommandContext, Io } from "./command.ts"
+import { CATALOG } from "./catalog.ts"
+import { apiName, type CatalogCommand } from "./catalog-entry.ts"
+import type { CommandContext, Io, Outcome } from "./command.ts"
 import { DaemonStreams, PIECE_BYTES_MAX } from "./daemon-streams.ts"
 import { failureOf, ProgramError } from "./program-error.ts"
 import { runCommand } from "./run-command.ts"
 
 export interface DaemonOptions {
-  readonly person: Person
+  readonly record: DaemonRecord
   readonly random: Random
   readonly clock: Clock
   /** For tests; default: a free one. */
   readonly port?: number
 }
 
+/** What the daemon's commands work on. */
+export interface DaemonRecord {
+  /** @throws {ProgramError} `RECORD_LOCKED` */
+  readonly person: Person
+  readonly isLocked: boolean
+  /** @returns Whether it is locked already; else it will be. */
+  lock(): Promise<boolean>
+  /** @param key - The folder's. @throws Why it stays locked. */
+  unlock(key: Uint8Array): Promise<{ readonly ready: Outcome }>
+}
+
 export interface Daemon extends AsyncDisposable {
   readonly port: number
   readonly token: string
   readonly url: string
-  /** Ends every command that runs, and listens no more. */
-  close(): Promise<void>
+  /**
+   * Ends every command that runs, and listens no more.
+   *
+   * @param reason - What those who wait are told; default: that the daemon ends.
+   */
+  close(reason?: ProgramError): Promise<void>
 }
 
 const TOKEN_BYTES = 32
@@ -60,6 +76,18 @@ const HEADERS = {
   "Cross-Origin-Resource-Policy": "same-origin",
   "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",
+}
+
+interface Call {
+  readonly body: JsonValue
+  readonly write: (line: ApiLine) => void
+  readonly signal: AbortSignal
+}
+
+/** What a path of the API does. */
+interface Work {
+  readonly takesFiles?: boolean
+  readonly run: (call: Call) => Promise<Outcome | undefined>
 }
 
 /** A request that is refused before a command runs. */
@@ -84,8 +112,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   server.on("request", (request, response) => {
     api.serve(request, response).catch((error: unknown) => response.destroy(asError(error)))
   })
-  const close = async (): Promise<void> => {
-    await api.close()
+  const close = async (reason?: ProgramError): Promise<void> => {
+    await api.close(reason)
     await new Promise<void>((resolve) => {
       server.close(() => resolve())
       server.closeAllConnections()
@@ -96,7 +124,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     token,
     url: `http://127.0.0.1:${port}`,
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   }
 }
 
@@ -139,9 +167,9 @@ class Api {
       if (answered?.[1] !== undefined) return await this.#answer(answered[1], request, response)
       const streamed = /^streams\/([0-9a-f]{32})$/.exec(path)
       if (streamed?.[1] !== undefined) return await this.#stream(streamed[1], request, response)
-      const command = CATALOG.find((known) => apiName(known) === path && known.where === "record")
-      if (command === undefined) throw new Refusal(404, "COMMAND_UNKNOWN", "no such command")
-      await this.#command(command, request, response)
+      const work = this.#workOf(path)
+      if (work === undefined) throw new Refusal(404, "COMMAND_UNKNOWN", "no such command")
+      await this.#command(work, request, response)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       const { status, code, message } = error
@@ -153,10 +181,9 @@ class Api {
     }
   }
 
-  async close(): Promise<void> {
-    for (const controller of this.#running.keys()) {
-      controller.abort(new ProgramError("DAEMON_ENDED", "the daemon is ending", "try again"))
-    }
+  async close(reason?: ProgramError): Promise<void> {
+    const ending = new ProgramError("DAEMON_ENDED", "the daemon is ending", "try again")
+    for (const controller of this.#running.keys()) controller.abort(reason ?? ending)
     await Promise.allSettled(this.#running.values())
   }
 
@@ -220,15 +247,36 @@ class Api {
     response.writeHead(200, { ...HEADERS, ...type }).end(piece)
   }
 
+  #workOf(path: string): Work | undefined {
+    const { record } = this.#options
+    if (path === "lock") return { run: async () => said({ locked: await record.lock() }) }
+    if (path === "unlock") return { run: ({ body }) => this.#unlock(memberOf(body, "args")) }
+    const command = CATALOG.find((known) => apiName(known) === path && known.where === "record")
+    if (command === undefined) return undefined
+    const takesFiles = command.parameters.some(({ kind }) => kind === "files")
+    return { takesFiles, run: (call) => this.#run(command, call) }
+  }
+
+  /** Without a key it says whether one is wanted. */
+  async #unlock(args: JsonValue | undefined): Promise<Outcome> {
+    const { record } = this.#options
+    const key = textOf(args, "key")
+    if (key === undefined || !record.isLocked) return said({ locked: record.isLocked })
+    if (!/^[0-9a-f]{64}$/.test(key)) {
+      throw new ProgramError("USAGE", "that is no folder's key", "use `fulcrum unlock`")
+    }
+    const { ready } = await record.unlock(hexToBytes(key))
+    return said({ ...Object(ready.document), locked: false })
+  }
+
   async #command(
-    command: CatalogCommand,
+    { takesFiles = false, run }: Work,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
     if (this.#running.size >= COMMANDS_MAX) {
       throw new Refusal(503, "DAEMON_BUSY", "too many commands at once")
     }
-    const takesFiles = command.parameters.some(({ kind }) => kind === "files")
     const body = await readBody(request, takesFiles ? BODY_BYTES_MAX : SMALL_BODY_BYTES_MAX)
     const controller = new AbortController()
     response.on("close", () => controller.abort(interrupted()))
@@ -236,49 +284,39 @@ class Api {
     const write = (line: ApiLine): void => {
       if (!response.writableEnded) response.write(`${JSON.stringify(line)}\n`)
     }
-    const running = this.#run(command, body, write, controller.signal).finally(() => {
-      this.#running.delete(controller)
-      response.end()
-    })
+    const answered = answer(run, { body, write, signal: controller.signal })
+    const running = answered
+      .then(() => endedWhole(response))
+      .finally(() => this.#running.delete(controller))
     this.#running.set(controller, running)
     await running
   }
 
-  async #run(
-    command: CatalogCommand,
-    body: JsonValue,
-    write: (line: ApiLine) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    try {
-      const args = Args.read(memberOf(body, "args") ?? {}, command.parameters)
-      const { person, clock } = this.#options
-      const wait = args.has("wait") ? args.number("wait") : undefined
-      const run = await command.load?.()
-      const context: CommandContext = {
-        person,
-        args,
-        clock,
-        signal,
-        io: this.#ioOf(write, memberOf(body, "interactive") === true, signal),
-        // The daemon is connected and goes on sending: nobody waits for it unless asked to.
-        settle: async () => (wait === undefined ? undefined : await person.settle(wait * 1000)),
-        goOnline: async ({ at = [] }) => {
-          if (at.length === 0) return
-          throw new ProgramError(
-            "USAGE",
-            "`fulcrum up` runs, and listens where it was told to",
-            "leave out --listen, or give it to `fulcrum up`",
-          )
-        },
-      }
-      const outcome = await runCommand(command, run, context)
-      // A command that goes on ends quietly when it is told to; whoever asked is told why.
-      signal.throwIfAborted()
-      write({ result: outcome ?? null })
-    } catch (error) {
-      write({ error: plainFailure(signal.aborted ? signal.reason : error) })
+  async #run(command: CatalogCommand, call: Call): Promise<Outcome | undefined> {
+    const { body, write, signal } = call
+    const { record, clock } = this.#options
+    const { person } = record
+    const args = Args.read(memberOf(body, "args") ?? {}, command.parameters)
+    const wait = args.has("wait") ? args.number("wait") : undefined
+    const run = await command.load?.()
+    const context: CommandContext = {
+      person,
+      args,
+      clock,
+      signal,
+      io: this.#ioOf(write, memberOf(body, "interactive") === true, signal),
+      // The daemon is connected and goes on sending: nobody waits for it unless asked to.
+      settle: async () => (wait === undefined ? undefined : await person.settle(wait * 1000)),
+      goOnline: async ({ at = [] }) => {
+        if (at.length === 0) return
+        throw new ProgramError(
+          "USAGE",
+          "`fulcrum up` runs, and listens where it was told to",
+          "leave out --listen, or give it to `fulcrum up`",
+        )
+      },
     }
+    return await runCommand(command, run, context)
   }
 
   #ioOf(write: (line: ApiLine) => void, interactive: boolean, signal: AbortSignal): Io {
@@ -336,6 +374,31 @@ class Api {
       ask(id)
     })
   }
+}
+
+async function answer(run: Work["run"], call: Call): Promise<void> {
+  const { write, signal } = call
+  try {
+    const outcome = await run(call)
+    // A command that goes on ends quietly when it is told to; whoever asked is told why.
+    signal.throwIfAborted()
+    write({ result: outcome ?? null })
+  } catch (error) {
+    write({ error: plainFailure(signal.aborted ? signal.reason : error) })
+  }
+}
+
+/** Resolves once the last line is on its way, or there is no way any more. */
+function endedWhole(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    response.once("finish", resolve).once("close", resolve)
+    if (response.closed) resolve()
+    response.end()
+  })
+}
+
+function said(document: object): Outcome {
+  return { document, text: "" }
 }
 
 async function readBody(request: IncomingMessage, bytesMax: number): Promise<JsonValue> {

@@ -64,7 +64,9 @@ export interface KeyKeepers {
   note(text: string): void
 }
 
-const KEY_BYTES = 32
+export type KeyKeeper = "passphrase" | "keychain" | "plain"
+
+export const KEY_BYTES = 32
 const FILE_BYTES_MAX = 4096
 const ACCOUNT_BYTES = 16
 /** What a file's mode lets others do. */
@@ -130,6 +132,12 @@ export async function readDeviceKey(
   }
 }
 
+/** @returns `undefined` if there is no key file. @throws {ProgramError} `KEY_FILE_DAMAGED`. */
+export async function keeperOf(path: string): Promise<KeyKeeper | undefined> {
+  const file = await readPrivateFile(path)
+  return file && decodeKeyFile(file).held.kind
+}
+
 /**
  * Draws a key and keeps it: with a passphrase from a file if one is named, else in the system's
  * keychain, else with a passphrase that is asked for. Plain only when asked to.
@@ -146,6 +154,33 @@ export async function createDeviceKey(
   const file = encodeAs(keyFile, { format: "fulcrum-device-key", version: 1, held })
   await writePrivateFile(path, file)
   return key
+}
+
+/**
+ * Seals the key with another passphrase, whatever kept it before. The record stays as it is: a copy of the
+ * folder from before opens as it did.
+ *
+ * @param passphrase - Where the new one comes from.
+ * @throws {ProgramError} What {@link readDeviceKey} says, `PASSPHRASE_NEEDED`.
+ */
+export async function changePassphrase(
+  path: string,
+  keepers: KeyKeepers,
+  passphrase: PassphraseSource,
+): Promise<void> {
+  const key = await readDeviceKey(path, keepers)
+  const before = await readPrivateFile(path)
+  if (key === undefined || before === undefined) throw new TypeError("a folder without a key")
+  const given = await passphraseFrom({ ...keepers, passphrase }, "new")
+  const held = await sealKey(key, given, keepers.random)
+  await writePrivateFile(
+    path,
+    encodeAs(keyFile, { format: "fulcrum-device-key", version: 1, held }),
+  )
+  const { held: was } = decodeKeyFile(before)
+  if (was.kind !== "keychain") return
+  if (await keepers.keychain.forget(was.value.account)) return
+  keepers.note("Your system's keychain keeps the key as well: it could not be taken out of it.")
 }
 
 function keptPlain(key: Uint8Array, { note }: KeyKeepers): KeyFile["held"] {

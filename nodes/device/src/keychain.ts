@@ -12,6 +12,8 @@ export interface Keychain {
   keep(account: string, key: Uint8Array): Promise<boolean>
   /** @returns `undefined` if the keychain is not there, is locked, or has no such account. */
   find(account: string): Promise<Uint8Array | undefined>
+  /** @returns Whether it is kept there no more. */
+  forget(account: string): Promise<boolean>
 }
 
 const SERVICE = "fulcrum"
@@ -26,6 +28,12 @@ export function systemKeychain(): Keychain {
   }
   return {
     find,
+    async forget(account) {
+      const gone = await attempt(async (signal) =>
+        (await entryOf(account)).deleteCredential(signal),
+      )
+      return gone === true
+    },
     async keep(account, key) {
       const kept = await attempt(async (signal) => {
         await (await entryOf(account)).setSecret(key, signal)

@@ -10,6 +10,7 @@ import { systemDeflate } from "@fulcrum/log/deflate"
 import { lazyLibp2pNetwork } from "@fulcrum/net/lazy-libp2p"
 import { blobFolder } from "@fulcrum/store/blob-folder"
 import { openLevelStore } from "@fulcrum/store/level"
+import type { PassphraseSource } from "./device-key.ts"
 import { engineRecords } from "./engine-records.ts"
 import type { Home } from "./home.ts"
 import { systemKeychain } from "./keychain.ts"
@@ -26,8 +27,7 @@ export function machineParts(options: {
 }): DeviceParts {
   const { home, mdns, note } = options
   const random = systemRandom()
-  const { stdin, stderr, env } = process
-  const hasTerminal = stdin.isTTY && stderr.isTTY
+  const { env } = process
   return {
     home,
     records: engineRecords,
@@ -53,13 +53,22 @@ export function machineParts(options: {
       random,
       keychain: systemKeychain(),
       note,
-      passphrase: passphraseSource({
-        file: env.FULCRUM_PASSPHRASE_FILE || undefined,
-        terminal: hasTerminal
-          ? { input: stdin, write: (text) => void stderr.write(text) }
-          : undefined,
-        note,
-      }),
+      passphrase: passphrasesFrom(env.FULCRUM_PASSPHRASE_FILE, note),
     },
   }
+}
+
+/** @param file - As a variable of the environment names it. */
+export function passphrasesFrom(
+  file: string | undefined,
+  note: (text: string) => void,
+): PassphraseSource {
+  const { stdin, stderr } = process
+  const hasTerminal = stdin.isTTY && stderr.isTTY
+  const terminal = { input: stdin, write: (text: string) => void stderr.write(text) }
+  return passphraseSource({
+    file: file || undefined,
+    terminal: hasTerminal ? terminal : undefined,
+    note,
+  })
 }

@@ -7,7 +7,8 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander"
 import manifest from "../package.json" with { type: "json" }
-import { CATALOG, type CatalogCommand, type CatalogParameter, GROUPS } from "./catalog.ts"
+import { CATALOG, GROUPS } from "./catalog.ts"
+import type { CatalogCommand, CatalogParameter } from "./catalog-entry.ts"
 import { DONE, describeFailure, FAILED, WRONG_USAGE } from "./program-error.ts"
 
 const isJson = process.argv.includes("--json")

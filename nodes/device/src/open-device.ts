@@ -6,7 +6,13 @@
 import type { Person } from "@fulcrum/engine/person"
 import type { SpareFile } from "@fulcrum/engine/spare"
 import type { Store } from "@fulcrum/store"
-import { createDeviceKey, type KeyKeepers, readDeviceKey } from "./device-key.ts"
+import {
+  createDeviceKey,
+  type KeyKeeper,
+  type KeyKeepers,
+  keeperOf,
+  readDeviceKey,
+} from "./device-key.ts"
 import { type SettingsKeeper, settingsKeeper } from "./device-settings.ts"
 import { describeHolder, type FolderHolder, folderHolder } from "./folder-holder.ts"
 import { type Home, isStoreLost, makeHome, requireKey, requireStore, unmakeHome } from "./home.ts"
@@ -45,11 +51,12 @@ const LOCK_WAIT_MS = 3_000
 const LOCK_RETRY_MS = 100
 
 /**
+ * @param known - The folder's key; read here unless it is known.
  * @throws {ProgramError} `RECORD_ABSENT`, `KEY_MISSING`, `STORE_LOCKED`, and what `readDeviceKey` says.
  * @throws What store, vault and engine say.
  */
-export async function openDevice(parts: DeviceParts): Promise<OpenDevice> {
-  const key = await requireDeviceKey(parts)
+export async function openDevice(parts: DeviceParts, known?: Uint8Array): Promise<OpenDevice> {
+  const key = known ?? (await requireDeviceKey(parts))
   await requireStore(parts.home)
   const store = await lockStore(parts)
   return await withStore(parts, store, key, (record) => parts.records.open(record))
@@ -87,9 +94,22 @@ async function isWhole(parts: DeviceParts, vaultKey: Uint8Array): Promise<boolea
   }
 }
 
-async function requireDeviceKey({ home, keepers }: DeviceParts): Promise<Uint8Array> {
+/** @throws {ProgramError} `RECORD_ABSENT`, `KEY_MISSING`, and what `readDeviceKey` says. */
+export async function requireDeviceKey({
+  home,
+  keepers,
+}: Pick<DeviceParts, "home" | "keepers">): Promise<Uint8Array> {
   const key = await readDeviceKey(home.keyFile, keepers)
   if (key !== undefined) return key
+  return await noRecord(home)
+}
+
+/** How the folder's key is kept. @throws {ProgramError} `RECORD_ABSENT`, `KEY_MISSING`, `KEY_FILE_DAMAGED`. */
+export async function requireKeyKeeper(home: Home): Promise<KeyKeeper> {
+  return (await keeperOf(home.keyFile)) ?? (await noRecord(home))
+}
+
+async function noRecord(home: Home): Promise<never> {
   await requireKey(home)
   throw new ProgramError(
     "RECORD_ABSENT",
@@ -237,7 +257,7 @@ async function lockStore({ home, clock, openStore }: DeviceParts): Promise<Store
   }
 }
 
-function inUse(holder: FolderHolder | undefined, cause: unknown): ProgramError {
+export function inUse(holder: FolderHolder | undefined, cause?: unknown): ProgramError {
   return new ProgramError(
     "STORE_LOCKED",
     `this folder is in use by ${holder ? describeHolder(holder) : "another command"}`,

@@ -4,7 +4,7 @@
  * @module
  */
 import { awaitRecord } from "./awaited-record.ts"
-import type { CatalogCommand } from "./catalog.ts"
+import type { CatalogCommand } from "./catalog-entry.ts"
 import type { Command, CommandContext, Outcome } from "./command.ts"
 
 /** What a device says that was removed, beside what it answers. */

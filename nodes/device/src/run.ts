@@ -10,7 +10,7 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import { systemClock } from "@fulcrum/crypto/clock"
 import { systemRandom } from "@fulcrum/crypto/random"
 import { Args } from "./args.ts"
-import { apiName, type CatalogCommand } from "./catalog.ts"
+import { apiName, type CatalogCommand } from "./catalog-entry.ts"
 import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { DaemonClient } from "./daemon-client.ts"
 import { findDaemon } from "./daemon-file.ts"
@@ -101,6 +101,14 @@ async function run(context: Run): Promise<Outcome | undefined> {
       return await (await import("./recover.ts")).restore(context)
     case "up":
       return await (await import("./up.ts")).up(context)
+    case "passphrase":
+      return await (await import("./change-passphrase.ts")).changeOwnPassphrase(context)
+    case "lock":
+    case "unlock": {
+      const deadline = systemClock().now() + DAEMON_START_MS
+      const reach = (): Promise<DaemonClient | undefined> => reachDaemon(context, deadline)
+      return await (await import("./lock.ts"))[context.command.name](context, reach)
+    }
     case "doctor":
       if (context.args.flag("repair")) return await (await import("./repair.ts")).repair(context)
       return await (await import("./commands/doctor.ts")).orFailure(() => runOnRecord(context))
@@ -135,7 +143,8 @@ async function reachDaemon(
     const client = daemon && new DaemonClient(daemon, systemRandom())
     if (await client?.isThere()) return client
     client?.close()
-    const isStarting = (await folderHolder(home.storeFolder))?.command === "up"
+    const isStarting =
+      daemon?.isStarting === true || (await folderHolder(home.storeFolder))?.command === "up"
     if (!isStarting || clock.now() >= deadline) return undefined
     if (looks === 1) io.progress("Waiting for `fulcrum up`")
     await clock.sleep(DAEMON_RETRY_MS, signal)

@@ -1,6 +1,6 @@
 /**
  * `fulcrum up`: the daemon. Keeps the record in step and serves the other commands, until it is
- * told to end.
+ * told to end. Locked, it has neither the key nor the record, and serves `fulcrum unlock` alone.
  *
  * @module
  */
@@ -11,14 +11,24 @@ import { startDaemon } from "./daemon.ts"
 import { DaemonClient } from "./daemon-client.ts"
 import { findDaemon, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts"
 import type { FolderContext } from "./folder-command.ts"
+import { HeldRecord, type OpenedRecord, recordLocked } from "./held-record.ts"
 import { LISTEN_DEFAULT, listen } from "./listening.ts"
 import { machineParts } from "./machine.ts"
-import { openDevice } from "./open-device.ts"
+import { type DeviceParts, openDevice, requireKeyKeeper } from "./open-device.ts"
 import { ProgramError } from "./program-error.ts"
+import { canStartAgain, startAgainWith } from "./start-again.ts"
 import { lines, tone } from "./text.ts"
 
+/** How long locking waits for what runs; if that hangs, nothing acknowledged is lost. */
+const LOCK_MS_MAX = 3_000
+
+const LOCKED: Outcome = {
+  document: { ready: true, locked: true },
+  text: "Locked: nothing is sent or received until `fulcrum unlock`. End it with Ctrl-C.",
+}
+
 export async function up(context: FolderContext): Promise<Outcome | undefined> {
-  const { home, args, io, json, mdns, signal } = context
+  const { home, args, io, mdns } = context
   const parts = machineParts({ home, mdns, note: (text) => io.note(text) })
   const running = await findDaemon(home)
   if (running !== undefined) {
@@ -27,35 +37,90 @@ export async function up(context: FolderContext): Promise<Outcome | undefined> {
     client.close()
     if (isThere) throw alreadyUp(running.pid)
   }
-  const { person, settings } = await openDevice(parts)
-  try {
-    const asked = args.texts("listen").length > 0 ? args.texts("listen") : LISTEN_DEFAULT
-    const addresses = await listen(person, asked, settings)
-    await using daemon = await startDaemon({ person, random: parts.random, clock: parts.clock })
-    await writeDaemonFile(home, { pid: process.pid, port: daemon.port, token: daemon.token })
-    try {
-      io.print(readyOutcome(person, addresses, daemon.url))
-      let wasRemoved = person.isRemoved
-      if (wasRemoved) io.note(REMOVED)
-      const stopListening = person.onChange((changed) => {
-        if (json) io.print({ document: { changed }, text: "" })
-        if (person.isRemoved && !wasRemoved) io.note(REMOVED)
-        wasRemoved ||= person.isRemoved
-      })
-      await untilAborted(signal)
-      stopListening()
-    } finally {
-      await removeDaemonFile(home)
-    }
-  } finally {
-    await person.close()
-  }
+  await requireKeyKeeper(home)
+  let isLocked = args.flag("locked")
+  // Where this process cannot begin again, it goes on without what it had.
+  while ((await serve(context, parts, isLocked)) === "lock") isLocked = true
   return undefined
 }
 
-function readyOutcome(person: Person, addresses: readonly string[], http: string): Outcome {
+/** One start. @returns What it was told to do. */
+async function serve(
+  context: FolderContext,
+  parts: DeviceParts,
+  isLocked: boolean,
+): Promise<"end" | "lock"> {
+  const { home, signal, io } = context
+  const { random, clock } = parts
+  let url: string | undefined
+  let stopTelling = (): void => undefined
+  const announce = (outcome: Outcome, http: string, person?: Person): void => {
+    io.print({ ...outcome, document: { ...Object(outcome.document), http } })
+    if (person !== undefined) stopTelling = tellChanges(context, person)
+  }
+  const record = new HeldRecord(async (key) => {
+    const opened = await open(context, parts, key)
+    if (url !== undefined) announce(opened.ready, url, opened.person)
+    return opened
+  })
+  let told: "end" | "lock" = "end"
+  try {
+    const opened = isLocked ? undefined : await record.unlock()
+    await using daemon = await startDaemon({ record, random, clock })
+    url = daemon.url
+    const file = { pid: process.pid, port: daemon.port, token: daemon.token }
+    try {
+      await writeDaemonFile(home, file)
+      announce(opened?.ready ?? LOCKED, url, opened?.person)
+      await Promise.race([untilAborted(signal), record.lockAsked])
+      stopTelling()
+      if (!signal.aborted) told = "lock"
+    } finally {
+      // Whoever comes while it locks waits for the start that takes this one's place.
+      if (told === "end") await removeDaemonFile(home)
+      else await writeDaemonFile(home, { ...file, isStarting: true })
+    }
+    if (told === "lock") {
+      const locked = daemon.close(recordLocked()).then(() => record.close())
+      await (canStartAgain() ? Promise.race([locked, clock.sleep(LOCK_MS_MAX)]) : locked)
+      startAgainWith("--locked")
+    }
+  } finally {
+    await record.close()
+  }
+  return told
+}
+
+async function open(
+  { args }: FolderContext,
+  parts: DeviceParts,
+  key: Uint8Array | undefined,
+): Promise<OpenedRecord> {
+  const { person, settings } = await openDevice(parts, key)
+  try {
+    const asked = args.texts("listen").length > 0 ? args.texts("listen") : LISTEN_DEFAULT
+    const addresses = await listen(person, asked, settings)
+    return { person, ready: readyOutcome(person, addresses) }
+  } catch (error) {
+    await person.close()
+    throw error
+  }
+}
+
+/** @returns Ends that. */
+function tellChanges({ io, json }: FolderContext, person: Person): () => void {
+  let wasRemoved = person.isRemoved
+  if (wasRemoved) io.note(REMOVED)
+  return person.onChange((changed) => {
+    if (json) io.print({ document: { changed }, text: "" })
+    if (person.isRemoved && !wasRemoved) io.note(REMOVED)
+    wasRemoved ||= person.isRemoved
+  })
+}
+
+function readyOutcome(person: Person, addresses: readonly string[]): Outcome {
   return {
-    document: { ready: true, addresses, http, ...(person.isRemoved && { removed: true }) },
+    document: { ready: true, addresses, ...(person.isRemoved && { removed: true }) },
     text: lines(
       `${tone("strong", person.device.name)} is up. End it with Ctrl-C.`,
       ...addresses.map((address) => `  ${address}`),

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
-import { apiName, CATALOG } from "../src/catalog.ts"
+import { CATALOG } from "../src/catalog.ts"
+import { apiName } from "../src/catalog-entry.ts"
 
 test("every command has an example that begins with its own name", () => {
   for (const { name, examples } of CATALOG) {

@@ -3,6 +3,7 @@ import { createServer, request as startRequest } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { bytesToHex } from "@fulcrum/codec/bytes"
 import { systemClock } from "@fulcrum/crypto/clock"
 import { seededRandom, systemRandom } from "@fulcrum/crypto/random"
 import type { AttachmentRow, NewAttachment } from "@fulcrum/engine/person"
@@ -10,10 +11,11 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type Daemon, startDaemon } from "../src/daemon.ts"
 import { DaemonClient } from "../src/daemon-client.ts"
 import { findDaemon, removeDaemonFile, writeDaemonFile } from "../src/daemon-file.ts"
+import { HeldRecord, recordLocked } from "../src/held-record.ts"
 import { findHome } from "../src/home.ts"
 import { qrLines } from "../src/qr-code.ts"
 import { MemoryIo } from "./memory-io.ts"
-import { CodedError, MemoryPerson } from "./memory-person.ts"
+import { CodedError, heldOpen, MemoryPerson } from "./memory-person.ts"
 
 let person: MemoryPerson
 let daemon: Daemon
@@ -21,7 +23,11 @@ let client: DaemonClient
 
 beforeEach(async () => {
   person = new MemoryPerson()
-  daemon = await startDaemon({ person, random: systemRandom(), clock: systemClock() })
+  daemon = await startDaemon({
+    record: await heldOpen(person),
+    random: systemRandom(),
+    clock: systemClock(),
+  })
   client = clientOf(daemon)
 })
 
@@ -239,7 +245,8 @@ describe("[R28] the API", () => {
     for (const Authorization of ["", "Bearer ", "Bearer 00", `Basic ${daemon.token}`]) {
       expect((await send("/api/v1/get", { headers: { Authorization } })).status).toBe(401)
     }
-    const other = await startDaemon({ person, random: systemRandom(), clock: systemClock() })
+    const record = await heldOpen(person)
+    const other = await startDaemon({ record, random: systemRandom(), clock: systemClock() })
     expect(other.token).not.toBe(daemon.token)
     await other.close()
   })
@@ -405,3 +412,85 @@ const ROW: AttachmentRow = {
   ...{ id: "ab".repeat(32), name: "a.jpg", mediaType: "image/jpeg", bytes: 5 },
   ...{ addedMs: 0, device: "phone", here: "whole", on: ["phone"], paths: [] },
 }
+
+describe("a locked record", () => {
+  const KEY = new Uint8Array(32).fill(7)
+  const ready = { document: { ready: true, addresses: [] }, text: "laptop is up." }
+
+  async function startLocked(open: (key: Uint8Array | undefined) => Promise<void>) {
+    const record = new HeldRecord(async (key) => {
+      await open(key)
+      return { person, ready }
+    })
+    const locked = await startDaemon({ record, random: systemRandom(), clock: systemClock() })
+    const caller = clientOf(locked)
+    const signal = new AbortController().signal
+    const ask = async (command: string, args: Readonly<Record<string, string>> = {}) =>
+      (await caller.call({ command, args, io: new MemoryIo(), signal }))?.document
+    return {
+      record,
+      ask,
+      close: async () => {
+        caller.close()
+        await locked.close()
+      },
+    }
+  }
+
+  test("[P111] gives nothing but to whoever brings its key", async () => {
+    const opened: (Uint8Array | undefined)[] = []
+    const { ask, record, close } = await startLocked(async (key) => void opened.push(key))
+    for (const command of ["get", "status", "doctor", "export", "devices", "sync"]) {
+      await expect(ask(command)).rejects.toMatchObject({
+        code: "RECORD_LOCKED",
+        todo: expect.stringContaining("fulcrum unlock"),
+      })
+    }
+    expect(await ask("unlock")).toEqual({ locked: true })
+    for (const key of ["", "00", "zz".repeat(32), "00".repeat(31), "00".repeat(33)]) {
+      await expect(ask("unlock", { key })).rejects.toMatchObject({ code: "USAGE" })
+    }
+    expect(opened).toEqual([])
+    expect(await ask("lock")).toEqual({ locked: true })
+    expect(await ask("unlock", { key: bytesToHex(KEY) })).toMatchObject({ locked: false })
+    expect(opened).toEqual([KEY])
+    expect(await ask("get")).toBeNull()
+    expect(record.isLocked).toBe(false)
+    expect(await ask("unlock")).toEqual({ locked: false })
+    await close()
+  })
+
+  test("[P111] stays locked if it does not open, and is opened once for all who ask", async () => {
+    const begun = Promise.withResolvers<void>()
+    let opens = 0
+    const { ask, close } = await startLocked(async () => {
+      opens += 1
+      if (opens === 1) throw new CodedError("VAULT_KEY_WRONG", "not its key")
+      await begun.promise
+    })
+    const key = bytesToHex(KEY)
+    await expect(ask("unlock", { key })).rejects.toMatchObject({ code: "VAULT_KEY_WRONG" })
+    await expect(ask("get")).rejects.toMatchObject({ code: "RECORD_LOCKED" })
+    const both = Promise.all([ask("unlock", { key }), ask("unlock", { key })])
+    const locking = ask("lock")
+    begun.resolve()
+    expect(await both).toMatchObject([{ locked: false }, { locked: false }])
+    expect(opens).toBe(2)
+    // Asked for while it was opened: it is to be locked, and whoever asked hears that it is not yet.
+    expect(await locking).toEqual({ locked: false })
+    await close()
+  })
+
+  test("[P111] whoever waits for an answer is told that it was locked", async () => {
+    const waiting = call("status", { watch: true })
+    const told = expect(waiting.answered).rejects.toMatchObject({ code: "RECORD_LOCKED" })
+    while (waiting.io.emitted.length === 0) await sleep(5)
+    const record = await heldOpen(person)
+    expect(await record.lock()).toBe(false)
+    await record.lockAsked
+    await daemon.close(recordLocked())
+    await told
+    await record.close()
+    expect(await record.lock()).toBe(true)
+  })
+})

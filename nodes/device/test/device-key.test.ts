@@ -3,7 +3,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { seededRandom } from "@fulcrum/crypto/random"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { createDeviceKey, type KeyKeepers, readDeviceKey } from "../src/device-key.ts"
+import {
+  changePassphrase,
+  createDeviceKey,
+  type KeyKeepers,
+  keeperOf,
+  readDeviceKey,
+} from "../src/device-key.ts"
 import type { Keychain } from "../src/keychain.ts"
 import { passphraseSource } from "../src/passphrase.ts"
 
@@ -15,7 +21,11 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-const headless: Keychain = { keep: async () => false, find: async () => undefined }
+const headless: Keychain = {
+  keep: async () => false,
+  find: async () => undefined,
+  forget: async () => false,
+}
 
 function memoryKeychain(): Keychain & { readonly kept: Map<string, Uint8Array> } {
   const kept = new Map<string, Uint8Array>()
@@ -26,6 +36,7 @@ function memoryKeychain(): Keychain & { readonly kept: Map<string, Uint8Array> }
       return true
     },
     find: async (account) => kept.get(account),
+    forget: async (account) => kept.delete(account),
   }
 }
 
@@ -164,3 +175,43 @@ test.skipIf(process.platform === "win32")(
     ])
   },
 )
+
+test("[R19] another passphrase opens the same record, whatever kept its key before, and the old one no more", async () => {
+  const chosen = { isFile: false, read: async () => "green moon" }
+  const keychain = memoryKeychain()
+  for (const [given, plain] of [
+    [keepers({ passphrase: "blue moon" }), false],
+    [keepers({ isFile: false, keychain }), false],
+    [keepers({}), true],
+  ] as const) {
+    const path = newPath()
+    const key = await createDeviceKey(path, given, { plain })
+    await changePassphrase(path, given, chosen)
+    expect(await keeperOf(path)).toBe("passphrase")
+    expect(await readDeviceKey(path, keepers({ passphrase: "green moon" }))).toEqual(key)
+    const old = readDeviceKey(path, keepers({ passphrase: "blue moon" }))
+    await expect(old).rejects.toMatchObject({ code: "KEY_WRONG" })
+    expect((await readFile(path)).includes(Buffer.from(key))).toBe(false)
+  }
+  expect(keychain.kept.size).toBe(0)
+})
+
+test("a passphrase is not changed by whoever does not know it, and a keychain that keeps the key is told of", async () => {
+  const path = newPath()
+  await createDeviceKey(path, keepers({ passphrase: "blue moon" }), { plain: false })
+  const before = await readFile(path)
+  const chosen = { isFile: false, read: async () => "green moon" }
+  const wrong = changePassphrase(path, keepers({ passphrase: "red moon" }), chosen)
+  await expect(wrong).rejects.toMatchObject({ code: "KEY_WRONG" })
+  const none = { isFile: false, read: async () => undefined }
+  const unasked = changePassphrase(path, keepers({ passphrase: "blue moon" }), none)
+  await expect(unasked).rejects.toMatchObject({ code: "PASSPHRASE_NEEDED" })
+  expect(await readFile(path)).toEqual(before)
+
+  const keychain = { ...memoryKeychain(), forget: async () => false }
+  const kept = newPath()
+  const given = keepers({ isFile: false, keychain })
+  await createDeviceKey(kept, given, { plain: false })
+  await changePassphrase(kept, given, chosen)
+  expect(given.notes.at(-1)).toMatch(/keychain keeps the key as well/)
+})

@@ -23,7 +23,7 @@ export function memoryParts(folder: string, records: Partial<DeviceParts["record
     openScratch: () => openMemoryStore(),
     keepers: {
       ...{ random, note: () => undefined },
-      keychain: { keep: async () => false, find: async () => undefined },
+      keychain: { keep: async () => false, find: async () => undefined, forget: async () => false },
       passphrase: { isFile: false, read: async () => undefined },
     },
     records: {

@@ -30,6 +30,7 @@ import type {
 } from "@fulcrum/engine/person"
 import type { AsideRow, PersonAside } from "@fulcrum/engine/person-aside"
 import type { PersonRecovery } from "@fulcrum/engine/person-recovery"
+import { HeldRecord } from "../src/held-record.ts"
 
 /** Like the engine's own: what matters is the code. */
 export class CodedError extends Error {
@@ -445,4 +446,12 @@ export class MemoryPerson implements Person {
     const reach = { relationship: RELATIONSHIP.id, vendor: "Acme", path }
     return { changed: [path], reaches: isShared ? [reach] : [] }
   }
+}
+
+/** As `fulcrum up` holds it, open. */
+export async function heldOpen(person: MemoryPerson): Promise<HeldRecord> {
+  const ready = { document: { ready: true, addresses: [] }, text: "laptop is up." }
+  const record = new HeldRecord(async () => ({ person, ready }))
+  await record.unlock()
+  return record
 }

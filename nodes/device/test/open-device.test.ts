@@ -68,7 +68,7 @@ function parts(changes: Partial<DeviceParts> = {}): DeviceParts {
     keepers: {
       random,
       note: () => undefined,
-      keychain: { keep: async () => false, find: async () => undefined },
+      keychain: { keep: async () => false, find: async () => undefined, forget: async () => false },
       passphrase: { isFile: false, read: async () => undefined },
     },
     records: RECORDS,

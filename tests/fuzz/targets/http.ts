@@ -13,7 +13,7 @@ import { systemDeflate } from "@fulcrum/log/deflate"
 import { MemoryNetwork } from "@fulcrum/net/memory"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { startDaemon } from "../../../nodes/device/src/daemon.ts"
-import { MemoryPerson } from "../../../nodes/device/test/memory-person.ts"
+import { heldOpen, MemoryPerson } from "../../../nodes/device/test/memory-person.ts"
 import { serveStatus } from "../../../nodes/relay/src/status-server.ts"
 import { startDaemon as startVendorDaemon } from "../../../nodes/vendor/src/daemon.ts"
 import { REQUEST } from "../../../packages/engine/test/vendor-world.ts"
@@ -108,7 +108,8 @@ const device: FuzzTarget = {
   open: async (): Promise<OpenTarget> => {
     const random = fixedRandom("fuzz http")
     const clock = manualClock()
-    const daemon = await startDaemon({ person: new MemoryPerson(), random, clock })
+    const record = await heldOpen(new MemoryPerson())
+    const daemon = await startDaemon({ record, random, clock })
     const args = (command: string, args: object, more: object = {}) =>
       post(`/api/v1/${command}`, { args, ...more })
     return {
@@ -121,6 +122,8 @@ const device: FuzzTarget = {
         args("history", {}, { interactive: true }),
         args("status", { wait: 1 }),
         args("relay-add", { address: "/ip4/127.0.0.1/tcp/1" }),
+        args("lock", {}),
+        args("unlock", { key: "00".repeat(32) }),
         post(`/api/v1/answers/${"0".repeat(32)}`, { answer: "yes" }),
         concatBytes([get("/"), get("/api/v1/get", "OPTIONS")]),
       ],
