@@ -65,7 +65,7 @@ export async function saveFile(
   const to = await placeOf(path, suggested)
   if (await isThere(to)) throw exists(to)
   const draft = join(dirname(to), `.${randomUUID()}.part`)
-  const file = await open(draft, "wx")
+  const file = await open(draft, "wx").catch((error) => notIn(dirname(to), error))
   try {
     for await (const part of content) {
       signal?.throwIfAborted()
@@ -79,6 +79,16 @@ export async function saveFile(
     await rm(draft, { force: true })
   }
   return to
+}
+
+/** The person has not chosen the draft's name. */
+function notIn(folder: string, cause: unknown): never {
+  const code = codeOf(cause)
+  if (code !== "ENOENT" && code !== "ENOTDIR") throw cause
+  const happened = code === "ENOENT" ? "there is no such folder" : "that is a file, not a folder"
+  throw new ProgramError("FILE_IO", `${happened} (${folder})`, "check the path and try again", {
+    cause,
+  })
 }
 
 /** Gives it its name, unless something has that by now. */

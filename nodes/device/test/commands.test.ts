@@ -206,6 +206,7 @@ describe("devices and relays", () => {
       {
         ready: true,
         addresses: [],
+        relays: [],
         code: "4711-copper-lemon-orbit",
         uri: "fulcrum-pair:1.AAAA",
         lanOnly: false,
@@ -225,16 +226,17 @@ describe("devices and relays", () => {
   test("pair says what to add to the other command where the code alone does not do", async () => {
     const person = new MemoryPerson()
     person.addresses = ["/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.2/tcp/1"]
+    await person.addRelay("/ip4/192.0.2.3/tcp/1/p2p/x")
     const { io } = await run("pair", {}, { person, io: new MemoryIo(["yes"]) })
     expect(
       paint(io.emitted[0]?.text ?? "", { color: false })
         .split("\n")
         .slice(-4),
     ).toEqual([
-      "From elsewhere add --relay and its address, as in `fulcrum relay list`.",
-      "If this device is not found, add one of these to the command:",
+      "If this device is not found, or from elsewhere, add one of these to the command:",
       "  --at /ip4/192.0.2.1/tcp/1",
       "  --at /ip4/192.0.2.2/tcp/1",
+      "  --relay /ip4/192.0.2.3/tcp/1/p2p/x",
     ])
   })
 
@@ -369,8 +371,9 @@ describe("devices and relays", () => {
   test("of one that is removed already it is said that the removal is finished", async () => {
     const person = new MemoryPerson()
     person.revokes = { device: undefined }
-    const io = new MemoryIo(["yes"])
+    const io = new MemoryIo(["no"])
     const { outcome } = await run("devices revoke", { name: "phone" }, { person, io })
+    expect(io.asked).toEqual([])
     expect(io.shown[0]?.text).toContain("removed already")
     expect(outcome?.document).not.toHaveProperty("keeps")
   })
@@ -448,11 +451,22 @@ describe("devices and relays", () => {
     expect(io.notes).toEqual([])
   })
 
+  test("a removed device is not asked for the words, which it has no use for", async () => {
+    const person = new MemoryPerson()
+    person.isRemoved = true
+    for (const command of ["recovery-drill", "recovery-words"]) {
+      const io = new MemoryIo(["yes"])
+      const refused = run(command, {}, { person, io })
+      await expect(refused).rejects.toMatchObject({ code: "DEVICE_REMOVED" })
+      expect(io.asked).toEqual([])
+    }
+  })
+
   test("relays are added, listed and removed", async () => {
     const person = new MemoryPerson()
     await run("relay add", { address: "/ip4/127.0.0.1/tcp/1/p2p/x" }, { person })
     expect((await run("relay list", {}, { person })).text).toBe(
-      "untried  not everything yet  /ip4/127.0.0.1/tcp/1/p2p/x",
+      "not asked now  not everything yet  /ip4/127.0.0.1/tcp/1/p2p/x",
     )
     await run("relay remove", { address: "/ip4/127.0.0.1/tcp/1/p2p/x" }, { person })
     expect((await run("relay list", {}, { person })).outcome?.document).toEqual([])
@@ -668,10 +682,16 @@ describe("in step", () => {
     const shown = async () =>
       (await run("status", {}, { person, nowMs: 3_600_000 })).text.replaceAll(/ {2,}/g, "  ")
     expect(await shown()).toContain(`also on phone and the relay ${good}.\nNothing waits`)
+    expect(await shown()).toContain(`reachable  holds everything  ${good}`)
     expect(await shown()).toContain(`unreachable (NET_TIMEOUT)  not everything yet  ${bad}`)
     person.phone = { lastSeenMs: 0, lag: { behind: 4, ahead: 0 } }
     expect(await shown()).toContain("phone  seen 1 hour ago  4 entries behind then")
     expect(await shown()).toContain(`also on the relay ${good}.`)
+    // By what it signed last, though it is not asked.
+    const asked = await person.relays()
+    person.relays = async () => asked.map((one) => ({ ...one, state: "untried" as const }))
+    expect(await shown()).toContain(`also on the relay ${good}.`)
+    expect(await shown()).toContain(`not asked now  held everything  ${good}`)
     person.relays = async () => []
     expect(await shown()).toContain("Nobody else is known to have all of the record that is here.")
     person.phone = { state: "removed", removedBy: [{ by: "device", name: "laptop" }] }
@@ -725,7 +745,11 @@ describe("in step", () => {
 
   test("sync settles for as long as it is told", async () => {
     const person = new MemoryPerson()
-    await person.addRelay("/dns4/relay.example/tcp/4001")
+    const [relay, lacking] = ["/dns4/relay.example/tcp/4001", "/dns4/other.example/tcp/4001"]
+    person.relays = async () => [
+      { address: relay, state: "reachable", pending: 0, code: undefined },
+      { address: lacking, state: "reachable", pending: 1, code: undefined },
+    ]
     const { text } = await run("sync", { wait: 3 }, { person })
     expect(person.settled).toEqual([3000])
     expect(text).toBe(

@@ -51,6 +51,17 @@ test("what is there is never written over, and what fails leaves no file", async
   expect(await readdir(folder)).toEqual(["a.txt"])
 })
 
+test("a folder that is not there is named, not the draft in it", async () => {
+  for (const [path, told] of [
+    [join(folder, "gone", "x.txt"), `there is no such folder (${join(folder, "gone")})`],
+    [join(folder, "a.txt", "x.txt"), `that is a file, not a folder (${join(folder, "a.txt")})`],
+  ] as const) {
+    await writeFile(join(folder, "a.txt"), "x")
+    const failed = saveFile(path, "", content("x"))
+    await expect(failed).rejects.toMatchObject({ code: "FILE_IO", message: told })
+  }
+})
+
 test("a name from elsewhere leads into no other folder, and is not hidden", async () => {
   await mkdir(join(folder, "in"))
   const saved = async (name: string) =>

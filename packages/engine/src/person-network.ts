@@ -164,7 +164,7 @@ export class PersonNetwork {
   async #relayRow(address: string): Promise<RelayRow> {
     const links = this.#links.record.filter((one) => one.address === address)
     const [link] = links
-    if (link === undefined) return { address, state: "untried", pending: 0, code: undefined }
+    if (link === undefined) return { address, state: "untried", pending: 1, code: undefined }
     const behind = await Promise.all(links.map((one) => one.isBehind()))
     const pending = behind.filter(Boolean).length
     const { state, code } = links.find((one) => one.code !== undefined) ?? link

@@ -76,7 +76,10 @@ export interface HistoryRow {
 export interface RelayRow {
   readonly address: string
   readonly state: "reachable" | "unreachable" | "full" | "untried"
-  /** Entries of the record that this relay is not known to hold. */
+  /**
+   * In how many of its mailboxes of the record it has not signed for all that is here; as far as this device
+   * heard, whether or not it was asked since the record was opened.
+   */
   readonly pending: number
   /** Why it is not reachable, by the error's code. */
   readonly code: string | undefined

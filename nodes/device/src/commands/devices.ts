@@ -41,7 +41,9 @@ export async function revoke(context: CommandContext): Promise<Outcome> {
   const comesTo = revokeDocument(plan)
   io.show({ document: null, text: revokeText(plan, clock.now()) })
   const question = `Remove ${name} for good?`
-  if (!(await confirmForGood(io, question, { revoke: name, ...comesTo }))) {
+  // There is nothing to ask about what was removed already.
+  const asks = plan.device !== undefined
+  if (asks && !(await confirmForGood(io, question, { revoke: name, ...comesTo }))) {
     throw declined("the device stays")
   }
   await person.revokeDevice(wanted)

@@ -2,7 +2,7 @@
  * `fulcrum pair`: shows a code to type and one to scan, and adds whoever uses either once you have
  * compared the check words.
  *
- * With `--json`: `{"ready":true,"addresses":[…],"code","uri","lanOnly","expiresAt"}`, then
+ * With `--json`: `{"ready":true,"addresses":[…],"relays":[…],"code","uri","lanOnly","expiresAt"}`, then
  * `{"asking":{"words","name"}}`, then `{"device"}`, one a line.
  *
  * @module
@@ -16,6 +16,7 @@ export async function pair(context: CommandContext): Promise<undefined> {
   const { person, args, io, clock, signal, goOnline } = context
   let isDeclined = false
   await goOnline({ listen: true, at: args.texts("listen") })
+  const relays = (await person.relays()).map(({ address }) => address)
   const paired = person.pair(
     {
       code({ code, uri, lanOnly, expiresAtMs, addresses }) {
@@ -24,6 +25,7 @@ export async function pair(context: CommandContext): Promise<undefined> {
           document: {
             ready: true,
             addresses,
+            relays,
             code,
             uri,
             lanOnly,
@@ -33,13 +35,7 @@ export async function pair(context: CommandContext): Promise<undefined> {
             "On the other device:\n",
             `  fulcrum join ${tone("strong", code)}\n`,
             `It works once, for ${seconds} seconds${lanOnly ? ", on this network only" : ""}.`,
-            lanOnly
-              ? ""
-              : "From elsewhere add --relay and its address, as in `fulcrum relay list`.",
-            addresses.length > 0
-              ? "If this device is not found, add one of these to the command:"
-              : "",
-            ...addresses.map((address) => tone("quiet", `  --at ${address}`)),
+            ...elsewhere(addresses, lanOnly ? [] : relays),
           ),
           drawing: {
             of: "a QR code for the same",
@@ -86,4 +82,15 @@ export async function pair(context: CommandContext): Promise<undefined> {
       },
     )
   }
+}
+
+/** What finds this device where the network does not show it. */
+function elsewhere(addresses: readonly string[], relays: readonly string[]): readonly string[] {
+  const options = [
+    ...addresses.map((address) => `--at ${address}`),
+    ...relays.map((address) => `--relay ${address}`),
+  ]
+  if (options.length === 0) return []
+  const what = "If this device is not found, or from elsewhere, add one of these to the command:"
+  return [what, ...options.map((one) => tone("quiet", `  ${one}`))]
 }

@@ -9,6 +9,7 @@ import { askWords, showWords } from "../recovery-words-screen.ts"
 import { counted, lines, table, tone } from "../text.ts"
 import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
+import { requireMember } from "./member.ts"
 
 const BACKUP_NAME = "fulcrum-record.age"
 
@@ -25,6 +26,7 @@ export async function recoveryDrill({
   io,
   settle,
 }: CommandContext): Promise<Outcome> {
+  requireMember(person)
   const words = await askWords(io, args)
   // What is on its way to the relays is no loss.
   const held = await settle()
@@ -69,6 +71,7 @@ function verdict(report: DrillReport, isWhole: boolean): string {
 
 export async function recoveryWords(context: CommandContext): Promise<Outcome> {
   const { person, io, settle } = context
+  requireMember(person)
   const question = "Make new recovery words? The ones that you have let nobody in from then on."
   if (!(await confirmForGood(io, question))) throw declined("the words stay as they are")
   const { words, wordsSeen } = await person.recovery.replaceWords()

@@ -15,6 +15,13 @@ const TONES: Readonly<Record<RelayRow["state"], Tone>> = {
   untried: "quiet",
 }
 
+const STATES: Readonly<Record<RelayRow["state"], string>> = {
+  reachable: "reachable",
+  unreachable: "unreachable",
+  full: "full",
+  untried: "not asked now",
+}
+
 export async function relayAdd({ person, args, settle }: CommandContext): Promise<Outcome> {
   const address = args.text("address")
   await person.addRelay(address)
@@ -45,10 +52,15 @@ export async function relayList({ person }: CommandContext): Promise<Outcome> {
 export function relayTable(relays: readonly RelayRow[]): string {
   return table(
     relays.map(({ address, state, pending, code }) => [
-      tone(TONES[state], code === undefined ? state : `${state} (${code})`),
-      // What was not asked is not claimed.
-      pending > 0 ? "not everything yet" : state === "untried" ? "" : "holds everything",
+      tone(TONES[state], code === undefined ? STATES[state] : `${STATES[state]} (${code})`),
+      holdsText(state, pending),
       address,
     ]),
   )
+}
+
+/** What it signed last; of one that is not reached, what it held then. */
+function holdsText(state: RelayRow["state"], pending: number): string {
+  if (pending > 0) return "not everything yet"
+  return state === "reachable" ? "holds everything" : "held everything"
 }

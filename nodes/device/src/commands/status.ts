@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { EngineError } from "@fulcrum/engine/engine-error"
-import type { Person, RelayRow, StatusView } from "@fulcrum/engine/person"
+import type { RelayRow, StatusView } from "@fulcrum/engine/person"
 import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "../command.ts"
 import { counted, lines, listed, table, tone } from "../text.ts"
 import { asideNote } from "./aside.ts"
 import { deviceTable, named, REMOVED } from "./devices.ts"
 import { stillHere } from "./held.ts"
+import { requireMember } from "./member.ts"
 import { relayTable } from "./relay.ts"
 import { watch } from "./watch.ts"
 
@@ -28,6 +28,7 @@ export async function status(context: CommandContext): Promise<Outcome | undefin
 }
 
 export async function sync({ person, args, io }: CommandContext): Promise<Outcome> {
+  // Nothing is in step with a device that was removed.
   requireMember(person)
   io.progress("Fetching and sending")
   const seconds = args.number("wait") ?? WAIT_SECONDS_DEFAULT
@@ -54,11 +55,12 @@ export async function sync({ person, args, io }: CommandContext): Promise<Outcom
 /** Who holds it: nothing is called in step otherwise. */
 function inStepText({ devices, relays }: StatusView): string {
   const names = named(devices).filter(({ isThis, hasEverything }) => !isThis && hasEverything)
+  const kept = relays.filter(({ pending }) => pending === 0)
   const holders = [
     ...names.map(({ name }) => name),
-    ...relays.map(({ address }) => `the relay ${address}`),
+    ...kept.map(({ address }) => `the relay ${address}`),
   ]
-  if (holders.length === 0) return "All of it is on this device alone: there is no other."
+  if (holders.length === 0) return holdersText({ devices, relays })
   return `In step with ${listed(holders)}.`
 }
 
@@ -93,12 +95,6 @@ function unreadText({ address, code }: RelayRow): string {
     return `Not read, for it contradicts what it signed: ${address}\n  If that goes on, remove it and add it again, or another (\`fulcrum relay\`).`
   }
   return `Not reached: ${address}${code === undefined ? "" : ` (${code})`}`
-}
-
-/** @throws {EngineError} `DEVICE_REMOVED`: nothing is in step with this device any more. */
-function requireMember(person: Person): void {
-  if (!person.isRemoved) return
-  throw new EngineError("DEVICE_REMOVED", "this device was removed from the record")
 }
 
 function statusText(view: StatusView, nowMs: number): string {
@@ -146,7 +142,8 @@ export function holdersText({ devices, relays }: Pick<StatusView, "devices" | "r
   const others = named(devices).filter(({ isThis, state }) => !isThis && state === "member")
   const have = others.filter(({ lag }) => lag?.behind === 0).map(({ name }) => name)
   const keep = relays
-    .filter(({ state, pending }) => state !== "untried" && pending === 0)
+    // By what it signed, whether or not it can be asked now.
+    .filter(({ pending }) => pending === 0)
     .map(({ address }) => `the relay ${address}`)
   const holders = [...have, ...keep]
   if (holders.length > 0) return `All of the record that is here is also on ${listed(holders)}.`
