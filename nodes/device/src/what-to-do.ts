@@ -45,6 +45,7 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["RELATIONSHIP_NOT_FROZEN", "see `fulcrum show VENDOR`: there is nothing to decide"],
   ["DEVICE_UNKNOWN", "see `fulcrum devices` for the names"],
   ["DEVICE_AMBIGUOUS", "give the id that `fulcrum devices` shows beside the name"],
+  ["DEVICES_FULL", "remove one that you have no more: `fulcrum devices revoke NAME`"],
   ["DEVICE_NAME_TAKEN", "choose another; see `fulcrum devices` for the names"],
   ["DEVICE_NAME_INVALID", "give one line of at most 64 bytes, such as `old phone`"],
   ["DEVICE_IS_THIS", "run it on another of your devices"],

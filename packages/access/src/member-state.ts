@@ -60,6 +60,14 @@ export interface MemberState {
 /** Who wrote a key entry: a device by its id, or the recovery words. */
 export type Author = MemberDevice | "recovery"
 
+/**
+ * As many devices a record has at most, who adds another adds none: else whoever let in more than a key span
+ * has wraps for could never be removed. With the recovery words it may be some more, so that nobody can fill
+ * it to keep those out.
+ */
+export const DEVICES_MAX = 56
+export const DEVICES_BY_WORDS_MAX = 63
+
 export const NO_MEMBERS: MemberState = {
   devices: new Map(),
   removed: new Map(),
@@ -132,6 +140,8 @@ function add(
   author: DeviceId | "recovery",
   certificate: DeviceCertificate,
 ): MemberState {
+  if (state.devices.size >= (author === "recovery" ? DEVICES_BY_WORDS_MAX : DEVICES_MAX))
+    return state
   const key = idKey(certificate.id)
   const isTaken = (device: MemberDevice) =>
     equalBytes(device.writer, certificate.writer) || equalBytes(device.id, certificate.id)

@@ -14,7 +14,8 @@
  *    by an entry that is not cut. Replacing the recovery words removes those that were; what these removed
  *    stays, by their rank. Words that a device set which somebody removed at that time are as good as that
  *    device: they have its rank, and vouch for nothing of its own.
- * 3. All the rest applies in one order, that of depth in the graph and then of epoch id.
+ * 3. All the rest applies in one order, that of depth in the graph and then of epoch id. Whoever would be one
+ *    device too many is not added ({@link DEVICES_MAX}).
  *
  * Nothing here depends on arrival. A key entry without effect is listed, never lost, and its epoch is
  * not written under. It is followed all the same: its author's other entries may count, others wrote
@@ -33,6 +34,7 @@ import { areConcurrent, sees } from "./key-lineage.ts"
 import { mergedHeads } from "./key-merge.ts"
 import {
   authorOf,
+  DEVICES_MAX,
   type MemberDevice,
   type MemberState,
   type MembershipEntry,
@@ -147,6 +149,11 @@ export function findWriter(
   const { devices, recovery } = membership
   if (recovery && equalBytes(recovery.writer, writer)) return "recovery"
   return devices.find((device) => equalBytes(device.writer, writer))
+}
+
+/** Whether a device may add another one. */
+export function hasRoom({ devices }: Pick<Membership, "devices">): boolean {
+  return devices.length < DEVICES_MAX
 }
 
 /** The device that was a member once and is no more. */

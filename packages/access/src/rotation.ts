@@ -57,15 +57,15 @@ import {
   type MembershipChange,
   WRAP_SEED_BYTES,
 } from "./key-body.ts"
-import { applyChanges, type MemberState } from "./member-state.ts"
+import { applyChanges, DEVICES_BY_WORDS_MAX, type MemberState } from "./member-state.ts"
 import type { Membership } from "./membership.ts"
 import { readAs } from "./read.ts"
 
 /** Wraps come in multiples of this. */
 export const WRAPS_MULTIPLE = 8
 
-/** Wraps in one key span: more devices than a person has, few enough to try each in no time. */
-export const WRAPS_MAX = 64
+/** Wraps in one key span: for all devices that a record may have, and the recovery words. */
+export const WRAPS_MAX: number = DEVICES_BY_WORDS_MAX + 1
 
 /** Stands for what is not known before the key span is sealed, and does not matter here. */
 const AS_PLANNED = {

@@ -9,8 +9,8 @@ import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { AccessError } from "../src/access-error.ts"
 import { type KeyBody, type KnownEpoch, readKeyBody } from "../src/key-body.ts"
-import type { MembershipEntry } from "../src/member-state.ts"
-import { reduceMembership } from "../src/membership.ts"
+import { DEVICES_BY_WORDS_MAX, DEVICES_MAX, type MembershipEntry } from "../src/member-state.ts"
+import { hasRoom, reduceMembership } from "../src/membership.ts"
 import {
   auditWraps,
   decodeRemovedNotice,
@@ -21,6 +21,8 @@ import {
 import { add, device, entry, epoch, epochKey, recovery, remove, words } from "./key-history.ts"
 
 const random = seededRandom("rotation")
+/** As many as a hostile device could let in at once. */
+const spies = Array.from({ length: 64 }, (_, i) => add(`spy ${i}`))
 const genesis = epoch("a")
 const history = [
   entry("a by phone", add("phone"), words("words one")),
@@ -240,4 +242,40 @@ describe("bytes from outside", () => {
     expect(decodeRemovedNotice(encodeRemovedNotice({ removed, by }))).toEqual({ removed, by })
     expect(decodeRemovedNotice(encodeRemovedNotice({ removed }))).toEqual({ removed })
   })
+})
+
+test("[A5] however many devices somebody lets in, each can be removed, and the words can let in another", () => {
+  const filled = [
+    entry("a by phone", add("phone"), add("tablet"), words("words one")),
+    entry("b < a by tablet", ...spies),
+    entry("c < b by tablet", add("one more")),
+  ]
+  const full = reduceMembership(filled, genesis)
+  expect(full.devices).toHaveLength(DEVICES_MAX)
+  expect(hasRoom(full)).toBe(false)
+  const previousKeys = full.heads.map((id) => ({ id, key: keyFor(id) }))
+  const made = { membership: full, epochKey: epochKey("d"), previousKeys, random }
+  const removal = makeKeySpanParts({ ...made, changes: [remove("tablet")] })
+  expect(decodeCbor(removal.clear, { bytesMax: 1 << 20, depthMax: 4 })).toMatchObject([
+    expect.objectContaining({ length: 64 }),
+  ])
+  const found = openKeySpan({
+    clear: removal.clear,
+    follows: followsDigest(removal.follows),
+    key: device("phone").wrap,
+  })
+  expect(found).toEqual(epochKey("d"))
+
+  const restored = [
+    ...filled,
+    ...Array.from({ length: 9 }, (_, i) =>
+      entry(`w${i} < ${i === 0 ? "c" : `w${i - 1}`} by words one`, add(`new ${i}`)),
+    ),
+  ]
+  const more = reduceMembership(restored, genesis)
+  expect(more.devices).toHaveLength(DEVICES_BY_WORDS_MAX)
+  const heads = more.heads.map((id) => ({ id, key: keyFor(id) }))
+  const last = { ...made, membership: more, previousKeys: heads }
+  const removals = spies.slice(0, 3).map((_, i) => remove(`spy ${i}`))
+  expect(() => makeKeySpanParts({ ...last, changes: removals })).not.toThrow()
 })

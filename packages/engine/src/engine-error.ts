@@ -29,6 +29,8 @@ export type EngineErrorCode =
   /** Another device goes by that name; nothing can go by it. */
   | "DEVICE_NAME_TAKEN"
   | "DEVICE_NAME_INVALID"
+  /** The record has as many devices as one may have. */
+  | "DEVICES_FULL"
   /** This device was removed from the record. */
   | "DEVICE_REMOVED"
   /** Nothing that was set aside goes by that id, or several do; or it holds no field. */

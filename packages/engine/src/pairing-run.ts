@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { hasRoom } from "@fulcrum/access/membership"
 import { equalBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { type DeviceState, recordKeysOf } from "./device-state.ts"
+import { EngineError } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
 import { changeMembership } from "./membership-writes.ts"
 import { type PairHostOptions, pairAsHost, toldDevice, untoldDevice } from "./pair-host.ts"
@@ -34,9 +36,14 @@ export interface PairingRun
   isEnough(stop: AbortSignal): Promise<void>
 }
 
-/** Adds one device, and waits a little for it to have the record. */
+/**
+ * Adds one device, and waits a little for it to have the record.
+ *
+ * @throws {EngineError} `DEVICES_FULL`, before a code is shown, or when it was claimed.
+ */
 export async function runPairing(run: PairingRun): Promise<PairResult> {
   const { ledger, device, random, addresses, clock, signal, changed } = run
+  requireRoom(ledger)
   const until = async (id: Uint8Array, stop: AbortSignal) => {
     while (!run.isConnected(id) && !hasWritten(ledger, id) && !stop.aborted) {
       await changed.wait(stop)
@@ -77,7 +84,10 @@ export async function runPairing(run: PairingRun): Promise<PairResult> {
         added = certificate.id
         return changeMembership(
           { ledger, random },
-          () => [{ kind: "add", value: { certificate } }],
+          () => {
+            requireRoom(ledger)
+            return [{ kind: "add", value: { certificate } }]
+          },
           (step, epoch) => {
             const { membership } = ledger
             step.write(
@@ -134,4 +144,9 @@ async function untilOrLate(
     const late = clock.sleep(FIRST_SYNC_MS, scope)
     await Promise.race([work(scope), late]).catch(() => undefined)
   })
+}
+
+function requireRoom({ membership }: Ledger): void {
+  if (hasRoom(membership.view)) return
+  throw new EngineError("DEVICES_FULL", "the record has as many devices as it can have")
 }

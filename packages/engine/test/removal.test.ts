@@ -4,10 +4,11 @@
  * @module
  */
 
-import { deviceIdSchema } from "@fulcrum/access/device"
+import { certifyDevice, deviceIdSchema, generateDevice } from "@fulcrum/access/device"
 import type { MembershipChange } from "@fulcrum/access/key-body"
 import type { Membership as MembershipView } from "@fulcrum/access/membership"
 import { makeKeySpanParts } from "@fulcrum/access/rotation"
+import { seededRandom } from "@fulcrum/crypto/random"
 import { generateWrapKey } from "@fulcrum/crypto/wrap"
 import { epochKeySchema } from "@fulcrum/log/ids"
 import { beforeAll, describe, expect, test } from "vitest"
@@ -24,6 +25,8 @@ import {
 import { openDesk, ScriptedVendor } from "./scripted-vendor.ts"
 
 beforeAll(loadDocuments)
+
+const NEVER = new AbortController().signal
 
 interface Home extends AsyncDisposable {
   readonly world: PersonWorld
@@ -209,7 +212,17 @@ describe("[P104] what a hostile member announces", () => {
       what: "cryptography that nobody has",
       lie: { changes: [{ kind: "suite" as const, value: { least: 200 } }] },
     },
-  ])("$what: the others remove it, and go on", async ({ lie }) => {
+    {
+      what: "more devices than a record may have",
+      lie: {
+        changes: Array.from({ length: 60 }, (_, i) => {
+          const spy = generateDevice({ name: `spy ${i}`, random: seededRandom(`spy ${i}`) })
+          return { kind: "add" as const, value: { certificate: certifyDevice(spy) } }
+        }),
+      },
+      isFull: true,
+    },
+  ])("$what: the others remove it, and go on", async ({ lie, isFull = false }) => {
     await using all = await home()
     const { world, phone, machine } = all
     const tablet = await all.add("tablet")
@@ -220,6 +233,10 @@ describe("[P104] what a hostile member announces", () => {
     const liar = await world.reopen(laptop.machine)
     await world.during(liar.settle(5000))
     await world.during(phone.settle(5000))
+    if (isFull) {
+      const pairing = phone.pair({ code: () => undefined, approve: async () => true }, NEVER)
+      await expect(world.during(pairing)).rejects.toMatchObject({ code: "DEVICES_FULL" })
+    }
     await world.during(phone.revokeDevice("laptop"))
     await world.during(phone.set(ADDRESS, "New Street 2"))
     await world.during(phone.settle(5000))
