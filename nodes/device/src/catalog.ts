@@ -383,8 +383,17 @@ export const CATALOG: readonly CatalogCommand[] = [
     load: async () => (await import("./commands/recovery.ts")).recoveryDrill,
   }),
   record("recovery-words", "Make new recovery words in the place of the old.", {
-    parameters: [YES, WAIT],
-    examples: ["fulcrum recovery-words"],
+    parameters: [
+      option(
+        "input",
+        "words",
+        "--words <file>",
+        "a file with the words until now (default: asked)",
+      ),
+      YES,
+      WAIT,
+    ],
+    examples: ["fulcrum recovery-words", "fulcrum recovery-words --words old-words.txt"],
     load: async () => (await import("./commands/recovery.ts")).recoveryWords,
   }),
   record("backup", "Write all of your record to a file that the 24 words open.", {

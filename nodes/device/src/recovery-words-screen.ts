@@ -19,6 +19,8 @@ const WORD_COLUMNS = 4
 const WORDS_ASKED = 2
 const ATTEMPTS = 3
 
+const QUESTION = `Your ${RECOVERY_WORDS} recovery words:`
+
 /** What {@link askWords} reads instead of asking. */
 export const WORDS_PARAMETER = "words"
 
@@ -81,10 +83,25 @@ async function checkWords(io: Io, words: readonly string[]): Promise<void> {
  * @throws {ProgramError} `ANSWER_ABSENT`: nobody is there.
  */
 export async function askWords(io: Io, args: Args): Promise<string> {
+  return (await askWordsOrNone(io, args)) ?? requireWords("")
+}
+
+/**
+ * The same, where she may go on without them.
+ *
+ * @param question - What she is asked; Enter alone is none.
+ * @returns `undefined`: she has none at hand.
+ */
+export async function askWordsOrNone(
+  io: Io,
+  args: Args,
+  question: string = QUESTION,
+): Promise<string | undefined> {
   if (args.has(WORDS_PARAMETER)) return requireWords(await readWords(io.content(WORDS_PARAMETER)))
   for (let attempt = 1; ; attempt++) {
     try {
-      return requireWords(await typedWords(io))
+      const typed = await typedWords(io, question)
+      return typed === "" ? undefined : requireWords(typed)
     } catch (error) {
       if (!codeOf(error)?.startsWith("RECOVERY_") || attempt === ATTEMPTS || !io.interactive)
         throw error
@@ -100,14 +117,13 @@ function requireWords(words: string): string {
   return words
 }
 
-async function typedWords(io: Io): Promise<string> {
+async function typedWords(io: Io, question: string): Promise<string> {
   let typed = ""
   for (let missing = RECOVERY_WORDS; missing > 0; missing = RECOVERY_WORDS - counted(typed)) {
-    const text =
-      missing === RECOVERY_WORDS ? `Your ${RECOVERY_WORDS} recovery words:` : `${missing} more:`
+    const text = missing === RECOVERY_WORDS ? question : `${missing} more:`
     const line = await io.ask({ text, kind: "text", default: "" })
     if (line === "") break
-    typed = `${typed} ${line}`
+    typed = `${typed} ${line}`.trim()
   }
   return typed
 }

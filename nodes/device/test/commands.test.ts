@@ -1,3 +1,4 @@
+import { recoveryWordsFromEntropy } from "@fulcrum/access/recovery-words"
 import { bytesToBase64url, utf8ToBytes } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { DeviceRow } from "@fulcrum/engine/person"
@@ -449,6 +450,35 @@ describe("devices and relays", () => {
     const io = new MemoryIo()
     await run("status", {}, { person, io })
     expect(io.notes).toEqual([])
+  })
+
+  test("new words are made with the old at hand, or it is said for what those are kept", async () => {
+    const old = recoveryWordsFromEntropy(new Uint8Array(32)).join(" ")
+    const given: (string | undefined)[] = []
+    const person = new MemoryPerson()
+    person.recovering = {
+      replaceWords: async (before) => {
+        given.push(before)
+        const undecided = before === undefined ? 1 : 0
+        return { words: ["abandon"], undecided, wordsSeen: async () => undefined }
+      },
+    }
+    // The one word that is shown is asked for twice.
+    for (const typed of [old, ""]) {
+      const io = new MemoryIo(["yes", typed, "abandon", "abandon"], { interactive: true })
+      const { text } = await run("recovery-words", {}, { person, io })
+      expect(io.asked[1]?.text).toMatch(/^Your words until now/)
+      expect(text.includes("then destroy the old backups and the old words.")).toBe(typed === old)
+      expect(text.includes("Keep the old words for 1 company")).toBe(typed !== old)
+    }
+    // A script is asked nothing.
+    await run("recovery-words", {}, { person, io: new MemoryIo(["yes"]) })
+    expect(given).toEqual([old, undefined, undefined])
+    // Nor is anybody who has met no company.
+    person.relationships = async () => []
+    const io = new MemoryIo(["yes", "abandon", "abandon"], { interactive: true })
+    await run("recovery-words", {}, { person, io })
+    expect(given).toHaveLength(4)
   })
 
   test("a removed device is not asked for the words, which it has no use for", async () => {

@@ -26,7 +26,7 @@ import { type DeviceState, putDeviceState, readDeviceState } from "./device-stat
 import { EngineError } from "./engine-error.ts"
 import type { Person } from "./person.ts"
 import { PersonEngine } from "./person-engine.ts"
-import type { NewWords } from "./person-recovery.ts"
+import type { WordsToWrite } from "./person-recovery.ts"
 import { requireRelayAddress } from "./relay-address.ts"
 import type { SpareFile } from "./spare.ts"
 
@@ -53,7 +53,7 @@ export interface PersonOptions {
   readonly spare?: SpareFile | undefined
 }
 
-export interface NewPerson extends NewWords {
+export interface NewPerson extends WordsToWrite {
   readonly person: Person
 }
 

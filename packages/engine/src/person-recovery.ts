@@ -12,11 +12,16 @@ export interface BeaconRow {
   readonly code?: string | undefined
 }
 
-export interface NewWords {
+export interface WordsToWrite {
   /** The 24 recovery words. */
   readonly words: readonly string[]
   /** They were seen, and are kept here no longer; until then the same again gives them again. */
   wordsSeen(): Promise<void>
+}
+
+export interface NewWords extends WordsToWrite {
+  /** About how many companies the old words alone decide. */
+  readonly undecided: number
 }
 
 /** What the recovery words alone find of the record now. */
@@ -64,6 +69,13 @@ export interface PersonRecovery {
    * @throws {EngineError} `RECOVERY_WORDS_OTHER`: the words are of a time before backups.
    */
   backup(): AsyncIterable<Uint8Array>
-  /** Puts new words in the place of the old, which bring nothing back from then on. */
-  replaceWords(): Promise<NewWords>
+  /**
+   * Puts new words in the place of the old, which bring nothing back from then on.
+   *
+   * @param old - Those until now: with them the new ones decide about every company, as they did. Without
+   * them only the old ones do, about companies that were met before.
+   * @throws {AccessError} As {@link drill}. @throws {EngineError} `RECOVERY_WORDS_OTHER`: these were not
+   * the record's.
+   */
+  replaceWords(old?: string): Promise<NewWords>
 }

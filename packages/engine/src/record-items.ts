@@ -24,6 +24,7 @@
  * |  17 | renewed        | whose keys were drawn by a device that knew of which removals       |
  * |  18 | access         | until when companies may open the mailboxes of their shares         |
  * |  19 | asideDecided   | entries of removed devices, set aside, that were taken or dropped   |
+ * |  20 | recoveryRewrapped | a relationship's recovery key, wrapped to other recovery words   |
  *
  * The body is `array(variant)` in canonical CBOR, at most {@link ITEMS_PER_ENTRY_MAX} items. An
  * unknown tag is kept in the log and ignored here, so that a newer device's items do no harm.
@@ -65,9 +66,11 @@ import {
   carried,
   connect,
   connectRefused,
+  type RecoveryRewrappedItem,
   type RelationshipItem,
   type RelayReceiptItem,
   type RenewedItem,
+  recoveryRewrapped,
   relationship,
   relationshipId,
   relayReceipt,
@@ -113,6 +116,7 @@ export type RecordItem =
   | { readonly kind: "renewed"; readonly value: RenewedItem }
   | { readonly kind: "access"; readonly value: AccessItem }
   | { readonly kind: "asideDecided"; readonly value: AsideDecidedItem }
+  | { readonly kind: "recoveryRewrapped"; readonly value: RecoveryRewrappedItem }
 
 export interface ChangeItem {
   readonly document: string
@@ -308,6 +312,7 @@ export const recordItems: ItemList<RecordItem> = itemList(
     renewed: [17, renewed],
     access: [18, access],
     asideDecided: [19, asideDecided],
+    recoveryRewrapped: [20, recoveryRewrapped],
   },
   { itemsMax: ITEMS_PER_ENTRY_MAX, bytesMax: ITEMS_BYTES_MAX },
 )

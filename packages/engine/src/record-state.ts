@@ -39,6 +39,8 @@ export interface RelationshipSecrets {
   readonly relayReceipts: readonly RelayReceiptItem[]
   /** Keys that succeeded the first, as they were told. */
   readonly successors: readonly SuccessorItem[]
+  /** Its recovery key, wrapped to words that came after those in the item. */
+  readonly recoveries: readonly Uint8Array[]
 }
 
 type EntryPlace = AsideDecidedItem["rows"][number]
@@ -51,6 +53,7 @@ interface MutableRelationship {
   connectRefused: string | undefined
   readonly relayReceipts: RelayReceiptItem[]
   readonly successors: SuccessorItem[]
+  readonly recoveries: Uint8Array[]
 }
 
 export class RecordState {
@@ -148,6 +151,7 @@ export class RecordState {
       case "relayReceipt":
       case "shareEpoch":
       case "successor":
+      case "recoveryRewrapped":
         this.#tell(bytesToHex(item.value.relationship), item)
         return
       case "move":
@@ -270,6 +274,7 @@ export class RecordState {
       connectRefused: undefined,
       relayReceipts: [],
       successors: [],
+      recoveries: [],
     })
     for (const early of this.#early.get(id) ?? []) this.#tell(id, early)
     this.#early.delete(id)
@@ -287,6 +292,7 @@ export class RecordState {
       const codes = [item.value.code, relationship.connectRefused ?? item.value.code]
       relationship.connectRefused = codes.toSorted()[0]
     }
+    if (item.kind === "recoveryRewrapped") relationship.recoveries.push(item.value.recovery)
     if (item.kind === "successor") relationship.successors.push(item.value)
     if (item.kind === "relayReceipt") relationship.relayReceipts.push(item.value)
     if (item.kind === "shareEpoch") {

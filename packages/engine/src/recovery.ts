@@ -12,6 +12,7 @@ import { certifyRecovery } from "@fulcrum/access/device"
 import {
   entropyFromRecoveryWords,
   generateRecoveryEntropy,
+  type RecoveryKeys,
   recoveryKeysFromEntropy,
   recoveryWordsFromEntropy,
 } from "@fulcrum/access/recovery-words"
@@ -31,10 +32,12 @@ import { BeaconKeeper } from "./beacon-keeper.ts"
 import { type DeviceState, recordKeysOf } from "./device-state.ts"
 import { EngineError, notYet } from "./engine-error.ts"
 import type { Ledger } from "./ledger.ts"
+import type { Step } from "./ledger-step.ts"
 import { changeMembership } from "./membership-writes.ts"
 import type { BeaconRow, DrillReport, NewWords, PersonRecovery } from "./person-recovery.ts"
 import { openRecovery, type RecoverySession } from "./recovery-session.ts"
-import type { Relationships } from "./relationships.ts"
+import { openRecoverySeed, rewrapRecoveries } from "./relationship-recovery.ts"
+import type { OpenRelationship, Relationships } from "./relationships.ts"
 import type { Underway } from "./underway.ts"
 
 const NEXT: Uint8Array = utf8ToBytes("next")
@@ -97,25 +100,39 @@ export class Recovery implements PersonRecovery {
     return Promise.all(rows)
   }
 
-  replaceWords(): Promise<NewWords> {
-    const { ledger, vault, random, asMember } = this.#parts
+  replaceWords(old?: string): Promise<NewWords> {
+    const { ledger, vault, relationships, random, asMember } = this.#parts
+    const oldEntropy = old === undefined ? undefined : entropyFromRecoveryWords(old)
     return asMember(async () => {
       await ledger.mend()
+      await relationships.openNew()
+      const before = oldEntropy && this.#keysOfOld(oldEntropy)
       const table = vault.table("engine.words")
       const pending = await table.get(NEXT)
       const isOurs = pending !== undefined && this.#isRecovery(pending)
       const entropy = isOurs ? pending : generateRecoveryEntropy(random)
-      if (!isOurs) {
-        const certificate = certifyRecovery(recoveryKeysFromEntropy(entropy))
+      const keys = recoveryKeysFromEntropy(entropy)
+      const goOver = (step: Step): void => {
+        if (before === undefined) return
+        const [from, to] = [before.wrap, keys.wrap.publicKey]
+        rewrapRecoveries(step, relationships.all, { from, to, random })
+      }
+      if (isOurs) await ledger.transact(async (step) => goOver(step))
+      else {
+        const certificate = certifyRecovery(keys)
         await changeMembership(
           { ledger, random },
           () => [{ kind: "recovery", value: { certificate } }],
-          (step) => step.write(table.put(NEXT, 0, entropy)),
+          (step) => {
+            step.write(table.put(NEXT, 0, entropy))
+            goOver(step)
+          },
         )
       }
       await this.putBeacon(entropy)
       return {
         words: recoveryWordsFromEntropy(entropy),
+        undecided: relationships.all.filter((one) => !isOpenedBy(one, keys)).length,
         wordsSeen: () => vault.write([table.del(NEXT, 0)]),
       }
     })
@@ -169,6 +186,16 @@ export class Recovery implements PersonRecovery {
   async *#sealed(files: AsyncIterable<BackedUp>): AsyncGenerator<Uint8Array> {
     const { writeBackup } = await import("./backup-file.ts")
     yield* writeBackup(files, this.#parts.ledger.membership.recoveryKey)
+  }
+
+  /** @throws {EngineError} `RECOVERY_WORDS_OTHER` */
+  #keysOfOld(entropy: Uint8Array): RecoveryKeys {
+    const keys = recoveryKeysFromEntropy(entropy)
+    const { relationships } = this.#parts
+    if (!this.#isRecovery(entropy) && !relationships.all.some((one) => isOpenedBy(one, keys))) {
+      throw new EngineError("RECOVERY_WORDS_OTHER", "these are not the words of this record")
+    }
+    return keys
   }
 
   /** Whether these are the words that count now. */
@@ -233,4 +260,9 @@ async function differentDocuments(
     else different++
   }
   return { same, different }
+}
+
+/** Whether these words decide where a company knows of two keys that claim to be hers. */
+function isOpenedBy({ secrets, key }: OpenRelationship, { wrap }: RecoveryKeys): boolean {
+  return openRecoverySeed(secrets, key.publicKey, wrap) !== undefined
 }

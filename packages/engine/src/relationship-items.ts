@@ -28,6 +28,8 @@ export const RENEWED_RELATIONSHIPS_MAX = 4096
 /** Relationships of which one item says when access ends; of more there are several items. */
 export const ACCESS_MAX = 4096
 
+const RECOVERY_WRAP_BYTES_MAX = 4096
+
 export interface RelationshipItem {
   readonly id: Uint8Array
   /** Seed of the relationship's signing key, whose public half is its `did:key`. */
@@ -118,6 +120,12 @@ export interface AccessItem {
   readonly rows: readonly AccessRow[]
 }
 
+/** A relationship's recovery key, wrapped to other recovery words than those that there were when it began. */
+export interface RecoveryRewrappedItem {
+  readonly relationship: Uint8Array
+  readonly recovery: Uint8Array
+}
+
 /** Of a relationship. */
 export const relationshipId: Schema<Uint8Array> = bytes(16)
 /** A multiaddr. */
@@ -140,8 +148,13 @@ export const relationship: Schema<RelationshipItem> = struct({
   request: bytesMax(64 * 1024),
   agreement: bytesMax(64 * 1024),
   signature: bytes(64),
-  recovery: bytesMax(4096),
+  recovery: bytesMax(RECOVERY_WRAP_BYTES_MAX),
   invitation: text(4096),
+})
+
+export const recoveryRewrapped: Schema<RecoveryRewrappedItem> = struct({
+  relationship: relationshipId,
+  recovery: bytesMax(RECOVERY_WRAP_BYTES_MAX),
 })
 
 export const connect: Schema<ConnectItem> = struct({

@@ -14,7 +14,7 @@ import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { hkdf } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
-import { unwrap, type WrapKey } from "@fulcrum/crypto/wrap"
+import type { WrapKey } from "@fulcrum/crypto/wrap"
 import { type EpochKey, epochIdSchema, epochKeySchema } from "@fulcrum/log/ids"
 import type { MailboxRight } from "@fulcrum/log/mailbox"
 import { personLane } from "@fulcrum/relations/lane"
@@ -32,6 +32,7 @@ import type { Step } from "./ledger-step.ts"
 import type { EpochSecret } from "./membership.ts"
 import { ownCapability } from "./record-link.ts"
 import type { AccessRow, RelationshipItem } from "./relationship-items.ts"
+import { openRecoverySeed } from "./relationship-recovery.ts"
 import type { OpenRelationship } from "./relationships.ts"
 import { currentEpoch, keysOfEpochs, type RemovalKeys, removalEpochs } from "./removal-keys.ts"
 import { drawPlace, placesInUse } from "./share-places.ts"
@@ -104,13 +105,17 @@ export function decide(
 ): void {
   const { relationship, wrapKey } = rotated
   const { key: first, space } = relationship
-  const { recovery: sealed, spaceTag } = relationship.secrets.item
+  const { spaceTag } = relationship.secrets.item
   const [chosen] = space.ownKeys
   const asked = space.newestKeys
   if (chosen === undefined || asked === undefined || asked.keys.length === 1) {
     throw new EngineError("RELATIONSHIP_NOT_FROZEN", "this company knows of one key of hers")
   }
-  const recovery = signingKeyFromSeed(openRecovery(sealed, first.publicKey, wrapKey))
+  const seed = openRecoverySeed(relationship.secrets, first.publicKey, wrapKey)
+  if (seed === undefined) {
+    throw new EngineError("RECOVERY_WORDS_OTHER", "these words do not decide about this company")
+  }
+  const recovery = signingKeyFromSeed(seed)
   rotate(step, rotated, (clear) => ({
     decision: signDecision({
       ...{ spaceTag, clear, recovery },
@@ -211,15 +216,4 @@ export function successorSecret(ledger: Ledger, pending?: EpochSecret): Uint8Arr
   const current = currentEpoch(parts)
   const keys = keysOfEpochs(parts, [...removalEpochs(parts), ...(current ? [current] : [])])
   return keys === undefined || keys.length === 0 ? undefined : concatBytes(keys)
-}
-
-function openRecovery(sealed: Uint8Array, first: Uint8Array, key: WrapKey): Uint8Array {
-  try {
-    return unwrap({ context: contexts.relationshipRecovery, key, aad: first, sealed })
-  } catch (cause) {
-    if (!(cause instanceof SealError)) throw cause
-    throw new EngineError("RECOVERY_WORDS_OTHER", "these words were not this record's then", {
-      cause,
-    })
-  }
 }

@@ -497,6 +497,33 @@ describe("a thief names a successor of its own", () => {
   }
 })
 
+test("[P112] new recovery words decide about companies that were met under the old ones, if those were at hand", async () => {
+  await using home = await household("new words")
+  const { world, phone, words } = home
+  const old = words.join(" ")
+  const stolen = await steal(home, await home.add("laptop"))
+  const stranger = recoveryWordsFromEntropy(world.random.bytes(32)).join(" ")
+  const other = { code: "RECOVERY_WORDS_OTHER" }
+  await expect(phone.recovery.replaceWords(stranger)).rejects.toMatchObject(other)
+  const without = await phone.recovery.replaceWords()
+  expect(without).toMatchObject({ undecided: 1 })
+  await without.wordsSeen()
+  const { words: newest, undecided, wordsSeen } = await phone.recovery.replaceWords(old)
+  expect(undecided).toBe(0)
+  await wordsSeen()
+
+  await succeedAsThief(home, stolen)
+  const thief = await removeHearing(home, stolen, "thief")
+  await world.end(thief)
+  await world.during(phone.set(ADDRESS, "New Street 2"))
+  await world.until("her to be told", async () => (await rowOf(phone))?.state === "frozen")
+  const between = without.words.join(" ")
+  await expect(phone.unfreeze("Shop", between)).rejects.toMatchObject(other)
+  await world.during(phone.unfreeze("Shop", newest.join(" ")))
+  await world.until("the company to go on", () => home.state() === "agreed")
+  await world.until("the new value", () => home.holds("New Street 2"))
+})
+
 /** Once it was decided against, whatever its old key says is nothing. */
 async function succeedAsThiefAgain(home: Household, thief: Person, stolen: Machine): Promise<void> {
   const { world } = home

@@ -5,7 +5,7 @@
  */
 import type { DrillReport } from "@fulcrum/engine/person-recovery"
 import { type CommandContext, confirmForGood, type Outcome } from "../command.ts"
-import { askWords, showWords } from "../recovery-words-screen.ts"
+import { askWords, askWordsOrNone, showWords, WORDS_PARAMETER } from "../recovery-words-screen.ts"
 import { counted, lines, table, tone } from "../text.ts"
 import { declined } from "./declined.ts"
 import { stillHere } from "./held.ts"
@@ -74,20 +74,38 @@ export async function recoveryWords(context: CommandContext): Promise<Outcome> {
   requireMember(person)
   const question = "Make new recovery words? The ones that you have let nobody in from then on."
   if (!(await confirmForGood(io, question))) throw declined("the words stay as they are")
-  const { words, wordsSeen } = await person.recovery.replaceWords()
+  const { words, undecided, wordsSeen } = await person.recovery.replaceWords(
+    await oldWords(context),
+  )
   const relays = (await person.relays()).map(({ address }) => address)
   await showWords(io, words, relays)
   // Whoever is interrupted before this is shown them again by the same command.
   await wordsSeen()
   const held = await settle()
   return {
-    document: { words, relays, held },
+    document: { words, relays, undecided, held },
     text: lines(
       "These are your recovery words now. Backups from before still open with the old ones: make a new",
-      "one (`fulcrum backup`), then destroy the old backups and the old words.",
+      undecided === 0
+        ? "one (`fulcrum backup`), then destroy the old backups and the old words."
+        : "one (`fulcrum backup`), then destroy the old backups.",
+      undecided === 0
+        ? undefined
+        : `Keep the old words for ${counted(undecided, "company", "companies")} that you met before: should somebody claim to be you\n  there (\`fulcrum relationships unfreeze\`), they alone decide.`,
       stillHere(held),
     ),
   }
+}
+
+/** With them the new ones decide about companies too; a script gives them as a file, or goes without. */
+async function oldWords({ person, io, args }: CommandContext): Promise<string | undefined> {
+  const isAsked = io.interactive && (await person.relationships()).length > 0
+  if (!isAsked && !args.has(WORDS_PARAMETER)) return undefined
+  return await askWordsOrNone(
+    io,
+    args,
+    "Your words until now, so that the new ones decide about your companies too (Enter: go without):",
+  )
 }
 
 export async function backup({ person, io }: CommandContext): Promise<Outcome> {
