@@ -4,11 +4,13 @@
  * @module
  */
 import { type EpochId, idKey } from "@fulcrum/log/ids"
+import type { MembershipChange } from "./key-body.ts"
 import { type Merge, mergedHeads, nameOf } from "./key-merge.ts"
 import {
   type Author,
   applyChanges,
   authorOf,
+  changesWithEffect,
   founderOf,
   type MemberState,
   type MembershipEntry,
@@ -26,9 +28,12 @@ export interface KeyNode {
   readonly ancestors: bigint
   /** Who wrote it, as a member of what it followed; `undefined`: nobody entitled. */
   readonly author: Author | undefined
+  /** What its entry does, as its author saw it. */
+  readonly changes: readonly MembershipChange[]
   /** The key of the recovery words as its author knew them. */
   readonly replaced: Uint8Array | undefined
-  /** Membership with it applied, as its author saw it. */
+  /** Membership as its author saw it, and with it applied. */
+  readonly before: MemberState
   readonly after: MemberState
   /** Keys of what it followed, directly or not, that had no effect as its author saw it. */
   readonly cut: ReadonlySet<string>
@@ -53,10 +58,15 @@ export function graphOf(entries: readonly MembershipEntry[], genesis: EpochId): 
     const ancestors = follows.reduce((set, node) => set | node.ancestors | node.bit, 0n)
     const { state: before, cut } = mergedBefore(follows, ancestors, nodesByKey)
     const author = depth === 0 ? founderOf(entry) : authorOf(before, entry.writer)
-    const after = author === undefined ? before : applyChanges(before, entry, nameOf(author))
+    const by = author && nameOf(author)
+    const after = by === undefined ? before : applyChanges(before, entry, by)
+    const changes = by === undefined ? [] : changesWithEffect(before, entry, by)
     const replaced = before.recovery?.writer
     const bit = 1n << BigInt(i)
-    nodesByKey.set(key, { entry, key, depth, bit, ancestors, author, replaced, after, cut })
+    nodesByKey.set(key, {
+      ...{ entry, key, depth, bit, ancestors, author, changes, replaced },
+      ...{ before, after, cut },
+    })
   }
   return { nodes: [...nodesByKey.values()], waiting }
 }

@@ -1,15 +1,11 @@
 /**
- * Who let whom into the record, and how far somebody's word counts by that: what is asked of key entries
- * before it is decided what they come to.
- *
- * Whoever was removed can write as many entries as it likes that lean on one another, so whatever is asked
- * of an entry more than once is answered once.
+ * Who let whom into the record: what is asked of key entries before it is decided what they come to.
  *
  * @module
  */
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { idKey } from "@fulcrum/log/ids"
-import type { MembershipChange } from "./key-body.ts"
+import { CHANGES_MAX, type MembershipChange } from "./key-body.ts"
 import type { KeyNode } from "./key-graph.ts"
 
 /** A device that was removed, or words that were replaced: both are members no more. */
@@ -20,41 +16,63 @@ export interface Removed {
 }
 
 export class KeyLineage {
-  readonly #nodes: readonly KeyNode[]
-  /** Every removal that was ever said. */
+  /** Every removal that was ever said, once for each entry that says it. */
   readonly said: readonly Removed[]
-  readonly #ranks: ReadonlyMap<string, number>
-  readonly #rank = new Map<KeyNode, number>()
+  /** Entries that let somebody in, by whom. */
+  readonly #grants: ReadonlyMap<string, readonly KeyNode[]>
+  readonly #removals: ReadonlyMap<string, readonly Removed[]>
   readonly #givers = new Map<KeyNode, readonly KeyNode[]>()
-  readonly #contested = new Map<KeyNode, boolean>()
+  readonly #order: ReadonlyMap<KeyNode, number>
 
   /** @param nodes - Ancestors first, and closed: with each, what it followed. */
   constructor(nodes: readonly KeyNode[]) {
-    this.#nodes = nodes
-    this.#ranks = ranksOf(nodes)
-    this.said = nodes
-      .filter(({ author }) => author !== undefined)
-      .flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
+    const entitled = nodes.filter(({ author }) => author !== undefined)
+    this.#order = new Map(nodes.map((node, at) => [node, at]))
+    this.said = entitled.flatMap((node) => targetsOf(node).map((target) => ({ node, target })))
+    this.#removals = Map.groupBy(this.said, ({ target }) => target)
+    this.#grants = grantsOf(entitled)
   }
 
-  /** The author's: -1 of recovery words, else when the device joined. The least comes first. */
-  rankOf(node: KeyNode): number {
-    return answered(this.#nodes, this.#rank, node, (one) => {
-      const { author } = one
-      if (author !== undefined && author !== "recovery")
-        return this.#ranks.get(idKey(author.id)) ?? 0
-      // Whose words somebody says no member was to set, at the same time, speak with that one's rank.
-      const setters = this.giversOf(one)
-      const areContested = setters.length > 0 && setters.every((it) => this.#isContested(it))
-      return areContested ? Math.max(...setters.map((it) => this.rankOf(it))) : -1
-    })
-  }
-
-  /** The entry that let in the device which wrote another; of recovery words, those that set them. */
+  /**
+   * The entries that let its author in, as its author saw it: of a device those that added it, of words those
+   * that set them, but what had no effect, or came before a removal after which it was let in again. None: the
+   * first entry's author.
+   */
   giversOf(node: KeyNode): readonly KeyNode[] {
     const known = this.#givers.get(node) ?? this.#findGivers(node)
     this.#givers.set(node, known)
     return known
+  }
+
+  /**
+   * The ranks of authors, the least first: of recovery words -1, of devices by when they joined. Words whose
+   * setting may come to nothing have the rank of the device that set them.
+   *
+   * @param nodes - Ancestors first.
+   * @param isSure - Whether an entry has effect whatever becomes of others.
+   */
+  ranks(
+    nodes: readonly KeyNode[],
+    isSure: (node: KeyNode) => boolean,
+  ): ReadonlyMap<KeyNode, number> {
+    const ranks = new Map<KeyNode, number>()
+    for (const node of nodes) {
+      const givers = this.giversOf(node)
+      const sure = givers.filter(isSure)
+      if (node.author !== "recovery") {
+        const joined = (sure.length > 0 ? sure : givers).map((it) => this.#joinedIn(it, node))
+        ranks.set(node, joined.length > 0 ? Math.min(...joined) : 0)
+      } else if (givers.length === 0 || sure.length > 0) ranks.set(node, -1)
+      else ranks.set(node, Math.max(...givers.map((it) => ranks.get(it) ?? 0)))
+    }
+    return ranks
+  }
+
+  /** When an entry let the author of another in: of several that it lets in, the first one first. */
+  #joinedIn(giver: KeyNode, node: KeyNode): number {
+    const key = authorKey(node)
+    const at = giver.changes.findIndex((change) => grantedBy(change) === key)
+    return (this.#order.get(giver) ?? 0) * CHANGES_MAX + at
   }
 
   /** What was written by whom somebody removed, or whom that one let in meanwhile: such a one cannot vouch. */
@@ -70,30 +88,25 @@ export class KeyLineage {
     return owing
   }
 
-  /** Whether it was made by whom another entry, made at the same time, removes. */
-  #isContested(node: KeyNode): boolean {
-    return answered(this.#nodes, this.#contested, node, (one) => {
-      const key = authorKey(one)
-      if (this.said.some((it) => it.target === key && areConcurrent(it.node, one))) return true
-      const givers = this.giversOf(one)
-      return givers.length > 0 && givers.every((it) => this.#isContested(it))
-    })
-  }
-
   /** Words that set themselves once more give themselves nothing. */
   #findGivers(node: KeyNode): readonly KeyNode[] {
-    const { author, entry } = node
-    if (author === undefined) return []
-    return author === "recovery"
-      ? this.#nodes.filter(
-          (one) =>
-            one.author !== undefined &&
-            sees(node, one) &&
-            authorKey(one) !== authorKey(node) &&
-            setsWords(one, entry.writer),
-        )
-      : this.#nodes.filter((one) => one !== node && equalBytes(one.entry.epoch, author.addedIn))
+    const key = authorKey(node)
+    if (key === undefined) return []
+    const seen = (this.#grants.get(key) ?? []).filter(
+      (one) => sees(node, one) && !isVoidFor(node, one) && authorKey(one) !== key,
+    )
+    const removals = (this.#removals.get(key) ?? []).filter(
+      (one) => sees(node, one.node) && !isVoidFor(node, one.node),
+    )
+    const before = removals.reduce((bits, removal) => bits | removal.node.ancestors, 0n)
+    const last = seen.filter(({ bit }) => (before & bit) === 0n)
+    return last.length > 0 ? last : seen
   }
+}
+
+/** Whether an entry had no effect as the author of another saw it. */
+export function isVoidFor(later: KeyNode, earlier: KeyNode): boolean {
+  return later.cut.has(earlier.key)
 }
 
 export function areConcurrent(a: KeyNode, b: KeyNode): boolean {
@@ -120,47 +133,32 @@ export function authorKey({ author, entry }: KeyNode): string | undefined {
   return author === "recovery" ? wordsKey(entry.writer) : idKey(author.id)
 }
 
+/** However often an entry says it. */
 function targetsOf(node: KeyNode): readonly string[] {
-  return node.entry.changes.flatMap((change) => targetOf(node, change) ?? [])
+  return [...new Set(node.changes.flatMap((change) => targetOf(node, change) ?? []))]
 }
 
-/** When each device joined, counted; a device that was added twice joined the first time. */
-function ranksOf(nodes: readonly KeyNode[]): ReadonlyMap<string, number> {
-  const ranks = new Map<string, number>()
-  for (const { author, entry } of nodes) {
-    for (const change of author === undefined ? [] : entry.changes) {
-      if (change.kind !== "add") continue
-      const key = idKey(change.value.certificate.id)
-      if (!ranks.has(key)) ranks.set(key, ranks.size)
+function grantsOf(nodes: readonly KeyNode[]): ReadonlyMap<string, readonly KeyNode[]> {
+  const grants = new Map<string, KeyNode[]>()
+  for (const node of nodes) {
+    // Of several words that one entry sets the last are set.
+    const lastWords = node.changes.findLast(({ kind }) => kind === "recovery")
+    const lasting = node.changes.filter((it) => it.kind !== "recovery" || it === lastWords)
+    const keys = new Set(lasting.flatMap((change) => grantedBy(change) ?? []))
+    for (const key of keys) {
+      const there = grants.get(key)
+      if (there === undefined) grants.set(key, [node])
+      else there.push(node)
     }
   }
-  return ranks
+  return grants
 }
 
-function setsWords({ entry }: KeyNode, writer: Uint8Array): boolean {
-  return entry.changes.some(
-    (change) => change.kind === "recovery" && equalBytes(change.value.certificate.writer, writer),
-  )
+function grantedBy(change: MembershipChange): string | undefined {
+  if (change.kind === "add") return idKey(change.value.certificate.id)
+  return change.kind === "recovery" ? wordsKey(change.value.certificate.writer) : undefined
 }
 
 function wordsKey(writer: Uint8Array): string {
   return `words ${idKey(writer)}`
-}
-
-/**
- * What is asked of a node, answered for all before it first: what is asked in turn is answered then, however
- * long the chain of those that lean on one another.
- */
-function answered<T>(
-  nodes: readonly KeyNode[],
-  answers: Map<KeyNode, T>,
-  node: KeyNode,
-  answer: (one: KeyNode) => T,
-): T {
-  for (const one of nodes) {
-    const known = answers.get(node)
-    if (known !== undefined) return known
-    if (!answers.has(one)) answers.set(one, answer(one))
-  }
-  return answers.get(node) ?? answer(node)
 }

@@ -22,33 +22,34 @@ export interface Merge {
  * @param nodes - Ancestors first, and closed: with each, what it followed.
  */
 export function mergedHeads(nodes: readonly KeyNode[]): Merge {
-  const settled = lastSettled(nodes)
-  const open = settled === undefined ? nodes : nodes.slice(nodes.indexOf(settled) + 1)
+  const first = firstUnsettled(nodes)
+  const open = nodes.slice(first)
+  const [one] = open
+  if (one === undefined) return { state: NO_MEMBERS, cut: new Set() }
   const standing = whatStands(new KeyLineage(nodes), open)
-  const cut = new Set(settled?.cut)
+  const cut = new Set(one.cut)
   for (const { key } of standing.cut) cut.add(key)
+  const standingBy = Map.groupBy(standing.removals, ({ node }) => node)
   const hasEffect = (node: KeyNode, change: MembershipChange): boolean => {
     const target = targetOf(node, change)
-    const isIt = (it: { readonly node: KeyNode; readonly target: string }) =>
-      it.node === node && it.target === target
-    return target === undefined || standing.removals.some(isIt)
+    return target === undefined || standingBy.get(node)?.some((it) => it.target === target) === true
   }
-  return { state: replay(open, settled?.after ?? NO_MEMBERS, cut, hasEffect), cut }
+  return { state: replay(open, one.before, cut, hasEffect), cut }
 }
 
 /**
- * The last that nothing is concurrent with: it followed all before it, and all after it follow it. What came
- * to what until then is as its author saw it, and nothing that came after has a part in it.
+ * Where what is settled ends: of the entries before that, all that come after it followed every one. What came
+ * to what until then is as the first of those saw it, and nothing that came after has a part in it.
  */
-function lastSettled(nodes: readonly KeyNode[]): KeyNode | undefined {
+function firstUnsettled(nodes: readonly KeyNode[]): number {
   let before = nodes.reduce((bits, { bit }) => bits | bit, 0n)
   let followed = before
-  for (const node of nodes.toReversed()) {
+  for (const [fromEnd, node] of nodes.toReversed().entries()) {
     before &= ~node.bit
-    if ((followed & node.bit) !== 0n && node.ancestors === before) return node
     followed &= node.ancestors
+    if ((before & ~followed) === 0n) return nodes.length - 1 - fromEnd
   }
-  return undefined
+  return 0
 }
 
 function replay(
@@ -61,7 +62,9 @@ function replay(
   for (const node of nodes) {
     const { author, entry, key } = node
     if (author === undefined || cut.has(key)) continue
-    state = applyChanges(state, entry, nameOf(author), (change) => hasEffect(node, change))
+    const by = nameOf(author)
+    const made = { ...entry, changes: node.changes }
+    state = applyChanges(state, made, by, (change) => hasEffect(node, change))
   }
   return state
 }

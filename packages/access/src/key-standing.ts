@@ -10,11 +10,21 @@
  * @module
  */
 import type { KeyNode } from "./key-graph.ts"
-import { areConcurrent, authorKey, type KeyLineage, type Removed } from "./key-lineage.ts"
+import {
+  areConcurrent,
+  authorKey,
+  isVoidFor,
+  type KeyLineage,
+  type Removed,
+  sees,
+} from "./key-lineage.ts"
+
+/** How many of a circle are tried: people make none of more than a few. */
+const TRIED_MAX = 16
 
 /** A removal, with what it may do to others. Sets of nodes are bits, as in {@link KeyNode}. */
 interface Removal extends Removed {
-  /** What whom it removes wrote at the same time. */
+  /** What whom it removes wrote at the same time, or since. */
   readonly hits: bigint
   /** Of those, what it may cut. */
   readonly cuts: readonly Cut[]
@@ -50,13 +60,13 @@ class Circles {
   readonly #nodes: readonly KeyNode[]
   readonly #open: bigint
   readonly #followers: ReadonlyMap<KeyNode, bigint>
-  /** In the order of their rank. */
   readonly #removals: readonly Removal[]
   /** For each removal, those that it cannot stand beside: see rule 1. */
   readonly #against: ReadonlyMap<Removal, readonly Removal[]>
   /** By node, who let its author in, where those can be cut. */
   readonly #givers: ReadonlyMap<bigint, bigint>
-  /** Those that yielded to one of a higher rank. */
+  /** Those that stand by their rank, and those that yielded to one. */
+  readonly #chosen = new Set<Removal>()
   readonly #yielded = new Set<Removal>()
 
   constructor(lineage: KeyLineage, open: readonly KeyNode[]) {
@@ -65,29 +75,51 @@ class Circles {
     this.#open = open.reduce((bits, { bit }) => bits | bit, 0n)
     this.#followers = followersOf(open)
     const nodesBy = Map.groupBy(open, authorKey)
-    this.#removals = this.#ranked().map((removed) => this.#removalOf(removed, nodesBy))
+    this.#removals = lineage.said
+      .filter(({ node }) => this.#isOpen(node))
+      .map((removed) => this.#removalOf(removed, nodesBy))
     this.#against = this.#findAgainst()
     this.#givers = this.#findGivers()
   }
 
   /**
-   * Where what is left cut one another in circles, the earliest stands and what threatens it yields. First in
-   * circles that hang on no other one.
+   * Where what is left cut one another in circles, the earliest that can stands: for which there is a way to
+   * decide the rest such that nothing comes to nothing but by what stands. In a circle of an odd number that
+   * none can: there the earliest does, and what threatens it yields. First come those that hang on no other.
    */
   resolve(): ReadonlySet<Removal> {
     for (;;) {
-      const { stand, may } = this.#alternate()
+      const { stand, may } = this.#alternate(this.#chosen)
       const undecided = [...may].filter((one) => !stand.has(one))
-      const first = this.#firstOf(undecided, may)
-      if (first === undefined) return stand
-      const beside = new Set(stand).add(first)
-      if (!this.#standing(beside).has(first)) {
-        this.#yielded.add(first)
-        continue
+      if (undecided.length === 0) return stand
+      for (const circle of this.#circlesOf(this.#ranked(undecided, may), may)) {
+        this.#decide(circle, stand)
       }
-      const rest = undecided.filter((one) => one !== first)
-      this.#letYield(first, beside, rest)
     }
+  }
+
+  /** @param circle - The earliest first. */
+  #decide(circle: readonly Removal[], stand: ReadonlySet<Removal>): void {
+    const chosen = circle.slice(0, TRIED_MAX).find((one) => this.#canStand(one))
+    if (chosen !== undefined) {
+      this.#chosen.add(chosen)
+      return
+    }
+    const [first, ...rest] = circle
+    if (first === undefined) return
+    const beside = new Set(stand).add(first)
+    const yielded = this.#yielded.size
+    if (this.#standing(beside).has(first)) this.#letYield(first, beside, rest)
+    else this.#yielded.add(first)
+    // Whatever nothing threatens stands.
+    if (this.#yielded.size === yielded) this.#chosen.add(first)
+  }
+
+  /** Whether it does with all that follows from it. */
+  #canStand(one: Removal): boolean {
+    const chosen = new Set(this.#chosen).add(one)
+    const standing = this.#standing(this.#alternate(chosen).stand)
+    return [...chosen].every((it) => standing.has(it))
   }
 
   /** Those of the rest that one cannot stand beside, the earliest kept where there is a choice. */
@@ -107,36 +139,61 @@ class Circles {
     this.#letYield(first, beside, rest.slice(half))
   }
 
-  /** The earliest that hangs on none but what hangs on it. */
-  #firstOf(undecided: readonly Removal[], may: ReadonlySet<Removal>): Removal | undefined {
-    if (undecided.length < 2) return undecided[0]
-    const basis = this.#basesOf(undecided, may)
-    return undecided.find((_, i) => {
-      const own = basis[i] ?? 0n
-      return basis.every((other, j) => !hasBit(own, j) || hasBit(other, i))
-    })
+  /** Rule 1. */
+  #ranked(removals: readonly Removal[], may: ReadonlySet<Removal>): readonly Removal[] {
+    const sure = this.uncut(may)
+    const isSure = (node: KeyNode): boolean => !this.#isOpen(node) || (sure & node.bit) !== 0n
+    const ranks = this.#lineage.ranks(this.#nodes, isSure)
+    return removals
+      .map((removal, at) => ({ removal, rank: ranks.get(removal.node) ?? 0, at }))
+      .sort((a, b) => a.rank - b.rank || a.at - b.at)
+      .map(({ removal }) => removal)
   }
 
-  /** For each, which of the others have a part in whether it stands, as bits by where they are in the list. */
-  #basesOf(undecided: readonly Removal[], may: ReadonlySet<Removal>): readonly bigint[] {
+  /** The circles that hang on nothing that is undecided but what hangs on them. */
+  #circlesOf(
+    undecided: readonly Removal[],
+    may: ReadonlySet<Removal>,
+  ): readonly (readonly Removal[])[] {
+    const byNode = [...Map.groupBy(undecided, ({ node }) => node).values()]
+    const bases = this.#basesOf(byNode, may)
+    const circles = new Map<bigint, Removal[]>()
+    for (const [i, basis] of bases.entries()) {
+      const isFirst = bases.every((other, j) => !hasBit(basis, j) || hasBit(other, i))
+      if (!isFirst) continue
+      const circle = circles.get(basis) ?? []
+      circles.set(basis, circle)
+      circle.push(...(byNode[i] ?? []))
+    }
+    const order = new Map(undecided.map((one, at) => [one, at]))
+    const placeOf = (one: Removal): number => order.get(one) ?? 0
+    return [...circles.values()].map((one) => one.toSorted((a, b) => placeOf(a) - placeOf(b)))
+  }
+
+  /**
+   * For each of some entries with undecided removals, which of these entries have a part in whether those
+   * stand, as bits by where they are in the list.
+   */
+  #basesOf(entries: readonly (readonly Removal[])[], may: ReadonlySet<Removal>): readonly bigint[] {
     const leaning = new Map(this.#givers)
     for (const { cuts } of may) {
       for (const { bit, witnesses } of cuts) leaning.set(bit, (leaning.get(bit) ?? 0n) | witnesses)
     }
-    const basis = undecided.map((one) => {
-      const nodes = closed(one.node.bit, leaning)
-      const against = new Set(this.#against.get(one))
-      return undecided.reduce((bits, other, i) => {
-        const hasPart = (other.hits & nodes) !== 0n || against.has(other)
-        return hasPart ? bits | (1n << BigInt(i)) : bits
-      }, 0n)
+    const hits = entries.map((removals) => removals.reduce((bits, it) => bits | it.hits, 0n))
+    const bases = entries.map((removals, i) => {
+      const [one] = removals
+      const nodes = one === undefined ? 0n : closed(one.node.bit, leaning)
+      const against = new Set(removals.flatMap((it) => this.#against.get(it) ?? []))
+      return entries.reduce((bits, others, j) => {
+        const hasPart = ((hits[j] ?? 0n) & nodes) !== 0n || others.some((it) => against.has(it))
+        return hasPart ? bits | (1n << BigInt(j)) : bits
+      }, 1n << BigInt(i))
     })
-    for (const [i, through] of basis.entries()) {
-      for (const [j, bits] of basis.entries()) {
-        if (hasBit(bits, i)) basis[j] = bits | (basis[i] ?? through)
-      }
+    for (const i of bases.keys()) {
+      for (const [j, bits] of bases.entries())
+        if (hasBit(bits, i)) bases[j] = bits | (bases[i] ?? 0n)
     }
-    return basis
+    return bases
   }
 
   /** What has effect if just these removals stand: what can be said for it rests on nothing that is cut. */
@@ -162,12 +219,15 @@ class Circles {
     return uncut
   }
 
-  /** What stands whatever becomes of the rest, and what may stand. */
-  #alternate(): { readonly stand: ReadonlySet<Removal>; readonly may: ReadonlySet<Removal> } {
-    let stand: ReadonlySet<Removal> = new Set()
+  /** What stands, beside what was chosen, whatever becomes of the rest, and what may stand. */
+  #alternate(chosen: ReadonlySet<Removal>): {
+    readonly stand: ReadonlySet<Removal>
+    readonly may: ReadonlySet<Removal>
+  } {
+    let stand = chosen
     for (;;) {
       const may = this.#standing(stand)
-      const more = this.#standing(may)
+      const more = new Set([...chosen, ...this.#standing(may)])
       if (more.size === stand.size) return { stand, may }
       stand = more
     }
@@ -186,17 +246,9 @@ class Circles {
     )
   }
 
-  #ranked(): readonly Removed[] {
-    return this.#lineage.said
-      .filter(({ node }) => (node.bit & this.#open) !== 0n)
-      .map((removed, at) => ({ removed, rank: this.#lineage.rankOf(removed.node), at }))
-      .sort((a, b) => a.rank - b.rank || a.at - b.at)
-      .map(({ removed }) => removed)
-  }
-
   #removalOf(removed: Removed, nodesBy: NodesBy): Removal {
     const { node, target } = removed
-    const hit = (nodesBy.get(target) ?? []).filter((one) => areConcurrent(one, node))
+    const hit = (nodesBy.get(target) ?? []).filter((one) => this.#isHit(one, node))
     // Who hits nothing is asked nothing.
     const owing = hit.length > 0 ? this.#lineage.owingTo(removed, this.#nodes) : 0n
     const unfit = owing | node.bit | this.#followersOf(node)
@@ -205,10 +257,28 @@ class Circles {
       hits: hit.reduce((bits, { bit }) => bits | bit, 0n),
       // What words do by their rank, they have done: see rule 2.
       cuts: hit
-        .filter((one) => !isRemovalByWords(one))
-        .map((one) => ({ bit: one.bit, witnesses: this.#followersOf(one) & ~unfit })),
+        .filter((one) => !(areConcurrent(one, node) && doesNothingButRemove(one)))
+        .map((one) => ({ bit: one.bit, witnesses: this.#witnessesOf(one) & ~unfit })),
       owing,
     }
+  }
+
+  /**
+   * Whether it was written at the same time as the removal of its author, or upon that though its author took
+   * it for void, and was not let in again since.
+   */
+  #isHit(node: KeyNode, removal: KeyNode): boolean {
+    if (node === removal || sees(removal, node)) return false
+    if (!sees(node, removal)) return true
+    return !this.#lineage.giversOf(node).some((one) => one === removal || sees(one, removal))
+  }
+
+  /** Who followed an entry, and did not do so only because it was an end without effect. */
+  #witnessesOf(node: KeyNode): bigint {
+    let bits = this.#followersOf(node)
+    if (bits === 0n) return bits
+    for (const one of this.#nodes) if (isVoidFor(one, node)) bits &= ~one.bit
+    return bits
   }
 
   /** At the same time, by whom the other removes or who owes membership to that one, and of its author. */
@@ -228,14 +298,17 @@ class Circles {
     const found = new Map<bigint, bigint>()
     for (const node of this.#nodes) {
       const givers = this.#lineage.giversOf(node)
-      const areOpen = givers.every(({ bit }) => (bit & this.#open) !== 0n)
-      if (givers.length === 0 || !areOpen) continue
+      if (givers.length === 0 || !givers.every((giver) => this.#isOpen(giver))) continue
       found.set(
         node.bit,
         givers.reduce((bits, { bit }) => bits | bit, 0n),
       )
     }
     return found
+  }
+
+  #isOpen({ bit }: KeyNode): boolean {
+    return (this.#open & bit) !== 0n
   }
 
   #followersOf(node: KeyNode): bigint {
@@ -273,8 +346,11 @@ function hasBit(bits: bigint, at: number): boolean {
   return (bits & (1n << BigInt(at))) !== 0n
 }
 
-function isRemovalByWords({ author, entry }: KeyNode): boolean {
-  return author === "recovery" && entry.changes.some(({ kind }) => kind === "remove")
+/** Of recovery words: with anything else in it, an entry of theirs counts as any other one. */
+function doesNothingButRemove({ author, changes }: KeyNode): boolean {
+  return (
+    author === "recovery" && changes.length > 0 && changes.every(({ kind }) => kind === "remove")
+  )
 }
 
 function append<K, T>(lists: Map<K, T[]>, key: K, value: T): void {

@@ -109,6 +109,24 @@ export function applyChanges(
   }, state)
 }
 
+/**
+ * The changes of an entry that do something as its author saw it: no device is added that is a member, none is
+ * removed that never was, and no words are set that are set.
+ */
+export function changesWithEffect(
+  before: MemberState,
+  entry: ChangingEntry,
+  author: DeviceId | "recovery",
+): readonly MembershipChange[] {
+  let state = before
+  return entry.changes.filter((change) => {
+    const after = applyChange(state, entry, author, change)
+    const isEffect = after !== state
+    state = after
+    return isEffect
+  })
+}
+
 type ChangingEntry = Omit<MembershipEntry, "follows" | "writer">
 
 function applyChange(
@@ -123,7 +141,7 @@ function applyChange(
     case "remove":
       return remove(state, entry, author, change.value)
     case "recovery":
-      return { ...state, recovery: change.value.certificate }
+      return setWords(state, change.value.certificate)
     case "rename":
       return rename(state, idKey(change.value.device), change.value.name)
     case "suite":
@@ -131,6 +149,11 @@ function applyChange(
     case "rotate":
       return state
   }
+}
+
+function setWords(state: MemberState, recovery: RecoveryCertificate): MemberState {
+  const isSet = state.recovery && equalBytes(state.recovery.writer, recovery.writer)
+  return isSet ? state : { ...state, recovery }
 }
 
 /** A removed device stays removed; only the recovery words bring it back, under its old keys. */

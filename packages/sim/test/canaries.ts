@@ -543,7 +543,7 @@ export const CANARIES: readonly Canary[] = [
     patches: one(
       "access/src/key-standing.ts",
       ".sort((a, b) => a.rank - b.rank || a.at - b.at)",
-      ".sort((a, b) => (a.removed.node.key < b.removed.node.key ? -1 : 1))",
+      ".sort((a, b) => (a.removal.node.key < b.removal.node.key ? -1 : 1))",
     ),
   },
   {
@@ -553,13 +553,13 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...one(
         "access/src/key-lineage.ts",
-        "? Math.max(...setters.map((it) => this.rankOf(it))) : -1",
-        "? Math.max(...setters.map((it) => this.rankOf(it))) : 99",
+        "sure.length > 0) ranks.set(node, -1)",
+        "sure.length > 0) ranks.set(node, 1e9)",
       ),
       ...one(
         "access/src/key-standing.ts",
-        ".filter((one) => !isRemovalByWords(one))",
-        ".filter((one) => !isRemovalByWords(one) || one.ancestors > 0n)",
+        ".filter((one) => !(areConcurrent(one, node) && doesNothingButRemove(one)))",
+        ".filter((one) => !(areConcurrent(one, node) && doesNothingButRemove(one)) || one.ancestors > 0n)",
       ),
     ],
   },
@@ -727,8 +727,8 @@ export const CANARIES: readonly Canary[] = [
     seed: 601_256,
     patches: one(
       "access/src/key-lineage.ts",
-      "sees(node, one) &&\n            authorKey(one)",
-      "sees(one, node) &&\n            authorKey(one)",
+      "sees(node, one) && !isVoidFor(node, one) && authorKey",
+      "sees(one, node) && !isVoidFor(node, one) && authorKey",
     ),
   },
   {
