@@ -141,10 +141,7 @@ function targetsOf(node: KeyNode): readonly string[] {
 function grantsOf(nodes: readonly KeyNode[]): ReadonlyMap<string, readonly KeyNode[]> {
   const grants = new Map<string, KeyNode[]>()
   for (const node of nodes) {
-    // Of several words that one entry sets the last are set.
-    const lastWords = node.changes.findLast(({ kind }) => kind === "recovery")
-    const lasting = node.changes.filter((it) => it.kind !== "recovery" || it === lastWords)
-    const keys = new Set(lasting.flatMap((change) => grantedBy(change) ?? []))
+    const keys = new Set(node.changes.flatMap((change) => grantedBy(change) ?? []))
     for (const key of keys) {
       const there = grants.get(key)
       if (there === undefined) grants.set(key, [node])

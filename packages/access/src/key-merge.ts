@@ -61,9 +61,11 @@ function replay(
   let state = from
   for (const node of nodes) {
     const { author, entry, key } = node
-    if (author === undefined || cut.has(key)) continue
+    if (author === undefined) continue
     const by = nameOf(author)
-    const made = { ...entry, changes: node.changes }
+    // Of what is cut, what recovery words removed may stand.
+    const left = cut.has(key) ? node.changes.filter(({ kind }) => kind === "remove") : node.changes
+    const made = { ...entry, changes: left }
     state = applyChanges(state, made, by, (change) => hasEffect(node, change))
   }
   return state

@@ -17,6 +17,7 @@ import {
   type KeyLineage,
   type Removed,
   sees,
+  targetOf,
 } from "./key-lineage.ts"
 
 /** How many of a circle are tried: people make none of more than a few. */
@@ -24,6 +25,11 @@ const TRIED_MAX = 16
 
 /** A removal, with what it may do to others. Sets of nodes are bits, as in {@link KeyNode}. */
 interface Removal extends Removed {
+  /**
+   * What must not be cut for it to stand: its node, or, of a removal by recovery words, a bit of its own: what
+   * words do by their rank stays done though they are replaced at the same time.
+   */
+  readonly seat: bigint
   /** What whom it removes wrote at the same time, or since. */
   readonly hits: bigint
   /** Of those, what it may cut. */
@@ -33,9 +39,12 @@ interface Removal extends Removed {
 }
 
 interface Cut {
+  /** What is cut: a node, and perhaps its seat. */
   readonly bit: bigint
   /** Entries that vouch against it, unless they are cut or their own authors are removed. */
   readonly witnesses: bigint
+  /** Entries that let its author in which the removal does not know of: unless they are cut it is not. */
+  readonly anew: bigint
 }
 
 export interface Standing {
@@ -60,6 +69,10 @@ class Circles {
   readonly #nodes: readonly KeyNode[]
   readonly #open: bigint
   readonly #followers: ReadonlyMap<KeyNode, bigint>
+  /** Of entries in which recovery words remove somebody: what stands for that. */
+  readonly #seats: ReadonlyMap<KeyNode, bigint>
+  /** All that may be cut. */
+  readonly #bits: readonly bigint[]
   readonly #removals: readonly Removal[]
   /** For each removal, those that it cannot stand beside: see rule 1. */
   readonly #against: ReadonlyMap<Removal, readonly Removal[]>
@@ -74,6 +87,8 @@ class Circles {
     this.#nodes = open
     this.#open = open.reduce((bits, { bit }) => bits | bit, 0n)
     this.#followers = followersOf(open)
+    this.#seats = this.#findSeats()
+    this.#bits = [...open.map(({ bit }) => bit), ...this.#seats.values()]
     const nodesBy = Map.groupBy(open, authorKey)
     this.#removals = lineage.said
       .filter(({ node }) => this.#isOpen(node))
@@ -177,12 +192,14 @@ class Circles {
   #basesOf(entries: readonly (readonly Removal[])[], may: ReadonlySet<Removal>): readonly bigint[] {
     const leaning = new Map(this.#givers)
     for (const { cuts } of may) {
-      for (const { bit, witnesses } of cuts) leaning.set(bit, (leaning.get(bit) ?? 0n) | witnesses)
+      for (const { bit, witnesses, anew } of cuts) {
+        leaning.set(bit, (leaning.get(bit) ?? 0n) | witnesses | anew)
+      }
     }
     const hits = entries.map((removals) => removals.reduce((bits, it) => bits | it.hits, 0n))
     const bases = entries.map((removals, i) => {
       const [one] = removals
-      const nodes = one === undefined ? 0n : closed(one.node.bit, leaning)
+      const nodes = one === undefined ? 0n : closed(one.node.bit | one.seat, leaning)
       const against = new Set(removals.flatMap((it) => this.#against.get(it) ?? []))
       return entries.reduce((bits, others, j) => {
         const hasPart = ((hits[j] ?? 0n) & nodes) !== 0n || others.some((it) => against.has(it))
@@ -208,9 +225,10 @@ class Circles {
     for (let before = -1n; before !== uncut; ) {
       before = uncut
       const vouching = uncut & ~removed
-      cuts = cuts.filter(({ witnesses }) => (witnesses & vouching) === 0n)
+      const now = uncut
+      cuts = cuts.filter((it) => ((it.witnesses & vouching) | (it.anew & now)) === 0n)
       const cut = cuts.reduce((bits, { bit }) => bits | bit, 0n)
-      for (const { bit } of this.#nodes) {
+      for (const bit of this.#bits) {
         const givers = this.#givers.get(bit)
         const isLetIn = givers === undefined || (givers & uncut) !== 0n
         if (isLetIn && (cut & bit) === 0n) uncut |= bit
@@ -240,7 +258,7 @@ class Circles {
       this.#removals.filter(
         (one) =>
           !this.#yielded.has(one) &&
-          (uncut & one.node.bit) !== 0n &&
+          (uncut & one.seat) !== 0n &&
           !this.#against.get(one)?.some((other) => others.has(other)),
       ),
     )
@@ -248,29 +266,59 @@ class Circles {
 
   #removalOf(removed: Removed, nodesBy: NodesBy): Removal {
     const { node, target } = removed
-    const hit = (nodesBy.get(target) ?? []).filter((one) => this.#isHit(one, node))
+    const hit = (nodesBy.get(target) ?? []).filter((one) => one !== node && !sees(node, one))
     // Who hits nothing is asked nothing.
     const owing = hit.length > 0 ? this.#lineage.owingTo(removed, this.#nodes) : 0n
     const unfit = owing | node.bit | this.#followersOf(node)
+    const cuts = hit.flatMap((one) => this.#cutOf(one, node, unfit) ?? [])
+    const anew = cuts.reduce((bits, cut) => (cut.anew === 0n ? bits : bits | cut.bit), 0n)
     return {
       ...removed,
-      hits: hit.reduce((bits, { bit }) => bits | bit, 0n),
-      // What words do by their rank, they have done: see rule 2.
-      cuts: hit
-        .filter((one) => !(areConcurrent(one, node) && doesNothingButRemove(one)))
-        .map((one) => ({ bit: one.bit, witnesses: this.#witnessesOf(one) & ~unfit })),
+      seat: this.#seatOf(removed),
+      hits: hit.reduce((bits, { bit }) => bits | bit, 0n) & ~anew,
+      cuts,
       owing,
     }
   }
 
   /**
-   * Whether it was written at the same time as the removal of its author, or upon that though its author took
-   * it for void, and was not let in again since.
+   * What a removal may cut of what its target wrote: at the same time, or upon the removal, though that was void
+   * for it, unless it was let in anew.
+   *
+   * @param unfit - Who cannot vouch against the removal.
    */
-  #isHit(node: KeyNode, removal: KeyNode): boolean {
-    if (node === removal || sees(removal, node)) return false
-    if (!sees(node, removal)) return true
-    return !this.#lineage.giversOf(node).some((one) => one === removal || sees(one, removal))
+  #cutOf(node: KeyNode, removal: KeyNode, unfit: bigint): Cut | undefined {
+    const seat = this.#seats.get(node) ?? 0n
+    if (!sees(node, removal)) {
+      // What words do by their rank, they have done: see rule 2.
+      const isDone = doesNothingButRemove(node)
+      const witnesses = this.#witnessesOf(node) & ~unfit
+      return isDone ? undefined : { bit: node.bit, witnesses, anew: 0n }
+    }
+    const others = this.#lineage.giversOf(node).filter((giver) => !sees(removal, giver))
+    const anew = others.reduce((bits, giver) => bits | giver.bit, 0n)
+    if (others.some((giver) => !this.#isOpen(giver))) return undefined
+    return { bit: node.bit | seat, witnesses: 0n, anew }
+  }
+
+  #seatOf({ node, target }: Removed): bigint {
+    const isDevice = node.changes.some(
+      (change) => change.kind === "remove" && targetOf(node, change) === target,
+    )
+    return (isDevice ? this.#seats.get(node) : undefined) ?? node.bit
+  }
+
+  /** Bits beyond those of the nodes, for what recovery words remove. */
+  #findSeats(): ReadonlyMap<KeyNode, bigint> {
+    const seats = new Map<KeyNode, bigint>()
+    const last = this.#nodes.at(-1)
+    if (last === undefined) return seats
+    for (const node of this.#nodes) {
+      if (node.author !== "recovery" || !node.changes.some(({ kind }) => kind === "remove"))
+        continue
+      seats.set(node, last.bit << BigInt(seats.size + 1))
+    }
+    return seats
   }
 
   /** Who followed an entry, and did not do so only because it was an end without effect. */
@@ -299,10 +347,10 @@ class Circles {
     for (const node of this.#nodes) {
       const givers = this.#lineage.giversOf(node)
       if (givers.length === 0 || !givers.every((giver) => this.#isOpen(giver))) continue
-      found.set(
-        node.bit,
-        givers.reduce((bits, { bit }) => bits | bit, 0n),
-      )
+      const bits = givers.reduce((all, { bit }) => all | bit, 0n)
+      found.set(node.bit, bits)
+      const seat = this.#seats.get(node)
+      if (seat !== undefined) found.set(seat, bits)
     }
     return found
   }
@@ -346,7 +394,7 @@ function hasBit(bits: bigint, at: number): boolean {
   return (bits & (1n << BigInt(at))) !== 0n
 }
 
-/** Of recovery words: with anything else in it, an entry of theirs counts as any other one. */
+/** An entry of recovery words that stays as it is though they are replaced at the same time. */
 function doesNothingButRemove({ author, changes }: KeyNode): boolean {
   return (
     author === "recovery" && changes.length > 0 && changes.every(({ kind }) => kind === "remove")

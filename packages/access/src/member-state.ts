@@ -119,7 +119,10 @@ export function changesWithEffect(
   author: DeviceId | "recovery",
 ): readonly MembershipChange[] {
   let state = before
+  // Of several words that one entry sets the last are set.
+  const words = entry.changes.findLast(({ kind }) => kind === "recovery")
   return entry.changes.filter((change) => {
+    if (change.kind === "recovery" && change !== words) return false
     const after = applyChange(state, entry, author, change)
     const isEffect = after !== state
     state = after

@@ -13,8 +13,8 @@
  * 2. What a removed device wrote at the same time is cut, with what was written by whoever it let in, unless
  *    a device that was not itself removed at that time, and that did not know of the removal, followed it,
  *    by an entry that is not cut and whose author did not take it for void. What it wrote upon its removal,
- *    which it took for void, is cut. Replacing the recovery words removes those that were; an entry of theirs
- *    that does nothing but remove stays, by their rank. Words whose setting is in question have the rank of
+ *    which it took for void, is cut. Replacing the recovery words removes those that were; what these removed
+ *    stays, by their rank. Words whose setting is in question have the rank of
  *    the device that set them, and vouch for nothing of its own.
  * 3. All the rest applies in one order, that of depth in the graph and then of epoch id. Whoever would be one
  *    device too many is not added ({@link DEVICES_MAX}).
@@ -69,7 +69,10 @@ export interface Membership {
    * both yet, or a member has no wrap in the newest of what happened at once.
    */
   readonly concurrent: boolean
-  /** Key entries without effect: their author was not, or is no more, entitled to them. */
+  /**
+   * Key entries without effect: their author was not, or is no more, entitled to them. What recovery words
+   * removed in one may stand.
+   */
   readonly quarantined: readonly EpochId[]
   /** Key entries whose predecessors are not here. */
   readonly waiting: readonly EpochId[]

@@ -558,8 +558,8 @@ export const CANARIES: readonly Canary[] = [
       ),
       ...one(
         "access/src/key-standing.ts",
-        ".filter((one) => !(areConcurrent(one, node) && doesNothingButRemove(one)))",
-        ".filter((one) => !(areConcurrent(one, node) && doesNothingButRemove(one)) || one.ancestors > 0n)",
+        "const isDone = doesNothingButRemove(node)",
+        "const isDone = doesNothingButRemove(node) && node.ancestors < 0n",
       ),
     ],
   },

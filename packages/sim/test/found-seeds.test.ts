@@ -176,6 +176,12 @@ const FOUND: readonly FoundSeed[] = [
   },
   {
     scenario: "members",
+    seed: 770_254,
+    found:
+      "a removal by recovery words fell with what else their entry did when they were replaced",
+  },
+  {
+    scenario: "members",
     seed: 109,
     found: "what a device wrote that the words brought back was left out where they were typed in",
     canary: "what a device that was brought back wrote stays left out where that was said",
