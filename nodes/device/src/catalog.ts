@@ -165,7 +165,11 @@ export const CATALOG: readonly CatalogCommand[] = [
         "begin locked, until `fulcrum unlock`: asks for nothing",
       ),
     ],
-    examples: ["fulcrum up", "fulcrum up --listen /ip4/0.0.0.0/tcp/4101 --json"],
+    examples: [
+      "fulcrum up",
+      "fulcrum up --listen /ip4/0.0.0.0/tcp/4101 --json",
+      "fulcrum up --locked",
+    ],
     where: "folder",
   },
   record("pair", "Show a code that adds another device.", {
@@ -307,21 +311,24 @@ export const CATALOG: readonly CatalogCommand[] = [
   notYet("accept", "Accept an offer.", "fulcrum accept 3f2a"),
   {
     name: "passphrase",
-    summary: "Choose another passphrase for this device, or the first one.",
+    summary:
+      "Choose another passphrase for this device, or the first one; asks for the old one first (without a terminal: FULCRUM_PASSPHRASE_FILE, and FULCRUM_NEW_PASSPHRASE_FILE).",
     parameters: [],
     examples: ["fulcrum passphrase"],
     where: "folder",
   },
   {
     name: "lock",
-    summary: "Make a running `fulcrum up` forget the key, and with it the record.",
+    summary:
+      "Make a running `fulcrum up` forget the key, and with it the record, until `fulcrum unlock`.",
     parameters: [],
     examples: ["fulcrum lock"],
     where: "folder",
   },
   {
     name: "unlock",
-    summary: "Open the record for a locked `fulcrum up`; asks for the passphrase.",
+    summary:
+      "Open the record for a locked `fulcrum up`; asks for the passphrase, or takes it from FULCRUM_PASSPHRASE_FILE.",
     parameters: [],
     examples: ["fulcrum unlock"],
     where: "folder",

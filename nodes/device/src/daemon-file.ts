@@ -1,11 +1,11 @@
 /**
  * `daemon.json`: where a running `fulcrum up` is, and the token of this start. Mode 0600, written
  * anew at each start, removed at its end: `{"pid":…,"port":…,"token":"hex"}`. With `"isStarting":true` that
- * start has ended, and another takes its place at once.
+ * start has ended, and another takes its place at once; if that never came, this counts for some seconds.
  *
  * @module
  */
-import { rm } from "node:fs/promises"
+import { rm, stat } from "node:fs/promises"
 import { utf8ToBytes } from "@fulcrum/codec/bytes"
 import { parseJson } from "@fulcrum/codec/json"
 import { memberOf, textOf } from "./api.ts"
@@ -19,21 +19,35 @@ export interface DaemonFile {
   readonly isStarting?: boolean
 }
 
+/** How long the next start may take. */
+const STARTING_MS_MAX = 10_000
 const FILE_LIMITS = { bytesMax: 4096, depthMax: 2, itemsMax: 16 }
 
 /** @returns `undefined` if there is none, it cannot be read, or its process has ended. */
 export async function findDaemon(home: Home): Promise<DaemonFile | undefined> {
+  const daemon = await readDaemonFile(home)
+  if (daemon === undefined || !isAlive(daemon.pid)) return undefined
+  return daemon.isStarting && (await isOld(home.daemonFile)) ? undefined : daemon
+}
+
+async function readDaemonFile(home: Home): Promise<DaemonFile | undefined> {
   const bytes = await readPrivateFile(home.daemonFile)
-  const daemon = bytes && decode(bytes)
-  return daemon !== undefined && isAlive(daemon.pid) ? daemon : undefined
+  return bytes && decode(bytes)
+}
+
+async function isOld(path: string): Promise<boolean> {
+  const written = await stat(path).catch(() => undefined)
+  return written === undefined || Date.now() - written.mtimeMs > STARTING_MS_MAX
 }
 
 export async function writeDaemonFile(home: Home, daemon: DaemonFile): Promise<void> {
   await writePrivateFile(home.daemonFile, utf8ToBytes(JSON.stringify(daemon)))
 }
 
-export async function removeDaemonFile(home: Home): Promise<void> {
-  await rm(home.daemonFile, { force: true })
+/** @param token - Of the start that ends: another one's file stays. */
+export async function removeDaemonFile(home: Home, token: string): Promise<void> {
+  const there = await readDaemonFile(home)
+  if (there === undefined || there.token === token) await rm(home.daemonFile, { force: true })
 }
 
 function decode(bytes: Uint8Array): DaemonFile | undefined {

@@ -50,6 +50,8 @@ export interface DaemonRecord {
   lock(): Promise<boolean>
   /** @param key - The folder's. @throws Why it stays locked. */
   unlock(key: Uint8Array): Promise<{ readonly ready: Outcome }>
+  /** If it was not opened with a key that was brought, that is to go out of memory. */
+  forget(): void
 }
 
 export interface Daemon extends AsyncDisposable {
@@ -88,6 +90,8 @@ interface Call {
 interface Work {
   readonly takesFiles?: boolean
   readonly run: (call: Call) => Promise<Outcome | undefined>
+  /** Once its answer is on its way. */
+  readonly afterwards?: () => void
 }
 
 /** A request that is refused before a command runs. */
@@ -250,7 +254,12 @@ class Api {
   #workOf(path: string): Work | undefined {
     const { record } = this.#options
     if (path === "lock") return { run: async () => said({ locked: await record.lock() }) }
-    if (path === "unlock") return { run: ({ body }) => this.#unlock(memberOf(body, "args")) }
+    if (path === "unlock") {
+      return {
+        run: ({ body }) => this.#unlock(memberOf(body, "args")),
+        afterwards: () => record.forget(),
+      }
+    }
     const command = CATALOG.find((known) => apiName(known) === path && known.where === "record")
     if (command === undefined) return undefined
     const takesFiles = command.parameters.some(({ kind }) => kind === "files")
@@ -270,7 +279,7 @@ class Api {
   }
 
   async #command(
-    { takesFiles = false, run }: Work,
+    { takesFiles = false, run, afterwards }: Work,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
@@ -290,6 +299,7 @@ class Api {
       .finally(() => this.#running.delete(controller))
     this.#running.set(controller, running)
     await running
+    afterwards?.()
   }
 
   async #run(command: CatalogCommand, call: Call): Promise<Outcome | undefined> {

@@ -69,6 +69,8 @@ export type KeyKeeper = "passphrase" | "keychain" | "plain"
 export const KEY_BYTES = 32
 const FILE_BYTES_MAX = 4096
 const ACCOUNT_BYTES = 16
+/** Times that somebody at a terminal may type a passphrase. */
+const ATTEMPTS = 3
 /** What a file's mode lets others do. */
 export const OTHERS = 0o077
 const NO_SALT = new Uint8Array(0)
@@ -128,7 +130,23 @@ export async function readDeviceKey(
     case "keychain":
       return await readKeychain(keepers.keychain, held.value.account)
     case "passphrase":
-      return await unsealKey(held.value, await passphraseFrom(keepers, "known"))
+      return await askedKey(held.value, keepers)
+  }
+}
+
+/** Whoever types may mistype. */
+async function askedKey(
+  held: StretchSettings & { readonly sealed: Uint8Array },
+  keepers: KeyKeepers,
+): Promise<Uint8Array> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await unsealKey(held, await passphraseFrom(keepers, "known"))
+    } catch (error) {
+      const isWrong = error instanceof ProgramError && error.code === "KEY_WRONG"
+      if (!isWrong || keepers.passphrase.isFile || attempt === ATTEMPTS) throw error
+      keepers.note("That is not this folder's passphrase; try again.")
+    }
   }
 }
 
@@ -237,7 +255,7 @@ async function unsealKey(
     throw new ProgramError(
       "KEY_WRONG",
       "that is not this folder's passphrase",
-      "try again with the passphrase given at init or join",
+      "try again with the one that you chose last for this device",
       { cause },
     )
   }

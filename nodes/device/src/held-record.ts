@@ -18,6 +18,8 @@ export class HeldRecord {
   #opening: Promise<OpenedRecord> | undefined
   #opened: OpenedRecord | undefined
   readonly #lockAsked = Promise.withResolvers<void>()
+  /** A key was brought, and may still be in memory somewhere. */
+  #hadKey = false
 
   /** @param open - Opens the record with its folder's key; without one it finds that itself. */
   constructor(open: (key: Uint8Array | undefined) => Promise<OpenedRecord>) {
@@ -42,6 +44,7 @@ export class HeldRecord {
   /** Of several who ask at once the first opens it for all. @throws Why it stays locked. */
   async unlock(key?: Uint8Array): Promise<OpenedRecord> {
     if (this.#opened !== undefined) return this.#opened
+    this.#hadKey ||= key !== undefined
     this.#opening ??= this.#open(key)
     try {
       this.#opened = await this.#opening
@@ -49,6 +52,11 @@ export class HeldRecord {
     } finally {
       this.#opening = undefined
     }
+  }
+
+  /** Whoever waits for {@link lockAsked} is told if it did not open, and its key was here. */
+  forget(): void {
+    if (this.isLocked && this.#opening === undefined && this.#hadKey) this.#lockAsked.resolve()
   }
 
   /** @returns Whether it is locked already; else whoever waits for {@link lockAsked} is told. */
@@ -68,4 +76,13 @@ export class HeldRecord {
 
 export function recordLocked(): ProgramError {
   return new ProgramError("RECORD_LOCKED", "the record is locked", "run `fulcrum unlock`")
+}
+
+/** What a command is told that ran when it was locked. */
+export function lockedMeanwhile(): ProgramError {
+  return new ProgramError(
+    "RECORD_LOCKED",
+    "the record was locked before the command was done, which may be so all the same",
+    "run `fulcrum unlock`, then look before you run it again",
+  )
 }

@@ -8,7 +8,7 @@ import { bytesToHex } from "@fulcrum/codec/bytes"
 import { systemClock } from "@fulcrum/crypto/clock"
 import type { Outcome } from "./command.ts"
 import type { DaemonClient } from "./daemon-client.ts"
-import type { KeyKeeper } from "./device-key.ts"
+import { type KeyKeeper, keeperOf } from "./device-key.ts"
 import type { FolderContext } from "./folder-command.ts"
 import { folderHolder } from "./folder-holder.ts"
 import type { Home } from "./home.ts"
@@ -24,27 +24,23 @@ type Reach = () => Promise<DaemonClient | undefined>
 const LOCK_MS_MAX = 15_000
 const LOOK_MS = 50
 
-/** @throws {ProgramError} `KEY_PLAIN`, `STORE_LOCKED`, `LOCK_FAILED`. */
+/** @throws {ProgramError} `STORE_LOCKED`, `LOCK_FAILED`; where no `fulcrum up` runs, what its key file is not. */
 export async function lock(context: FolderContext, reach: Reach): Promise<Outcome> {
   const { home, signal } = context
-  const keeper = await requireKeyKeeper(home)
-  if (keeper === "plain") {
-    throw new ProgramError(
-      "KEY_PLAIN",
-      "this device's key lies in its folder in the clear: a lock would keep nobody out",
-      "choose a passphrase with `fulcrum passphrase`, then lock it",
-    )
-  }
   const clock = systemClock()
   const deadline = clock.now() + LOCK_MS_MAX
   while (clock.now() < deadline) {
     const client = await reach()
     if (client === undefined) {
+      const keeper = await requireKeyKeeper(home)
       await requireNobody(home)
       return lockedOutcome(keeper, { isUp: false })
     }
-    if (await isLockedAfter(client, context, "lock", {}))
+    if (await isLockedAfter(client, context, "lock", {})) {
+      // Whatever has become of the key file, it is locked.
+      const keeper = await keeperOf(home.keyFile).catch(() => undefined)
       return lockedOutcome(keeper, { isUp: true })
+    }
     await clock.sleep(LOOK_MS, signal)
   }
   throw new ProgramError(
@@ -98,17 +94,29 @@ async function requireNobody({ storeFolder }: Home): Promise<void> {
   if (holder !== undefined) throw inUse(holder)
 }
 
-function lockedOutcome(keeper: KeyKeeper, { isUp }: { readonly isUp: boolean }): Outcome {
+/** Who can open it again. */
+const OPENED_BY: Readonly<Record<KeyKeeper, string>> = {
+  passphrase: "Only the passphrase opens it.",
+  keychain:
+    "The key stays in your system's keychain: whoever uses this machine as you can unlock it.",
+  plain:
+    "But its key lies in the folder in the clear: whoever can read that can unlock it. `fulcrum passphrase` seals it.",
+}
+
+function lockedOutcome(
+  keeper: KeyKeeper | undefined,
+  { isUp }: { readonly isUp: boolean },
+): Outcome {
   const held =
-    keeper === "keychain"
-      ? "The key stays in your system's keychain: whoever uses this machine as you can unlock it."
-      : "Only the passphrase opens it."
+    keeper === undefined
+      ? "Its device.key cannot be read: put it back before you unlock it."
+      : OPENED_BY[keeper]
   return {
     document: { locked: true, up: isUp },
     text: lines(
       isUp
         ? "Locked: `fulcrum up` forgot the key, and sends and receives nothing until `fulcrum unlock`."
-        : "Nothing has the record open: no `fulcrum up` runs on this folder.",
+        : "There is nothing to lock: no `fulcrum up` runs on this folder, and nothing else has it open.",
       held,
     ),
   }

@@ -244,7 +244,8 @@ function spareFile({ spareFile: path }: Home): SpareFile {
   }
 }
 
-async function lockStore({ home, clock, openStore }: DeviceParts): Promise<Store> {
+/** @throws {ProgramError} `STORE_LOCKED` */
+export async function lockStore({ home, clock, openStore }: DeviceParts): Promise<Store> {
   const deadline = clock.now() + LOCK_WAIT_MS
   for (;;) {
     try {

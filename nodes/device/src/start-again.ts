@@ -11,11 +11,12 @@ export function canStartAgain(): boolean {
 }
 
 /**
- * The same program under the same process id, with the same arguments and one more. Does not return, but
+ * The same program under the same process id, with the same arguments and this one. Does not return, but
  * where the system cannot do that.
  */
 export function startAgainWith(argument: string): void {
   const { execPath, execArgv, argv, env } = process
-  const given = argv.slice(1).filter((one) => one !== argument)
-  process.execve?.(execPath, [execPath, ...execArgv, ...given, argument], env)
+  const given = argv.slice(1)
+  const more = given.includes(argument) ? [] : [argument]
+  process.execve?.(execPath, [execPath, ...execArgv, ...given, ...more], env)
 }

@@ -11,16 +11,19 @@ import { startDaemon } from "./daemon.ts"
 import { DaemonClient } from "./daemon-client.ts"
 import { findDaemon, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts"
 import type { FolderContext } from "./folder-command.ts"
-import { HeldRecord, type OpenedRecord, recordLocked } from "./held-record.ts"
+import { HeldRecord, lockedMeanwhile, type OpenedRecord } from "./held-record.ts"
+import type { Home } from "./home.ts"
 import { LISTEN_DEFAULT, listen } from "./listening.ts"
 import { machineParts } from "./machine.ts"
-import { type DeviceParts, openDevice, requireKeyKeeper } from "./open-device.ts"
-import { ProgramError } from "./program-error.ts"
+import { type DeviceParts, lockStore, openDevice, requireKeyKeeper } from "./open-device.ts"
+import { codeOf, ProgramError } from "./program-error.ts"
 import { canStartAgain, startAgainWith } from "./start-again.ts"
 import { lines, tone } from "./text.ts"
 
 /** How long locking waits for what runs; if that hangs, nothing acknowledged is lost. */
 const LOCK_MS_MAX = 3_000
+
+const START_LOOK_MS = 100
 
 const LOCKED: Outcome = {
   document: { ready: true, locked: true },
@@ -30,18 +33,29 @@ const LOCKED: Outcome = {
 export async function up(context: FolderContext): Promise<Outcome | undefined> {
   const { home, args, io, mdns } = context
   const parts = machineParts({ home, mdns, note: (text) => io.note(text) })
-  const running = await findDaemon(home)
-  if (running !== undefined) {
-    const client = new DaemonClient(running, parts.random)
-    const isThere = await client.isThere()
-    client.close()
-    if (isThere) throw alreadyUp(running.pid)
-  }
-  await requireKeyKeeper(home)
+  await requireNoOther(home, parts)
   let isLocked = args.flag("locked")
+  // To be locked takes no key, and no key file either.
+  await requireKeyKeeper(home).catch((error: unknown) => {
+    if (!isLocked || codeOf(error) === "RECORD_ABSENT") throw error
+  })
   // Where this process cannot begin again, it goes on without what it had.
   while ((await serve(context, parts, isLocked)) === "lock") isLocked = true
   return undefined
+}
+
+/** @throws {ProgramError} `DAEMON_RUNNING`, also if one just takes its own place. */
+async function requireNoOther(home: Home, { random, clock }: DeviceParts): Promise<void> {
+  for (;;) {
+    const running = await findDaemon(home)
+    if (running === undefined || running.pid === process.pid) return
+    const client = new DaemonClient(running, random)
+    const isThere = await client.isThere()
+    client.close()
+    if (isThere) throw alreadyUp(running.pid)
+    if (running.isStarting !== true) return
+    await clock.sleep(START_LOOK_MS)
+  }
 }
 
 /** One start. @returns What it was told to do. */
@@ -58,7 +72,15 @@ async function serve(
     io.print({ ...outcome, document: { ...Object(outcome.document), http } })
     if (person !== undefined) stopTelling = tellChanges(context, person)
   }
+  // Nobody else has the folder, though nothing in it can be read.
+  let held = isLocked ? await lockStore(parts) : undefined
+  const letGo = async (): Promise<void> => {
+    const store = held
+    held = undefined
+    await store?.close()
+  }
   const record = new HeldRecord(async (key) => {
+    await letGo()
     const opened = await open(context, parts, key)
     if (url !== undefined) announce(opened.ready, url, opened.person)
     return opened
@@ -77,15 +99,20 @@ async function serve(
       if (!signal.aborted) told = "lock"
     } finally {
       // Whoever comes while it locks waits for the start that takes this one's place.
-      if (told === "end") await removeDaemonFile(home)
+      if (told === "end") await removeDaemonFile(home, file.token)
       else await writeDaemonFile(home, { ...file, isStarting: true })
     }
     if (told === "lock") {
-      const locked = daemon.close(recordLocked()).then(() => record.close())
+      const locked = daemon.close(lockedMeanwhile()).then(() => record.close())
       await (canStartAgain() ? Promise.race([locked, clock.sleep(LOCK_MS_MAX)]) : locked)
+      if (signal.aborted) {
+        await removeDaemonFile(home, file.token)
+        return "end"
+      }
       startAgainWith("--locked")
     }
   } finally {
+    await letGo()
     await record.close()
   }
   return told

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises"
+import { mkdtemp, rm, stat, utimes, writeFile } from "node:fs/promises"
 import { createServer, request as startRequest } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -302,7 +302,18 @@ describe("daemon.json", () => {
     expect(await findDaemon(home)).toBeUndefined()
     await writeFile(home.daemonFile, '{"pid":1')
     expect(await findDaemon(home)).toBeUndefined()
-    await removeDaemonFile(home)
+    // A start whose place was taken long ago.
+    const starting = { ...written, isStarting: true }
+    await writeDaemonFile(home, starting)
+    expect(await findDaemon(home)).toEqual(starting)
+    const longAgo = new Date(Date.now() - 60_000)
+    await utimes(home.daemonFile, longAgo, longAgo)
+    expect(await findDaemon(home)).toBeUndefined()
+    // It is another start's to take away.
+    await writeDaemonFile(home, written)
+    await removeDaemonFile(home, "cd")
+    expect(await findDaemon(home)).toEqual(written)
+    await removeDaemonFile(home, written.token)
     expect(await findDaemon(home)).toBeUndefined()
     await rm(home.folder, { recursive: true })
   })
@@ -463,13 +474,15 @@ describe("a locked record", () => {
   test("[P111] stays locked if it does not open, and is opened once for all who ask", async () => {
     const begun = Promise.withResolvers<void>()
     let opens = 0
-    const { ask, close } = await startLocked(async () => {
+    const { ask, record, close } = await startLocked(async () => {
       opens += 1
       if (opens === 1) throw new CodedError("VAULT_KEY_WRONG", "not its key")
       await begun.promise
     })
     const key = bytesToHex(KEY)
     await expect(ask("unlock", { key })).rejects.toMatchObject({ code: "VAULT_KEY_WRONG" })
+    // What was brought is to go out of memory: it begins again.
+    await record.lockAsked
     await expect(ask("get")).rejects.toMatchObject({ code: "RECORD_LOCKED" })
     const both = Promise.all([ask("unlock", { key }), ask("unlock", { key })])
     const locking = ask("lock")

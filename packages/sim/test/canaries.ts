@@ -549,7 +549,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "the recovery words rank below every device",
     scenario: "members",
-    seed: 114,
+    seed: 260,
     patches: [
       ...one(
         "access/src/key-lineage.ts",
