@@ -545,25 +545,41 @@ const anyChange = fc.oneof(
   fc.constantFrom("words one", "words two", "words three").map(words),
   fc.constant(rotate),
 )
-const anyHistory = fc
-  .array(
-    fc.record({
-      follows: fc.array(fc.nat({ max: 30 }), { minLength: 1, maxLength: 3 }),
-      by: fc.constantFrom(...names, "words one", "words two", "words three"),
-      changes: fc.array(anyChange, { maxLength: 2 }),
-    }),
-    { maxLength: 12 },
-  )
-  .map((steps) => {
-    const entries = [entry("a by phone", add("phone"), add("laptop"), words("words one"))]
-    for (const [i, { follows, by, changes }] of steps.entries()) {
-      const ids = [...new Set(follows.map((at) => (at % (i + 1) === 0 ? "a" : `n${at % (i + 1)}`)))]
-      entries.push(entry(`n${i + 1} < ${ids.join(" ")} by ${by}`, ...changes))
-    }
-    return entries
-  })
+/** Of devices and words that remove, replace and bring back one another. */
+const anyQuarrel = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(...names).map(remove) },
+  { weight: 3, arbitrary: fc.constantFrom(...names).map(add) },
+  { weight: 2, arbitrary: fc.constantFrom("words one", "words two", "words three").map(words) },
+)
+const historyOf = (anyOne: typeof anyChange) =>
+  fc
+    .array(
+      fc.record({
+        follows: fc.array(fc.nat({ max: 30 }), { minLength: 1, maxLength: 3 }),
+        by: fc.constantFrom(...names, "words one", "words two", "words three"),
+        changes: fc.array(anyOne, { maxLength: 2 }),
+      }),
+      { maxLength: 12 },
+    )
+    .map((steps) => {
+      const entries = [entry("a by phone", add("phone"), add("laptop"), words("words one"))]
+      for (const [i, { follows, by, changes }] of steps.entries()) {
+        const ids = [
+          ...new Set(follows.map((at) => (at % (i + 1) === 0 ? "a" : `n${at % (i + 1)}`))),
+        ]
+        entries.push(entry(`n${i + 1} < ${ids.join(" ")} by ${by}`, ...changes))
+      }
+      return entries
+    })
+
+const anyHistory = historyOf(anyChange)
+const anyWar = historyOf(anyQuarrel)
 
 describe("any history", () => {
+  const told = ({ devices, removed, recovery, leastSuite, epochs }: Membership) => ({
+    ...{ devices, removed, leastSuite, epochs, words: recovery?.writer },
+  })
+
   test("[A2] gives the same membership in any order, however often entries came", () => {
     const any = anyHistory.chain((entries) =>
       fc.tuple(
@@ -583,15 +599,49 @@ describe("any history", () => {
   })
 
   test("[A1] [A2] is what it was, whatever a stranger adds, and upon however little", () => {
-    const told = ({ devices, removed, recovery, leastSuite, epochs }: Membership) => ({
-      ...{ devices, removed, leastSuite, epochs, words: recovery?.writer },
-    })
     fc.assert(
-      fc.property(anyHistory, (entries) => {
+      fc.property(fc.oneof(anyHistory, anyWar), (entries) => {
         const more = [...entries, entry("y < a by stranger", add("spy"), words("words nine"))]
         expect(told(reduce(more))).toEqual(told(reduce(entries)))
       }),
-      { numRuns: 400 },
+      { numRuns: 800 },
+    )
+  })
+
+  test("[A1] [A2] an entry is judged as its author saw it, though others are open beside it", () => {
+    const beside = (...entries: readonly MembershipEntry[]) => {
+      const open = reduce([...entries, entry("y < a by stranger", add("spy"))])
+      expect(told(open)).toEqual(told(reduce(entries)))
+    }
+    const all = entry("a by phone", add("phone"), add("laptop"), add("tablet"), words("words one"))
+    // It removes whom it does not know of, and who is let in at the same time.
+    beside(
+      all,
+      entry("b < a by laptop", remove("desk")),
+      entry("c < a by phone", add("desk")),
+      entry("d < b c by desk", words("words three")),
+    )
+    // Words are set anew by somebody who did not know of a second change of them.
+    beside(
+      all,
+      entry("b < a by tablet", words("words three")),
+      entry("c < a by tablet", words("words two")),
+      entry("d < b by phone", rotate),
+      entry("e < d by phone", words("words one")),
+      entry("f < c e by words one", add("desk")),
+    )
+    // They are taken back in the entry that replaces them; a device is let in in the one that removes it.
+    beside(
+      all,
+      entry(
+        "b < a by words one",
+        words("words two"),
+        words("words one"),
+        remove("watch"),
+        add("watch"),
+      ),
+      entry("c < b by words one", add("desk")),
+      entry("d < b by watch", rename("phone", "my phone")),
     )
   })
 
