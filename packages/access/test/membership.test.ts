@@ -604,7 +604,7 @@ describe("any history", () => {
         const more = [...entries, entry("y < a by stranger", add("spy"), words("words nine"))]
         expect(told(reduce(more))).toEqual(told(reduce(entries)))
       }),
-      { numRuns: 800 },
+      { numRuns: 400 },
     )
   })
 
