@@ -195,14 +195,14 @@ export class MemberRules {
       this.#mutual(removal, { keys, removals, isIn, isBack, view })
     }
     for (const back of keys.filter(({ by }) => by.isWords)) {
-      // Words that were replaced at the same time count as removed.
+      // Words that were replaced at the same time count as removed; others are as good as who set them.
       const isReplaced = keys.some(
         (entry) =>
           entry.key.changes.some(({ kind }) => kind === "recovery") &&
           !this.#saw(back, entry) &&
           !this.#saw(entry, back),
       )
-      if (isReplaced) continue
+      if (isReplaced || !this.#areSet(back, { keys, removals })) continue
       for (const id of addsOf(back.key)) {
         const others = removals.filter(({ target }) => target === id)
         const isLast = others.every(({ entry }) => this.#saw(back, entry))
