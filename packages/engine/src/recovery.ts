@@ -36,8 +36,8 @@ import type { Step } from "./ledger-step.ts"
 import { changeMembership } from "./membership-writes.ts"
 import type { BeaconRow, DrillReport, NewWords, PersonRecovery } from "./person-recovery.ts"
 import { openRecovery, type RecoverySession } from "./recovery-session.ts"
-import { openRecoverySeed, rewrapRecoveries } from "./relationship-recovery.ts"
-import type { OpenRelationship, Relationships } from "./relationships.ts"
+import { isDecidedBy, rewrapRecoveries } from "./relationship-recovery.ts"
+import type { Relationships } from "./relationships.ts"
 import type { Underway } from "./underway.ts"
 
 const NEXT: Uint8Array = utf8ToBytes("next")
@@ -114,8 +114,7 @@ export class Recovery implements PersonRecovery {
       const keys = recoveryKeysFromEntropy(entropy)
       const goOver = (step: Step): void => {
         if (before === undefined) return
-        const [from, to] = [before.wrap, keys.wrap.publicKey]
-        rewrapRecoveries(step, relationships.all, { from, to, random })
+        rewrapRecoveries(step, relationships.all, { from: before.wrap, to: keys.wrap, random })
       }
       if (isOurs) await ledger.transact(async (step) => goOver(step))
       else {
@@ -132,7 +131,7 @@ export class Recovery implements PersonRecovery {
       await this.putBeacon(entropy)
       return {
         words: recoveryWordsFromEntropy(entropy),
-        undecided: relationships.all.filter((one) => !isOpenedBy(one, keys)).length,
+        undecided: relationships.all.filter((one) => !isDecidedBy(one, keys.wrap)).length,
         wordsSeen: () => vault.write([table.del(NEXT, 0)]),
       }
     })
@@ -192,7 +191,7 @@ export class Recovery implements PersonRecovery {
   #keysOfOld(entropy: Uint8Array): RecoveryKeys {
     const keys = recoveryKeysFromEntropy(entropy)
     const { relationships } = this.#parts
-    if (!this.#isRecovery(entropy) && !relationships.all.some((one) => isOpenedBy(one, keys))) {
+    if (!this.#isRecovery(entropy) && !relationships.all.some((it) => isDecidedBy(it, keys.wrap))) {
       throw new EngineError("RECOVERY_WORDS_OTHER", "these are not the words of this record")
     }
     return keys
@@ -260,9 +259,4 @@ async function differentDocuments(
     else different++
   }
   return { same, different }
-}
-
-/** Whether these words decide where a company knows of two keys that claim to be hers. */
-function isOpenedBy({ secrets, key }: OpenRelationship, { wrap }: RecoveryKeys): boolean {
-  return openRecoverySeed(secrets, key.publicKey, wrap) !== undefined
 }

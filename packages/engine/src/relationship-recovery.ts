@@ -10,13 +10,10 @@
 import { contexts } from "@fulcrum/crypto/contexts"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
-import { unwrap, type WrapKey, type WrapPublicKey, wrap } from "@fulcrum/crypto/wrap"
+import { unwrap, type WrapKey, wrap } from "@fulcrum/crypto/wrap"
 import type { Step } from "./ledger-step.ts"
 import type { RelationshipSecrets } from "./record-state.ts"
 import type { OpenRelationship } from "./relationships.ts"
-
-/** Wraps of one key that are tried: one comes with each change of words, a hostile device may add some. */
-const TRIED_MAX = 64
 
 /**
  * @param first - The relationship's first public key.
@@ -28,7 +25,8 @@ export function openRecoverySeed(
   key: WrapKey,
 ): Uint8Array | undefined {
   const context = contexts.relationshipRecovery
-  for (const sealed of [item.recovery, ...recoveries].slice(0, TRIED_MAX)) {
+  // All of them: a hostile device may have added some, to be tried in place of hers.
+  for (const sealed of [item.recovery, ...recoveries]) {
     try {
       return unwrap({ context, key, aad: first, sealed })
     } catch (cause) {
@@ -38,17 +36,24 @@ export function openRecoverySeed(
   return undefined
 }
 
-/** Wraps, as part of a step, what the old words open to the new ones too. */
+/** Whether these words decide where a company knows of two keys that claim to be hers. */
+export function isDecidedBy({ secrets, key }: OpenRelationship, words: WrapKey): boolean {
+  return openRecoverySeed(secrets, key.publicKey, words) !== undefined
+}
+
+/** Wraps, as part of a step, what the old words open and the new ones do not to the new ones too. */
 export function rewrapRecoveries(
   step: Step,
   relationships: readonly OpenRelationship[],
-  { from, to, random }: { from: WrapKey; to: WrapPublicKey; random: Random },
+  { from, to, random }: { readonly from: WrapKey; readonly to: WrapKey; readonly random: Random },
 ): void {
   for (const { secrets, key } of relationships) {
     const plaintext = openRecoverySeed(secrets, key.publicKey, from)
-    if (plaintext === undefined) continue
+    const isHere = openRecoverySeed(secrets, key.publicKey, to) !== undefined
+    if (plaintext === undefined || isHere) continue
     const context = contexts.relationshipRecovery
-    const recovery = wrap({ context, to, aad: key.publicKey, plaintext, random })
+    const aad = key.publicKey
+    const recovery = wrap({ context, to: to.publicKey, aad, plaintext, random })
     const value = { relationship: secrets.item.id, recovery }
     step.add({ kind: "recoveryRewrapped", value })
   }
