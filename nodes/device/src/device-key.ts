@@ -66,7 +66,7 @@ export interface KeyKeepers {
 
 export type KeyKeeper = "passphrase" | "keychain" | "plain"
 
-export const KEY_BYTES = 32
+const KEY_BYTES = 32
 const FILE_BYTES_MAX = 4096
 const ACCOUNT_BYTES = 16
 /** Times that somebody at a terminal may type a passphrase. */

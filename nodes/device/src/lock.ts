@@ -54,32 +54,35 @@ export async function lock(context: FolderContext, reach: Reach): Promise<Outcom
 export async function unlock(context: FolderContext, reach: Reach): Promise<Outcome> {
   const { home, io, mdns } = context
   await requireKeyKeeper(home)
-  if (!(await isLockedAfter(await reach(), context, "unlock", {}))) {
+  if (!(await isLockedAfter(await requireDaemon(reach), context, "unlock", {}))) {
     return { document: { locked: false }, text: "It is not locked." }
   }
   const key = await requireDeviceKey(machineParts({ home, mdns, note: (text) => io.note(text) }))
   io.progress("Opening the record")
   // Whoever listens there proves itself once more: a passphrase takes its time.
-  await isLockedAfter(await reach(), context, "unlock", { key: bytesToHex(key) })
+  await isLockedAfter(await requireDaemon(reach), context, "unlock", { key: bytesToHex(key) })
   return {
     document: { locked: false },
     text: "Unlocked: `fulcrum up` has the record open again.",
   }
 }
 
+async function requireDaemon(reach: Reach): Promise<DaemonClient> {
+  const client = await reach()
+  if (client !== undefined) return client
+  throw new ProgramError(
+    "DAEMON_ABSENT",
+    "there is nothing to unlock: `fulcrum up` does not run on this folder",
+    "run `fulcrum up`; without it each command asks for what it needs",
+  )
+}
+
 async function isLockedAfter(
-  client: DaemonClient | undefined,
+  client: DaemonClient,
   { io, signal }: FolderContext,
   command: "lock" | "unlock",
   args: { readonly key?: string },
 ): Promise<boolean> {
-  if (client === undefined) {
-    throw new ProgramError(
-      "DAEMON_ABSENT",
-      "there is nothing to unlock: `fulcrum up` does not run on this folder",
-      "run `fulcrum up`; without it each command asks for what it needs",
-    )
-  }
   try {
     const outcome = await client.call({ command, args, io, signal })
     return Object(outcome?.document).locked === true

@@ -215,3 +215,21 @@ test("a passphrase is not changed by whoever does not know it, and a keychain th
   await changePassphrase(kept, given, chosen)
   expect(given.notes.at(-1)).toMatch(/keychain keeps the key as well/)
 })
+
+test("whoever types a passphrase may mistype it twice; a file is read once", async () => {
+  const path = newPath()
+  const key = await createDeviceKey(path, keepers({ passphrase: "blue moon" }), { plain: false })
+  for (const { wrong, isFile } of [
+    { wrong: 2, isFile: false },
+    { wrong: 3, isFile: false },
+    { wrong: 1, isFile: true },
+  ]) {
+    const given = keepers({ isFile })
+    let asked = 0
+    const read = async () => (asked++ < wrong ? "red moon" : "blue moon")
+    const opened = readDeviceKey(path, { ...given, passphrase: { isFile, read } })
+    if (wrong === 2) expect(await opened).toEqual(key)
+    else await expect(opened).rejects.toMatchObject({ code: "KEY_WRONG" })
+    expect(asked).toBe(isFile ? 1 : 3)
+  }
+})
