@@ -8,9 +8,8 @@ import type { MembershipChange } from "./key-body.ts"
 import { type Merge, mergedHeads, nameOf } from "./key-merge.ts"
 import {
   type Author,
-  applyChanges,
   authorOf,
-  changesWithEffect,
+  effectOf,
   founderOf,
   type MemberState,
   type MembershipEntry,
@@ -58,14 +57,13 @@ export function graphOf(entries: readonly MembershipEntry[], genesis: EpochId): 
     const ancestors = follows.reduce((set, node) => set | node.ancestors | node.bit, 0n)
     const { state: before, cut } = mergedBefore(follows, ancestors, nodesByKey)
     const author = depth === 0 ? founderOf(entry) : authorOf(before, entry.writer)
-    const by = author && nameOf(author)
-    const after = by === undefined ? before : applyChanges(before, entry, by)
-    const changes = by === undefined ? [] : changesWithEffect(before, entry, by)
+    const nothing = { changes: [], after: before }
+    const effect = author === undefined ? nothing : effectOf(before, entry, nameOf(author))
     const replaced = before.recovery?.writer
     const bit = 1n << BigInt(i)
     nodesByKey.set(key, {
-      ...{ entry, key, depth, bit, ancestors, author, changes, replaced },
-      ...{ before, after, cut },
+      ...{ entry, key, depth, bit, ancestors, author, replaced, before, cut },
+      ...effect,
     })
   }
   return { nodes: [...nodesByKey.values()], waiting }

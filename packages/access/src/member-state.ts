@@ -110,24 +110,24 @@ export function applyChanges(
 }
 
 /**
- * The changes of an entry that do something as its author saw it: no device is added that is a member, none is
+ * What an entry does as its author saw it, and what comes of it: no device is added that is a member, none is
  * removed that never was, and no words are set that are set.
  */
-export function changesWithEffect(
+export function effectOf(
   before: MemberState,
   entry: ChangingEntry,
   author: DeviceId | "recovery",
-): readonly MembershipChange[] {
-  let state = before
+): { readonly changes: readonly MembershipChange[]; readonly after: MemberState } {
+  let after = before
   // Of several words that one entry sets the last are set.
   const words = entry.changes.findLast(({ kind }) => kind === "recovery")
-  return entry.changes.filter((change) => {
+  const changes = entry.changes.filter((change) => {
     if (change.kind === "recovery" && change !== words) return false
-    const after = applyChange(state, entry, author, change)
-    const isEffect = after !== state
-    state = after
-    return isEffect
+    const state = after
+    after = applyChange(state, entry, author, change)
+    return after !== state
   })
+  return { changes, after }
 }
 
 type ChangingEntry = Omit<MembershipEntry, "follows" | "writer">

@@ -2,7 +2,8 @@
  * Membership of the record space: which devices belong, as a function of the key entries alone.
  *
  * Key entries form a graph by what they follow. Each counts only if its author was a member in
- * what it followed, and as far as it does something there. Along a line they apply one after another. Where entries are concurrent:
+ * what it followed, and as far as it does something there. Along a line they apply one after another.
+ * Where entries are concurrent:
  *
  * 1. A removal stands unless one that stands cuts it by rule 2. Between two that remove each other rule 2
  *    saves neither, nor does it save whom a removed device let in meanwhile and who removes whoever removed
@@ -14,8 +15,8 @@
  *    a device that was not itself removed at that time, and that did not know of the removal, followed it,
  *    by an entry that is not cut and whose author did not take it for void. What it wrote upon its removal,
  *    which it took for void, is cut. Replacing the recovery words removes those that were; what these removed
- *    stays, by their rank. Words whose setting is in question have the rank of
- *    the device that set them, and vouch for nothing of its own.
+ *    stays, by their rank. Words whose setting is in question have the rank of the device that set them, and
+ *    vouch for nothing of its own.
  * 3. All the rest applies in one order, that of depth in the graph and then of epoch id. Whoever would be one
  *    device too many is not added ({@link DEVICES_MAX}).
  *

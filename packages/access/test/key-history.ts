@@ -85,3 +85,10 @@ export function entry(line: string, ...changes: readonly MembershipChange[]): Me
 export function namesOf(membership: Membership): readonly string[] {
   return membership.devices.map(({ name }) => name)
 }
+
+/** A phone, which let in a laptop, which let in a tablet. */
+export const start: readonly MembershipEntry[] = [
+  entry("a by phone", add("phone"), words("words one")),
+  entry("b < a by phone", add("laptop")),
+  entry("c < b by laptop", add("tablet")),
+]

@@ -15,6 +15,7 @@ import {
   remove,
   rename,
   rotate,
+  start,
   words,
 } from "./key-history.ts"
 
@@ -33,12 +34,6 @@ function voidOf(membership: Membership, names: readonly string[]): readonly stri
   const out = new Set(membership.quarantined.map((id) => id.join()))
   return names.filter((name) => out.has(epoch(name).join()))
 }
-
-const start = [
-  entry("a by phone", add("phone"), words("words one")),
-  entry("b < a by phone", add("laptop")),
-  entry("c < b by laptop", add("tablet")),
-]
 
 describe("[A37] whoever writes upon its own removal", () => {
   const two = [

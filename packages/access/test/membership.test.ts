@@ -17,17 +17,12 @@ import {
   remove,
   rename,
   rotate,
+  start,
   words,
 } from "./key-history.ts"
 
 const genesis = epoch("a")
 const reduce = (entries: readonly MembershipEntry[]) => reduceMembership(entries, genesis)
-const start = [
-  entry("a by phone", add("phone"), words("words one")),
-  entry("b < a by phone", add("laptop")),
-  entry("c < b by laptop", add("tablet")),
-]
-
 describe("along a line", () => {
   test("[A1] devices join in order, under names that may change", () => {
     const membership = reduce([...start, entry("d < c by tablet", rename("phone", "old phone"))])
