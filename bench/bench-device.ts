@@ -15,8 +15,8 @@ import { type DocumentId, type Documents, documentId } from "@fulcrum/record/doc
 import type { Store } from "@fulcrum/store"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
-import { recordColumns } from "../packages/engine/src/record-columns.ts"
-import { recordItems } from "../packages/engine/src/record-items.ts"
+import { recordColumns } from "../packages/engine/src/items/record-columns.ts"
+import { recordItems } from "../packages/engine/src/items/record-items.ts"
 import {
   type RecordShape,
   type SeededValues,

@@ -21,7 +21,7 @@ import {
 } from "@fulcrum/log/ids"
 import { type DocumentId, type Documents, documentId } from "@fulcrum/record/documents"
 import { editDocument } from "@fulcrum/record/record"
-import { recordItems } from "../packages/engine/src/record-items.ts"
+import { recordItems } from "../packages/engine/src/items/record-items.ts"
 import type { BenchDevice } from "./bench-device.ts"
 
 export interface RecordShape {

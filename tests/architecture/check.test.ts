@@ -58,7 +58,7 @@ describe("imports", () => {
 
   test("only programs and sim choose an adapter", () => {
     const text = 'import { openLevel } from "@fulcrum/store/level"'
-    expect(at("packages/engine/src/device.ts", text).join()).toContain("is an adapter")
+    expect(at("packages/engine/src/person/device.ts", text).join()).toContain("is an adapter")
     expect(at("packages/relay/src/mailbox.ts", text).join()).toContain("is an adapter")
     expect(at("nodes/device/src/up.ts", text)).toEqual([])
     expect(at("packages/sim/src/world.ts", text)).toEqual([])
@@ -74,6 +74,15 @@ describe("imports", () => {
     const path = "packages/log/test/entry.test.ts"
     expect(at(path, 'import { x } from "@fulcrum/sim/world"\nimport "node:fs"')).toEqual([])
     expect(at(path, 'import { x } from "../../sim/src/world.ts"').join()).toContain("reaches into")
+  })
+
+  test("a file imports from its own folder and from those below it", () => {
+    const path = "packages/engine/src/mailboxes/x.ts"
+    const wrong = 'import type { Person } from "../opening/person-engine.ts"'
+    expect(at(path, wrong).join()).toContain("in a folder above this one")
+    expect(at(path, 'import { y } from "../ledger/ledger.ts"\nimport "./y.ts"')).toEqual([])
+    expect(at("packages/engine/src/x.ts", "").join()).toContain("none of this package's folders")
+    expect(at("packages/engine/src/other/x.ts", "").join()).toContain("none of this package's")
   })
 
   test("a file named index.ts is refused", () => {

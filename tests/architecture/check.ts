@@ -9,6 +9,7 @@ import {
   ADAPTER_SUBPATHS,
   ADAPTERS,
   CONFINED_LIBRARIES,
+  FOLDERS,
   type Power,
   WORKSPACE_RULES,
 } from "./rules.ts"
@@ -35,6 +36,9 @@ export function checkFile(file: SourceFile): readonly string[] {
     if (wrong) found.push(say(module.line, wrong))
   }
   if (isTest) return found
+  if (FOLDERS[workspaceOf(file.path)] && folderIndex(file.path) === -1) {
+    found.push(say(1, "lies in none of this package's folders"))
+  }
   if (posix.basename(file.path) === "index.ts") {
     found.push(say(1, "index.ts is a barrel's name: call the file after its main export"))
   }
@@ -114,7 +118,7 @@ function checkImport(path: string, module: ImportedModule): string | undefined {
   if (module.kind === "export" && !module.isType) {
     return `re-exports ${specifier}: no barrels, import it where it is`
   }
-  if (specifier.startsWith(".")) return checkReach(path, module)
+  if (specifier.startsWith(".")) return checkReach(path, module) ?? checkFolder(path, specifier)
   if (specifier.startsWith("node:")) {
     return powersOf(path).includes("node") ? undefined : `${specifier} outside an adapter`
   }
@@ -129,6 +133,19 @@ function checkReach(path: string, { specifier }: ImportedModule): string | undef
   const isForeign =
     /^(?:packages|nodes)\//.test(target) && workspaceOf(target) !== workspaceOf(path)
   return isForeign ? `${specifier} reaches into another package: import its public name` : undefined
+}
+
+function checkFolder(path: string, specifier: string): string | undefined {
+  const target = resolve(path, specifier)
+  return FOLDERS[workspaceOf(path)] && folderIndex(target) > folderIndex(path)
+    ? `${specifier} is in a folder above this one`
+    : undefined
+}
+
+/** Where the folder stands in its package's order; -1: nowhere. */
+function folderIndex(path: string): number {
+  const [, , , folder = ""] = path.split("/")
+  return FOLDERS[workspaceOf(path)]?.indexOf(folder) ?? -1
 }
 
 function checkWorkspaceImport(workspace: string, specifier: string): string | undefined {

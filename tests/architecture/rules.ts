@@ -73,6 +73,29 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
   "nodes/relay": { mayImport: PROGRAM_IMPORTS, owns: PROGRAM_LIBRARIES },
 }
 
+/**
+ * Folders of a package's `src`, lowest first: a file imports from its own and from those before it, types
+ * among it, and lies in one of them.
+ */
+export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  engine: [
+    "common",
+    "items",
+    "membership",
+    "documents",
+    "ledger",
+    "person",
+    "mailboxes",
+    "relationships",
+    "devices",
+    "attachments",
+    "actions",
+    "recovery",
+    "opening",
+    "vendor",
+  ],
+}
+
 /** Public subpaths that only programs and `sim` may choose; all others see the contract. */
 export const ADAPTER_SUBPATHS: Readonly<Record<string, readonly string[]>> = {
   crypto: ["remembering"],

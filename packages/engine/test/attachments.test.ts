@@ -7,7 +7,7 @@ import { systemRandom } from "@fulcrum/crypto/random"
 import { libp2pNetwork } from "@fulcrum/net/libp2p"
 import { StoreError } from "@fulcrum/store"
 import { expect, test } from "vitest"
-import type { AttachmentRow, FetchOptions, NewAttachment, Person } from "../src/person.ts"
+import type { AttachmentRow, FetchOptions, NewAttachment, Person } from "../src/person/person.ts"
 import { Folder, reaches, Stage } from "./stage.ts"
 
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0"

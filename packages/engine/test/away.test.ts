@@ -2,7 +2,7 @@
  * What a device tells and waits for while another one is away, or a relay is gone.
  */
 import { expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
+import type { Person } from "../src/person/person.ts"
 import { Folder, reaches, Stage } from "./stage.ts"
 
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0"

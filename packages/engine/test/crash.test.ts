@@ -2,8 +2,8 @@ import { systemRandom } from "@fulcrum/crypto/random"
 import { type MemoryFault, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { beforeAll, describe, expect, test } from "vitest"
-import { createPerson } from "../src/open-person.ts"
-import type { Person } from "../src/person.ts"
+import { createPerson } from "../src/opening/open-person.ts"
+import type { Person } from "../src/person/person.ts"
 import {
   ADDRESS,
   ailments,

@@ -1,8 +1,8 @@
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
-import { EngineError } from "../src/engine-error.ts"
-import type { Person } from "../src/person.ts"
+import { EngineError } from "../src/common/engine-error.ts"
+import type { Person } from "../src/person/person.ts"
 import {
   ADDRESS,
   ailments,

@@ -4,7 +4,7 @@ import { seededRandom } from "@fulcrum/crypto/random"
 import { type Channel, type Host, NetError } from "@fulcrum/net/contract"
 import { MemoryNetwork } from "@fulcrum/net/memory"
 import { expect, test } from "vitest"
-import { dialAny, NEXT_ADDRESS_MS } from "../src/dial-any.ts"
+import { dialAny, NEXT_ADDRESS_MS } from "../src/devices/dial-any.ts"
 import { testClock } from "./vendor-clock.ts"
 
 const PROTOCOL = "/test/1"

@@ -8,7 +8,12 @@ import { openReplica } from "@fulcrum/log/replica"
 import { openMemoryStore } from "@fulcrum/store/memory"
 import { openVault } from "@fulcrum/store/vault"
 import { expect, test } from "vitest"
-import { type ArchivePages, EMPTY_PAGES_MAX, FoundSpans, readArchive } from "../src/found-spans.ts"
+import {
+  type ArchivePages,
+  EMPTY_PAGES_MAX,
+  FoundSpans,
+  readArchive,
+} from "../src/recovery/found-spans.ts"
 
 const random = seededRandom("found spans")
 const space = spaceTagSchema.decode(random.bytes(32))

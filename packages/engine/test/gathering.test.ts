@@ -2,8 +2,8 @@
 import { randomBelow, type SeededRandom, seededRandom } from "@fulcrum/crypto/random"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
-import { BYTES_TOGETHER_MAX, STEPS_TOGETHER_MAX } from "../src/step-queue.ts"
+import { BYTES_TOGETHER_MAX, STEPS_TOGETHER_MAX } from "../src/ledger/step-queue.ts"
+import type { Person } from "../src/person/person.ts"
 import { ailments, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 
 const NAME = "card/name/full"

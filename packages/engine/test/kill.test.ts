@@ -22,7 +22,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import { randomBelow, type SeededRandom, seededRandom } from "@fulcrum/crypto/random"
 import { expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
+import type { Person } from "../src/person/person.ts"
 import {
   type DeviceLine,
   type DeviceState,

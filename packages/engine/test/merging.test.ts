@@ -2,7 +2,7 @@
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
+import type { Person } from "../src/person/person.ts"
 import { loadDocuments, PersonWorld, type TestRelay } from "./person-world.ts"
 
 const NAME = "card/name/full"

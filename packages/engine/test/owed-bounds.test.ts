@@ -5,8 +5,8 @@ import { documentId } from "@fulcrum/record/documents"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault } from "@fulcrum/store/vault"
 import { expect, test } from "vitest"
-import { Owed, type Owing } from "../src/owed.ts"
-import { Quarantine, STRANDED } from "../src/quarantine.ts"
+import { Owed, type Owing } from "../src/ledger/owed.ts"
+import { Quarantine, STRANDED } from "../src/ledger/quarantine.ts"
 
 const document = documentId("card")
 

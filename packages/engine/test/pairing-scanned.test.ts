@@ -1,9 +1,9 @@
 import { formatScannedCode, parseScannedCode } from "@fulcrum/access/scanned-code"
 import { memoryDiscovery } from "@fulcrum/net/memory-discovery"
 import { beforeAll, describe, expect, test } from "vitest"
-import { type JoinOptions, joinPerson } from "../src/join-person.ts"
-import { openPerson } from "../src/open-person.ts"
-import type { Person } from "../src/person.ts"
+import { type JoinOptions, joinPerson } from "../src/opening/join-person.ts"
+import { openPerson } from "../src/opening/open-person.ts"
+import type { Person } from "../src/person/person.ts"
 import { loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 
 const LISTEN = ["/ip4/127.0.0.1/tcp/0"]

@@ -2,8 +2,8 @@ import { AccessError } from "@fulcrum/access/access-error"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { MemoryFault } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
-import { joinPerson } from "../src/join-person.ts"
-import type { Person } from "../src/person.ts"
+import { joinPerson } from "../src/opening/join-person.ts"
+import type { Person } from "../src/person/person.ts"
 import { ailments, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 
 const FAULTS = ["fail-before", "fail-after", "crash-before", "crash-after"] as const

@@ -1,7 +1,7 @@
 /** How long a device that does not answer is waited for. */
 import { expect, test } from "vitest"
-import type { RelayRow } from "../src/person.ts"
-import { untilEnough } from "../src/quiet.ts"
+import type { RelayRow } from "../src/person/person.ts"
+import { untilEnough } from "../src/person/quiet.ts"
 import { testClock } from "./vendor-clock.ts"
 
 /** @returns When it was enough, where a relay has everything from `hasAllAtMs` on. */

@@ -8,8 +8,8 @@ import { atOnce } from "@fulcrum/log/slices"
 import { type Documents, documentId, type Edit } from "@fulcrum/record/documents"
 import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { expect, test } from "vitest"
-import { recordColumns } from "../src/record-columns.ts"
-import { recordItems } from "../src/record-items.ts"
+import { recordColumns } from "../src/items/record-columns.ts"
+import { recordItems } from "../src/items/record-items.ts"
 
 const unpack = (...args: Parameters<typeof recordColumns.unpack>) =>
   atOnce(recordColumns.unpack(...args))

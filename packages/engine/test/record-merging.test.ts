@@ -1,7 +1,7 @@
 /** When a device merges what it wrote: a moment after, and under load more seldom, but in the end all. */
 import type { Clock } from "@fulcrum/crypto/clock"
 import { expect, test } from "vitest"
-import { RecordMerging } from "../src/record-merging.ts"
+import { RecordMerging } from "../src/mailboxes/record-merging.ts"
 
 /** A clock whose sleeps end when the test says. */
 function heldClock() {

@@ -10,9 +10,9 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import { sign } from "@fulcrum/crypto/ed25519"
 import { openMemoryStore } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
-import { recoverPerson } from "../src/recover-person.ts"
-import { askSchema, RECOVERY_PROTOCOL } from "../src/recovery-line.ts"
+import { recoverPerson } from "../src/opening/recover-person.ts"
+import type { Person } from "../src/person/person.ts"
+import { askSchema, RECOVERY_PROTOCOL } from "../src/recovery/recovery-line.ts"
 import { ADDRESS, ailments, loadDocuments, PersonWorld } from "./person-world.ts"
 
 beforeAll(loadDocuments)

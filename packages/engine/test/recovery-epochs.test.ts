@@ -18,8 +18,8 @@ import { openReplica } from "@fulcrum/log/replica"
 import { openMemoryStore } from "@fulcrum/store/memory"
 import { openVault } from "@fulcrum/store/vault"
 import { expect, test } from "vitest"
-import type { EpochSecret } from "../src/membership.ts"
-import { findEpochs } from "../src/recovery-epochs.ts"
+import type { EpochSecret } from "../src/membership/membership.ts"
+import { findEpochs } from "../src/membership/recovery-epochs.ts"
 
 const random = seededRandom("epochs")
 const deflate = systemDeflate()

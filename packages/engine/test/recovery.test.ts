@@ -13,9 +13,9 @@ import { mailboxName } from "@fulcrum/log/mailbox"
 import type { RelayClient } from "@fulcrum/relay/client"
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { beforeAll, describe, expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
-import { ownCapability } from "../src/record-link.ts"
-import { visitRelay } from "../src/relay-visit.ts"
+import { ownCapability } from "../src/mailboxes/record-link.ts"
+import { visitRelay } from "../src/mailboxes/relay-visit.ts"
+import type { Person } from "../src/person/person.ts"
 import {
   ADDRESS,
   ailments,

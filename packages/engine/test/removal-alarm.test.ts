@@ -1,7 +1,7 @@
 import { equalBytes } from "@fulcrum/codec/bytes"
 import { beforeAll, expect, test } from "vitest"
-import { RemovalAlarm } from "../src/removal-alarm.ts"
-import { noticeFor } from "../src/removal-notice.ts"
+import { RemovalAlarm } from "../src/membership/removal-alarm.ts"
+import { noticeFor } from "../src/membership/removal-notice.ts"
 import { loadDocuments, PersonWorld } from "./person-world.ts"
 import { openDesk, ScriptedVendor } from "./scripted-vendor.ts"
 

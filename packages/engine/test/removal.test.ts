@@ -12,8 +12,8 @@ import { seededRandom } from "@fulcrum/crypto/random"
 import { generateWrapKey } from "@fulcrum/crypto/wrap"
 import { epochKeySchema } from "@fulcrum/log/ids"
 import { beforeAll, describe, expect, test } from "vitest"
-import { removeDevice } from "../src/membership-writes.ts"
-import type { Person } from "../src/person.ts"
+import type { Person } from "../src/person/person.ts"
+import { removeDevice } from "../src/relationships/membership-writes.ts"
 import {
   ADDRESS,
   ailments,

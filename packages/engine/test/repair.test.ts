@@ -8,9 +8,9 @@ import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { beforeAll, describe, expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
-import { type RepairReport, repairPerson } from "../src/repair-person.ts"
-import { readSpare, type SpareFile } from "../src/spare.ts"
+import { type RepairReport, repairPerson } from "../src/opening/repair-person.ts"
+import type { Person } from "../src/person/person.ts"
+import { readSpare, type SpareFile } from "../src/recovery/spare.ts"
 import { ADDRESS, ailments, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 
 const ROUNDS = Number(process.env.FULCRUM_REPAIR_ROUNDS ?? 10)

@@ -5,7 +5,7 @@
  */
 import { MemoryBlobs } from "@fulcrum/store/memory-blobs"
 import { beforeAll, expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
+import type { Person } from "../src/person/person.ts"
 import { ADDRESS, EMAIL, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 
 beforeAll(loadDocuments)

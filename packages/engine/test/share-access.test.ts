@@ -5,7 +5,7 @@
  */
 import { RELAY_LIMITS, type RelayLimits } from "@fulcrum/relay/limits"
 import { beforeAll, expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
+import type { Person } from "../src/person/person.ts"
 import {
   ADDRESS,
   loadDocuments,

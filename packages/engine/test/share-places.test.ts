@@ -6,10 +6,10 @@
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { beforeAll, expect, test } from "vitest"
-import type { Person } from "../src/person.ts"
-import { ownCapability } from "../src/record-link.ts"
-import { visitRelay } from "../src/relay-visit.ts"
-import { customerPlaces } from "../src/vendor-places.ts"
+import { ownCapability } from "../src/mailboxes/record-link.ts"
+import { visitRelay } from "../src/mailboxes/relay-visit.ts"
+import type { Person } from "../src/person/person.ts"
+import { customerPlaces } from "../src/vendor/vendor-places.ts"
 import {
   ADDRESS,
   loadDocuments,

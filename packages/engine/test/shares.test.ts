@@ -7,8 +7,8 @@ import { publicKeyToPeerId } from "@fulcrum/net/peer-id"
 import { personLane, type ReceiptState } from "@fulcrum/relations/lane"
 import { signReceipt } from "@fulcrum/relay/receipt"
 import { beforeAll, describe, expect, test } from "vitest"
-import { type RecordItem, recordItems } from "../src/record-items.ts"
-import type { OpenRelationship } from "../src/relationships.ts"
+import { type RecordItem, recordItems } from "../src/items/record-items.ts"
+import type { OpenRelationship } from "../src/relationships/relationships.ts"
 import { ADDRESS, EMAIL, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
 import {
   type Desk,

@@ -7,12 +7,12 @@ import { keptWrapKey } from "@fulcrum/relations/request"
 import { shareKeyBody, wrapShareKey } from "@fulcrum/relations/share-key"
 import { makeSuccessor } from "@fulcrum/relations/successor"
 import { beforeAll, describe, expect, test } from "vitest"
-import { changeMembership, followRemovals } from "../src/membership-writes.ts"
-import { createPerson } from "../src/open-person.ts"
-import type { Person } from "../src/person.ts"
-import { ownCapability } from "../src/record-link.ts"
-import { succeed } from "../src/share-rotation.ts"
-import { storedPublicKey } from "../src/stored-public-key.ts"
+import { ownCapability } from "../src/mailboxes/record-link.ts"
+import { storedPublicKey } from "../src/membership/stored-public-key.ts"
+import { createPerson } from "../src/opening/open-person.ts"
+import type { Person } from "../src/person/person.ts"
+import { changeMembership, followRemovals } from "../src/relationships/membership-writes.ts"
+import { succeed } from "../src/relationships/share-rotation.ts"
 import {
   ADDRESS,
   ailments,

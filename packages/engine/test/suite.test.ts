@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest"
-import { changeMembership } from "../src/membership-writes.ts"
+import { changeMembership } from "../src/relationships/membership-writes.ts"
 import { ADDRESS, loadDocuments, PersonWorld } from "./person-world.ts"
 import { openDesk, ScriptedVendor } from "./scripted-vendor.ts"
 

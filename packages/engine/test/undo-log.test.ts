@@ -2,7 +2,7 @@ import { seededRandom } from "@fulcrum/crypto/random"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type VaultOp } from "@fulcrum/store/vault"
 import { expect, test } from "vitest"
-import { UNDO_MAX, UndoLog } from "../src/undo-log.ts"
+import { UNDO_MAX, UndoLog } from "../src/actions/undo-log.ts"
 
 test("no more edits are kept than that, also after writes that failed", async () => {
   const disk = new MemoryDisk()

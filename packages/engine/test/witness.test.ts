@@ -4,9 +4,9 @@ import type { Held } from "@fulcrum/relay/open-mailbox"
 import { MemoryDisk, openMemoryStore } from "@fulcrum/store/memory"
 import { openVault, type Vault } from "@fulcrum/store/vault"
 import { beforeEach, expect, test } from "vitest"
-import { NOTHING_KNOWN, StoredCursor } from "../src/mailbox-cursor.ts"
-import { MailboxWitness } from "../src/mailbox-witness.ts"
-import { RelayContradictions } from "../src/relay-contradictions.ts"
+import { NOTHING_KNOWN, StoredCursor } from "../src/mailboxes/mailbox-cursor.ts"
+import { MailboxWitness } from "../src/mailboxes/mailbox-witness.ts"
+import { RelayContradictions } from "../src/mailboxes/relay-contradictions.ts"
 
 const GROUP = new Uint8Array(32)
 const [ONE, TWO] = [new Uint8Array([1]), new Uint8Array([2])]

@@ -32,12 +32,12 @@ const one = (file: string, from: string, to: string): readonly Patch[] => [{ fil
 /** A removed device is met as if it were a member. */
 const MET: readonly Patch[] = [
   ...one(
-    "engine/src/device-links.ts",
+    "engine/src/devices/device-links.ts",
     "membership: this.#options.membership(),\n        noticeFor",
     "membership: ((m) => ({ ...m, devices: [...m.devices, ...m.removed], removed: [] }))(this.#options.membership()),\n        noticeFor",
   ),
   ...one(
-    "engine/src/device-links.ts",
+    "engine/src/devices/device-links.ts",
     "if (!members.has(device)) channel.abort",
     "if (members.size < 0) channel.abort",
   ),
@@ -218,14 +218,14 @@ export const CANARIES: readonly Canary[] = [
     name: "a device does not look again after a failed write",
     scenario: "pair",
     seed: 17,
-    patches: one("engine/src/ledger.ts", "if (!this.#isUnsure) return", "return"),
+    patches: one("engine/src/ledger/ledger.ts", "if (!this.#isUnsure) return", "return"),
   },
   {
     name: "a device notes an entry as applied before it is",
     scenario: "pair",
     seed: 11,
     patches: one(
-      "engine/src/absorption.ts",
+      "engine/src/ledger/absorption.ts",
       "    const actors = this.#actors()\n    const ops",
       "    await this.#parts.vault.write([this.putApplied(entries.at(-1)?.arrival ?? 0)])\n    const actors = this.#actors()\n    const ops",
     ),
@@ -235,7 +235,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "pair",
     seed: 2,
     patches: one(
-      "engine/src/step-queue.ts",
+      "engine/src/ledger/step-queue.ts",
       "      made.push({ step, tell, fail })\n",
       "      made.push({ step, tell, fail })\n      tell()\n",
     ),
@@ -255,7 +255,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 2,
     patches: one(
-      "engine/src/disclosed-registers.ts",
+      "engine/src/relationships/disclosed-registers.ts",
       "const around = await documents.registers(document, path)\n",
       "const around = (await documents.registers(document, [])).map((one) => ({ ...one, path }))\n",
     ),
@@ -297,7 +297,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 371,
     patches: one(
-      "engine/src/vendor-customer.ts",
+      "engine/src/vendor/vendor-customer.ts",
       "    await this.#options.hooks.reread(this.record.id)\n    await this.#load()",
       "    await this.#load()",
     ),
@@ -327,7 +327,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 5,
     patches: one(
-      "engine/src/vendor-hooks.ts",
+      "engine/src/vendor/vendor-hooks.ts",
       "        id: event.id,\n        timestamp",
       "        id: event.id + String(clock.now()),\n        timestamp",
     ),
@@ -353,7 +353,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 4,
     patches: one(
-      "engine/src/mailbox-gaps.ts",
+      "engine/src/mailboxes/mailbox-gaps.ts",
       "(gaps.find(({ tries }) => tries < GAP_HOLDS)?.from ?? next) - 1",
       "(gaps.length < 0 ? 0 : next) - 1",
     ),
@@ -363,7 +363,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 4,
     patches: one(
-      "engine/src/mailbox-gaps.ts",
+      "engine/src/mailboxes/mailbox-gaps.ts",
       "for (const gap of before.filter(",
       "for (const gap of [].filter(",
     ),
@@ -374,7 +374,7 @@ export const CANARIES: readonly Canary[] = [
     seed: 119,
     patches: [
       ...one(
-        "engine/src/mailbox-link.ts",
+        "engine/src/mailboxes/mailbox-link.ts",
         "if (expired > this.#cursor.current.expired && this.#rounds >= this.#bringsFrom)",
         "if (expired < 0)",
       ),
@@ -473,7 +473,7 @@ export const CANARIES: readonly Canary[] = [
     patches: [
       ...MET,
       ...one(
-        "engine/src/membership.ts",
+        "engine/src/membership/membership.ts",
         'return isAdmitted(this.#view, entry, evidence) === "admitted"',
         'return isAdmitted(this.#view, entry, evidence) !== "unknown"',
       ),
@@ -484,7 +484,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 44,
     patches: one(
-      "engine/src/vendor-hooks.ts",
+      "engine/src/vendor/vendor-hooks.ts",
       "        if (line.nextMs - now > RETRY_MS_MAX) line.nextMs = now\n",
       "",
     ),
@@ -504,7 +504,11 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 455,
     isStale: true,
-    patches: one("engine/src/mailbox-link.ts", "if (end >= next) return", "if (end >= 0) return"),
+    patches: one(
+      "engine/src/mailboxes/mailbox-link.ts",
+      "if (end >= next) return",
+      "if (end >= 0) return",
+    ),
   },
   {
     name: "what is kept beside the log is written before the log",
@@ -585,7 +589,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "members",
     seed: 1,
     patches: one(
-      "engine/src/membership.ts",
+      "engine/src/membership/membership.ts",
       'return isAdmitted(this.#view, entry, evidence) === "admitted"',
       'return isAdmitted(this.#view, entry, evidence) !== "unknown"',
     ),
@@ -615,7 +619,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "members",
     seed: 1,
     patches: one(
-      "engine/src/admission-evidence.ts",
+      "engine/src/membership/admission-evidence.ts",
       "const known = tree.merge(whole, [{ incarnation, sequence, chain }])",
       "const known = tree.merge(whole, [{ incarnation, sequence, chain }].slice(1))",
     ),
@@ -670,7 +674,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "members",
     seed: 10,
     patches: one(
-      "engine/src/membership.ts",
+      "engine/src/membership/membership.ts",
       "    return this.isMember(this.#writer) || this.isRemoved(this.#device)\n",
       "    if (this.current === undefined) return false\n    return this.isMember(this.#writer) || this.isRemoved(this.#device)\n",
     ),
@@ -680,7 +684,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "members",
     seed: 152,
     patches: one(
-      "engine/src/membership.ts",
+      "engine/src/membership/membership.ts",
       'if (this.#named.has(bytesToHex(header.writer))) return "ok"',
       'if (findWriter(this.#view, header.writer) !== undefined || this.#view.removed.some(({ writer }) => equalBytes(writer, header.writer))) return "ok"',
     ),
@@ -690,7 +694,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "members",
     seed: 71,
     patches: one(
-      "engine/src/membership.ts",
+      "engine/src/membership/membership.ts",
       "return areIn && removalsOf(before).join() === removalsOf(this.#view).join()",
       "return areIn !== undefined && removalsOf(before).length === removalsOf(this.#view).length",
     ),
@@ -710,7 +714,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "members",
     seed: 601_880,
     patches: one(
-      "engine/src/ledger.ts",
+      "engine/src/ledger/ledger.ts",
       "hasStranded || areVouchedFor(removed, this.record)",
       "hasStranded || areVouchedFor([], this.record)",
     ),
@@ -754,7 +758,7 @@ export const CANARIES: readonly Canary[] = [
     seed: 109,
     isStale: true,
     patches: one(
-      "engine/src/ledger.ts",
+      "engine/src/ledger/ledger.ts",
       'if (changed === "removed" && mayTurn) this.#owesRebuild = true',
       'if (changed === "removed" && this.#absorption.quarantine.count < 0) this.#owesRebuild = true',
     ),

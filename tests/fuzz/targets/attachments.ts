@@ -16,7 +16,7 @@ import { MemoryBlobs } from "@fulcrum/store/memory-blobs"
 import {
   fetchAttachment,
   serveAttachments,
-} from "../../../packages/engine/src/attachment-transfer.ts"
+} from "../../../packages/engine/src/attachments/attachment-transfer.ts"
 import { joinMessages, splitMessages } from "../messages.ts"
 import { type FuzzTarget, holds } from "../target.ts"
 

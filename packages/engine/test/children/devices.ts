@@ -11,8 +11,8 @@ import { availableParallelism, loadavg } from "node:os"
 import { hexToBytes } from "@fulcrum/codec/bytes"
 import { randomBelow, seededRandom } from "@fulcrum/crypto/random"
 import { openLevelStore } from "@fulcrum/store/level"
-import { openPerson } from "../../src/open-person.ts"
-import type { Person } from "../../src/person.ts"
+import { openPerson } from "../../src/opening/open-person.ts"
+import type { Person } from "../../src/person/person.ts"
 import { adapters } from "../stage.ts"
 
 export interface DeviceTask {
