@@ -19,6 +19,7 @@ import { BareReplica, type BareSpace } from "./bare-replica.ts"
 import { Courier } from "./courier.ts"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
+import { untilLookMs } from "./looks.ts"
 import type { Machine } from "./machine.ts"
 import { type Plan, planned } from "./plan.ts"
 import { SimError } from "./sim-error.ts"
@@ -130,12 +131,14 @@ class BareRun {
     )
     await Promise.all(this.#underWay)
     for (const place of this.#places) await this.#inspect(place)
-    const healedMs = this.#world.clock.now()
+    const { clock } = this.#world
+    const healedMs = clock.now()
     while (!(await this.#isSame())) {
-      if (this.#world.clock.now() - healedMs > HEALED_MS) {
+      const waitedMs = clock.now() - healedMs
+      if (waitedMs > HEALED_MS) {
         throw new SimError("SIM_DIVERGED", this.#howTheyDiffer())
       }
-      await this.#world.clock.sleep(LOOK_MS)
+      await clock.sleep(untilLookMs({ waitedMs, leastMs: LOOK_MS }))
       this.#checks.throwIfFailed()
     }
     await this.#checks.settled(this.#running)

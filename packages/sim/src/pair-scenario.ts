@@ -13,6 +13,7 @@ import { openInLineDocuments } from "@fulcrum/record/in-line"
 import { Dice } from "./dice.ts"
 import { healWorld, type Trouble, troubleClock, troubleMachine, troubleNetwork } from "./faults.ts"
 import { Findings } from "./findings.ts"
+import { untilLookMs } from "./looks.ts"
 import { type Machine, PERFECT_DISK } from "./machine.ts"
 import { PersonDevice } from "./person-device.ts"
 import { type Plan, planned } from "./plan.ts"
@@ -268,7 +269,7 @@ class PairRun {
       if (clock.now() - sinceMs > HEALED_MS) {
         throw new SimError("SIM_DIVERGED", `${removed.name} does not learn that it was removed`)
       }
-      await clock.sleep(LOOK_MS)
+      await clock.sleep(untilLookMs({ waitedMs: clock.now() - sinceMs, leastMs: LOOK_MS }))
       this.#findings.throwIfFailed()
     }
     if (by.person === undefined) throw new SimError("SIM_BROKE", `${by.name} does not start`)
@@ -289,7 +290,7 @@ class PairRun {
       if (clock.now() - sinceMs > HEALED_MS) {
         throw new SimError("SIM_DIVERGED", await this.#howTheyDiffer())
       }
-      await clock.sleep(LOOK_MS)
+      await clock.sleep(untilLookMs({ waitedMs: clock.now() - sinceMs, leastMs: LOOK_MS }))
       this.#findings.throwIfFailed()
     }
   }

@@ -13,6 +13,7 @@ import type { MemoryDisk } from "@fulcrum/store/memory"
 import { healWorld } from "./faults.ts"
 import { Findings } from "./findings.ts"
 import { HookChecks } from "./hook-checks.ts"
+import { untilLookMs } from "./looks.ts"
 import type { Machine } from "./machine.ts"
 import { PersonDevice } from "./person-device.ts"
 import { RelayProgram } from "./relay-program.ts"
@@ -156,7 +157,7 @@ export class Town {
       if (clock.now() - sinceMs > SAME_MS || sinceMs - begunMs > HOOK_MS) {
         throw new SimError("SIM_DIVERGED", await this.#howTheyDiffer())
       }
-      await clock.sleep(LOOK_MS)
+      await clock.sleep(untilLookMs({ waitedMs: clock.now() - sinceMs, leastMs: LOOK_MS }))
       this.look()
     }
   }
