@@ -12,6 +12,8 @@ export interface CampaignOptions extends WorkerThreadOptions {
   readonly targets: readonly string[]
   readonly seed: number
   readonly runs: number
+  /** Of each job, so many are guided by coverage; absent: all. */
+  readonly guided?: number
   readonly workers?: number
   readonly progress?: (jobs: readonly JobState[]) => void
 }
@@ -28,15 +30,16 @@ type Job = { -readonly [K in keyof JobState]: JobState[K] }
 
 /** @returns Each job's last report, in the order in which the targets were given. */
 export async function runCampaign(options: CampaignOptions): Promise<readonly JobState[]> {
-  const { targets, seed, workers = availableParallelism() } = options
+  const { targets, seed, guided, workers = availableParallelism() } = options
   const jobs: Job[] = targets.flatMap((target) => jobsOf(target, seed, options.runs))
   const waiting = [...jobs]
   const lane = async () => {
     await using thread = new WorkerThread(options)
-    for (let job = waiting.shift(); job; job = waiting.shift()) {
-      const current = job
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const current = next
       const { target, runs } = current
-      current.report = await thread.run({ target, seed: `${current.seed}`, runs }, (report) => {
+      const job = { target, seed: `${current.seed}`, runs, ...(guided !== undefined && { guided }) }
+      current.report = await thread.run(job, (report) => {
         current.report = report
         options.progress?.(jobs)
       })

@@ -4,7 +4,7 @@
  *
  * Coverage is taken once for many inputs. Where it shows something new, halves of them are run
  * again until the inputs are found that ran it. All chance is from the seed and nothing depends on
- * time, so a run is repeated by its seed and number of inputs.
+ * time, so a run is repeated by its seed, its number of inputs, and how many of them are guided.
  *
  * @module
  */
@@ -25,6 +25,8 @@ export interface FuzzOptions {
   readonly runs: number
   /** Absent: nothing that is run is kept, and chance alone is left. */
   readonly coverage: CoverageMeter | undefined
+  /** After so many, what they kept is changed by chance alone, at many times the pace; absent: never. */
+  readonly guided?: number | undefined
   /** Called with each input before it is run: should it never end, it is known. */
   readonly before?: (input: Uint8Array) => void
   readonly progress?: (report: FuzzReport) => void
@@ -73,6 +75,8 @@ class FuzzRun {
   readonly #outcomes = new Set<string>()
   readonly #finds = new Map<string, FoundInput>()
   readonly #begunCpuMs = cpuMs()
+  /** As long as it guides. */
+  #meter: CoverageMeter | undefined
   #runs = 0
   #again = 0
   #heapFirst = 0
@@ -80,11 +84,12 @@ class FuzzRun {
 
   constructor(options: FuzzOptions) {
     this.#options = options
-    const { target, seed, coverage } = options
+    const { target, seed } = options
+    this.#meter = options.coverage
     this.#judge = new Judge(options.open, async (measure) => {
-      coverage?.stop()
+      this.#meter?.stop()
       await measure()
-      coverage?.start()
+      this.#meter?.start()
     })
     this.#dice = new Dice(`${target.name} ${seed}`)
     this.#mutator = new Mutator(this.#dice, {
@@ -110,7 +115,7 @@ class FuzzRun {
   }
 
   async all(): Promise<FuzzReport> {
-    const { open, kept, target, runs } = this.#options
+    const { open, kept, target, runs, guided = runs } = this.#options
     const begin = [...open.seeds, ...kept]
     for (const input of begin) this.#corpus.add(input)
     await this.#batch(begin)
@@ -118,6 +123,7 @@ class FuzzRun {
     // Nearly everything is new at first.
     let size = Math.min(8, full)
     for (let batches = 1; this.#runs < runs && this.#finds.size < FINDS_MAX; batches++) {
+      if (this.#runs >= guided) this.#goBlind()
       const inputs: Uint8Array[] = []
       for (let i = Math.min(size, runs - this.#runs); i > 0; i--) {
         const parent = this.#corpus.pick(this.#dice)
@@ -131,8 +137,13 @@ class FuzzRun {
     return this.report
   }
 
+  #goBlind(): void {
+    this.#meter?.stop()
+    this.#meter = undefined
+  }
+
   async #batch(inputs: readonly Uint8Array[]): Promise<void> {
-    const { coverage } = this.#options
+    const coverage = this.#meter
     // What the mutators ran of the product is no news.
     coverage?.take()
     for (const input of inputs) {

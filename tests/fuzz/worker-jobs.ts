@@ -17,6 +17,8 @@ export interface FuzzJob {
   readonly target: string
   readonly seed: string
   readonly runs: number
+  /** So many are guided by coverage; absent: all. */
+  readonly guided?: number
   /** Runs only this, and nothing made of it. */
   readonly only?: Uint8Array
   /** Keeps nothing but the seeds, as if no coverage were known. */
@@ -41,7 +43,7 @@ export function serveJobs(
 }
 
 async function run(
-  { target: name, seed, runs, only, isBlind = false }: FuzzJob,
+  { target: name, seed, runs, guided, only, isBlind = false }: FuzzJob,
   target: FuzzTarget,
   box: BlackBox,
   isOurs: (url: string) => boolean,
@@ -56,6 +58,7 @@ async function run(
     kept: only ? [] : fixturesOf(name).map(({ input }) => input),
     seed,
     runs: only ? 0 : runs,
+    guided,
     coverage,
     before: (input) => box.write(input),
     progress: (report) => {
