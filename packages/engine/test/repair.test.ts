@@ -181,8 +181,8 @@ describe("[P50] [E3] [R22] a device with a damaged disk", () => {
     const again = await world.reopen(mended)
     expect(await again.get(NAME)).toBe("Ada, offline 0")
     expect(await ailments(again)).toEqual([
-      "waiting: 1 spans wait",
-      "repair: 2 entries that could not be read have not come back",
+      "waiting: spans that came wait for what is not here: 1",
+      "repair: entries that could not be read have not come back: 2",
     ])
     await again.set(NAME, "Ada, once more")
     expect(await again.get(NAME)).toBe("Ada, once more")

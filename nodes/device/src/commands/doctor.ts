@@ -41,6 +41,9 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
   ["relays reached", "see `fulcrum status`; if it is gone for good: `fulcrum relay remove ADDR`"],
 ])
 
+/** What is told beside what is well or not: to be away, or one of few, is no fault. */
+const NOTES: ReadonlySet<string> = new Set(["held by", "not in step", "relays before", "set aside"])
+
 interface Check {
   readonly check: string
   readonly ok: boolean
@@ -103,17 +106,16 @@ export async function orFailure(
   }
 }
 
+function verdict({ check, ok }: Check): string {
+  if (!ok) return tone("bad", "not ok")
+  return NOTES.has(check) ? "note" : tone("good", "ok")
+}
+
 function outcomeOf(checks: readonly Check[]): Outcome {
   const ok = checks.every((check) => check.ok)
   return {
     document: { ok, checks },
-    text: table(
-      checks.map((check) => [
-        check.ok ? tone("good", "ok") : tone("bad", "not ok"),
-        check.check,
-        check.detail,
-      ]),
-    ),
+    text: table(checks.map((check) => [verdict(check), check.check, check.detail])),
     failed: !ok,
   }
 }

@@ -50,7 +50,10 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     {
       check: "copies",
       ok: copies === 0 && !alarms.copied,
-      detail: `${copies} places where a folder was copied`,
+      detail:
+        copies === 0 && !alarms.copied
+          ? "no device of this record was met twice"
+          : `a folder was copied, or put back, places: ${Math.max(copies, 1)}; all that was written is kept`,
     },
     ...(await checkKeys(ledger)),
     ...(ledger.membership.isOutdated
@@ -62,12 +65,21 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
           },
         ]
       : []),
-    none("forks", record.forkCount, "forks kept as proof"),
+    none("forks", record.forkCount, {
+      well: "no device signed two histories",
+      ill: "proofs that a device signed two histories",
+    }),
     ...(await checkRelays(parts)),
     ...checkBeacons(parts.beacons),
-    none("snapshots", shown.wrong, "documents were shown otherwise than their history gave"),
+    none("snapshots", shown.wrong, {
+      well: "each document was shown as its history gives it",
+      ill: "documents that were shown otherwise than their history gave",
+    }),
     checkQuarantine(quarantine),
-    none("waiting", record.waitingCount, "spans wait"),
+    none("waiting", record.waitingCount, {
+      well: "nothing that came waits for what is not here",
+      ill: "spans that came wait for what is not here",
+    }),
     ...eachOrNone(
       "relationships",
       "no company knows of two keys that claim to be hers",
@@ -75,7 +87,7 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     ),
     ...eachOrNone(
       "attachments",
-      `files here, each as it was attached: ${parts.attachments.whole}`,
+      `each file that is here is as it was attached: ${parts.attachments.whole}`,
       parts.attachments.damaged.map((name) => `${name} is damaged: get it, with another device on`),
     ),
     ...(await checkRepair(vault, ledger)),
@@ -118,7 +130,7 @@ async function checkRelays({
     ),
     ...eachOrNone(
       "relays reached",
-      "of none it is known that it cannot be used",
+      "none is known to be out of reach",
       away.map(({ address, state, code }) => `${address} is ${state} (${code})`),
     ),
     ...(before > 0 ? [{ check: "relays before", ok: true, detail: keptText(before) }] : []),
@@ -151,10 +163,21 @@ async function checkRepair(
   return [
     ...(missing === undefined
       ? []
-      : [none("repair", missing, "entries that could not be read have not come back")]),
+      : [
+          none("repair", missing, {
+            well: "what could not be read has come back",
+            ill: "entries that could not be read have not come back",
+          }),
+        ]),
     ...(awaitedCount === 0
       ? []
-      : [none("behind", awaitedCount, "changes of who belongs are known of and not here")]),
+      : [
+          {
+            check: "behind",
+            ok: false,
+            detail: `changes of who belongs are known of and not here: ${awaitedCount}`,
+          },
+        ]),
   ]
 }
 
@@ -172,17 +195,25 @@ function keptText(mailboxes: number): string {
   return `${mailboxes} mailboxes that are used no more: the proofs against their relays are kept`
 }
 
-/** There should be none. */
 /** What a removed device wrote afterwards is no fault of this record's. */
 function checkQuarantine({ count, stranded }: { count: number; stranded: number }): Check {
   const left = count - stranded
+  if (left > 0) {
+    const detail = `entries not applied, for they are damaged or do what none may: ${left}`
+    return { check: "quarantine", ok: false, detail }
+  }
   const detail =
-    left > 0
-      ? `entries not applied, for they are damaged or do what none may: ${left}`
-      : `entries of removed devices that do not count: ${stranded}`
-  return { check: "quarantine", ok: left === 0, detail }
+    stranded > 0
+      ? `entries of removed devices that do not count: ${stranded}`
+      : "nothing is kept that does not count"
+  return { check: "quarantine", ok: true, detail }
 }
 
-function none(check: string, count: number, what: string): Check {
-  return { check, ok: count === 0, detail: `${count} ${what}` }
+/** There should be none. */
+function none(
+  check: string,
+  count: number,
+  { well, ill }: { readonly well: string; readonly ill: string },
+): Check {
+  return { check, ok: count === 0, detail: count === 0 ? well : `${ill}: ${count}` }
 }
