@@ -180,6 +180,9 @@ describe("[P77] a backup", () => {
   })
 })
 
+const membersOf = async (person: Person) =>
+  (await person.devices()).filter(({ state }) => state === "member").map(({ name }) => name)
+
 describe("[P110] a backup from before a removal", () => {
   async function outdated(world: PersonWorld) {
     const relay = await world.relay()
@@ -195,9 +198,6 @@ describe("[P110] a backup from before a removal", () => {
     const words = world.words.get("phone") ?? ""
     return { phone, words, backup: () => piecesOf(file) }
   }
-
-  const membersOf = async (person: Person) =>
-    (await person.devices()).filter(({ state }) => state === "member").map(({ name }) => name)
 
   test("brings the record as it is now, where one of its relays is reached", async () => {
     await using world = new PersonWorld("outdated")
@@ -224,6 +224,32 @@ describe("[P110] a backup from before a removal", () => {
     expect(await membersOf(tablet)).toEqual(["phone", "laptop", "tablet"])
     expect(world.clock.now() - begun).toBeLessThan(30_000)
   })
+})
+
+test("[P113] whoever removes a device before a relay is reached brings that to the mailbox which it left", async () => {
+  await using world = new PersonWorld("left unused")
+  const relay = await world.relay()
+  const machine = world.machine("phone")
+  const phone = await world.during(world.create(machine, [relay.address]))
+  await world.during(phone.set(NAME, "Ada Lovelace"))
+  const laptop = await world.pair(phone, world.machine("laptop"), { relay: relay.address })
+  const file = await gathered(phone.recovery.backup())
+  await world.during(laptop.settle(10_000))
+  world.network.cut("tablet", "relay")
+  const words = world.words.get("phone") ?? ""
+  const tablet = await world.recover(world.machine("tablet"), words, [], () => piecesOf(file))
+  await world.during(tablet.revokeDevice("laptop"))
+  await world.during(tablet.settle(5000))
+  // Written where the tablet's removal has the record lie no more.
+  await world.during(phone.set(NAME, "Ada King"))
+  await world.during(phone.settle(10_000))
+  world.network.heal("tablet", "relay")
+  await world.until("the laptop to be told, and the phone and the tablet to meet", async () => {
+    for (const person of [tablet, laptop, phone]) await world.during(person.settle(5000))
+    return laptop.isRemoved && (await tablet.get(NAME)) === "Ada King"
+  })
+  expect(phone.isRemoved).toBe(false)
+  for (const person of [phone, tablet]) expect(await membersOf(person)).toEqual(["phone", "tablet"])
 })
 
 test("[P77] what nobody reads of a backup, or not to its end, holds nothing up", async () => {

@@ -304,7 +304,7 @@ test("[P99] a company that comes to be known while a device is removed is not pa
   await world.end(phone)
   const scripted = new ScriptedVendor(world.random.fork("desk"), [relay.address])
   await using desk = await openDesk(world, machine, scripted)
-  const { ledger, relationships } = desk
+  const { ledger, relationships, vault } = desk
   const laptop = ledger.membership.deviceNamed("laptop")
   // As if the record had brought it a moment ago.
   const known = relationships.all
@@ -323,7 +323,7 @@ test("[P99] a company that comes to be known while a device is removed is not pa
   })
   let opened = 0
   await removeDevice(
-    { ledger, relationships: late, random: world.random, clock: world.clock },
+    { ledger, relationships: late, random: world.random, clock: world.clock, vault },
     laptop.id,
   )
   expect(opened).toBe(2)

@@ -355,9 +355,9 @@ test("[P97] devices that follow up on one removal at once draw the same key, and
   // Two that know of the removal, and of nothing that the other does about it.
   const drawn = async (disk: Machine["disk"], seed: string) => {
     await using desk = await openDesk(world, { ...machine, disk }, scripted)
-    const { ledger, relationships } = desk
+    const { ledger, relationships, vault } = desk
     const random = world.random.fork(seed)
-    await followRemovals({ ledger, relationships, random, clock: world.clock })
+    await followRemovals({ ledger, relationships, random, clock: world.clock, vault })
     return relationships.all.map(({ id, key, space }) => {
       expect(space.ownKeys).toHaveLength(1)
       expect(space.ownKeys[0]?.publicKey).not.toEqual(key.publicKey)

@@ -264,7 +264,8 @@ export class MemberProgram {
       const random = this.#keySpanRandom()
       const { ledger } = this
       const { clock } = this.#life
-      await followRemovals({ ledger, relationships: this.#relationships, random, clock })
+      const relationships = this.#relationships
+      await followRemovals({ ledger, relationships, random, clock, vault: this.#vault })
     }
     this.#followUps = this.#followUps.then(() => this.#tries(work))
     return this.#followUps

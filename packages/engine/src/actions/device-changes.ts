@@ -9,6 +9,7 @@ import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
+import type { Vault } from "@fulcrum/store/vault"
 import type { Attachments } from "../attachments/attachments.ts"
 import { EngineError } from "../common/engine-error.ts"
 import { isOneLine } from "../common/one-line.ts"
@@ -20,6 +21,7 @@ import type { Relationships } from "../relationships/relationships.ts"
 
 export interface DeviceChangesOptions {
   readonly ledger: Ledger
+  readonly vault: Vault
   readonly random: Random
   /** This device's id. */
   readonly self: Uint8Array

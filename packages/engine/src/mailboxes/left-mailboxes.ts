@@ -1,30 +1,45 @@
 /**
- * Mailboxes that the record has left: each is told by every device that used it where the record lies
- * now, and again whenever that changes, for a device that was away may know no other. While it lies
+ * Mailboxes that the record has left: each is told by every device that used it, or left it, where the
+ * record lies now, and again whenever that changes, for a device that was away may know no other. While it lies
  * nowhere they go on being read: whoever adds a relay says so there.
  *
  * | table         | group                     | order | value                                            |
  * | ------------- | ------------------------- | ----- | ------------------------------------------------ |
  * | `engine.left` | hash of mailbox and relay | 0     | when it was left, canonical CBOR                 |
  * | `engine.left` | hash of mailbox and relay | 1     | hash of where the record lay when it was told so |
+ * | `engine.left` | hash of mailbox and relay | 2     | nothing: this device has the record leave it     |
  *
  * @module
  */
 import { bytesToHex, compareBytes, concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { decodeAs, encodeAs, uint } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
+import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { sha256 } from "@fulcrum/crypto/hash"
-import type { Table, Vault } from "@fulcrum/store/vault"
+import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { errorCode } from "../common/error-code.ts"
 import type { RecordRelayItem } from "../items/record-items.ts"
+import { linkGroup } from "./mailbox-cursor.ts"
 import type { MailboxLink } from "./mailbox-link.ts"
 
 /** How long a relay that does not answer is tried. */
 const TELL_MS_MAX: number = 30 * 86_400_000
 
+const TABLE = "engine.left"
 const SINCE = 0
 const TOLD = 1
+const LEFT_BY_THIS = 2
 const sinceSchema = uint()
+
+/**
+ * That this device has the record leave a mailbox: for the write that says so. Others that use it may
+ * know of no other, and this one may never have reached it.
+ */
+export function leaving(vault: Vault, { address, mailboxSeed }: RecordRelayItem): VaultOp {
+  const { publicKey } = signingKeyFromSeed(mailboxSeed)
+  const group = linkGroup(publicKey, address)
+  return vault.table(TABLE).put(group, LEFT_BY_THIS, new Uint8Array())
+}
 
 export class LeftMailboxes {
   readonly #vault: Vault
@@ -39,7 +54,7 @@ export class LeftMailboxes {
   /** @param living - Where the record lies. */
   constructor(vault: Vault, clock: Clock, living: () => readonly RecordRelayItem[]) {
     this.#vault = vault
-    this.#table = vault.table("engine.left")
+    this.#table = vault.table(TABLE)
     this.#clock = clock
     this.#living = living
   }
@@ -69,7 +84,9 @@ export class LeftMailboxes {
     const key = bytesToHex(group)
     const told = await this.#table.get(group, TOLD)
     if (told !== undefined) this.#told.set(key, bytesToHex(told))
-    if (!(await link.wasUsed()) || (await this.#isTriedLong(group))) this.#told.set(key, undefined)
+    if (!(await this.#isOurs(link)) || (await this.#isTriedLong(group))) {
+      this.#told.set(key, undefined)
+    }
     return this.isKnownOver(link)
   }
 
@@ -105,6 +122,11 @@ export class LeftMailboxes {
     } catch (error) {
       if (errorCode(error) === undefined) throw error
     }
+  }
+
+  async #isOurs(link: MailboxLink): Promise<boolean> {
+    const isLeftByThis = (await this.#table.get(link.group, LEFT_BY_THIS)) !== undefined
+    return isLeftByThis || link.wasUsed()
   }
 
   async #isTriedLong(group: Uint8Array): Promise<boolean> {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import {
   array,
   bytes,
@@ -18,9 +19,15 @@ import {
   struct,
   uint,
 } from "@fulcrum/codec/schema"
+import { sha256 } from "@fulcrum/crypto/hash"
 import { type VersionVector, vectorSchema } from "@fulcrum/log/vector"
 import type { PositionRange } from "@fulcrum/relay/open-mailbox"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
+
+/** Under what is kept what is known of a mailbox on a relay: a hash of both. */
+export function linkGroup(mailbox: Uint8Array, address: string): Uint8Array {
+  return sha256(concatBytes([mailbox, utf8ToBytes(address)]))
+}
 
 export interface Cursor {
   readonly sequenceId: Uint8Array

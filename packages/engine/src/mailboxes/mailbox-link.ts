@@ -15,9 +15,8 @@
  *
  * @module
  */
-import { concatBytes, equalBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
+import { equalBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
-import { sha256 } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { mailboxName } from "@fulcrum/log/mailbox"
 import { type VersionVector, vectorDifference } from "@fulcrum/log/vector"
@@ -30,7 +29,7 @@ import { inScope } from "../common/scope.ts"
 import { Signal } from "../common/signal.ts"
 import { ArchiveMerges } from "./archive-merges.ts"
 import type { LinkedSpace, MailboxAccess, StoredSpan } from "./linked-space.ts"
-import { atMost, type Cursor, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
+import { atMost, type Cursor, linkGroup, NOTHING_KNOWN, StoredCursor } from "./mailbox-cursor.ts"
 import { askAgain, BATCH_BYTES_MAX, beforeGaps, bringAgain, goneSince } from "./mailbox-gaps.ts"
 import { appendAll, heldRow, newerReceipt, nextAfter } from "./mailbox-held.ts"
 import { type OpenOnce, openOrMake } from "./mailbox-opening.ts"
@@ -95,7 +94,7 @@ export class MailboxLink {
   constructor(options: MailboxLinkOptions) {
     this.address = options.address
     this.#options = options
-    const group = sha256(concatBytes([options.access.mailbox, utf8ToBytes(options.address)]))
+    const group = linkGroup(options.access.mailbox, options.address)
     this.group = group
     this.#contradictions = new RelayContradictions(options.vault, group)
     this.#witness = new MailboxWitness(options.vault, this.#contradictions)

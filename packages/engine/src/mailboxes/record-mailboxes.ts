@@ -10,11 +10,20 @@ import { compareBytes, equalBytes, uint64ToBytes, utf8ToBytes } from "@fulcrum/c
 import { contexts } from "@fulcrum/crypto/contexts"
 import { hash } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
+import type { Vault } from "@fulcrum/store/vault"
+import type { RecordRelayItem } from "../items/record-items.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Step } from "../ledger/ledger-step.ts"
 import type { EpochSecret } from "../membership/membership.ts"
 import { keysOfEpochs, type RemovalKeys, removalEpochs } from "../membership/removal-keys.ts"
+import { leaving } from "./left-mailboxes.ts"
 import { relayId } from "./relay-address.ts"
+
+interface Moving {
+  readonly random: Random
+  /** Notes which mailboxes this device has the record leave. */
+  readonly vault: Vault
+}
 
 /**
  * The record goes to another mailbox on each of its relays: the same one for all devices that know of
@@ -26,26 +35,26 @@ import { relayId } from "./relay-address.ts"
 export function moveRecord(
   step: Step,
   ledger: Ledger,
-  { random, pending }: { readonly random: Random; readonly pending?: EpochSecret | undefined },
+  { random, vault, pending }: Moving & { readonly pending?: EpochSecret | undefined },
 ): void {
   const seeds = new Map<string, Uint8Array>()
   for (const { address } of ledger.state.relays) {
     const id = relayId(address)
     const seed = seeds.get(id) ?? sharedSeed(ledger, id, pending) ?? random.bytes(32)
     seeds.set(id, seed)
-    moveTo(step, ledger, { address, seed })
+    moveTo(step, ledger, { vault, address, seed })
   }
 }
 
 /** Devices that moved it at once, or added one relay at once, made several mailboxes there. */
-export function joinMailboxes(step: Step, ledger: Ledger): void {
+export function joinMailboxes(step: Step, ledger: Ledger, { vault }: Pick<Moving, "vault">): void {
   for (const [id, places] of Map.groupBy(ledger.state.relays, ({ address }) => relayId(address))) {
     const seeds = places.map(({ mailboxSeed }) => mailboxSeed).toSorted(compareBytes)
     const [least] = seeds
     if (least === undefined || seeds.every((seed) => equalBytes(seed, least))) continue
     const seed = sharedSeed(ledger, id) ?? least
     for (const address of new Set(places.map((place) => place.address))) {
-      moveTo(step, ledger, { address, seed })
+      moveTo(step, ledger, { vault, address, seed })
     }
   }
 }
@@ -53,16 +62,27 @@ export function joinMailboxes(step: Step, ledger: Ledger): void {
 function moveTo(
   step: Step,
   { state }: Ledger,
-  { address, seed }: { readonly address: string; readonly seed: Uint8Array },
+  { vault, address, seed }: Pick<Moving, "vault"> & Readonly<{ address: string; seed: Uint8Array }>,
 ): void {
   if (state.hasLeft(address, seed)) return
   const here = state.relays.filter((one) => one.address === address)
   for (const { mailboxSeed } of here) {
     if (equalBytes(mailboxSeed, seed)) continue
-    step.add({ kind: "recordRelay", value: { address, mailboxSeed, removed: true } })
+    leave(step, vault, { address, mailboxSeed })
   }
   if (here.some(({ mailboxSeed }) => equalBytes(mailboxSeed, seed))) return
   step.add({ kind: "recordRelay", value: { address, mailboxSeed: seed, removed: false } })
+}
+
+/** The record lies there no more, and whoever still looks there is told. */
+function leave(
+  step: Step,
+  vault: Vault,
+  { address, mailboxSeed }: Omit<RecordRelayItem, "removed">,
+): void {
+  const value: RecordRelayItem = { address, mailboxSeed, removed: true }
+  step.add({ kind: "recordRelay", value })
+  step.write(leaving(vault, value))
 }
 
 /** The mailbox that a relay is added with: its own, if it is known by another address already. */

@@ -134,7 +134,7 @@ export class PersonEngine implements Person {
     })
     this.#deviceChanges = new DeviceChanges({
       ...{ ledger, relationships, random, self: device.id, attachments: this.attachments },
-      clock: options.clock,
+      ...{ clock: options.clock, vault: options.vault },
       followUp: () => this.#network.followUp(),
       rows: () => this.devices(),
     })

@@ -378,12 +378,12 @@ export class PersonNetwork {
   }
 
   async #doDue(how: { readonly isPatient: boolean }): Promise<boolean> {
-    const { clock, random } = this.#options
+    const { clock, random, vault } = this.#options
     const [ledger, relationships] = [this.#ledger, this.#relationships]
     await relationships.openNew()
     await this.#carried.take()
     if (!ledger.membership.canWrite) return false
-    const isLeft = await followRemovals({ ledger, relationships, random, clock }, how)
+    const isLeft = await followRemovals({ ledger, relationships, random, clock, vault }, how)
     await relationships.catchUp()
     await this.#writeOwnEntry()
     this.#devices.refresh()

@@ -13,6 +13,7 @@ import { makeKeySpanParts } from "@fulcrum/access/rotation"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
 import { epochKeySchema } from "@fulcrum/log/ids"
+import type { Vault } from "@fulcrum/store/vault"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Step } from "../ledger/ledger-step.ts"
 import { joinMailboxes, moveRecord } from "../mailboxes/record-mailboxes.ts"
@@ -61,6 +62,7 @@ export function changeMembership(
 /** Where relationships' keys are replaced with it. */
 export interface RemovalWriter extends MembershipWriter {
   readonly clock: Clock
+  readonly vault: Vault
   readonly relationships: Relationships
 }
 
@@ -108,7 +110,7 @@ export async function followRemovals(
   parts: RemovalWriter,
   { isPatient }: { readonly isPatient: boolean } = { isPatient: false },
 ): Promise<boolean> {
-  const { ledger, relationships, random, clock } = parts
+  const { ledger, relationships, random, clock, vault } = parts
   const { view } = ledger.membership
   if (view.heads.length > 0 && (view.current === undefined || view.concurrent)) {
     await changeMembership(parts, () => [{ kind: "rotate", value: {} }])
@@ -121,7 +123,7 @@ export async function followRemovals(
     // Once all are open: the record's news have this done again.
     if (isLeft || (isDue && !areOpen(parts))) return
     follow(step, parts, { dues })
-    if (dues.record.length === 0) joinMailboxes(step, ledger)
+    if (dues.record.length === 0) joinMailboxes(step, ledger, { vault })
     for (const relationship of relationships.all) {
       if (dues.relationships.has(relationship.id)) continue
       // Devices that removed another at once made several successors.
@@ -145,10 +147,10 @@ function areOpen({ ledger, relationships }: RemovalWriter): boolean {
 /** @param pending - The epoch that a removal brings, in whose write this is. */
 function follow(
   step: Step,
-  { ledger, relationships, random, clock }: RemovalWriter,
+  { ledger, relationships, random, clock, vault }: RemovalWriter,
   { dues, pending }: { readonly dues: Dues; readonly pending?: EpochSecret },
 ): void {
-  if (dues.record.length > 0) moveRecord(step, ledger, { random, pending })
+  if (dues.record.length > 0) moveRecord(step, ledger, { random, vault, pending })
   const secret = successorSecret(ledger, pending)
   const due = relationships.all.filter(({ id }) => dues.relationships.has(id))
   const access = due.flatMap((relationship) =>
