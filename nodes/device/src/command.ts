@@ -11,6 +11,9 @@ import type { Args } from "./args.ts"
 /** How long a command without a daemon keeps the network open, unless told. */
 export const WAIT_SECONDS_DEFAULT = 10
 
+/** How often somebody at a terminal may type one thing, who may mistype it. */
+export const ATTEMPTS = 3
+
 /** Whatever `JSON.stringify` writes; what is `undefined` inside is left out. */
 export type Document = object | string | number | boolean | null
 

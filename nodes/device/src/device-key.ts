@@ -44,6 +44,7 @@ import {
   stretchPassword,
 } from "@fulcrum/crypto/password"
 import type { Random } from "@fulcrum/crypto/random"
+import { ATTEMPTS } from "./command.ts"
 import type { Keychain } from "./keychain.ts"
 import { readPrivateFile, writePrivateFile } from "./private-file.ts"
 import { ProgramError } from "./program-error.ts"
@@ -69,8 +70,6 @@ export type KeyKeeper = "passphrase" | "keychain" | "plain"
 const KEY_BYTES = 32
 const FILE_BYTES_MAX = 4096
 const ACCOUNT_BYTES = 16
-/** Times that somebody at a terminal may type a passphrase. */
-const ATTEMPTS = 3
 /** What a file's mode lets others do. */
 export const OTHERS = 0o077
 const NO_SALT = new Uint8Array(0)

@@ -6,6 +6,7 @@
  */
 import { readFile, stat } from "node:fs/promises"
 import type { ReadStream } from "node:tty"
+import { ATTEMPTS } from "./command.ts"
 import { OTHERS, type PassphraseSource } from "./device-key.ts"
 import { ProgramError } from "./program-error.ts"
 
@@ -14,8 +15,6 @@ export const PASSPHRASE_CHARS_MAX = 1024
 
 /** The least that a person may choose. Source: NIST SP 800-63B (revision 3), 5.1.1.1. */
 export const PASSPHRASE_CHARS_MIN = 8
-
-const ATTEMPTS = 3
 
 /** A terminal's two ends; what is asked goes to standard error. */
 export interface Terminal {

@@ -11,13 +11,12 @@ import {
 } from "@fulcrum/access/recovery-words"
 import { randomBelow, systemRandom } from "@fulcrum/crypto/random"
 import type { Args } from "./args.ts"
-import type { Io } from "./command.ts"
+import { ATTEMPTS, type Io } from "./command.ts"
 import { codeOf, failureOf, ProgramError } from "./program-error.ts"
 import { lines, table, tone } from "./text.ts"
 
 const WORD_COLUMNS = 4
 const WORDS_ASKED = 2
-const ATTEMPTS = 3
 
 const QUESTION = `Your ${RECOVERY_WORDS} recovery words:`
 
