@@ -10,10 +10,10 @@ import { TARGETS } from "./targets.ts"
 
 /** Of each target, where thousands are done in a second; and where hundreds are. */
 const QUICK_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 3_000)
-const SLOW_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 200)
+const SLOW_RUNS = Number(process.env.FULCRUM_FUZZ_RUNS ?? 100)
 /** Of those, guided by coverage, which is what takes the time. */
-const QUICK_GUIDED = 800
-const SLOW_GUIDED = 100
+const QUICK_GUIDED = 300
+const SLOW_GUIDED = 50
 
 const isSlow = ({ batch }: FuzzTarget) => batch !== undefined
 const QUICK = TARGETS.filter((target) => !isSlow(target))
