@@ -92,7 +92,7 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     "actions",
     "recovery",
     "opening",
-    "vendor",
+    "vendor-side",
   ],
 }
 

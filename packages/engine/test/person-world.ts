@@ -22,8 +22,8 @@ import { createPerson, openPerson, type PersonOptions } from "../src/opening/ope
 import { recoverPerson } from "../src/opening/recover-person.ts"
 import type { Person } from "../src/person/person.ts"
 import type { SpareFile } from "../src/recovery/spare.ts"
-import { createVendor } from "../src/vendor/open-vendor.ts"
-import type { Vendor } from "../src/vendor/vendor.ts"
+import { createVendor } from "../src/vendor-side/open-vendor.ts"
+import type { Vendor } from "../src/vendor-side/vendor.ts"
 import { type TestClock, testClock } from "./vendor-clock.ts"
 
 export const ADDRESS = "card/addresses/home"

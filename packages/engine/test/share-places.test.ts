@@ -9,7 +9,7 @@ import { beforeAll, expect, test } from "vitest"
 import { ownCapability } from "../src/mailboxes/record-link.ts"
 import { visitRelay } from "../src/mailboxes/relay-visit.ts"
 import type { Person } from "../src/person/person.ts"
-import { customerPlaces } from "../src/vendor/vendor-places.ts"
+import { customerPlaces } from "../src/vendor-side/vendor-places.ts"
 import {
   ADDRESS,
   loadDocuments,

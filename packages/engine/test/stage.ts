@@ -23,8 +23,8 @@ import { openVault } from "@fulcrum/store/vault"
 import { joinPerson } from "../src/opening/join-person.ts"
 import { createPerson, openPerson, type PersonOptions } from "../src/opening/open-person.ts"
 import type { Person } from "../src/person/person.ts"
-import { createVendor, openVendor, type VendorOptions } from "../src/vendor/open-vendor.ts"
-import type { Vendor } from "../src/vendor/vendor.ts"
+import { createVendor, openVendor, type VendorOptions } from "../src/vendor-side/open-vendor.ts"
+import type { Vendor } from "../src/vendor-side/vendor.ts"
 
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 

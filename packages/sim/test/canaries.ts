@@ -297,7 +297,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 371,
     patches: one(
-      "engine/src/vendor/vendor-customer.ts",
+      "engine/src/vendor-side/vendor-customer.ts",
       "    await this.#options.hooks.reread(this.record.id)\n    await this.#load()",
       "    await this.#load()",
     ),
@@ -327,7 +327,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 5,
     patches: one(
-      "engine/src/vendor/vendor-hooks.ts",
+      "engine/src/vendor-side/vendor-hooks.ts",
       "        id: event.id,\n        timestamp",
       "        id: event.id + String(clock.now()),\n        timestamp",
     ),
@@ -484,7 +484,7 @@ export const CANARIES: readonly Canary[] = [
     scenario: "basic",
     seed: 44,
     patches: one(
-      "engine/src/vendor/vendor-hooks.ts",
+      "engine/src/vendor-side/vendor-hooks.ts",
       "        if (line.nextMs - now > RETRY_MS_MAX) line.nextMs = now\n",
       "",
     ),
