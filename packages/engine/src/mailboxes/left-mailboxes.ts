@@ -1,7 +1,8 @@
 /**
- * Mailboxes that the record has left: each is told by every device that used it, or left it, where the
- * record lies now, and again whenever that changes, for a device that was away may know no other. While it lies
- * nowhere they go on being read: whoever adds a relay says so there.
+ * Mailboxes that the record has left: each is told by every device that used it, or left it because a
+ * device was removed, where the record lies now, and again whenever that changes, for a device that
+ * was away may know no other. While it lies nowhere they go on being read: whoever adds a relay says
+ * so there.
  *
  * | table         | group                     | order | value                                            |
  * | ------------- | ------------------------- | ----- | ------------------------------------------------ |
