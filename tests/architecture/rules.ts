@@ -79,7 +79,8 @@ export const WORKSPACE_RULES: Readonly<Record<string, WorkspaceRule>> = {
  */
 export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   engine: [
-    "common",
+    "failures",
+    "waiting",
     "items",
     "membership",
     "documents",

@@ -1,7 +1,7 @@
 import { RELAY_LIMITS } from "@fulcrum/relay/limits"
 import { MemoryDisk } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
-import { EngineError } from "../src/common/engine-error.ts"
+import { EngineError } from "../src/failures/engine-error.ts"
 import type { Person } from "../src/person/person.ts"
 import {
   ADDRESS,

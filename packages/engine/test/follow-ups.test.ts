@@ -1,6 +1,6 @@
 import type { Clock } from "@fulcrum/crypto/clock"
 import { expect, test, vi } from "vitest"
-import { FollowUps } from "../src/common/follow-ups.ts"
+import { FollowUps } from "../src/waiting/follow-ups.ts"
 
 test("[P105] what follows a removal is done once the time is over, whatever the clock says then", async () => {
   const sleeps: (() => void)[] = []

@@ -6,10 +6,10 @@
  */
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { DocumentId } from "@fulcrum/record/documents"
-import { RecordBehindError } from "../common/engine-error.ts"
-import { Signal } from "../common/signal.ts"
 import type { ShownDocuments } from "../documents/shown-documents.ts"
+import { RecordBehindError } from "../failures/engine-error.ts"
 import { deadline } from "../mailboxes/relay-visit.ts"
+import { Signal } from "../waiting/signal.ts"
 
 /** How long an edit waits for the history of what is shown. */
 const HISTORY_MS = 10_000

@@ -25,7 +25,7 @@ import {
   attachmentPlace,
   attachmentReferences,
 } from "../attachments/attachment-place.ts"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import type { AttachmentItem } from "../items/record-items.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Step } from "../ledger/ledger-step.ts"

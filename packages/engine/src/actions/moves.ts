@@ -19,7 +19,7 @@ import { type LineProgress, lineState, type RelayedSpan } from "@fulcrum/relatio
 import { moveNote, planMove } from "@fulcrum/relations/move"
 import { verifyReceipt } from "@fulcrum/relay/receipt"
 import { RelayError } from "@fulcrum/relay/relay-error"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import type { MoveItem, MoveLine } from "../items/record-items.ts"
 import type { RelationshipSecrets } from "../items/record-state.ts"
 import type { RelayReceiptItem } from "../items/relationship-items.ts"

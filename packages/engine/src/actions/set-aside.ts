@@ -17,7 +17,7 @@ import { DOCUMENT_NAMES, type Documents, documentId } from "@fulcrum/record/docu
 import { checkValue, formatPath, parsePath, type RecordPath } from "@fulcrum/record/path"
 import { type RecordChange, setPath, unsetPath } from "@fulcrum/record/record"
 import { RecordError } from "@fulcrum/record/record-error"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import { ASIDE_MAX, type ChangeItem, type RecordItem, recordItems } from "../items/record-items.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Step } from "../ledger/ledger-step.ts"

@@ -14,7 +14,7 @@
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { Random } from "@fulcrum/crypto/random"
 import type { BlobFile, Blobs } from "@fulcrum/store/blobs"
-import { errorCode } from "../common/error-code.ts"
+import { errorCode } from "../failures/error-code.ts"
 
 export class AttachmentFiles {
   readonly #blobs: Blobs

@@ -9,7 +9,7 @@ import type { JsonValue } from "@fulcrum/codec/json"
 import type { DocumentId, Edit } from "@fulcrum/record/documents"
 import { nodeAt, parsePath, type RecordPath } from "@fulcrum/record/path"
 import { isObject } from "@fulcrum/record/registers"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import type { AttachmentItem } from "../items/record-items.ts"
 
 /** Before the id, in hex. */

@@ -20,7 +20,7 @@ import { Writes } from "@fulcrum/attachments/writes"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { type Channel, NetError } from "@fulcrum/net/contract"
 import type { BlobFile } from "@fulcrum/store/blobs"
-import { errorCode } from "../common/error-code.ts"
+import { errorCode } from "../failures/error-code.ts"
 
 /** Without a message, or room for one, for so long it is over. */
 const SILENT_MS = 30_000

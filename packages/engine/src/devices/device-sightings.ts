@@ -17,7 +17,7 @@ import type { Clock } from "@fulcrum/crypto/clock"
 import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
 import { trailedVectorSchema, type VersionVector } from "@fulcrum/log/vector"
 import type { Table, Vault } from "@fulcrum/store/vault"
-import { errorCode } from "../common/error-code.ts"
+import { errorCode } from "../failures/error-code.ts"
 import { DATE_MS_MAX } from "../items/record-items.ts"
 
 /** How often it is written that a device is there still. */

@@ -10,7 +10,7 @@
  */
 import type { Clock } from "@fulcrum/crypto/clock"
 import { type Channel, type Host, NetError } from "@fulcrum/net/contract"
-import { inScope } from "../common/scope.ts"
+import { inScope } from "../waiting/scope.ts"
 
 /** From one address to the next: RFC 8305's "Connection Attempt Delay". */
 export const NEXT_ADDRESS_MS = 250

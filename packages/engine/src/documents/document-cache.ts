@@ -18,7 +18,7 @@ import { bytesToUtf8, concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
 import { splitChanges } from "@fulcrum/record/change-format"
 import { type DocumentId, type Documents, documentId } from "@fulcrum/record/documents"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
-import { errorCode } from "../common/error-code.ts"
+import { errorCode } from "../failures/error-code.ts"
 import { ITEMS_PER_ENTRY_MAX } from "../items/record-items.ts"
 
 /** Changes that a document may have beside its saved form; each costs a load about 10 µs. */

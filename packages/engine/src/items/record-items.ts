@@ -55,7 +55,7 @@ import {
   uint,
 } from "@fulcrum/codec/schema"
 import { ADDRESSES_TOLD_MAX } from "@fulcrum/net/address"
-import { oneLine } from "../common/one-line.ts"
+import { oneLine } from "./one-line.ts"
 import {
   type AccessItem,
   access,

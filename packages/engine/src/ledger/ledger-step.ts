@@ -10,7 +10,7 @@ import type { AdmittedEntry, Replica, StagedAppend, StagedKey } from "@fulcrum/l
 import type { DocumentId, Documents } from "@fulcrum/record/documents"
 import type { RecordChange } from "@fulcrum/record/record"
 import type { VaultOp } from "@fulcrum/store/vault"
-import { RecordBehindError } from "../common/engine-error.ts"
+import { RecordBehindError } from "../failures/engine-error.ts"
 import { ITEMS_PER_ENTRY_MAX, type RecordItem, recordItems } from "../items/record-items.ts"
 
 /** One step in the making: everything in it is written at once, or nothing is. */

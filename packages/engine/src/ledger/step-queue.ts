@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Mutex } from "../common/mutex.ts"
+import { Mutex } from "../waiting/mutex.ts"
 import type { OpenStep, Step } from "./ledger-step.ts"
 
 /** Steps in one turn: a bound on how long others wait. */

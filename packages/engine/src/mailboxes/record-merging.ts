@@ -7,8 +7,8 @@
  */
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Replica } from "@fulcrum/log/replica"
-import { errorCode } from "../common/error-code.ts"
-import { Underway } from "../common/underway.ts"
+import { errorCode } from "../failures/error-code.ts"
+import { Underway } from "../waiting/underway.ts"
 
 /** How long after a write. What is written meanwhile is merged with it. */
 const QUIET_MS = 250

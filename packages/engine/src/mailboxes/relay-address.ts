@@ -5,7 +5,7 @@
  */
 import { addressParts } from "@fulcrum/net/address"
 import { NetError } from "@fulcrum/net/contract"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 
 /** @throws {EngineError} `RELAY_ADDRESS_INVALID`. */
 export function requireRelayAddress(address: string): void {

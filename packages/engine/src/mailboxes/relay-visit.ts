@@ -11,8 +11,8 @@ import { type Channel, type Host, NetError, type Network } from "@fulcrum/net/co
 import { connectRelay, type RelayClient } from "@fulcrum/relay/client"
 import { RELAY_PROTOCOL } from "@fulcrum/relay/protocol"
 import { RelayError } from "@fulcrum/relay/relay-error"
-import { EngineError } from "../common/engine-error.ts"
-import { errorCode } from "../common/error-code.ts"
+import { EngineError } from "../failures/engine-error.ts"
+import { errorCode } from "../failures/error-code.ts"
 import { isAbsent } from "./mailbox-opening.ts"
 
 /** How long a relay may take to be reached. */

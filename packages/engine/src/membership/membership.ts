@@ -44,7 +44,7 @@ import type { AdmittedEntry } from "@fulcrum/log/replica"
 import type { CheckWriter, KeySpan, OpenedKeySpan, SpaceKeyring } from "@fulcrum/log/space-keyring"
 import { SPAN_KEY, SUITE } from "@fulcrum/log/span"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import { goesBy } from "./device-name.ts"
 import type { DeviceState } from "./device-state.ts"
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Clock } from "@fulcrum/crypto/clock"
-import { inScope } from "../common/scope.ts"
+import { inScope } from "../waiting/scope.ts"
 import type { RelayRow } from "./person.ts"
 
 /** How long a device may take to answer that a relay makes up for. */

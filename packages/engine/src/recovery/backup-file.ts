@@ -22,7 +22,7 @@ import type { WrapKey } from "@fulcrum/crypto/wrap"
 import { bech32 } from "@scure/base"
 import { Decrypter, Encrypter } from "age-encryption"
 import { createTarDecoder, createTarPacker, type TarHeader } from "modern-tar"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 
 /** One file to go in. */
 export interface BackedUp {

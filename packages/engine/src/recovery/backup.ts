@@ -14,7 +14,7 @@ import type { Replica } from "@fulcrum/log/replica"
 import { SPAN_BYTES_MAX } from "@fulcrum/log/span"
 import type { VersionVector } from "@fulcrum/log/vector"
 import type { WholeAttachment } from "../attachments/attachments.ts"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import type { Relationships } from "../relationships/relationships.ts"
 import { type BackedUp, type FromBackup, readBackup } from "./backup-file.ts"
 

@@ -16,13 +16,13 @@ import { contexts } from "@fulcrum/crypto/contexts"
 import { hkdf } from "@fulcrum/crypto/hash"
 import type { Random } from "@fulcrum/crypto/random"
 import { SealError } from "@fulcrum/crypto/seal-error"
-import { errorCode } from "../common/error-code.ts"
-import { Mutex } from "../common/mutex.ts"
-import type { Underway } from "../common/underway.ts"
+import { errorCode } from "../failures/error-code.ts"
 import { type Hints, hintsOf, hintsSchema } from "../ledger/hints.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import { type DeviceState, deviceStateSchema } from "../membership/device-state.ts"
 import { type EpochSecret, epochSecretsSchema } from "../membership/membership.ts"
+import { Mutex } from "../waiting/mutex.ts"
+import type { Underway } from "../waiting/underway.ts"
 
 /** Where it lies. */
 export interface SpareFile {

@@ -27,13 +27,13 @@ import {
 } from "@fulcrum/relations/relationship-document"
 import { readSuccessor } from "@fulcrum/relations/successor"
 import type { Vault } from "@fulcrum/store/vault"
-import { EngineError } from "../common/engine-error.ts"
-import { Mutex } from "../common/mutex.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import type { RelationshipSecrets } from "../items/record-state.ts"
 import type { RelationshipItem, SuccessorItem } from "../items/relationship-items.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Step } from "../ledger/ledger-step.ts"
 import type { Freeze, Reach } from "../person/person.ts"
+import { Mutex } from "../waiting/mutex.ts"
 import { rememberingRegisters } from "./disclosed-registers.ts"
 import {
   type ProjectedShare,

@@ -14,7 +14,7 @@ import {
   project,
 } from "@fulcrum/relations/projection"
 import { projectionEdits } from "@fulcrum/relations/relationship-document"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import type { Step } from "../ledger/ledger-step.ts"
 import type { OpenRelationship } from "./relationships.ts"
 import { fitsEntry, shareMessages } from "./share-message.ts"

@@ -26,7 +26,7 @@ import {
   wrapShareKey,
 } from "@fulcrum/relations/share-key"
 import { makeSuccessor, signDecision } from "@fulcrum/relations/successor"
-import { EngineError } from "../common/engine-error.ts"
+import { EngineError } from "../failures/engine-error.ts"
 import type { AccessRow, RelationshipItem } from "../items/relationship-items.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Step } from "../ledger/ledger-step.ts"

@@ -18,8 +18,8 @@ import { encodeInvitation } from "@fulcrum/relations/invitation"
 import type { RequestFinding } from "@fulcrum/relations/request-lint"
 import type { Store } from "@fulcrum/store"
 import { openVault, type Vault } from "@fulcrum/store/vault"
-import { Signal } from "../common/signal.ts"
 import { relayId } from "../mailboxes/relay-address.ts"
+import { Signal } from "../waiting/signal.ts"
 import type {
   AgreementView,
   CustomerView,

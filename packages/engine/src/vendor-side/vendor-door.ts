@@ -13,7 +13,7 @@ import type { RelayClient } from "@fulcrum/relay/client"
 import { TOKENS_PER_REQUEST_MAX, WORK_BITS_DEFAULT } from "@fulcrum/relay/limits"
 import type { OpenMailbox } from "@fulcrum/relay/open-mailbox"
 import type { Table, Vault } from "@fulcrum/store/vault"
-import { Signal } from "../common/signal.ts"
+import { Signal } from "../waiting/signal.ts"
 import { type DoorCursor, decodeStored, doorCursorSchema, encodeStored } from "./vendor-records.ts"
 
 /** A notification is a hint: the door is also read this often. */

@@ -19,10 +19,10 @@ import type { Clock } from "@fulcrum/crypto/clock"
 import { type Random, randomBelow } from "@fulcrum/crypto/random"
 import type { WebhookEvent } from "@fulcrum/relations/webhook-event"
 import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
-import { errorCode } from "../common/error-code.ts"
-import { Mutex } from "../common/mutex.ts"
-import { inScope } from "../common/scope.ts"
-import { Signal } from "../common/signal.ts"
+import { errorCode } from "../failures/error-code.ts"
+import { Mutex } from "../waiting/mutex.ts"
+import { inScope } from "../waiting/scope.ts"
+import { Signal } from "../waiting/signal.ts"
 import {
   HookLines,
   type Line,

@@ -5,8 +5,8 @@
  * @module
  */
 import type { Clock } from "@fulcrum/crypto/clock"
-import { inScope } from "../common/scope.ts"
-import { Signal } from "../common/signal.ts"
+import { inScope } from "../waiting/scope.ts"
+import { Signal } from "../waiting/signal.ts"
 import { nextDayMs } from "./vendor-calendar.ts"
 import type { VendorCustomer } from "./vendor-customer.ts"
 

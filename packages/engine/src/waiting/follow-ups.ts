@@ -10,7 +10,7 @@
  */
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
-import { errorCode } from "./error-code.ts"
+import { errorCode } from "../failures/error-code.ts"
 import { Mutex } from "./mutex.ts"
 
 /** When what a failing store held up is tried again. */
