@@ -8,24 +8,20 @@
  *
  * @module
  */
-import { attachmentShape } from "@fulcrum/attachments/format"
-import { type Holding, holdingOf } from "@fulcrum/attachments/holding"
-import { ATTACHMENTS_PROTOCOL } from "@fulcrum/attachments/messages"
+import { holdingOf } from "@fulcrum/attachments/holding"
 import { readAttachment } from "@fulcrum/attachments/reading"
 import { sealAttachment } from "@fulcrum/attachments/sealing"
 import { bytesToHex, equalBytes, utf8Length } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
 import type { Clock } from "@fulcrum/crypto/clock"
 import type { Random } from "@fulcrum/crypto/random"
-import { type Channel, NetError } from "@fulcrum/net/contract"
+import type { Channel } from "@fulcrum/net/contract"
 import { valueAt } from "@fulcrum/record/registers"
-import type { BlobFile, Blobs } from "@fulcrum/store/blobs"
-import type { ConnectedDevice } from "../devices/device-links.ts"
+import type { Blobs } from "@fulcrum/store/blobs"
 import { EngineError } from "../failures/engine-error.ts"
 import { errorCode } from "../failures/error-code.ts"
 import { ATTACHMENT_NAME_BYTES_MAX, type AttachmentItem } from "../items/record-items.ts"
 import type { Ledger } from "../ledger/ledger.ts"
-import { deadline } from "../mailboxes/relay-visit.ts"
 import type {
   AttachmentRow,
   FetchOptions,
@@ -35,32 +31,20 @@ import type {
 import type { SingleCopies } from "../person/person-devices.ts"
 import { Mutex } from "../waiting/mutex.ts"
 import type { Underway } from "../waiting/underway.ts"
+import {
+  AttachmentFetching,
+  type AttachmentPeers,
+  attachmentAway,
+  unknownAttachment,
+} from "./attachment-fetching.ts"
 import { AttachmentFiles } from "./attachment-files.ts"
 import { holdersOf, type OwnFiles, singleCopies } from "./attachment-holders.ts"
 import { ATTACHMENT_URI, attachmentPlace } from "./attachment-place.ts"
-import { type FetchOutcome, fetchAttachment, serveAttachments } from "./attachment-transfer.ts"
+import { serveAttachments } from "./attachment-transfer.ts"
 
 /** Shorter beginnings of an id are taken for names. */
 const ID_CHARS_MIN = 4
 const ID_CHARS_SHOWN = 12
-
-/** How long a device may take to begin a transfer. */
-const OPEN_MS = 5000
-
-/** Before one is asked again that went away in the middle. */
-const CUT_MS = 250
-
-/** Own devices on the network. */
-export interface AttachmentPeers {
-  /** Those that are connected now. */
-  readonly connected: readonly ConnectedDevice[]
-  /** Ids, in hex, of all but this one. */
-  readonly others: readonly string[]
-  /** Opens the network, if it is not. */
-  open(): Promise<void>
-  /** Resolves when another is connected, or one is not any more. */
-  change(signal: AbortSignal): Promise<void>
-}
 
 /** What the record says of attachments, each in one step. */
 export interface AttachmentRecord {
@@ -99,13 +83,20 @@ export interface AttachmentsOptions {
 export class Attachments implements PersonAttachments {
   readonly #options: AttachmentsOptions
   readonly #files: AttachmentFiles | undefined
+  readonly #from: AttachmentFetching
   /** Fetching one after another, by id. */
   readonly #fetching = new Map<string, Mutex>()
   readonly #tidying = new Mutex()
 
   constructor(options: AttachmentsOptions) {
     this.#options = options
-    this.#files = options.blobs && new AttachmentFiles(options.blobs, options.random)
+    const { blobs, clock, random, ledger } = options
+    this.#files = blobs && new AttachmentFiles(blobs, random)
+    this.#from = new AttachmentFetching({
+      clock,
+      peers: () => options.peers(),
+      isRemoved: (id) => ledger.state.attachmentsRemoved.has(id),
+    })
   }
 
   /**
@@ -171,7 +162,7 @@ export class Attachments implements PersonAttachments {
   async #rowOf(item: AttachmentItem): Promise<AttachmentRow> {
     const id = bytesToHex(item.id)
     const row = (await this.list()).find((one) => one.id === id)
-    if (row === undefined) throw unknown()
+    if (row === undefined) throw unknownAttachment()
     return row
   }
 
@@ -212,7 +203,7 @@ export class Attachments implements PersonAttachments {
   async *read(wanted: string): AsyncGenerator<Uint8Array, void, undefined> {
     const item = await this.#find(wanted)
     await using file = await this.#requireFiles().open(bytesToHex(item.id))
-    if (file === undefined) throw away()
+    if (file === undefined) throw attachmentAway()
     yield* readAttachment(file, item)
   }
 
@@ -233,7 +224,7 @@ export class Attachments implements PersonAttachments {
       if (options.isDoubted) await files.doubt(id)
       const whole = await files.open(id)
       if (whole === undefined) {
-        await this.#fetch(files, item, options)
+        await this.#from.fetch(files, item, options)
         await this.#tellHeld(item.id)
       } else await whole.close()
       return await this.#rowOf(item)
@@ -293,93 +284,6 @@ export class Attachments implements PersonAttachments {
     })
   }
 
-  /**
-   * From whoever has it: each device that is connected is asked, and waited for those that are not, for
-   * as long as was said since anything came. One that has none of it, or sent what it is not, is asked
-   * once; one that went away in the middle, again when it is back.
-   */
-  async #fetch(files: AttachmentFiles, item: AttachmentItem, options: FetchOptions): Promise<void> {
-    const { clock, peers, ledger } = this.#options
-    const id = bytesToHex(item.id)
-    const isRemoved = () => ledger.state.attachmentsRemoved.has(id)
-    const stop = new AbortController()
-    const signal = AbortSignal.any([options.signal, stop.signal])
-    const asked = new Set<string>()
-    await using file = await files.part(id)
-    let holding = await holdingOf(file, item, signal)
-    let untilMs = clock.now() + options.reachMs
-    const came = (bytes: number): void => {
-      untilMs = clock.now() + options.reachMs
-      options.progress?.(bytes)
-      if (isRemoved()) stop.abort(unknown())
-    }
-    try {
-      if (!isWhole(holding)) await peers().open()
-      while (!isWhole(holding)) {
-        signal.throwIfAborted()
-        const { connected, others } = peers()
-        const next = connected.find((one) => !asked.has(one.id))
-        if (next === undefined) {
-          const leftMs = untilMs - clock.now()
-          if (others.every((one) => asked.has(one)) || leftMs <= 0) throw away()
-          const changed = peers().change(signal)
-          await Promise.race([changed, clock.sleep(leftMs, signal).catch(() => undefined)])
-          continue
-        }
-        const outcome = await this.#fetchFrom(next, { item, file, holding, came, signal })
-        if (outcome === "whole") break
-        if (outcome === "absent") asked.add(next.id)
-        else await clock.sleep(CUT_MS, signal).catch(() => undefined)
-        holding = await holdingOf(file, item, signal)
-        if (outcome === "cut" && clock.now() >= untilMs) throw away()
-      }
-    } finally {
-      stop.abort()
-    }
-    await files.complete(id)
-    if (!isRemoved()) return
-    await files.remove(id)
-    throw unknown()
-  }
-
-  async #fetchFrom(
-    device: ConnectedDevice,
-    parts: {
-      readonly item: AttachmentItem
-      readonly file: BlobFile
-      readonly holding: Holding
-      readonly signal: AbortSignal
-      came(bytes: number): void
-    },
-  ): Promise<FetchOutcome> {
-    const { item, file, holding, signal, came } = parts
-    const { clock } = this.#options
-    const { chunks } = attachmentShape(item.bytes)
-    const opening = deadline(clock, signal, OPEN_MS)
-    try {
-      const channel = await device.beside(ATTACHMENTS_PROTOCOL, opening.signal)
-      opening.done()
-      const leave = (): void => channel.abort(new Error("stopped"))
-      signal.addEventListener("abort", leave, { once: true })
-      if (signal.aborted) leave()
-      try {
-        return await fetchAttachment({
-          ...{ channel, ref: item, file, holding, clock },
-          progress: (come) => came(Math.floor((come / chunks) * item.bytes)),
-        })
-      } finally {
-        signal.removeEventListener("abort", leave)
-      }
-    } catch (error) {
-      if (error instanceof NetError && error.code === "NET_CLOSED") return "cut"
-      // Another may have it whole.
-      if (error instanceof NetError || errorCode(error) === "ATTACHMENT_FORGED") return "absent"
-      throw error
-    } finally {
-      opening.done()
-    }
-  }
-
   /** @param wanted - An id or its beginning, a name, or a path whose `uri` names one. */
   async #find(wanted: string): Promise<AttachmentItem> {
     const { attachments } = this.#options.ledger.state
@@ -396,7 +300,7 @@ export class Attachments implements PersonAttachments {
       throw new EngineError("ATTACHMENT_AMBIGUOUS", message)
     }
     const [only] = found
-    if (only === undefined) throw unknown()
+    if (only === undefined) throw unknownAttachment()
     return only
   }
 
@@ -415,10 +319,6 @@ export class Attachments implements PersonAttachments {
     const on = holdersOf(ledger, item, own).map((one) => one.name)
     return { id, name, mediaType, bytes, addedMs, device, on, ...more }
   }
-}
-
-function isWhole({ list, missing }: Holding): boolean {
-  return list !== undefined && missing.length === 0
 }
 
 /** As a record can keep it: some systems allow longer names, and names that are no text. */
@@ -443,13 +343,4 @@ function uriOf(value: JsonValue | undefined): string | undefined {
   if (typeof value === "string") return value
   const uri = valueAt(value, ["uri"])
   return typeof uri === "string" ? uri : undefined
-}
-
-function unknown(): EngineError {
-  return new EngineError("ATTACHMENT_UNKNOWN", "no attachment goes by that")
-}
-
-function away(): EngineError {
-  const message = "it is not here, and none of your devices that has it can be reached"
-  return new EngineError("ATTACHMENT_AWAY", message)
 }
