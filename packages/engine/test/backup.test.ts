@@ -226,30 +226,58 @@ describe("[P110] a backup from before a removal", () => {
   })
 })
 
-test("[P113] whoever removes a device before a relay is reached brings that to the mailbox which it left", async () => {
-  await using world = new PersonWorld("left unused")
-  const relay = await world.relay()
-  const machine = world.machine("phone")
-  const phone = await world.during(world.create(machine, [relay.address]))
-  await world.during(phone.set(NAME, "Ada Lovelace"))
-  const laptop = await world.pair(phone, world.machine("laptop"), { relay: relay.address })
-  const file = await gathered(phone.recovery.backup())
-  await world.during(laptop.settle(10_000))
-  world.network.cut("tablet", "relay")
-  const words = world.words.get("phone") ?? ""
-  const tablet = await world.recover(world.machine("tablet"), words, [], () => piecesOf(file))
-  await world.during(tablet.revokeDevice("laptop"))
-  await world.during(tablet.settle(5000))
-  // Written where the tablet's removal has the record lie no more.
-  await world.during(phone.set(NAME, "Ada King"))
-  await world.during(phone.settle(10_000))
-  world.network.heal("tablet", "relay")
-  await world.until("the laptop to be told, and the phone and the tablet to meet", async () => {
-    for (const person of [tablet, laptop, phone]) await world.during(person.settle(5000))
-    return laptop.isRemoved && (await tablet.get(NAME)) === "Ada King"
+describe("[P113] a mailbox that is left before its relay is reached", () => {
+  /** The tablet has a backup of before the others went on, and cannot reach the relay. */
+  async function apart(world: PersonWorld) {
+    const relay = await world.relay()
+    const machine = world.machine("phone")
+    const phone = await world.during(world.create(machine, [relay.address]))
+    await world.during(phone.set(NAME, "Ada Lovelace"))
+    const laptop = await world.pair(phone, world.machine("laptop"), { relay: relay.address })
+    const file = await gathered(phone.recovery.backup())
+    await world.during(laptop.settle(10_000))
+    world.network.cut("tablet", "relay")
+    const words = world.words.get("phone") ?? ""
+    const tablet = await world.recover(world.machine("tablet"), words, [], () => piecesOf(file))
+    return { relay, phone, laptop, tablet }
+  }
+
+  /** Written where for the tablet the record lies no more; then the relay is reached. */
+  async function goOn(world: PersonWorld, phone: Person): Promise<void> {
+    await world.during(phone.set(NAME, "Ada King"))
+    await world.during(phone.settle(10_000))
+    world.network.heal("tablet", "relay")
+  }
+
+  test("because a device was removed is looked into, and told", async () => {
+    await using world = new PersonWorld("left unused")
+    const { phone, laptop, tablet } = await apart(world)
+    await world.during(tablet.revokeDevice("laptop"))
+    await world.during(tablet.settle(5000))
+    await goOn(world, phone)
+    await world.until("the laptop to be told, and the phone and the tablet to meet", async () => {
+      for (const person of [tablet, laptop, phone]) await world.during(person.settle(5000))
+      return laptop.isRemoved && (await tablet.get(NAME)) === "Ada King"
+    })
+    expect(phone.isRemoved).toBe(false)
+    for (const person of [phone, tablet])
+      expect(await membersOf(person)).toEqual(["phone", "tablet"])
   })
-  expect(phone.isRemoved).toBe(false)
-  for (const person of [phone, tablet]) expect(await membersOf(person)).toEqual(["phone", "tablet"])
+
+  test("because the relay was removed is looked into, and told", async () => {
+    await using world = new PersonWorld("removed unused")
+    const { relay, phone, laptop, tablet } = await apart(world)
+    const other = await world.relay("other")
+    await world.during(tablet.removeRelay(relay.address))
+    await world.during(tablet.addRelay(other.address))
+    await goOn(world, phone)
+    await world.until("all to meet", async () => {
+      for (const person of [tablet, laptop, phone]) await world.during(person.settle(5000))
+      const relays = (await phone.relays()).map(({ address }) => address)
+      return relays.join() === other.address && (await tablet.get(NAME)) === "Ada King"
+    })
+    expect(await membersOf(phone)).toEqual(["phone", "laptop", "tablet"])
+  })
 })
 
 test("[P77] what nobody reads of a backup, or not to its end, holds nothing up", async () => {

@@ -1,6 +1,6 @@
 /**
- * Mailboxes that the record has left: each is told by every device that used it, or left it because a
- * device was removed, where the record lies now, and again whenever that changes, for a device that
+ * Mailboxes that the record has left: each is told by every device that used it, or that itself had
+ * the record leave it, where the record lies now, and again whenever that changes, for a device that
  * was away may know no other. While it lies nowhere they go on being read: whoever adds a relay says
  * so there.
  *

@@ -75,7 +75,7 @@ function moveTo(
 }
 
 /** The record lies there no more, and whoever still looks there is told. */
-function leave(
+export function leave(
   step: Step,
   vault: Vault,
   { address, mailboxSeed }: Omit<RecordRelayItem, "removed">,

@@ -14,7 +14,7 @@ import { EngineError, invitationUsed, notYet } from "../failures/engine-error.ts
 import { type Hints, readHints } from "../ledger/hints.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Step } from "../ledger/ledger-step.ts"
-import { addedSeed } from "../mailboxes/record-mailboxes.ts"
+import { addedSeed, leave } from "../mailboxes/record-mailboxes.ts"
 import { requireRelayAddress } from "../mailboxes/relay-address.ts"
 import { fetchPinned } from "../mailboxes/relay-visit.ts"
 import { type DeviceState, removedUnder } from "../membership/device-state.ts"
@@ -230,9 +230,7 @@ export class PersonEngine implements Person {
     await this.#edit(async (step) => {
       const known = this.#ledger.state.relays.filter((relay) => relay.address === address)
       if (known.length === 0) throw new EngineError("RELAY_UNKNOWN", "no such relay")
-      for (const { mailboxSeed } of known) {
-        step.add({ kind: "recordRelay", value: { address, mailboxSeed, removed: true } })
-      }
+      for (const place of known) leave(step, this.#options.vault, place)
     })
   }
 
