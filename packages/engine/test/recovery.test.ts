@@ -82,6 +82,28 @@ async function removeMailboxes(world: PersonWorld, words: string, relay: TestRel
   })
 }
 
+test("[P113] a mailbox that the record has left, and somebody removed, is not asked for again", async () => {
+  await using world = new PersonWorld()
+  const [relay, other] = [await world.relay(), await world.relay("other")]
+  const machine = world.machine("phone")
+  const phone = await world.during(world.create(machine, [relay.address]))
+  await phone.start({ listen: [] })
+  const laptop = await world.pair(phone, world.machine("laptop"), { relay: relay.address })
+  await world.during(laptop.close())
+  await world.during(phone.settle(5000))
+  world.network.cut("phone", "relay")
+  await world.during(phone.addRelay(other.address))
+  await world.during(phone.removeRelay(relay.address))
+  await removeMailboxes(world, wordsOf(world, machine), relay)
+  const before = relay.counted("connections_total")
+  world.network.heal("phone", "relay")
+  await world.clock.advance(600_000)
+  const asked = relay.counted("connections_total")
+  expect(asked).toBe(before + 1)
+  await world.clock.advance(3_600_000)
+  expect(relay.counted("connections_total")).toBe(asked)
+})
+
 /** A record of the forger's own, for these words, by whoever knows the beacon's key. */
 async function forgeBeacon(world: PersonWorld, words: string, relay: TestRelay): Promise<void> {
   const { beaconName: key, wrap } = keysOf(words)

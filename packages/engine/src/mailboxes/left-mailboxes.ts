@@ -100,7 +100,7 @@ export class LeftMailboxes {
     return true
   }
 
-  /** It is not there any more. */
+  /** It is not there any more, or its relay is believed no more; until the next start. */
   giveUp({ group }: MailboxLink): void {
     this.#told.set(bytesToHex(group), undefined)
   }

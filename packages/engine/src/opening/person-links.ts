@@ -19,7 +19,7 @@ import type { RecordRelayItem } from "../items/record-items.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import { LeftMailboxes } from "../mailboxes/left-mailboxes.ts"
 import type { MailboxLink } from "../mailboxes/mailbox-link.ts"
-import { isGone } from "../mailboxes/mailbox-opening.ts"
+import { isAbsent } from "../mailboxes/mailbox-opening.ts"
 import { type RecordLinkOptions, recordLink } from "../mailboxes/record-link.ts"
 import type { ContradictedMailbox } from "../mailboxes/relay-contradictions.ts"
 import { visitRelay } from "../mailboxes/relay-visit.ts"
@@ -262,7 +262,11 @@ export class PersonLinks {
       signal: stop.signal,
       attempt: async (signal) => {
         if (isLeft && (await this.#left.isOver(link))) return stop.abort()
-        if (await link.isGivenUp()) throw givenUp()
+        if (await link.isGivenUp()) {
+          if (!isLeft) throw givenUp()
+          this.#left.giveUp(link)
+          return stop.abort()
+        }
         const visit = { network, clock, address, signal }
         const over = new AbortController()
         const telling = isLeft && this.#whenTold(link, AbortSignal.any([signal, over.signal]), stop)
@@ -271,7 +275,7 @@ export class PersonLinks {
         } catch (error) {
           if (relationship !== undefined) await this.#keepRefusal(relationship, error)
           // One that the record has left is not made again.
-          if (isLeft && isGone(error)) this.#left.giveUp(link)
+          if (isLeft && isAbsent(error)) this.#left.giveUp(link)
           // Kept, it has ended this link: whoever waits for a round of it waits no more.
           if (signal.aborted && isTokenSpent(error)) link.failed(error)
           throw error
