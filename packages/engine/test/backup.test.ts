@@ -238,8 +238,9 @@ describe("[P113] a mailbox that is left before its relay is reached", () => {
     await world.during(laptop.settle(10_000))
     world.network.cut("tablet", "relay")
     const words = world.words.get("phone") ?? ""
-    const tablet = await world.recover(world.machine("tablet"), words, [], () => piecesOf(file))
-    return { relay, phone, laptop, tablet }
+    const tabletMachine = world.machine("tablet")
+    const tablet = await world.recover(tabletMachine, words, [], () => piecesOf(file))
+    return { relay, phone, laptop, tablet, tabletMachine }
   }
 
   /** Written where for the tablet the record lies no more; then the relay is reached. */
@@ -249,20 +250,28 @@ describe("[P113] a mailbox that is left before its relay is reached", () => {
     world.network.heal("tablet", "relay")
   }
 
-  test("because a device was removed is looked into, and told", async () => {
-    await using world = new PersonWorld("left unused")
-    const { phone, laptop, tablet } = await apart(world)
-    await world.during(tablet.revokeDevice("laptop"))
-    await world.during(tablet.settle(5000))
-    await goOn(world, phone)
-    await world.until("the laptop to be told, and the phone and the tablet to meet", async () => {
-      for (const person of [tablet, laptop, phone]) await world.during(person.settle(5000))
-      return laptop.isRemoved && (await tablet.get(NAME)) === "Ada King"
-    })
-    expect(phone.isRemoved).toBe(false)
-    for (const person of [phone, tablet])
-      expect(await membersOf(person)).toEqual(["phone", "tablet"])
-  })
+  test.for([
+    ["", false],
+    [", after a restart too", true],
+  ] as const)(
+    "because a device was removed is looked into, and told%s",
+    async ([, isRestarted]) => {
+      await using world = new PersonWorld(`left unused ${isRestarted}`)
+      const { phone, laptop, tabletMachine, ...was } = await apart(world)
+      await world.during(was.tablet.revokeDevice("laptop"))
+      await world.during(was.tablet.settle(5000))
+      if (isRestarted) await world.during(was.tablet.close())
+      const tablet = isRestarted ? await world.reopen(tabletMachine) : was.tablet
+      await goOn(world, phone)
+      await world.until("the laptop to be told, and the phone and the tablet to meet", async () => {
+        for (const person of [tablet, laptop, phone]) await world.during(person.settle(5000))
+        return laptop.isRemoved && (await tablet.get(NAME)) === "Ada King"
+      })
+      expect(phone.isRemoved).toBe(false)
+      for (const person of [phone, tablet])
+        expect(await membersOf(person)).toEqual(["phone", "tablet"])
+    },
+  )
 
   test("because the relay was removed is looked into, and told", async () => {
     await using world = new PersonWorld("removed unused")
