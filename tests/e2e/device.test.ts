@@ -3,8 +3,11 @@
  *
  * @module
  */
+import { execFile } from "node:child_process"
 import { readdir, readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { Stage } from "../harness/programs.ts"
 
@@ -17,6 +20,9 @@ const VCARD = [
   "END:VCARD",
   "",
 ].join("\r\n")
+
+/** By then a command reads what it begins with. */
+const READING_MS = 2000
 
 let stage: Stage
 
@@ -287,4 +293,18 @@ describe("a passphrase", () => {
     const none = await fulcrum("sealed", "get")
     expect(none.stderr).toContain("(PASSPHRASE_NEEDED)")
   })
+
+  test.runIf(process.platform !== "win32")(
+    "that never comes is not waited for once the program is to end",
+    async () => {
+      const pipe = join(stage.folder, "pipe")
+      await promisify(execFile)("mkfifo", ["-m", "600", pipe])
+      const waiting = await stage.start("fulcrum", "piped", ["init", "--name", "laptop"], {
+        env: { FULCRUM_PASSPHRASE_FILE: pipe },
+      })
+      await setTimeout(READING_MS)
+      waiting.kill("SIGTERM")
+      expect(await waiting.finished).toMatchObject({ stdout: "", signal: "SIGTERM" })
+    },
+  )
 })

@@ -206,7 +206,10 @@ function raced<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
   })
 }
 
-/** The first signal asks the command to end; if it does not in time, the process ends anyway. */
+/**
+ * The first signal asks the command to end; if it does not in time, the process ends anyway: by that signal,
+ * for an exit would wait for whatever is being read, such as a pipe that nobody writes to.
+ */
 function abortOnSignals(line: CommandLine): AbortSignal {
   const controller = new AbortController()
   for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -214,8 +217,12 @@ function abortOnSignals(line: CommandLine): AbortSignal {
       if (controller.signal.aborted) return
       const reason = new ProgramError("INTERRUPTED", "interrupted", "run it again to go on")
       controller.abort(reason)
-      // An exit status that is set means that the failure was told.
-      setTimeout(() => process.exit(process.exitCode ?? statusOf(reason, line)), GOODBYE_MS).unref()
+      setTimeout(() => {
+        // An exit status that is set means that the failure was told.
+        if (process.exitCode === undefined) statusOf(reason, line)
+        process.removeAllListeners(name)
+        process.kill(process.pid, name)
+      }, GOODBYE_MS).unref()
     })
   }
   return controller.signal
