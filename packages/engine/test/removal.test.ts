@@ -12,6 +12,7 @@ import { seededRandom } from "@fulcrum/crypto/random"
 import { generateWrapKey } from "@fulcrum/crypto/wrap"
 import { epochKeySchema } from "@fulcrum/log/ids"
 import { beforeAll, describe, expect, test } from "vitest"
+import { LOOK_MS } from "../src/mailboxes/left-mailboxes.ts"
 import type { Person } from "../src/person/person.ts"
 import { removeDevice } from "../src/relationships/membership-writes.ts"
 import {
@@ -133,6 +134,57 @@ describe("[P103] a device that is removed", () => {
     expect(JSON.stringify(await phone.get())).toContain("New Street 2")
   })
 })
+
+describe("[P114] who followed one of two that removed each other hears of the other, by a relay alone", () => {
+  /** The laptop, which is to go, is the first to reach the relay, and the tablet follows it. */
+  async function misled() {
+    const all = await home()
+    const { world, phone } = all
+    const { person: laptop } = await all.add("laptop")
+    const { person: tablet, machine } = await all.add("tablet")
+    for (const one of [phone, laptop, tablet]) await world.during(one.settle(5000))
+    for (const other of ["laptop", "tablet"]) world.network.cut("phone", other)
+    world.network.cut("phone", "relay")
+    await world.during(phone.revokeDevice("laptop"))
+    await world.during(phone.settle(5000))
+    await world.during(laptop.revokeDevice("phone"))
+    for (const one of [laptop, tablet]) await world.during(one.settle(5000))
+    expect(await membersOf(tablet)).toEqual(["laptop", "tablet"])
+    world.network.cut("laptop", "tablet")
+    world.network.cut("laptop", "relay")
+    return { ...all, laptop, tablet, machine }
+  }
+
+  async function healed({ world, phone }: Home, tablet: Person): Promise<void> {
+    await world.during(tablet.set("card/nicknames/1/name", "Ada"))
+    for (const one of [tablet, phone, tablet]) await world.during(one.settle(5000))
+    for (const one of [tablet, phone]) expect(await membersOf(one)).toEqual(["phone", "tablet"])
+    expect(await phone.get("card/nicknames/1/name")).toBe("Ada")
+  }
+
+  test("at its next start", async () => {
+    const all = await misled()
+    await using world = all.world
+    await world.end(all.tablet)
+    world.network.heal("phone", "relay")
+    await world.during(all.phone.settle(5000))
+    await healed(all, await world.reopen(all.machine))
+  })
+
+  test("and while it runs, in time", async () => {
+    const all = await misled()
+    await using world = all.world
+    world.network.heal("phone", "relay")
+    await world.during(all.phone.settle(5000))
+    await world.clock.advance(LOOK_MS)
+    await healed(all, all.tablet)
+  })
+})
+
+async function membersOf(person: Person): Promise<readonly string[]> {
+  const members = (await person.devices()).filter(({ state }) => state === "member")
+  return members.map(({ name }) => name)
+}
 
 /** What a hostile program says, in place of what is so. */
 interface Lie {

@@ -1,14 +1,18 @@
 /**
  * Mailboxes that the record has left: each is told by every device that used it, or that itself had
  * the record leave it, where the record lies now, and again whenever that changes, for a device that
- * was away may know no other. While it lies nowhere they go on being read: whoever adds a relay says
- * so there.
+ * was away may know no other.
  *
- * | table         | group                     | order | value                                            |
- * | ------------- | ------------------------- | ----- | ------------------------------------------------ |
- * | `engine.left` | hash of mailbox and relay | 0     | when it was left, canonical CBOR                 |
- * | `engine.left` | hash of mailbox and relay | 1     | hash of where the record lay when it was told so |
- * | `engine.left` | hash of mailbox and relay | 2     | nothing: this device has the record leave it     |
+ * For a month each is looked into again, too, at each start and now and then: of two that removed each
+ * other, one may say so there after this device has followed the other, and nowhere else that it
+ * knows. While the record lies nowhere they are read all the time: whoever adds a relay says so there.
+ *
+ * | table         | group                     | order | value                                        |
+ * | ------------- | ------------------------- | ----- | -------------------------------------------- |
+ * | `engine.left` | hash of mailbox and relay | 0     | when it was left, canonical CBOR             |
+ * | `engine.left` | hash of mailbox and relay | 2     | nothing: this device has the record leave it |
+ *
+ * Order 1 was used once.
  *
  * @module
  */
@@ -22,13 +26,16 @@ import { errorCode } from "../failures/error-code.ts"
 import type { RecordRelayItem } from "../items/record-items.ts"
 import { linkGroup } from "./mailbox-cursor.ts"
 import type { MailboxLink } from "./mailbox-link.ts"
+import { relayId } from "./relay-address.ts"
 
-/** How long a relay that does not answer is tried. */
-const TELL_MS_MAX: number = 30 * 86_400_000
+/** How long one is told and looked into. */
+const LEFT_MS_MAX: number = 30 * 86_400_000
+
+/** How long after it was told it is looked into again. */
+export const LOOK_MS = 600_000
 
 const TABLE = "engine.left"
 const SINCE = 0
-const TOLD = 1
 const LEFT_BY_THIS = 2
 const sinceSchema = uint()
 
@@ -47,10 +54,14 @@ export class LeftMailboxes {
   readonly #table: Table
   readonly #clock: Clock
   readonly #living: () => readonly RecordRelayItem[]
-  /** By mailbox, where the record lay when it was told; `undefined`: it is given up. */
-  readonly #told = new Map<string, string | undefined>()
+  /** By mailbox, where the record lay when it was told last, and when that was. */
+  readonly #told = new Map<string, { readonly where: string; readonly atMs: number }>()
+  /** Those that are told nothing more. */
+  readonly #over = new Set<string>()
   /** Those that were left while this program runs. */
   readonly #fresh = new Set<string>()
+  /** Those that somebody has waited for. */
+  readonly #waited = new Set<string>()
 
   /** @param living - Where the record lies. */
   constructor(vault: Vault, clock: Clock, living: () => readonly RecordRelayItem[]) {
@@ -60,63 +71,70 @@ export class LeftMailboxes {
     this.#living = living
   }
 
-  /** Whether nothing is left to be told, as far as is known in memory. */
+  /** Whether it is told nothing more, as far as is known in memory. */
   isKnownOver({ group }: MailboxLink): boolean {
-    const key = bytesToHex(group)
-    if (!this.#told.has(key)) return false
-    const told = this.#told.get(key)
-    return told === undefined || (this.#isSomewhere && told === bytesToHex(this.#where()))
-  }
-
-  /** Whether somebody may wait for it: this program has found it left, or the record lies nowhere. */
-  async isAwaited(link: MailboxLink): Promise<boolean> {
-    if (await this.isOver(link)) return false
-    return this.#fresh.has(bytesToHex(link.group)) || !this.#isSomewhere
-  }
-
-  /** Somebody has waited: once is enough. */
-  waited({ group }: MailboxLink): void {
-    this.#fresh.delete(bytesToHex(group))
+    return this.#over.has(bytesToHex(group))
   }
 
   async isOver(link: MailboxLink): Promise<boolean> {
     if (this.isKnownOver(link)) return true
-    const { group } = link
-    const key = bytesToHex(group)
-    const told = await this.#table.get(group, TOLD)
-    if (told !== undefined) this.#told.set(key, bytesToHex(told))
-    if (!(await this.#isOurs(link)) || (await this.#isTriedLong(group))) {
-      this.#told.set(key, undefined)
-    }
-    return this.isKnownOver(link)
-  }
-
-  /** Everything is there that says where the record lies. @returns Whether that is all. */
-  async tell({ group }: MailboxLink): Promise<boolean> {
-    if (!this.#isSomewhere) return false
-    const where = this.#where()
-    this.#told.set(bytesToHex(group), bytesToHex(where))
-    await this.#note(group, TOLD, where)
-    return true
+    const isOver = !(await this.#isOurs(link)) || (await this.#isLongAgo(link.group))
+    if (isOver) this.giveUp(link)
+    return isOver
   }
 
   /** It is not there any more, or its relay is believed no more; until the next start. */
   giveUp({ group }: MailboxLink): void {
-    this.#told.set(bytesToHex(group), undefined)
+    this.#over.add(bytesToHex(group))
+  }
+
+  /** How long it need not be visited. */
+  restMs({ group }: MailboxLink): number {
+    const told = this.#told.get(bytesToHex(group))
+    if (told === undefined || !this.#isSomewhere || told.where !== this.#where()) return 0
+    return Math.min(LOOK_MS, told.atMs + LOOK_MS - this.#clock.now())
+  }
+
+  /**
+   * Whether somebody may wait for it: this program has found it left or has not looked into it, though
+   * its relay is one that keeps the record; or the record lies nowhere.
+   */
+  async isAwaited(link: MailboxLink): Promise<boolean> {
+    if ((await this.isOver(link)) || this.restMs(link) > 0) return false
+    if (!this.#isSomewhere) return true
+    const key = bytesToHex(link.group)
+    return !this.#waited.has(key) && (this.#fresh.has(key) || this.#keepsRecord(link))
+  }
+
+  /** Somebody has waited: once is enough. */
+  waited({ group }: MailboxLink): void {
+    this.#waited.add(bytesToHex(group))
+  }
+
+  /** Everything is there that says where the record lies. @returns Whether that is all. */
+  tell({ group }: MailboxLink): boolean {
+    if (!this.#isSomewhere) return false
+    this.#told.set(bytesToHex(group), { where: this.#where(), atMs: this.#clock.now() })
+    return true
+  }
+
+  #keepsRecord({ address }: MailboxLink): boolean {
+    const relay = relayId(address)
+    return this.#living().some((place) => relayId(place.address) === relay)
   }
 
   get #isSomewhere(): boolean {
     return this.#living().length > 0
   }
 
-  #where(): Uint8Array {
+  #where(): string {
     const places = this.#living().map(({ address, mailboxSeed }) =>
       concatBytes([mailboxSeed, utf8ToBytes(address)]),
     )
-    return sha256(...places.toSorted(compareBytes))
+    return bytesToHex(sha256(...places.toSorted(compareBytes)))
   }
 
-  /** On a disk that takes nothing it is told once more at the next start. */
+  /** On a disk that takes nothing it was left at the next start, too. */
   async #note(group: Uint8Array, order: number, value: Uint8Array): Promise<void> {
     try {
       await this.#vault.write([this.#table.put(group, order, value)])
@@ -130,11 +148,11 @@ export class LeftMailboxes {
     return isLeftByThis || link.wasUsed()
   }
 
-  async #isTriedLong(group: Uint8Array): Promise<boolean> {
+  async #isLongAgo(group: Uint8Array): Promise<boolean> {
     const now = Math.max(0, Math.floor(this.#clock.now()))
     const stored = await this.#table.get(group, SINCE)
     if (stored !== undefined) {
-      return now - decodeAs(sinceSchema, stored, { bytesMax: 16 }) > TELL_MS_MAX
+      return now - decodeAs(sinceSchema, stored, { bytesMax: 16 }) > LEFT_MS_MAX
     }
     this.#fresh.add(bytesToHex(group))
     await this.#note(group, SINCE, encodeAs(sinceSchema, now))

@@ -29,6 +29,7 @@ import type { OpenRelationship, Relationships } from "../relationships/relations
 import { ShareLinks } from "../relationships/share-links.ts"
 import { placesOf, type SharePlace, whereHeard } from "../relationships/share-places.ts"
 import { keepTrying } from "../waiting/keep-trying.ts"
+import { inScope } from "../waiting/scope.ts"
 import { Signal } from "../waiting/signal.ts"
 
 export interface PersonLinksOptions {
@@ -66,6 +67,8 @@ interface KnownLink {
 
 interface RunningLink extends KnownLink {
   readonly wake: Signal
+  /** Of one that was left: it has been told, and rests. */
+  readonly rests: Signal
   readonly stop: AbortController
   readonly ended: Promise<void>
 }
@@ -221,11 +224,11 @@ export class PersonLinks {
   async settled(signal: AbortSignal): Promise<void> {
     this.refresh()
     await Promise.all(
-      [...this.#running.values()].map(async ({ link, wake, isLeft, ended }) => {
+      [...this.#running.values()].map(async ({ link, wake, rests, isLeft, ended }) => {
         if (isLeft && !(await this.#left.isAwaited(link))) return
-        const done = link.settled(signal)
+        const done = Promise.race([link.settled(signal), rests.wait(signal), ended])
         wake.notify()
-        await Promise.race([done, ended])
+        await done
         if (isLeft) this.#left.waited(link)
       }),
     )
@@ -253,7 +256,7 @@ export class PersonLinks {
     const { network, clock, random } = this.#options
     const { link, relationship, isLeft } = known
     const stop = new AbortController()
-    const wake = new Signal()
+    const [wake, rests] = [new Signal(), new Signal()]
     const { address } = link
     const ended = keepTrying({
       clock,
@@ -262,17 +265,19 @@ export class PersonLinks {
       signal: stop.signal,
       attempt: async (signal) => {
         if (isLeft && (await this.#left.isOver(link))) return stop.abort()
+        if (isLeft) await this.#rest(link, signal)
         if (await link.isGivenUp()) {
           if (!isLeft) throw givenUp()
           this.#left.giveUp(link)
           return stop.abort()
         }
-        const visit = { network, clock, address, signal }
-        const over = new AbortController()
-        const telling = isLeft && this.#whenTold(link, AbortSignal.any([signal, over.signal]), stop)
+        const [over, told] = [new AbortController(), new AbortController()]
+        const visit = { network, clock, address, signal: AbortSignal.any([signal, told.signal]) }
+        const telling = isLeft && this.#whenTold(link, AbortSignal.any([signal, over.signal]), told)
         try {
           await visitRelay(visit, (client, one) => link.serve(client, one))
         } catch (error) {
+          if (told.signal.aborted && !signal.aborted) return rests.notify()
           if (relationship !== undefined) await this.#keepRefusal(relationship, error)
           // One that the record has left is not made again.
           if (isLeft && isAbsent(error)) this.#left.giveUp(link)
@@ -293,16 +298,26 @@ export class PersonLinks {
       // It may be due again by now: a relay that was gone for a moment, while all was read anew.
       this.refresh()
     })
-    this.#running.set(key, { ...known, wake, stop, ended })
+    this.#running.set(key, { ...known, wake, rests, stop, ended })
   }
 
-  /** Leaves a mailbox once all is there that says where the record lies. */
-  async #whenTold(link: MailboxLink, signal: AbortSignal, stop: AbortController): Promise<void> {
+  /** Until one that was told is to be looked into, or told something else. */
+  async #rest(link: MailboxLink, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    for (let ms = this.#left.restMs(link); ms > 0; ms = this.#left.restMs(link)) {
+      await inScope(signal, async (scope) => {
+        await Promise.race([clock.sleep(ms, scope), this.#changed.wait(scope)])
+      })
+    }
+  }
+
+  /** Ends a visit once all is there that says where the record lies. */
+  async #whenTold(link: MailboxLink, signal: AbortSignal, told: AbortController): Promise<void> {
     try {
       while (!signal.aborted) {
         await link.settled(signal)
         if (signal.aborted || link.code !== undefined) return
-        if (!(await link.isBehind()) && (await this.#left.tell(link))) return stop.abort()
+        if (!(await link.isBehind()) && this.#left.tell(link)) return told.abort()
         await this.#changed.wait(signal)
       }
     } catch (error) {
