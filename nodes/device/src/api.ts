@@ -6,7 +6,7 @@
  * | ----------------------------- | ----------------------------------------------------------- |
  * | `{"progress":text}`           | passing news                                                |
  * | `{"note":text}`               | one line that must be read                                  |
- * | `{"show":outcome}`            | to be seen before the next question                         |
+ * | `{"show":outcome with id}`    | to be seen before the next question: answered likewise      |
  * | `{"emit":outcome}`            | one of several answers                                      |
  * | `{"tell":outcome with id}`    | one that must be read: answered, as a prompt is, once it was |
  * | `{"send":{"id","parameter"}}`  | the file that the command line names so is to be sent       |
@@ -38,7 +38,7 @@ import type { Failure } from "./program-error.ts"
 export type ApiLine =
   | { readonly progress: string }
   | { readonly note: string }
-  | { readonly show: Outcome }
+  | { readonly show: Outcome & { readonly id: string } }
   | { readonly emit: Outcome }
   | { readonly tell: Outcome & { readonly id: string } }
   | { readonly send: { readonly id: string; readonly parameter: string } }

@@ -59,14 +59,18 @@ export interface Io {
   progress(text: string): void
   /** One line that must be read whatever becomes of the output. */
   note(text: string): void
-  /** What has to be seen before the next question. */
-  show(shown: Outcome): void
+  /**
+   * What has to be seen before the next question. Resolves once it was said.
+   *
+   * @throws Whoever asked is gone, or what is written to takes no more.
+   */
+  show(shown: Outcome): Promise<void>
   /** One of several answers of a command that goes on. */
   emit(outcome: Outcome): void
   /**
    * One that is not to be said again. Resolves once it was said.
    *
-   * @throws Whoever asked is gone.
+   * @throws As {@link Io.show}.
    */
   tell(outcome: Outcome): Promise<void>
   /** @throws {ProgramError} `ANSWER_ABSENT`: nobody is there. */

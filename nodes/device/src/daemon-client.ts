@@ -123,7 +123,10 @@ export class DaemonClient {
     const note = textOf(line, "note")
     if (note !== undefined) io.note(note)
     const show = memberOf(line, "show")
-    if (show !== undefined) io.show(readOutcome(show))
+    if (show !== undefined) {
+      await io.show(readOutcome(show))
+      await this.#answer(textOf(show, "id") ?? "", "")
+    }
     const emit = memberOf(line, "emit")
     if (emit !== undefined) io.emit(readOutcome(emit))
     const told = memberOf(line, "tell")

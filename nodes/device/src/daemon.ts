@@ -335,7 +335,9 @@ class Api {
       interactive,
       progress: (progress) => write({ progress }),
       note: (note) => write({ note }),
-      show: (show) => write({ show }),
+      async show(outcome) {
+        await answered((id) => write({ show: { ...outcome, id } }))
+      },
       emit: (emit) => write({ emit }),
       async tell(outcome) {
         await answered((id) => write({ tell: { ...outcome, id } }))

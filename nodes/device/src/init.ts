@@ -19,7 +19,7 @@ import { lines, tone } from "./text.ts"
 export async function init(
   context: FolderContext,
   parts: DeviceParts = machineParts({ ...context, note: (text) => context.io.note(text) }),
-): Promise<Outcome> {
+): Promise<Outcome | undefined> {
   const { args, io, json } = context
   const name = args.optionalText("name") ?? deviceName()
   const relays = args.texts("relay")
@@ -34,15 +34,18 @@ export async function init(
       await wordsSeen()
     }
     const held = await settleOrTell(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
-    // With --json the words are in the answer, and nowhere else.
-    if (json) await wordsSeen()
-    return {
+    const answer: Outcome = {
       document: { device: person.device, words, relays, held },
       text: lines(
         `Your record is ready on ${tone("strong", person.device.name)}.`,
         stillHere(held),
       ),
     }
+    if (!json) return answer
+    // With --json the words are in the answer, and nowhere else.
+    await io.tell(answer)
+    await wordsSeen()
+    return undefined
   } finally {
     await person.close()
   }

@@ -9,13 +9,14 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import manifest from "../package.json" with { type: "json" }
 import { CATALOG, GROUPS } from "./catalog.ts"
 import type { CatalogCommand, CatalogParameter } from "./catalog-entry.ts"
-import { DONE, describeFailure, FAILED, WRONG_USAGE } from "./program-error.ts"
+import { DONE, describeFailure, FAILED, failureOf, WRONG_USAGE } from "./program-error.ts"
 
 const isJson = process.argv.includes("--json")
-// Whoever reads has read enough: `--help | head`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error
-  process.exit()
+  // Whoever reads has read enough: `--help | head`.
+  if (error.code === "EPIPE") process.exit()
+  process.stderr.write(`${describeFailure(failureOf(error), isJson)}\n`)
+  process.exit(FAILED)
 })
 
 const program = shared(new Command("fulcrum"))

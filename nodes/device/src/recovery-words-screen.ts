@@ -49,7 +49,7 @@ export async function showWords(
   words: readonly string[],
   relays: readonly string[],
 ): Promise<void> {
-  io.show({ document: null, text: wordsText(words, relays) })
+  await io.show({ document: null, text: wordsText(words, relays) })
   if (io.interactive) await checkWords(io, words)
   else io.note("Not checked that you wrote the words down: nobody is here to ask.")
 }

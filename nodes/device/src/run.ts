@@ -54,8 +54,6 @@ const GOODBYE_MS = 1_500
 export async function runFromCommandLine(line: CommandLine): Promise<number> {
   const { json, mdns, command } = line
   const { stdin, stdout, stderr, env } = process
-  // Whoever reads no more, as `head`, is no failure of ours.
-  stdout.on("error", () => process.exit(DONE))
   const yes = line.options.yes === true
   const watch = line.options.watch === true
   const files = new Map<string, string>()

@@ -35,7 +35,8 @@ export interface Sink {
   /** Of a terminal. */
   readonly columns?: number
   readonly rows?: number
-  write(text: string): unknown
+  /** @param written - Called once it is there, or cannot be. */
+  write(text: string, written?: (error?: Error | null) => void): unknown
 }
 
 /** Black on white, of the 256 colours that no theme changes; also where other colour is not wanted. */
@@ -57,6 +58,8 @@ export class Terminal implements Io {
   readonly #waiting: ((line: string | undefined) => void)[] = []
   #reader: Interface | undefined
   #ended = false
+  /** What was written last. */
+  #written: Promise<void> = Promise.resolve()
 
   constructor(options: TerminalOptions) {
     this.#options = options
@@ -71,9 +74,10 @@ export class Terminal implements Io {
     this.#say(text)
   }
 
-  show(shown: Outcome): void {
+  async show(shown: Outcome): Promise<void> {
     if (this.#options.json) this.#say(shown.text)
     else this.print(shown)
+    await this.#written
   }
 
   emit(outcome: Outcome): void {
@@ -84,16 +88,17 @@ export class Terminal implements Io {
 
   async tell(outcome: Outcome): Promise<void> {
     this.print(outcome)
+    await this.#written
   }
 
   /** Writes a command's answer. */
   print(outcome: Outcome): void {
     const { output, json } = this.#options
-    if (json) output.write(`${JSON.stringify(outcome.document)}\n`)
-    else if (outcome.exact && !output.isTTY) output.write(outcome.text)
+    if (json) this.#write(output, `${JSON.stringify(outcome.document)}\n`)
+    else if (outcome.exact && !output.isTTY) this.#write(output, outcome.text)
     else if (outcome.text !== "") {
       const text = lines(this.#draw(outcome), outcome.text)
-      output.write(`${paint(text, { color: this.#hasColor(output) }).trimEnd()}\n`)
+      this.#write(output, `${paint(text, { color: this.#hasColor(output) }).trimEnd()}\n`)
     }
   }
 
@@ -156,7 +161,15 @@ export class Terminal implements Io {
 
   #say(text: string): void {
     const { errors } = this.#options
-    errors.write(`${paint(text, { color: this.#hasColor(errors) })}\n`)
+    this.#write(errors, `${paint(text, { color: this.#hasColor(errors) })}\n`)
+  }
+
+  #write(sink: Sink, text: string): void {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    // Whoever does not wait for it hears of a failure from the stream.
+    promise.catch(() => undefined)
+    this.#written = promise
+    sink.write(text, (error) => (error ? reject(error) : resolve()))
   }
 
   #hasColor(sink: Sink): boolean {

@@ -16,6 +16,7 @@ const WORDS = ["apple", "river"]
 
 let folder: string
 let wordsSeen: number
+let said: string
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "fulcrum-init-"))
@@ -31,14 +32,25 @@ function parts(): DeviceParts {
   return memoryParts(join(folder, "home"), { create })
 }
 
-/** @param typed - All that is typed before standard input ends. */
-function begin(typed: string, options: { readonly json?: boolean } = {}): Promise<Outcome> {
-  const { json = false } = options
-  const sink = { isTTY: true, write: () => undefined }
+/**
+ * @param typed - All that is typed before standard input ends.
+ * @param options.fault - Why what is written goes nowhere.
+ */
+function begin(
+  typed: string,
+  options: { readonly json?: boolean; readonly fault?: Error } = {},
+): Promise<Outcome | undefined> {
+  const { json = false, fault } = options
+  said = ""
+  const write = (text: string, written?: (error?: Error) => void) => {
+    said += text
+    written?.(fault)
+  }
+  const output = { isTTY: true, write }
+  const errors = { isTTY: true, write: (_: string, written?: () => void) => written?.() }
   const input = Object.assign(new PassThrough(), { isTTY: true })
   input.end(typed)
-  const outputs = { output: sink, errors: sink }
-  const io = new Terminal({ input, ...outputs, json, yes: false, watch: false, env: {} })
+  const io = new Terminal({ input, output, errors, json, yes: false, watch: false, env: {} })
   const parameters = CATALOG.find(({ name }) => name === "init")?.parameters ?? []
   const args = Args.read({ noPassphrase: true }, parameters)
   const { signal } = new AbortController()
@@ -57,6 +69,13 @@ test("words that were confirmed are kept no longer", async () => {
 })
 
 test("with --json the words are in the answer, and kept no longer", async () => {
-  expect((await begin("", { json: true })).document).toMatchObject({ words: WORDS })
+  expect(await begin("", { json: true })).toBeUndefined()
+  expect(JSON.parse(said)).toMatchObject({ words: WORDS })
   expect(wordsSeen).toBe(1)
+})
+
+test.for([false, true])("words that could not be written are kept (--json: %s)", async (json) => {
+  const fault = new Error("the disk is full")
+  await expect(begin("x\n".repeat(6), { json, fault })).rejects.toBe(fault)
+  expect(wordsSeen).toBe(0)
 })

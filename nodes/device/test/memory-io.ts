@@ -25,7 +25,7 @@ export class MemoryIo implements Io {
     this.notes.push(text)
   }
 
-  show(shown: Outcome): void {
+  async show(shown: Outcome): Promise<void> {
     this.shown.push(shown)
   }
 

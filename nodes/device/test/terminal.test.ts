@@ -15,8 +15,9 @@ function terminal(options: {
   const written = { output: "", errors: "" }
   const sink = (name: "output" | "errors") => ({
     isTTY,
-    write: (text: string) => {
+    write: (text: string, done?: () => void) => {
       written[name] += text
+      done?.()
     },
   })
   const input = Object.assign(new PassThrough(), { isTTY })
@@ -37,7 +38,7 @@ test("with --json standard output has documents and nothing else", async () => {
   const { io, written } = terminal({ json: true, input: "y\n" })
   io.note("a note")
   io.progress("working")
-  io.show({ document: { preview: 1 }, text: "preview" })
+  await io.show({ document: { preview: 1 }, text: "preview" })
   await io.ask({ text: "Go on?", kind: "yes-no", default: "yes" })
   io.print({ document: { a: undefined, b: 1 }, text: "text" })
   expect(written.output).toBe('{"b":1}\n')

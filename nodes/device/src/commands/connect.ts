@@ -38,7 +38,7 @@ export async function connect(context: CommandContext): Promise<Outcome> {
   if (preview.state !== undefined && preview.state !== "proffered") {
     return await followedBefore(context, request, preview)
   }
-  io.show({ document: preview, text: previewText(preview) })
+  await io.show({ document: preview, text: previewText(preview) })
   const question = preview.resumes === undefined ? "Connect on these terms?" : "Go on with it?"
   if (!(await confirm(io, question, preview))) throw declined("nothing was sent")
   const begunMs = clock.now()
@@ -103,7 +103,7 @@ function splitPaths(typed: string | undefined): readonly string[] {
 
 async function chooseFields(io: Io, preview: ConnectPreview): Promise<readonly string[]> {
   if (preview.requested.length === 0) return []
-  io.show({
+  await io.show({
     document: preview.requested,
     text: lines(`${whoText(preview)} asks for:`, requestedTable(preview.requested)),
   })

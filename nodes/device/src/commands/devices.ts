@@ -39,7 +39,7 @@ export async function revoke(context: CommandContext): Promise<Outcome> {
   const plan = await person.planRevoke(wanted)
   const { name } = plan
   const comesTo = revokeDocument(plan)
-  io.show({ document: null, text: revokeText(plan, clock.now()) })
+  await io.show({ document: null, text: revokeText(plan, clock.now()) })
   const question = `Remove ${name} for good?`
   // There is nothing to ask about what was removed already.
   const asks = plan.device !== undefined

@@ -28,7 +28,7 @@ export async function move(context: CommandContext): Promise<Outcome> {
   if (args.flag("dryRun")) return shown
   const made = await madeBefore(context, preview)
   if (made !== undefined) return outcomeOf(made, await settle(), "You made this move before.")
-  io.show(shown)
+  await io.show(shown)
   if (!(await confirm(io, questionOf(preview), preview))) throw declined("nothing was changed")
   const begun = await person.move(request)
   const held = await settle()
