@@ -94,6 +94,11 @@ describe("the recovery words", () => {
     const desktop = world.device("desktop")
     const restored = await desktop.json(...args, "--name", "desktop")
     expect(restored).toMatchObject({ attachments: { all: 1, here: 1 }, wrong: [], isCut: false })
+    const again = await desktop.json(...args, "--name", "another")
+    expect([restored, again]).toMatchObject([
+      { wasHere: false },
+      { wasHere: true, device: { name: "desktop" } },
+    ])
     expect(await desktop.get("card/name/full")).toBe(NAME)
     await desktop.json("attachments", "get", "lease.txt", local("copy.txt"))
     expect(await readFile(local("copy.txt"), "utf8")).toBe(LEASE)

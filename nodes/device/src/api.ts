@@ -6,7 +6,7 @@
  * | ----------------------------- | ----------------------------------------------------------- |
  * | `{"progress":text}`           | passing news                                                |
  * | `{"note":text}`               | one line that must be read                                  |
- * | `{"show":outcome with id}`    | to be seen before the next question: answered likewise      |
+ * | `{"show":outcome with id}`    | to be seen before the next question; answered, as a prompt is, once it was |
  * | `{"emit":outcome}`            | one of several answers                                      |
  * | `{"tell":outcome with id}`    | one that must be read: answered, as a prompt is, once it was |
  * | `{"send":{"id","parameter"}}`  | the file that the command line names so is to be sent       |

@@ -4,7 +4,9 @@
  * @module
  */
 import { hostname } from "node:os"
+import { deviceNameOf } from "@fulcrum/engine/device-name"
 import type { Person } from "@fulcrum/engine/person"
+import type { Args } from "./args.ts"
 import { type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
@@ -21,7 +23,7 @@ export async function init(
   parts: DeviceParts = machineParts({ ...context, note: (text) => context.io.note(text) }),
 ): Promise<Outcome | undefined> {
   const { args, io, json } = context
-  const name = args.optionalText("name") ?? deviceName()
+  const name = nameIn(args)
   const relays = args.texts("relay")
   // Before anything is made: a record whose words were never shown is of no use.
   for (const address of relays) requireRelay(address)
@@ -65,6 +67,11 @@ async function settleOrTell(
   }
 }
 
-export function deviceName(): string {
-  return hostname().split(".")[0] || "device"
+/**
+ * What this device is to be called: by default, what the machine is.
+ *
+ * @throws {EngineError} `DEVICE_NAME_INVALID`. Before anything is made.
+ */
+export function nameIn(args: Args): string {
+  return deviceNameOf(args.optionalText("name") ?? (hostname().split(".")[0] || "device"))
 }

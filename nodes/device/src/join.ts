@@ -9,7 +9,7 @@ import { isScanned, parseGivenCode } from "@fulcrum/access/scanned-code"
 import { confirm, type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
-import { deviceName } from "./init.ts"
+import { nameIn } from "./init.ts"
 import { machineParts } from "./machine.ts"
 import { type DeviceParts, joinDevice } from "./open-device.ts"
 import { codeOf, failureOf, ProgramError } from "./program-error.ts"
@@ -38,6 +38,7 @@ export async function join(
   if (relay !== undefined && at !== undefined) {
     throw new ProgramError("USAGE", "give --relay or --at, not both", "see `fulcrum join --help`")
   }
+  const name = nameIn(args)
   const code = await givenCode(context)
   // Before a passphrase is chosen and anybody looked for: a mistyped word is told at once.
   const isScan = isScanned(parseGivenCode(code))
@@ -50,7 +51,7 @@ export async function join(
   const { person } = await joinDevice(
     parts,
     {
-      name: args.optionalText("name") ?? deviceName(),
+      name,
       code,
       signal,
       ...where,

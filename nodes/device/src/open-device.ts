@@ -151,7 +151,7 @@ export async function recoverDevice(
   request: RecoverRequest,
   options: { readonly plainKey: boolean },
 ): Promise<OpenDevice & Recovered> {
-  let recovered: Omit<Recovered, "person"> = { missingEpochs: 0, isNewest: false }
+  let recovered: Omit<Recovered, "person"> = { missingEpochs: 0, isNewest: false, wasHere: false }
   const device = await beginDevice(parts, options, async (record, progress) => {
     const { person, ...rest } = await parts.records.recover(
       record,

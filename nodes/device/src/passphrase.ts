@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { readFile, stat } from "node:fs/promises"
+import { createReadStream } from "node:fs"
+import { stat } from "node:fs/promises"
 import type { ReadStream } from "node:tty"
 import { ATTEMPTS } from "./command.ts"
 import { OTHERS, type PassphraseSource } from "./device-key.ts"
@@ -12,6 +13,8 @@ import { ProgramError } from "./program-error.ts"
 
 /** Longer ones are somebody's mistake, such as the wrong file. */
 export const PASSPHRASE_CHARS_MAX = 1024
+
+const READ_BYTES_MAX = 8192
 
 /** The least that a person may choose. Source: NIST SP 800-63B (revision 3), 5.1.1.1. */
 export const PASSPHRASE_CHARS_MIN = 8
@@ -47,7 +50,7 @@ async function readPassphraseFile(
   if (await isExposed(path)) {
     note(`Others on this machine may read the passphrase's file: chmod 600 ${path}`)
   }
-  const passphrase = (await readFile(path, "utf8")).split(/\r?\n/, 1)[0] ?? ""
+  const passphrase = (await beginningOf(path)).split(/\r?\n/, 1)[0] ?? ""
   if (passphrase === "" || passphrase.length > PASSPHRASE_CHARS_MAX) {
     throw new ProgramError(
       "PASSPHRASE_FILE_INVALID",
@@ -63,6 +66,13 @@ async function readPassphraseFile(
     )
   }
   return passphrase
+}
+
+/** As much as the longest passphrase takes, and a little more: some files have no end. */
+async function beginningOf(path: string): Promise<string> {
+  const pieces: Buffer[] = []
+  for await (const piece of createReadStream(path, { end: READ_BYTES_MAX - 1 })) pieces.push(piece)
+  return Buffer.concat(pieces).toString("utf8")
 }
 
 /** A pipe or a device, as a secret manager may give, is nobody's to read twice. */

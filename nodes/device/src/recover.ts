@@ -8,7 +8,7 @@ import { type Outcome, WAIT_SECONDS_DEFAULT } from "./command.ts"
 import { stillHere } from "./commands/held.ts"
 import { type FolderContext, settleHere } from "./folder-command.ts"
 import { homeOption } from "./home.ts"
-import { deviceName } from "./init.ts"
+import { nameIn } from "./init.ts"
 import { machineParts } from "./machine.ts"
 import { type DeviceParts, recoverDevice } from "./open-device.ts"
 import { ProgramError } from "./program-error.ts"
@@ -56,9 +56,9 @@ async function bringBack(
   parts: DeviceParts,
   from: Pick<RecoverRequest, "words" | "relays" | "backup" | "at">,
 ): Promise<Outcome> {
-  const name = args.optionalText("name") ?? deviceName()
+  const name = nameIn(args)
   const { words, backup } = from
-  const { person, missingEpochs, isNewest } = await recoverDevice(
+  const { person, missingEpochs, isNewest, wasHere } = await recoverDevice(
     parts,
     { ...from, name, signal },
     { plainKey: args.flag("noPassphrase") },
@@ -76,14 +76,14 @@ async function bringBack(
     return {
       document: {
         device: person.device,
-        ...{ entries, documents, relationships, others, missingEpochs, held },
+        ...{ entries, documents, relationships, others, missingEpochs, wasHere, held },
         attachments: { all: files.length, here: files.length - away },
         ...(put && { wrong: put.wrong, isCut: put.isCut, isNewest }),
       },
       text: lines(
         person.isAwaited
           ? AWAITED
-          : `Your record is back, on ${tone("strong", person.device.name)}: ${counted(relationships, "relationship")}, ${counted(entries, "entry", "entries")} of history.`,
+          : `Your record ${wasHere ? "was back here before" : "is back"}, on ${tone("strong", person.device.name)}: ${counted(relationships, "relationship")}, ${counted(entries, "entry", "entries")} of history.`,
         missingEpochs > 0
           ? tone("bad", "Less was found than there was: what came last is missing.")
           : undefined,
@@ -98,7 +98,7 @@ async function bringBack(
           ? `${counted(away, "attached file")} of it: on the devices that had them, and nowhere else.`
           : undefined,
         othersText(others, homeOption(home)),
-        backup && !isNewest && !put?.isCut ? OLD_BACKUP : undefined,
+        backup && !isNewest && !wasHere && !put?.isCut ? OLD_BACKUP : undefined,
         stillHere(held),
       ),
     }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PassThrough } from "node:stream"
@@ -38,9 +38,9 @@ function parts(): DeviceParts {
  */
 function begin(
   typed: string,
-  options: { readonly json?: boolean; readonly fault?: Error } = {},
+  options: { readonly json?: boolean; readonly fault?: Error; readonly name?: string } = {},
 ): Promise<Outcome | undefined> {
-  const { json = false, fault } = options
+  const { json = false, fault, name } = options
   said = ""
   const write = (text: string, written?: (error?: Error) => void) => {
     said += text
@@ -52,10 +52,18 @@ function begin(
   input.end(typed)
   const io = new Terminal({ input, output, errors, json, yes: false, watch: false, env: {} })
   const parameters = CATALOG.find(({ name }) => name === "init")?.parameters ?? []
-  const args = Args.read({ noPassphrase: true }, parameters)
+  const args = Args.read({ noPassphrase: true, ...(name !== undefined && { name }) }, parameters)
   const { signal } = new AbortController()
   return init({ home: parts().home, args, io, json, mdns: false, signal }, parts())
 }
+
+test("a name that nobody could see is refused before anything is made", async () => {
+  for (const name of [" ", "\u200b", "x".repeat(5000)]) {
+    const refused = begin("", { name })
+    await expect(refused).rejects.toMatchObject({ code: "DEVICE_NAME_INVALID" })
+  }
+  await expect(readdir(folder)).resolves.toEqual([])
+})
 
 test("words that nobody has confirmed are kept, so that init shows them again", async () => {
   await expect(begin("")).rejects.toMatchObject({ code: "ANSWER_ABSENT" })

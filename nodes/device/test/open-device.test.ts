@@ -44,7 +44,12 @@ const RECORDS: DeviceParts["records"] = {
   create: async () => newRecord(),
   join: async () => new MemoryPerson(),
   restoreAttachments: async () => ({ restored: 0, wrong: [], isCut: false }),
-  recover: async () => ({ person: new MemoryPerson(), missingEpochs: 0, isNewest: true }),
+  recover: async () => ({
+    person: new MemoryPerson(),
+    missingEpochs: 0,
+    isNewest: true,
+    wasHere: false,
+  }),
 }
 
 function parts(changes: Partial<DeviceParts> = {}): DeviceParts {

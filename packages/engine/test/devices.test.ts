@@ -81,6 +81,9 @@ describe("[P80] a device's name", () => {
       ["my\nphone", "DEVICE_NAME_INVALID"],
       ["my\u202ephone", "DEVICE_NAME_INVALID"],
       ["my\ud800phone", "DEVICE_NAME_INVALID"],
+      ["lap\u200btop", "DEVICE_NAME_TAKEN"],
+      ["\uff4captop", "DEVICE_NAME_TAKEN"],
+      ["\u200b\u2060", "DEVICE_NAME_INVALID"],
     ] as const) {
       const renamed = phone.renameDevice("phone", name)
       await expect(renamed, JSON.stringify(name)).rejects.toMatchObject({ code })

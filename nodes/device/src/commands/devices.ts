@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { lookAlike } from "@fulcrum/engine/device-name"
 import type { DeviceActor, DeviceRow, RevokePlan } from "@fulcrum/engine/person"
 import { type CommandContext, confirmForGood, type Outcome } from "../command.ts"
 import { agoText, counted, lines, listed, table, tone } from "../text.ts"
@@ -100,7 +101,7 @@ const ID_CHARS = 8
 
 /** Each device with its name, told apart. */
 export function named(rows: readonly DeviceRow[]): readonly DeviceRow[] {
-  const isTwice = (name: string) => rows.filter((one) => one.name === name).length > 1
+  const isTwice = (name: string) => rows.filter((one) => lookAlike(one.name, name)).length > 1
   return rows.map((row) =>
     isTwice(row.name) ? { ...row, name: `${row.name} (${row.id.slice(0, ID_CHARS)})` } : row,
   )

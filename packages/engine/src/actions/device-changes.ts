@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { DEVICE_NAME_BYTES_MAX } from "@fulcrum/access/device"
 import type { MemberDevice } from "@fulcrum/access/member-state"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { Clock } from "@fulcrum/crypto/clock"
@@ -12,9 +11,8 @@ import type { IncarnationTree } from "@fulcrum/log/incarnation-tree"
 import type { Vault } from "@fulcrum/store/vault"
 import type { Attachments } from "../attachments/attachments.ts"
 import { EngineError } from "../failures/engine-error.ts"
-import { isOneLine } from "../items/one-line.ts"
 import type { Ledger } from "../ledger/ledger.ts"
-import { goesBy } from "../membership/device-name.ts"
+import { deviceNameOf, goesBy } from "../membership/device-name.ts"
 import type { DeviceRename, DeviceRow, RevokePlan } from "../person/person-devices.ts"
 import { changeMembership, removeDevice } from "../relationships/membership-writes.ts"
 import type { Relationships } from "../relationships/relationships.ts"
@@ -76,10 +74,7 @@ export class DeviceChanges {
    * `DEVICE_NAME_INVALID`.
    */
   async rename(wanted: string, typed: string): Promise<DeviceRename> {
-    const name = typed.trim().normalize()
-    if (!isOneLine(name, DEVICE_NAME_BYTES_MAX)) {
-      throw new EngineError("DEVICE_NAME_INVALID", "no device can have that name")
-    }
+    const name = deviceNameOf(typed)
     const { ledger } = this.#options
     await ledger.mend()
     const before = ledger.membership.deviceNamed(wanted)

@@ -70,6 +70,8 @@ export interface Recovered {
   readonly missingEpochs: number
   /** Whether it holds what a relay, or a device that runs, had of it: a backup alone may be old. */
   readonly isNewest: boolean
+  /** Whether the same words brought it back here before: nothing was to be done. */
+  readonly wasHere: boolean
 }
 
 /**
@@ -140,7 +142,7 @@ class Run {
     const isResumed = before !== undefined && equalBytes(before, words)
     if (there !== undefined) {
       if (!isResumed) throw new EngineError("RECORD_EXISTS", "this folder holds a record already")
-      return { person: await this.#open(there), missingEpochs: 0, isNewest: false }
+      return { person: await this.#open(there), missingEpochs: 0, isNewest: false, wasHere: true }
     }
     this.isBegun = isResumed
     const { at: address } = this.#options
@@ -197,7 +199,7 @@ class Run {
     await this.#vault.write([putDeviceState(this.#vault, state), this.#table.del(NOTHING, DEVICE)])
     const { missingEpochs, isFromRelays } = session
     const isNewest = isFromRelays || this.#options.at !== undefined
-    return { person: await this.#open(state), missingEpochs, isNewest }
+    return { person: await this.#open(state), missingEpochs, isNewest, wasHere: false }
   }
 
   /** There may be nobody else who has it. */
