@@ -6,7 +6,7 @@
  */
 import type { Person } from "@fulcrum/engine/person"
 import type { Outcome } from "./command.ts"
-import { REMOVED } from "./commands/devices.ts"
+import { COPIED, REMOVED } from "./commands/devices.ts"
 import { startDaemon } from "./daemon.ts"
 import { DaemonClient } from "./daemon-client.ts"
 import { findDaemon, removeDaemonFile, writeDaemonFile } from "./daemon-file.ts"
@@ -136,12 +136,15 @@ async function open(
 
 /** @returns Ends that. */
 function tellChanges({ io, json }: FolderContext, person: Person): () => void {
-  let wasRemoved = person.isRemoved
+  let [wasRemoved, wasCopied] = [person.isRemoved, person.isCopied]
   if (wasRemoved) io.note(REMOVED)
+  if (wasCopied) io.note(COPIED)
   return person.onChange((changed) => {
     if (json) io.print({ document: { changed }, text: "" })
     if (person.isRemoved && !wasRemoved) io.note(REMOVED)
     wasRemoved ||= person.isRemoved
+    if (person.isCopied && !wasCopied) io.note(COPIED)
+    wasCopied ||= person.isCopied
   })
 }
 

@@ -79,6 +79,7 @@ export class MemoryPerson implements Person {
   /** Paths that another device shows, ahead of their history. */
   readonly shown: Set<string> = new Set()
   isRemoved = false
+  isCopied = false
   importWarnings: readonly string[] = []
   addresses: readonly string[] = []
   approved: boolean | undefined
@@ -394,6 +395,7 @@ export class MemoryPerson implements Person {
     return {
       device: this.device.name,
       removed: this.isRemoved,
+      copied: this.isCopied,
       documents: 1,
       entries: this.values.size,
       vector: "00",

@@ -11,7 +11,13 @@ import { beforeAll, describe, expect, test } from "vitest"
 import { lagOf } from "../src/devices/device-lag.ts"
 import { DEVICE_KIND_BYTES_MAX, recordItems } from "../src/items/record-items.ts"
 import type { DeviceRow, Person } from "../src/person/person.ts"
-import { loadDocuments, type Machine, PersonWorld, type TestRelay } from "./person-world.ts"
+import {
+  ailments,
+  loadDocuments,
+  type Machine,
+  PersonWorld,
+  type TestRelay,
+} from "./person-world.ts"
 
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 
@@ -126,6 +132,35 @@ async function afterCrash(home: Pair, machine: Machine): Promise<Person> {
   const disk: MemoryDisk = machine.disk.copy()
   return await home.world.reopen({ ...machine, disk })
 }
+
+test("[P115] two programs on copies of one folder say where they are twice each at most, and are told", async () => {
+  await using home = await pair()
+  const { world, phone, laptop, machines } = home
+  const copy = { ...machines.laptop, name: "copy", disk: machines.laptop.disk.copy() }
+  world.network.cut("laptop", "copy")
+  const other = await world.reopen(copy)
+  await world.during(other.start({ listen: [LOOPBACK] }))
+  await world.until("both to be told", () => laptop.isCopied && other.isCopied)
+  const { entries } = await phone.status()
+  await world.clock.advance(600_000)
+  expect(await phone.status()).toMatchObject({ entries, copied: false })
+  for (const one of [laptop, other]) {
+    expect(await one.status()).toMatchObject({ copied: true, entries })
+    expect(await ailments(one)).toEqual([expect.stringMatching(/^copies: another program/)])
+  }
+  expect(await phone.doctor()).toContainEqual({
+    ...{ check: "copies before", ok: true },
+    detail: expect.stringMatching(/ on laptop: 1; /),
+  })
+  await world.during(laptop.set("card/name/full", "Ada"))
+  await world.during(other.set("card/nicknames/1/name", "Countess"))
+  for (const one of [phone, laptop, other]) {
+    await world.until("both edits", async () => {
+      const name = await one.get("card/name/full")
+      return name === "Ada" && (await one.get("card/nicknames/1/name")) === "Countess"
+    })
+  }
+})
 
 describe("[P81] when another device was spoken with, and what it has", () => {
   test("is known while it is away, also after a restart, and of what came since", async () => {

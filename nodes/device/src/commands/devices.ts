@@ -14,9 +14,17 @@ import { stillHere } from "./held.ts"
 export const REMOVED =
   "This device was removed from the record: it gets and sends nothing any more.\n  What it has stays readable: take it with `fulcrum export`. To join again: `fulcrum pair` on one of\n  your devices, and here `fulcrum join CODE --home NEW-FOLDER`."
 
+/** What a device says whose folder is in use twice. */
+export const COPIED =
+  "Another program runs from a copy of this device's folder: to your other devices the two are one.\n  Nothing that either wrote is lost. End one of them, delete its folder, and pair it as a device of its\n  own: `fulcrum pair` on one of your devices, and there `fulcrum join CODE --home NEW-FOLDER`."
+
 export async function devices({ person, clock }: CommandContext): Promise<Outcome> {
   const rows = await person.devices()
-  const text = lines(person.isRemoved ? tone("bad", REMOVED) : "", fullTable(rows, clock.now()))
+  const text = lines(
+    person.isRemoved ? tone("bad", REMOVED) : "",
+    person.isCopied ? tone("bad", COPIED) : "",
+    fullTable(rows, clock.now()),
+  )
   return { document: rows, text }
 }
 

@@ -31,6 +31,10 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
     "run `fulcrum sync`, or `fulcrum up` here and on your other devices: what they wait for may be there",
   ],
   [
+    "copies",
+    "end one of the two, delete its folder, and pair it anew: `fulcrum pair` on one of your devices, and there `fulcrum join CODE --home NEW-FOLDER`; nothing that either wrote is lost",
+  ],
+  [
     "relationships",
     "see `fulcrum show`; `fulcrum relationships unfreeze` lets your recovery words decide",
   ],
@@ -42,7 +46,13 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
 ])
 
 /** What is told beside what is well or not: to be away, or one of few, is no fault. */
-const NOTES: ReadonlySet<string> = new Set(["held by", "not in step", "relays before", "set aside"])
+const NOTES: ReadonlySet<string> = new Set([
+  "held by",
+  "not in step",
+  "relays before",
+  "copies before",
+  "set aside",
+])
 
 interface Check {
   readonly check: string

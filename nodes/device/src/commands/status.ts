@@ -7,7 +7,7 @@ import type { RelayRow, StatusView } from "@fulcrum/engine/person"
 import { type CommandContext, type Outcome, WAIT_SECONDS_DEFAULT } from "../command.ts"
 import { counted, lines, listed, table, tone } from "../text.ts"
 import { asideNote } from "./aside.ts"
-import { deviceTable, named, REMOVED } from "./devices.ts"
+import { COPIED, deviceTable, named, REMOVED } from "./devices.ts"
 import { stillHere } from "./held.ts"
 import { requireMember } from "./member.ts"
 import { relayTable } from "./relay.ts"
@@ -42,6 +42,7 @@ export async function sync({ person, args, io }: CommandContext): Promise<Outcom
   return {
     document: { ...view, held },
     text: lines(
+      view.copied ? tone("bad", COPIED) : "",
       isInStep ? inStepText(view) : held.length === 0 && !isAlone ? "Nothing waits here." : "",
       isAlone ? ALONE : "",
       stillHere(held),
@@ -107,6 +108,7 @@ function statusText(view: StatusView, nowMs: number): string {
   return lines(
     `${tone("strong", device)}: ${counts}`,
     view.removed ? tone("bad", REMOVED) : undefined,
+    view.copied ? tone("bad", COPIED) : undefined,
     section("Devices", deviceTable(devices, nowMs)),
     section("Relays", relayTable(relays)),
     view.removed

@@ -16,17 +16,58 @@ export interface OwnEntry {
   readonly kind: string | undefined
 }
 
-/** Says so, if the record says otherwise. Transport ids are left out. @throws The store's error. */
-export async function writeOwnEntry(ledger: Ledger, own: OwnEntry): Promise<void> {
-  const items = newsOf(ledger, own)
-  if (items.length === 0) return
-  await ledger.transact(async (step) => {
-    for (const item of items) step.add(item)
-  })
+/** Once because it is so, and once more so that whoever says otherwise hears of this one. */
+const TIMES_MAX = 2
+
+/**
+ * Says it, if the record says otherwise: as often as {@link TIMES_MAX}, for another program that speaks
+ * as this device, from a copy of its folder, says other things, and would be answered for ever.
+ */
+export class OwnEntryWriter {
+  readonly #ledger: Ledger
+  readonly #own: () => OwnEntry
+  readonly #contradicted: () => void
+  /** What this start said last, and how often. */
+  #said: string | undefined
+  #times = 0
+
+  /** @param contradicted - Called when the record says otherwise than this start did. */
+  constructor(ledger: Ledger, own: () => OwnEntry, contradicted: () => void) {
+    this.#ledger = ledger
+    this.#own = own
+    this.#contradicted = contradicted
+  }
+
+  get isDue(): boolean {
+    return newsOf(this.#ledger, this.#own()).length > 0 && !this.#isSaid(this.#own())
+  }
+
+  /** @throws The store's error. */
+  async write(): Promise<void> {
+    const own = this.#own()
+    const items = newsOf(this.#ledger, own)
+    if (items.length === 0) return
+    const text = textOf(own)
+    if (this.#said === text) this.#contradicted()
+    if (this.#isSaid(own)) return
+    await this.#ledger.transact(async (step) => {
+      for (const item of items) step.add(item)
+    })
+    this.#times = this.#said === text ? this.#times + 1 : 1
+    this.#said = text
+  }
+
+  #isSaid(own: OwnEntry): boolean {
+    return this.#said === textOf(own) && this.#times >= TIMES_MAX
+  }
 }
 
-/** What the record does not say yet. */
-export function newsOf({ state }: Ledger, own: OwnEntry): readonly RecordItem[] {
+function textOf({ addresses, kind }: OwnEntry): string {
+  return JSON.stringify([addresses.map(withoutTransport), kind])
+}
+
+/** What the record does not say yet; transport ids are left out. */
+function newsOf({ state }: Ledger, own: OwnEntry): readonly RecordItem[] {
   const { device, kind } = own
   const id = bytesToHex(device)
   const addresses = own.addresses.map(withoutTransport)

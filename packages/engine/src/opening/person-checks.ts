@@ -39,7 +39,6 @@ export interface PersonParts {
 export async function checkPerson(parts: PersonParts): Promise<readonly Check[]> {
   const { ledger, vault, isRemoved, alarms } = parts
   const { record, quarantine, shown } = ledger
-  const copies = record.tree.branchings().length
   return [
     { check: "store", ok: true, detail: "every record was counted when it was opened" },
     {
@@ -49,12 +48,12 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     },
     {
       check: "copies",
-      ok: copies === 0 && !alarms.copied,
-      detail:
-        copies === 0 && !alarms.copied
-          ? "no device of this record was met twice"
-          : `a folder was copied, or put back, places: ${Math.max(copies, 1)}; all that was written is kept`,
+      ok: !alarms.copied,
+      detail: alarms.copied
+        ? "another program runs from a copy of this device's folder, and writes as this device"
+        : "no other program was heard of that runs from a copy of this device's folder",
     },
+    ...copiesBefore(ledger),
     ...(await checkKeys(ledger)),
     ...(ledger.membership.isOutdated
       ? [
@@ -92,6 +91,18 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
     ),
     ...(await checkRepair(vault, ledger)),
   ]
+}
+
+/** Lines that part: once a folder was put back, or used in two places, that stays in the log. */
+function copiesBefore({ record, membership }: Ledger): readonly Check[] {
+  const names = record.tree.branchings().flatMap(({ incarnation }) => {
+    const node = record.tree.get(incarnation)
+    return node === undefined ? [] : [membership.deviceByWriter(node.writer)?.name ?? "a device"]
+  })
+  if (names.length === 0) return []
+  const whose = [...new Set(names)].toSorted().join(", ")
+  const detail = `a folder was copied or put back, or a write was cut off, on ${whose}: ${names.length}; all that was written is kept`
+  return [{ check: "copies before", ok: true, detail }]
 }
 
 /** A device that leaves one out, or lets in whom nobody knows, is broken or another's. */

@@ -180,6 +180,10 @@ export class PersonEngine implements Person {
     return isTold || this.#ledger.membership.isRemoved(this.#options.device.id)
   }
 
+  get isCopied(): boolean {
+    return this.#network.alarms.copied
+  }
+
   importFile(bytes: Uint8Array): Promise<ImportResult> {
     return this.#asMember(() => this.#editing.importFile(bytes))
   }
@@ -353,6 +357,7 @@ export class PersonEngine implements Person {
     return personStatus(this.#ledger, {
       device: this.device.name,
       removed: this.isRemoved,
+      copied: this.isCopied,
       relays: await this.relays(),
       devices: await this.devices(),
       singleCopies: await this.attachments.single(),

@@ -23,7 +23,7 @@ import { DeviceLinks } from "../devices/device-links.ts"
 import { DeviceSightings } from "../devices/device-sightings.ts"
 import { isOnlyMember, isShared, listDevices, otherMembers } from "../devices/devices.ts"
 import { searchOwnDevices } from "../devices/own-discovery.ts"
-import { newsOf, type OwnEntry, writeOwnEntry } from "../devices/own-entry.ts"
+import { OwnEntryWriter } from "../devices/own-entry.ts"
 import { OwnSpaces } from "../devices/own-spaces.ts"
 import { PAIRING_PROTOCOL } from "../devices/pairing-line.ts"
 import { runPairing } from "../devices/pairing-run.ts"
@@ -78,6 +78,7 @@ export class PersonNetwork {
   readonly #merging: RecordMerging
   readonly #sightings: DeviceSightings
   readonly #removal: RemovalAlarm
+  readonly #ownEntry: OwnEntryWriter
   #wasCopied = false
   readonly #stop = new AbortController()
   readonly #followUps: FollowUps
@@ -108,6 +109,10 @@ export class PersonNetwork {
       leftRelays: () => (isShared(ledger.membership.view) ? ledger.state.leftRelays : []),
       mayWrite: () => this.#mayWrite,
     })
+    const metCopy = () => {
+      this.#wasCopied = true
+      options.tell("devices")
+    }
     this.#devices = new DeviceLinks({
       self: { id: deviceIdSchema.decode(device.id), writer },
       meetingKey: device.meetingKey,
@@ -122,11 +127,10 @@ export class PersonNetwork {
       sighted: (...met) => this.#sightings.during(...met),
       noticeFor: (removed) => noticeFor(removed, ledger.membership, random),
       toldRemoved: (notice) => this.#removal.hear(notice),
-      metCopy: () => {
-        this.#wasCopied = true
-        options.tell("devices")
-      },
+      metCopy,
     })
+    const own = () => ({ device: device.id, addresses: this.#addresses, kind: options.kind })
+    this.#ownEntry = new OwnEntryWriter(ledger, own, metCopy)
     this.#spaces = new OwnSpaces({
       ...{ ledger, relationships },
       belongs: (key) => findWriter(this.#whereabouts.members, key) !== undefined,
@@ -252,7 +256,7 @@ export class PersonNetwork {
     if (this.#host === undefined && !isOnly) this.#devices.open(await this.#ensureHost())
     this.#links.start()
     // A disk that takes nothing now keeps nobody from what can be fetched and sent.
-    if (newsOf(this.#ledger, this.#own).length > 0) this.#followUps.soon()
+    if (this.#ownEntry.isDue) this.#followUps.soon()
     await untilQuiet(this.#moving, signal)
     late.abort()
     await timer
@@ -400,12 +404,7 @@ export class PersonNetwork {
   }
 
   async #writeOwnEntry(): Promise<void> {
-    if (this.#host !== undefined && this.#mayWrite) await writeOwnEntry(this.#ledger, this.#own)
-  }
-
-  get #own(): OwnEntry {
-    const { device, kind } = this.#options
-    return { device: device.id, addresses: this.#addresses, kind }
+    if (this.#host !== undefined && this.#mayWrite) await this.#ownEntry.write()
   }
 
   get #mayWrite(): boolean {

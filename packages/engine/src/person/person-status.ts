@@ -13,6 +13,8 @@ export interface StatusView {
   readonly device: string
   /** This device was removed from the record. */
   readonly removed: boolean
+  /** Another program runs from a copy of this device's folder. */
+  readonly copied: boolean
   readonly documents: number
   readonly entries: number
   readonly vector: string

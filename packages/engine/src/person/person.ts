@@ -356,6 +356,8 @@ export interface Person extends AsyncDisposable {
    * would write or send is `DEVICE_REMOVED`.
    */
   readonly isRemoved: boolean
+  /** Another program was heard of that runs from a copy of this device's folder; since it was opened. */
+  readonly isCopied: boolean
   readonly attachments: PersonAttachments
   readonly aside: PersonAside
   readonly recovery: PersonRecovery
