@@ -1,4 +1,5 @@
-import { equalBytes } from "@fulcrum/codec/bytes"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import { type EpochId, incarnationIdSchema } from "@fulcrum/log/ids"
 import { beforeAll, expect, test } from "vitest"
 import { RemovalAlarm } from "../src/membership/removal-alarm.ts"
 import { noticeFor } from "../src/membership/removal-notice.ts"
@@ -25,9 +26,13 @@ test("[P101] a device that was told of its removal is removed until the record s
   let back: Uint8Array | undefined
   const known = {
     tag: membership.tag,
+    entries: membership.entries,
+    view: membership.view,
     removedIn: undefined,
     onRemovalHeard: undefined,
-    epochKey: (id: Parameters<typeof membership.epochKey>[0]) => membership.epochKey(id),
+    // It was told under several: of this one the damage is told apart.
+    epochKey: (id: EpochId) =>
+      equalBytes(id, membership.genesis) ? membership.epochKey(id) : undefined,
     isBroughtBack: (_: Uint8Array, epoch: Uint8Array) =>
       back !== undefined && equalBytes(back, epoch),
   }
@@ -58,3 +63,55 @@ test("[P101] a device that was told of its removal is removed until the record s
   // The device that removed it knows of no way back.
   expect(membership.isBroughtBack(removed.id, epoch ?? notice)).toBe(false)
 })
+
+test.for([
+  ["tablet", "laptop", false],
+  ["laptop", "tablet", true],
+] as const)(
+  "[P116] %s, once removed, tells %s that it was: believed, if it joined before: %s",
+  async ([thief, other, isBelieved]) => {
+    await using world = new PersonWorld(`forged by ${thief}`)
+    const relay = await world.relay()
+    const where = { relay: relay.address }
+    const phone = await world.during(world.create(world.machine("phone"), [relay.address]))
+    const machines = { laptop: world.machine("laptop"), tablet: world.machine("tablet") }
+    const laptop = await world.pair(phone, machines.laptop, where)
+    const tablet = await world.pair(phone, machines.tablet, where)
+    const devices = { laptop, tablet }
+    for (const one of [laptop, phone, tablet]) await world.during(one.settle(5000))
+    await world.end(devices[thief])
+    await using desk = await openDesk(
+      world,
+      machines[thief],
+      new ScriptedVendor(world.random.fork("desk"), [relay.address]),
+    )
+    const before = desk.ledger.membership
+    const victim = before.view.devices.find(({ id }) => bytesToHex(id) === devices[other].device.id)
+    const { current } = before.view
+    if (victim === undefined || current === undefined) throw new Error("nobody to tell")
+    // As if the newest epoch that it knows had removed the other.
+    const removal = { epoch: current, by: undefined, on: [] }
+    const incarnation = incarnationIdSchema.decode(new Uint8Array(16))
+    const lie = { ...victim, removals: [{ ...removal, incarnation, sequence: 1 }] }
+    const notice = noticeFor(lie, before, world.random)
+    if (notice === undefined) throw new Error("nothing to tell")
+    await world.during(phone.revokeDevice(thief))
+    for (const one of [phone, devices[other]]) await world.during(one.settle(5000))
+    await world.end(devices[other])
+    await using own = await openDesk(
+      world,
+      machines[other],
+      new ScriptedVendor(world.random.fork("own"), [relay.address]),
+    )
+    const { membership } = own.ledger
+    expect(membership.view.removed).toHaveLength(1)
+    const heard: Uint8Array[] = []
+    const device = { id: victim.id }
+    const alarm = new RemovalAlarm({
+      ...{ membership, device, epoch: undefined },
+      heard: (epoch) => void heard.push(epoch),
+    })
+    alarm.hear(notice)
+    expect([alarm.isRaised, heard.length]).toEqual(isBelieved ? [true, 1] : [false, 0])
+  },
+)

@@ -28,6 +28,7 @@ import { openDesk, ScriptedVendor } from "./scripted-vendor.ts"
 beforeAll(loadDocuments)
 
 const NEVER = new AbortController().signal
+const LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 
 interface Home extends AsyncDisposable {
   readonly world: PersonWorld
@@ -110,6 +111,27 @@ describe("[P103] a device that is removed", () => {
     await world.end(laptop)
     const again = await world.reopen(machine)
     expect(await stateOf(again, "laptop")).toBe("removed")
+  })
+
+  test("learns of it from a device alone, where it knows of no relay", async () => {
+    await using world = new PersonWorld("no relay")
+    const phone = await world.during(world.create(world.machine("phone")))
+    const [at = ""] = await world.during(phone.start({ listen: [LOOPBACK] }))
+    const machine = world.machine("tablet")
+    const tablet = await world.pair(phone, machine, { at })
+    await world.during(tablet.start({ listen: [LOOPBACK] }))
+    await world.during(tablet.settle(5000))
+    await world.end(tablet)
+    const relay = await world.relay()
+    await world.during(phone.addRelay(relay.address))
+    await world.during(phone.settle(5000))
+    // While it is away the record's key changes: it has none of those that there are from then on.
+    await world.pair(phone, world.machine("sofa"), { at })
+    await world.during(phone.revokeDevice("tablet"))
+    await world.during(phone.settle(5000))
+    const again = await world.reopen(machine)
+    await world.during(again.start({ listen: [LOOPBACK] }))
+    await world.until("the tablet to be told", () => again.isRemoved)
   })
 
   test("to no effect, by one that it removed at the same time, goes on", async () => {

@@ -17,7 +17,7 @@
 
 import { AccessError } from "@fulcrum/access/access-error"
 import type { DeviceCertificate } from "@fulcrum/access/device"
-import type { MembershipEntry, RemovedDevice } from "@fulcrum/access/member-state"
+import type { MembershipEntry } from "@fulcrum/access/member-state"
 import {
   type AdmissionEvidence,
   findWriter,
@@ -47,6 +47,7 @@ import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { EngineError } from "../failures/engine-error.ts"
 import { goesBy } from "./device-name.ts"
 import type { DeviceState } from "./device-state.ts"
+import { isUpTo } from "./removal-tellers.ts"
 import {
   readBody,
   readEpochs,
@@ -383,24 +384,16 @@ export class Membership implements SpaceKeyring {
     return this.#view.devices.find((device) => equalBytes(device.id, id))?.name
   }
 
-  /** An epoch before a device's removal, which it was given the key of. */
-  epochBefore(removed: RemovedDevice): EpochSecret | undefined {
-    const [removal] = removed.removals
-    const entry = removal && this.#entries.get(bytesToHex(removal.epoch))
-    const [followed] = entry?.follows ?? []
-    return followed && this.#keys.get(bytesToHex(followed))
-  }
-
   /** Whether a device was removed, by its id. */
   isRemoved(id: Uint8Array): boolean {
     return this.#view.removed.some((device) => equalBytes(device.id, id)) && !this.#isDevice(id)
   }
 
-  /** Whether a device belongs though a removal of it is here, which announced this epoch or followed it. */
+  /** Whether a device belongs though a removal of it is here, which announced this epoch or came after it. */
   isBroughtBack(id: Uint8Array, epoch: Uint8Array): boolean {
-    const isThat = ({ epoch: announced, follows, changes }: MembershipEntry) =>
-      [announced, ...follows].some((one) => equalBytes(one, epoch)) &&
-      changes.some(({ kind, value }) => kind === "remove" && equalBytes(value.device, id))
+    const isThat = ({ epoch: announced, changes }: MembershipEntry) =>
+      changes.some(({ kind, value }) => kind === "remove" && equalBytes(value.device, id)) &&
+      isUpTo(this, announced, epoch)
     return this.#isDevice(id) && [...this.#entries.values()].some(isThat)
   }
 

@@ -9,8 +9,12 @@ import type { EpochId } from "@fulcrum/log/ids"
 import type { DeviceState } from "./device-state.ts"
 import type { Membership } from "./membership.ts"
 import { readNoticeFor } from "./removal-notice.ts"
+import { isToBeBelieved } from "./removal-tellers.ts"
 
-type Known = Pick<Membership, "tag" | "epochKey" | "isBroughtBack" | "removedIn" | "onRemovalHeard">
+type Known = Pick<
+  Membership,
+  "tag" | "entries" | "view" | "epochKey" | "isBroughtBack" | "removedIn" | "onRemovalHeard"
+>
 
 interface RemovalAlarmOptions {
   readonly membership: Known
@@ -38,12 +42,19 @@ export class RemovalAlarm {
     return this.#epoch !== undefined && !this.#isOver(this.#epoch)
   }
 
-  /** Takes a notice, unless it is not genuine, of another device, or long over. */
+  /**
+   * Takes a notice, unless it is not genuine, of another device, long over, or what one could say who
+   * was removed itself.
+   */
   hear(notice: Uint8Array): void {
     const { membership, device } = this.#options
-    const epochKey = (id: EpochId) => membership.epochKey(id)
-    const epoch = readNoticeFor(notice, { device: device.id, space: membership.tag, epochKey })
-    if (epoch !== undefined && !this.#isOver(epoch)) this.#take(epoch)
+    const { id } = device
+    const epochKey = (epoch: EpochId) => membership.epochKey(epoch)
+    const genuine = readNoticeFor(notice, { device: id, space: membership.tag, epochKey })
+    const [newest] = genuine
+    if (newest === undefined || this.#isOver(newest)) return
+    const believed = genuine.find((epoch) => isToBeBelieved(membership, id, epoch))
+    if (believed !== undefined) this.#take(believed)
   }
 
   #take(epoch: EpochId): void {
@@ -51,7 +62,7 @@ export class RemovalAlarm {
     this.#options.heard(epoch)
   }
 
-  /** The removal that announced this epoch, or followed it, is here, and the device belongs. */
+  /** A removal that announced this epoch, or came after it, is here, and the device belongs. */
   #isOver(epoch: Uint8Array): boolean {
     return this.#options.membership.isBroughtBack(this.#options.device.id, epoch)
   }

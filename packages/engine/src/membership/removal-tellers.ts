@@ -1,0 +1,82 @@
+/**
+ * Who can tell a device, as they meet, that it was removed: whoever has a key that it has as well. It
+ * may have been away, and then lacks the newest; those who were removed have the older ones.
+ *
+ * So it is told under each of the epochs before its removal, and believes it under one that nobody had
+ * who was removed since, as far as it knows: but for a device that joined before it. Of two that remove each
+ * other that one stays, so that its word is true.
+ *
+ * Source: DESIGN, "Keys" (a removed device gets a notice of its own); decision 24.
+ *
+ * @module
+ */
+import type { RemovedDevice } from "@fulcrum/access/member-state"
+import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
+import type { EpochId } from "@fulcrum/log/ids"
+import type { EpochSecret, Membership } from "./membership.ts"
+
+/** Epochs that a device is told under, the newest before its removal, and the one that let it in. */
+export const TOLD_EPOCHS_MAX = 32
+
+type Known = Pick<Membership, "entries" | "epochKey" | "view">
+
+/** What a removed device may have the key of, the newest first. */
+export function epochsBefore(
+  membership: Pick<Known, "entries" | "epochKey">,
+  { removals, addedIn }: RemovedDevice,
+): readonly EpochSecret[] {
+  const [removal] = removals
+  if (removal === undefined) return []
+  const before = [...following(membership, removal.epoch)].slice(1, TOLD_EPOCHS_MAX)
+  const ids = new Map([...before, addedIn].map((id) => [bytesToHex(id), id]))
+  return [...ids.values()].flatMap((id) => {
+    const key = membership.epochKey(id)
+    return key === undefined ? [] : [{ id, key }]
+  })
+}
+
+/** Whether what is said under this epoch's key is to be believed by a device. */
+export function isToBeBelieved(
+  { entries, view }: Pick<Known, "entries" | "view">,
+  device: Uint8Array,
+  epoch: EpochId,
+): boolean {
+  const before = namesOf(following({ entries }, epoch))
+  const own = [...view.devices, ...view.removed].find(({ id }) => equalBytes(id, device))
+  const beforeOwn = own === undefined ? undefined : namesOf(following({ entries }, own.addedIn))
+  return view.removed.every(({ id, removals, addedIn }) => {
+    if (equalBytes(id, device)) return true
+    if (removals.every((removal) => before.has(bytesToHex(removal.epoch)))) return true
+    return beforeOwn?.has(bytesToHex(addedIn)) === true
+  })
+}
+
+/** Whether an epoch is this one, or one that it follows at any distance. */
+export function isUpTo(
+  membership: Pick<Known, "entries">,
+  last: EpochId,
+  epoch: Uint8Array,
+): boolean {
+  return [...following(membership, last)].some((one) => equalBytes(one, epoch))
+}
+
+/** An epoch and all that it follows, the nearest first. */
+function* following(
+  { entries }: Pick<Known, "entries">,
+  from: EpochId,
+): Generator<EpochId, void, void> {
+  const seen = new Set([bytesToHex(from)])
+  const queue = [from]
+  for (const epoch of queue) {
+    yield epoch
+    for (const one of entries.get(bytesToHex(epoch))?.follows ?? []) {
+      if (seen.has(bytesToHex(one))) continue
+      seen.add(bytesToHex(one))
+      queue.push(one)
+    }
+  }
+}
+
+function namesOf(epochs: Iterable<EpochId>): ReadonlySet<string> {
+  return new Set([...epochs].map((epoch) => bytesToHex(epoch)))
+}
