@@ -123,6 +123,10 @@ export const TODO_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["PAIR_VERSION", "update the older of the two devices"],
   ["PAIR_RELAY_FULL", "try again later, or give --at with the other device's address"],
   ["PAIR_REFUSED", "approve it on the other device, with a new code"],
+  [
+    "PAIR_WORDS_DIFFER",
+    "somebody may be in between: try again with a new code, on another network; if the other device lists this one already, `fulcrum devices revoke NAME` there",
+  ],
   ["PAIR_CODE_WRONG", "start again with a new code, and compare the check words"],
   [
     "PAIR_CODE_MALFORMED",

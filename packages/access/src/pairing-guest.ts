@@ -312,7 +312,7 @@ export function createPairingGuest(setup: PairingGuestSetup): PairingGuest {
 
 /**
  * Goes on from stored state after a restart: `connected` shows the claim again. If the package
- * was kept already, `actions` hand it out again.
+ * was kept already, `actions` hand it out again, after the check words.
  *
  * @throws {AccessError} `ACCESS_STATE_UNREADABLE`.
  */
@@ -330,7 +330,15 @@ export function resumeGuest(stored: Uint8Array): {
     return { guest, actions: [{ kind: "show-check-words", words }] }
   }
   const guest = new PairingGuest({ device, phase: { name: "kept", state, sealed } })
-  return { guest, actions: [{ kind: "done", device, package: opened }] }
+  // Nobody knows whether the words were compared before the end.
+  const { words } = state
+  return {
+    guest,
+    actions: [
+      { kind: "show-check-words", words },
+      { kind: "done", device, package: opened },
+    ],
+  }
 }
 
 /** @returns `undefined`: it is no answer, or of another device than the one whose code was scanned. */

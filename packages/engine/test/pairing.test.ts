@@ -2,6 +2,7 @@ import { AccessError } from "@fulcrum/access/access-error"
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { MemoryFault } from "@fulcrum/store/memory"
 import { beforeAll, describe, expect, test } from "vitest"
+import { EngineError } from "../src/failures/engine-error.ts"
 import { joinPerson } from "../src/opening/join-person.ts"
 import type { Person } from "../src/person/person.ts"
 import { ailments, loadDocuments, type Machine, PersonWorld } from "./person-world.ts"
@@ -188,7 +189,7 @@ test("a guest that fails says whether the same command would go on from here", a
     })
   // Other words on the two screens: this pairing is over, whoever the other one was.
   const refused = join({ code, confirm: async () => false })
-  await expect(world.during(refused)).rejects.toMatchObject({ code: "PAIR_REFUSED" })
+  await expect(world.during(refused)).rejects.toMatchObject({ code: "PAIR_WORDS_DIFFER" })
   expect(told).toEqual(["nothing"])
 })
 
@@ -219,7 +220,7 @@ test("[P3] a guest that saw other words is added by nobody, also who approves it
       return false
     },
   })
-  await expect(world.during(joining)).rejects.toMatchObject({ code: "PAIR_REFUSED" })
+  await expect(world.during(joining)).rejects.toMatchObject({ code: "PAIR_WORDS_DIFFER" })
   expect(await world.during(added)).toMatchObject({ code: "PAIR_REFUSED" })
   answer.resolve(true)
   await world.clock.advance(5000)
@@ -228,6 +229,39 @@ test("[P3] a guest that saw other words is added by nobody, also who approves it
   const laptop = await world.pair(phone, world.machine("tablet"), { at })
   expect((await world.during(laptop.devices())).map(({ name }) => name)).toContain("tablet")
 })
+
+test.for([true, false])(
+  "[P117] a guest that was approved first joins once it has compared the words: %s",
+  async (areSame) => {
+    await using world = new PersonWorld()
+    const { phone, relay, signal, adding, code } = await codeOfPhone(world)
+    const answer = Promise.withResolvers<boolean>()
+    const machine = world.machine("laptop")
+    const join = async (confirm: () => Promise<boolean>) =>
+      joinPerson({
+        ...(await world.options(machine)),
+        ...{ name: "laptop", code, relay: relay.address, signal, confirm },
+      })
+    let end = "none"
+    const joining = join(() => answer.promise).then(
+      (person) => {
+        end = "joined"
+        return world.keep(person)
+      },
+      (error: unknown) => {
+        end = error instanceof EngineError ? error.code : String(error)
+      },
+    )
+    await world.during(adding)
+    await world.clock.advance(120_000)
+    expect(end).toBe("none")
+    answer.resolve(areSame)
+    await world.during(joining)
+    expect(end).toBe(areSame ? "joined" : "PAIR_WORDS_DIFFER")
+    // It was approved there: whoever did so sees it, and can remove it.
+    expect((await phone.devices()).map(({ name }) => name)).toEqual(["phone", "laptop"])
+  },
+)
 
 test("[P3] a device that was approved, never came and was removed keeps no other from pairing", async () => {
   await using world = new PersonWorld()
@@ -474,5 +508,5 @@ async function codeOfPhone(world: PersonWorld) {
   const yes = async () => true
   const adding = host.pair({ code: ({ code }) => shown.resolve(code), approve: yes }, signal)
   adding.catch(shown.reject)
-  return { relay, signal, yes, adding, code: await world.during(shown.promise) }
+  return { relay, phone: host, signal, yes, adding, code: await world.during(shown.promise) }
 }

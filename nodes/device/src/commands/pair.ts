@@ -53,6 +53,8 @@ export async function pair(context: CommandContext): Promise<undefined> {
         const asked = { words, name }
         const approved = await confirm(io, `Does ${name} show the same words? Add it?`, asked)
         isDeclined = !approved
+        if (approved)
+          io.progress(`Adding ${name}; if \`fulcrum join\` was ended there, run it again`)
         return approved
       },
       burned: () => io.note("The code that was shown before is used up; this is a new one."),

@@ -28,6 +28,7 @@ export type EngineErrorCode =
   | "DEVICE_IS_THIS"
   /** Another device goes by that name; nothing can go by it. */
   | "DEVICE_NAME_TAKEN"
+  | "PAIR_WORDS_DIFFER"
   | "DEVICE_NAME_INVALID"
   /** The record has as many devices as one may have. */
   | "DEVICES_FULL"

@@ -64,7 +64,10 @@ export interface JoinOptions extends PersonOptions {
   readonly relay?: string | undefined
   /** The existing device's address. */
   readonly at?: string | undefined
-  /** Check words to compare with the other screen; `false` gives up. */
+  /**
+   * Check words to compare with the other screen; `false` gives up. Nothing is joined before it has
+   * answered, however soon the other device approves.
+   */
   confirm(words: readonly string[]): Promise<boolean>
   /** Told before it fails, if the same command would find nothing here to go on from. */
   leftNothing?(): void
@@ -72,7 +75,7 @@ export interface JoinOptions extends PersonOptions {
 }
 
 /**
- * @throws {AccessError} `PAIR_…`. @throws {EngineError} `RECORD_EXISTS`.
+ * @throws {AccessError} `PAIR_…`. @throws {EngineError} `RECORD_EXISTS`, `PAIR_WORDS_DIFFER`.
  */
 export async function joinPerson(options: JoinOptions): Promise<Person> {
   const { store, vaultKey, random } = options
@@ -145,6 +148,11 @@ class GuestRun {
   #deviceId: Uint8Array = new Uint8Array()
   #isResumed = false
   #hasStored = false
+  /** The other device's package is here. */
+  #isKept = false
+  /** Resolves once the check words were found right, and never if they were not. */
+  readonly #confirmed = Promise.withResolvers<void>()
+  #hasDeclined = false
   /** When there was a line last. */
   #aloneSinceMs = 0
 
@@ -213,6 +221,8 @@ class GuestRun {
         await this.#connect()
       } catch (error) {
         const isLate = clock.now() - this.#aloneSinceMs >= ALONE_MS_MAX
+        // Then there is nobody to wait for but whoever compares the words.
+        if (isLate && this.#isKept) return
         if (isLate || !this.#isClaimed()) throw error
       }
       if (!this.#isClaimed()) await this.#feed({ kind: "disconnected" })
@@ -357,15 +367,17 @@ class GuestRun {
         return
       case "show-check-words":
         this.#options.confirm(action.words).then(
-          // Other words there: the same command must not go on with whoever that is.
-          (isRight) => (isRight ? undefined : this.#feed({ kind: "declined" })),
+          (isRight) => (isRight ? this.#confirmed.resolve() : this.#decline()),
           (error: unknown) => this.#result.reject(error),
         )
         return
       case "waiting-for-approval":
         return
       case "done":
-        this.#result.resolve({ device: action.device, made: action.package })
+        this.#isKept = true
+        this.#confirmed.promise.then(() =>
+          this.#result.resolve({ device: action.device, made: action.package }),
+        )
         return
       case "fail":
         await this.#vault.write([this.#table.del(GROUP, 0)])
@@ -373,8 +385,19 @@ class GuestRun {
     }
   }
 
+  /** Other words there: the same command must not go on with whoever that is. */
+  #decline(): Promise<void> {
+    this.#hasDeclined = true
+    return this.#feed({ kind: "declined" })
+  }
+
   #fail(code: PairingFailure): void {
-    this.#result.reject(new AccessError(code, WHAT_HAPPENED[code]))
+    const differ = "the other device shows other words; nothing was joined"
+    this.#result.reject(
+      this.#hasDeclined
+        ? new EngineError("PAIR_WORDS_DIFFER", differ)
+        : new AccessError(code, WHAT_HAPPENED[code]),
+    )
   }
 }
 
