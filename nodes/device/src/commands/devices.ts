@@ -14,9 +14,9 @@ import { stillHere } from "./held.ts"
 export const REMOVED =
   "This device was removed from the record: it gets and sends nothing any more.\n  What it has stays readable: take it with `fulcrum export`. To join again: `fulcrum pair` on one of\n  your devices, and here `fulcrum join CODE --home NEW-FOLDER`."
 
-/** What a device says whose folder is in use twice. */
+/** What a device says whose folder is in use twice, or was put back. */
 export const COPIED =
-  "Another program runs from a copy of this device's folder: to your other devices the two are one.\n  Nothing that either wrote is lost. End one of them, delete its folder, and pair it as a device of its\n  own: `fulcrum pair` on one of your devices, and there `fulcrum join CODE --home NEW-FOLDER`."
+  "This device's folder was copied, or put back to what it was before: it has written elsewhere, too.\n  Nothing of that is lost. If a copy is in use, end one of the two, delete its folder, and pair it as a\n  device of its own: `fulcrum pair` on one of your devices, and there `fulcrum join CODE --home NEW-FOLDER`."
 
 export async function devices({ person, clock }: CommandContext): Promise<Outcome> {
   const rows = await person.devices()

@@ -32,7 +32,7 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
   ],
   [
     "copies",
-    "end one of the two, delete its folder, and pair it anew: `fulcrum pair` on one of your devices, and there `fulcrum join CODE --home NEW-FOLDER`; nothing that either wrote is lost",
+    "if a copy is in use, end one of the two, delete its folder, and pair it anew: `fulcrum pair` on one of your devices, and there `fulcrum join CODE --home NEW-FOLDER`",
   ],
   [
     "relationships",

@@ -22,10 +22,15 @@ const STATES: Readonly<Record<RelayRow["state"], string>> = {
   untried: "not asked now",
 }
 
+/** How long one that was added is waited for, so that it is shown as it is. */
+const SHOWN_MS = 3000
+
 export async function relayAdd({ person, args, settle }: CommandContext): Promise<Outcome> {
   const address = args.text("address")
   await person.addRelay(address)
   const held = await settle()
+  // A daemon goes on by itself; whether the address is right shows in a moment.
+  if (held === undefined) await person.settle(SHOWN_MS)
   const relays = await person.relays()
   return {
     document: { added: address, relays, held },

@@ -26,16 +26,13 @@ const TIMES_MAX = 2
 export class OwnEntryWriter {
   readonly #ledger: Ledger
   readonly #own: () => OwnEntry
-  readonly #contradicted: () => void
   /** What this start said last, and how often. */
   #said: string | undefined
   #times = 0
 
-  /** @param contradicted - Called when the record says otherwise than this start did. */
-  constructor(ledger: Ledger, own: () => OwnEntry, contradicted: () => void) {
+  constructor(ledger: Ledger, own: () => OwnEntry) {
     this.#ledger = ledger
     this.#own = own
-    this.#contradicted = contradicted
   }
 
   get isDue(): boolean {
@@ -48,7 +45,6 @@ export class OwnEntryWriter {
     const items = newsOf(this.#ledger, own)
     if (items.length === 0) return
     const text = textOf(own)
-    if (this.#said === text) this.#contradicted()
     if (this.#isSaid(own)) return
     await this.#ledger.transact(async (step) => {
       for (const item of items) step.add(item)

@@ -50,8 +50,8 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
       check: "copies",
       ok: !alarms.copied,
       detail: alarms.copied
-        ? "another program runs from a copy of this device's folder, and writes as this device"
-        : "no other program was heard of that runs from a copy of this device's folder",
+        ? "this device's folder was copied, or put back to what it was before; nothing that was written is lost"
+        : "nobody else was heard of that writes as this device",
     },
     ...copiesBefore(ledger),
     ...(await checkKeys(ledger)),

@@ -19,6 +19,7 @@ import type { Channel, Host } from "@fulcrum/net/contract"
 import type { Vault } from "@fulcrum/store/vault"
 import type { AttachmentPeers } from "../attachments/attachment-fetching.ts"
 import type { Attachments } from "../attachments/attachments.ts"
+import { CopyAlarm } from "../devices/copy-alarm.ts"
 import { DeviceLinks } from "../devices/device-links.ts"
 import { DeviceSightings } from "../devices/device-sightings.ts"
 import { isOnlyMember, isShared, listDevices, otherMembers } from "../devices/devices.ts"
@@ -79,7 +80,7 @@ export class PersonNetwork {
   readonly #sightings: DeviceSightings
   readonly #removal: RemovalAlarm
   readonly #ownEntry: OwnEntryWriter
-  #wasCopied = false
+  readonly #copies: CopyAlarm
   readonly #stop = new AbortController()
   readonly #followUps: FollowUps
   readonly #carried: CarriedShares
@@ -109,10 +110,10 @@ export class PersonNetwork {
       leftRelays: () => (isShared(ledger.membership.view) ? ledger.state.leftRelays : []),
       mayWrite: () => this.#mayWrite,
     })
-    const metCopy = () => {
-      this.#wasCopied = true
-      options.tell("devices")
-    }
+    this.#copies = new CopyAlarm({
+      ...{ tree: () => ledger.record.tree, writer: writer.publicKey },
+      raised: () => options.tell("devices"),
+    })
     this.#devices = new DeviceLinks({
       self: { id: deviceIdSchema.decode(device.id), writer },
       meetingKey: device.meetingKey,
@@ -127,10 +128,10 @@ export class PersonNetwork {
       sighted: (...met) => this.#sightings.during(...met),
       noticeFor: (removed) => noticeFor(removed, ledger.membership, random),
       toldRemoved: (notice) => this.#removal.hear(notice),
-      metCopy,
+      metCopy: () => this.#copies.raise(),
     })
     const own = () => ({ device: device.id, addresses: this.#addresses, kind: options.kind })
-    this.#ownEntry = new OwnEntryWriter(ledger, own, metCopy)
+    this.#ownEntry = new OwnEntryWriter(ledger, own)
     this.#spaces = new OwnSpaces({
       ...{ ledger, relationships },
       belongs: (key) => findWriter(this.#whereabouts.members, key) !== undefined,
@@ -157,7 +158,7 @@ export class PersonNetwork {
 
   /** What was noticed on the network that its person must know. */
   get alarms(): { readonly copied: boolean; readonly removed: boolean } {
-    return { copied: this.#wasCopied, removed: this.#removal.isRaised }
+    return { copied: this.#copies.isRaised, removed: this.#removal.isRaised }
   }
 
   /** One row for each relay, also of one that has two mailboxes, as devices that added it at once make. */
@@ -390,6 +391,7 @@ export class PersonNetwork {
     if (!ledger.membership.canWrite) return false
     const isLeft = await followRemovals({ ledger, relationships, random, clock, vault }, how)
     await relationships.catchUp()
+    this.#copies.look()
     await this.#writeOwnEntry()
     this.#devices.refresh()
     return isLeft

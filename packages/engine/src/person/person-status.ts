@@ -13,7 +13,7 @@ export interface StatusView {
   readonly device: string
   /** This device was removed from the record. */
   readonly removed: boolean
-  /** Another program runs from a copy of this device's folder. */
+  /** This device's folder was found to have been copied, or put back; since it was opened. */
   readonly copied: boolean
   readonly documents: number
   readonly entries: number

@@ -356,7 +356,7 @@ export interface Person extends AsyncDisposable {
    * would write or send is `DEVICE_REMOVED`.
    */
   readonly isRemoved: boolean
-  /** Another program was heard of that runs from a copy of this device's folder; since it was opened. */
+  /** Its folder was found to have been copied, or put back to what it was before; since it was opened. */
   readonly isCopied: boolean
   readonly attachments: PersonAttachments
   readonly aside: PersonAside
