@@ -12,6 +12,8 @@ export interface Canary {
   readonly name: string
   readonly scenario: ScenarioName
   readonly seed: number
+  /** As many of its steps show it; absent: it takes all of them. */
+  readonly steps?: number
   /** The simulator draws otherwise since: the seed is to be searched again, and is not run meanwhile. */
   readonly isStale?: boolean
   /** Longest that its seed may take: it makes the program work for ever; absent: the usual. */
@@ -264,6 +266,7 @@ export const CANARIES: readonly Canary[] = [
     name: "of two registers the smaller counter wins",
     scenario: "basic",
     seed: 1,
+    steps: 4,
     patches: one(
       "relations/src/share.ts",
       "  return compareCells(a, b)",
@@ -284,6 +287,7 @@ export const CANARIES: readonly Canary[] = [
     name: "a device that is behind puts what it has over what the share has",
     scenario: "basic",
     seed: 8,
+    steps: 11,
     patches: [
       ...one(
         "relations/src/projection.ts",
@@ -352,6 +356,7 @@ export const CANARIES: readonly Canary[] = [
     name: "what a relay withheld is acknowledged with the rest",
     scenario: "basic",
     seed: 4,
+    steps: 24,
     patches: one(
       "engine/src/mailboxes/mailbox-gaps.ts",
       "(gaps.find(({ tries }) => tries < GAP_HOLDS)?.from ?? next) - 1",
@@ -362,6 +367,7 @@ export const CANARIES: readonly Canary[] = [
     name: "what a relay withheld is not asked for again",
     scenario: "basic",
     seed: 4,
+    steps: 24,
     patches: one(
       "engine/src/mailboxes/mailbox-gaps.ts",
       "for (const gap of before.filter(",
@@ -493,6 +499,7 @@ export const CANARIES: readonly Canary[] = [
     name: "a relay that signed the same root for two devices is taken for one that signed two",
     scenario: "basic",
     seed: 1,
+    steps: 2,
     patches: one(
       "relay/src/open-mailbox.ts",
       'if (ours && equalBytes(ours, root)) return { kind: "fits" }',

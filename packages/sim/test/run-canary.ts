@@ -22,14 +22,15 @@ const SEED_SECONDS = 300
 
 /** Runs the one seed that is known to catch it. @throws {Error} A patch fits nowhere. */
 export async function runKnownSeed(canary: Canary): Promise<SeedReport> {
-  const { scenario, seed, patches, seedSeconds = SEED_SECONDS } = canary
+  const { scenario, seed, steps, patches, seedSeconds = SEED_SECONDS } = canary
+  const plan = steps === undefined ? {} : { steps: String(steps) }
   for (const patch of patches) await checkFit(patch)
   using worker = new SeedWorker({
     seedMsMax: seedSeconds * 1000,
     execArgv: EXEC_ARGV,
     env: environment(patches),
   })
-  return await worker.run({ scenario, seed, plan: {}, trace: false })
+  return await worker.run({ scenario, seed, plan, trace: false })
 }
 
 /** @throws {Error} A patch fits nowhere, or the program said nothing. */
