@@ -65,11 +65,13 @@ test("[P101] a device that was told of its removal is removed until the record s
 })
 
 test.for([
-  ["tablet", "laptop", false],
-  ["laptop", "tablet", true],
+  ["tablet", "laptop", "phone", false],
+  ["laptop", "tablet", "phone", false],
+  ["tablet", "laptop", "laptop", false],
+  ["laptop", "tablet", "tablet", true],
 ] as const)(
-  "[P116] %s, once removed, tells %s that it was: believed, if it joined before: %s",
-  async ([thief, other, isBelieved]) => {
+  "[P116] %s, removed, tells %s that it was; %s removed it: believed of an earlier one that it removed: %s",
+  async ([thief, other, remover, isBelieved]) => {
     await using world = new PersonWorld(`forged by ${thief}`)
     const relay = await world.relay()
     const where = { relay: relay.address }
@@ -95,7 +97,14 @@ test.for([
     const lie = { ...victim, removals: [{ ...removal, incarnation, sequence: 1 }] }
     const notice = noticeFor(lie, before, world.random)
     if (notice === undefined) throw new Error("nothing to tell")
-    await world.during(phone.revokeDevice(thief))
+    const told = new RemovalAlarm({
+      ...{ membership: before, device: { id: victim.id }, epoch: undefined },
+      heard: () => undefined,
+    })
+    told.hear(notice)
+    // Whoever has not heard of the removal yet takes it for a member's word.
+    expect(told.isRaised).toBe(true)
+    await world.during((remover === "phone" ? phone : devices[other]).revokeDevice(thief))
     for (const one of [phone, devices[other]]) await world.during(one.settle(5000))
     await world.end(devices[other])
     await using own = await openDesk(
@@ -113,5 +122,9 @@ test.for([
     })
     alarm.hear(notice)
     expect([alarm.isRaised, heard.length]).toEqual(isBelieved ? [true, 1] : [false, 0])
+    // What was kept of it before is over now.
+    const [epoch] = before.view.heads
+    const kept = new RemovalAlarm({ membership, device, epoch, heard: () => undefined })
+    expect(kept.isRaised).toBe(isBelieved)
   },
 )

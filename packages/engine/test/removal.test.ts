@@ -119,6 +119,8 @@ describe("[P103] a device that is removed", () => {
     const [at = ""] = await world.during(phone.start({ listen: [LOOPBACK] }))
     const machine = world.machine("tablet")
     const tablet = await world.pair(phone, machine, { at })
+    await world.pair(phone, world.machine("stool"), { at })
+    await world.during(phone.revokeDevice("stool"))
     await world.during(tablet.start({ listen: [LOOPBACK] }))
     await world.during(tablet.settle(5000))
     await world.end(tablet)
@@ -127,6 +129,10 @@ describe("[P103] a device that is removed", () => {
     await world.during(phone.settle(5000))
     // While it is away the record's key changes: it has none of those that there are from then on.
     await world.pair(phone, world.machine("sofa"), { at })
+    for (let name = 0; name < 40; name++) {
+      await world.during(phone.renameDevice("sofa", `sofa ${name}`))
+      await world.during(phone.renameDevice(`sofa ${name}`, "sofa"))
+    }
     await world.during(phone.revokeDevice("tablet"))
     await world.during(phone.settle(5000))
     const again = await world.reopen(machine)

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { EpochId } from "@fulcrum/log/ids"
+import { type EpochId, epochIdSchema } from "@fulcrum/log/ids"
 import type { DeviceState } from "./device-state.ts"
 import type { Membership } from "./membership.ts"
 import { readNoticeFor } from "./removal-notice.ts"
@@ -39,7 +39,8 @@ export class RemovalAlarm {
 
   /** Whether this device was told that it was removed, and is not known to belong all the same. */
   get isRaised(): boolean {
-    return this.#epoch !== undefined && !this.#isOver(this.#epoch)
+    const epoch = this.#epoch
+    return epoch !== undefined && !this.#isOver(epoch) && this.#isBelieved(epoch)
   }
 
   /**
@@ -53,8 +54,15 @@ export class RemovalAlarm {
     const genuine = readNoticeFor(notice, { device: id, space: membership.tag, epochKey })
     const [newest] = genuine
     if (newest === undefined || this.#isOver(newest)) return
-    const believed = genuine.find((epoch) => isToBeBelieved(membership, id, epoch))
+    const believed = genuine.find((epoch) => this.#isBelieved(epoch))
     if (believed !== undefined) this.#take(believed)
+  }
+
+  /** Whoever told it may be known to be removed by now. What a key span says by its mark is signed. */
+  #isBelieved(epoch: Uint8Array): boolean {
+    const { membership, device } = this.#options
+    const id = epochIdSchema.decode(epoch)
+    return membership.epochKey(id) === undefined || isToBeBelieved(membership, device.id, id)
   }
 
   #take(epoch: EpochId): void {

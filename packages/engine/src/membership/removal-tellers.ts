@@ -2,9 +2,12 @@
  * Who can tell a device, as they meet, that it was removed: whoever has a key that it has as well. It
  * may have been away, and then lacks the newest; those who were removed have the older ones.
  *
- * So it is told under each of the epochs before its removal, and believes it under one that nobody had
- * who was removed since, as far as it knows: but for a device that joined before it. Of two that remove each
- * other that one stays, so that its word is true.
+ * So it is told under several of the epochs before its removal, and believes it under one that nobody had
+ * who was removed since, as far as it knows: but for whom it removed itself, and who joined before it. Of
+ * two that remove each other that one stays, so that its word is true.
+ *
+ * Whatever removals it knows of, it has the key of the newest of their epochs, and nobody that they
+ * removed has that: so those are among the epochs that it is told under.
  *
  * Source: DESIGN, "Keys" (a removed device gets a notice of its own); decision 24.
  *
@@ -15,8 +18,10 @@ import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { EpochId } from "@fulcrum/log/ids"
 import type { EpochSecret, Membership } from "./membership.ts"
 
-/** Epochs that a device is told under, the newest before its removal, and the one that let it in. */
-export const TOLD_EPOCHS_MAX = 32
+/** Epochs that a device is told under: of removals, the newest, and the one that let it in. */
+const REMOVALS_MAX = 48
+const NEWEST_MAX = 15
+export const TOLD_EPOCHS_MAX: number = REMOVALS_MAX + NEWEST_MAX + 1
 
 type Known = Pick<Membership, "entries" | "epochKey" | "view">
 
@@ -27,8 +32,12 @@ export function epochsBefore(
 ): readonly EpochSecret[] {
   const [removal] = removals
   if (removal === undefined) return []
-  const before = [...following(membership, removal.epoch)].slice(1, TOLD_EPOCHS_MAX)
-  const ids = new Map([...before, addedIn].map((id) => [bytesToHex(id), id]))
+  const [, ...before] = following(membership, removal.epoch)
+  const ofRemovals = before.filter((epoch) =>
+    membership.entries.get(bytesToHex(epoch))?.changes.some(({ kind }) => kind === "remove"),
+  )
+  const told = [...before.slice(0, NEWEST_MAX), ...ofRemovals.slice(0, REMOVALS_MAX), addedIn]
+  const ids = new Map(told.map((id) => [bytesToHex(id), id]))
   return [...ids.values()].flatMap((id) => {
     const key = membership.epochKey(id)
     return key === undefined ? [] : [{ id, key }]
@@ -47,7 +56,8 @@ export function isToBeBelieved(
   return view.removed.every(({ id, removals, addedIn }) => {
     if (equalBytes(id, device)) return true
     if (removals.every((removal) => before.has(bytesToHex(removal.epoch)))) return true
-    return beforeOwn?.has(bytesToHex(addedIn)) === true
+    const isByOwn = removals.every(({ by }) => by !== undefined && equalBytes(by, device))
+    return isByOwn && beforeOwn?.has(bytesToHex(addedIn)) === true
   })
 }
 
