@@ -6,7 +6,7 @@
  * | new     | a connection              | begins anew                                  |
  * | greeted | the host's reply          | the code is used up                          |
  * | claimed | the package, once approved | goes on: shows its claim again               |
- * | kept    | nothing more              | goes on: acknowledges again                  |
+ * | kept    | a yes to the check words  | goes on: asks for that, acknowledges again   |
  * | ended   | nothing                   |                                              |
  *
  * What it needs to go on is stored before its claim is sent: from then on `resumeGuest` brings it
@@ -76,7 +76,9 @@ export type GuestEvent =
   | { readonly kind: "connected" }
   | { readonly kind: "message"; readonly bytes: Uint8Array }
   | { readonly kind: "disconnected" }
-  /** The person saw other words on the other device. */
+  /** The person saw the same words on the other device. */
+  | { readonly kind: "confirmed" }
+  /** Other words. */
   | { readonly kind: "declined" }
   | { readonly kind: "tick" }
 
@@ -103,7 +105,12 @@ type Phase =
       readonly nonce: Uint8Array
     }
   | { readonly name: "claimed"; readonly state: GuestState }
-  | { readonly name: "kept"; readonly state: GuestState; readonly sealed: Uint8Array }
+  | {
+      readonly name: "kept"
+      readonly state: GuestState
+      readonly sealed: Uint8Array
+      readonly opened: PairingPackage
+    }
   | { readonly name: "ended" }
 
 export class PairingGuest {
@@ -111,6 +118,8 @@ export class PairingGuest {
   readonly #device: DeviceSecrets
   #phase: Phase
   #isConnected = false
+  /** The check words were found right here. */
+  #isConfirmed = false
   #deadlineMs = Number.POSITIVE_INFINITY
   #damaged = 0
 
@@ -126,6 +135,11 @@ export class PairingGuest {
 
   get isEnded(): boolean {
     return this.#phase.name === "ended"
+  }
+
+  /** Whether the host's package is here. */
+  get isKept(): boolean {
+    return this.#phase.name === "kept"
   }
 
   /** Where the host said that it can be found, once it did. */
@@ -145,6 +159,8 @@ export class PairingGuest {
       case "disconnected":
         this.#isConnected = false
         return this.#phase.name === "greeted" ? this.#fail("PAIR_PEER_ABSENT") : []
+      case "confirmed":
+        return this.#confirm()
       case "declined":
         return this.#decline()
       case "tick":
@@ -168,7 +184,7 @@ export class PairingGuest {
         this.#deadlineMs = nowMs + PAIRING_APPROVAL_MS
         return [{ kind: "send", bytes: this.#phase.state.claim }]
       case "kept":
-        return [this.#acknowledge(this.#phase.state, this.#phase.sealed)]
+        return this.#acknowledge(this.#phase)
       case "greeted":
       case "ended":
         return []
@@ -203,7 +219,7 @@ export class PairingGuest {
       case "package":
         return phase.name === "claimed"
           ? this.#keep(phase.state, message.value.sealed)
-          : [this.#acknowledge(phase.state, phase.sealed)]
+          : this.#acknowledge(phase)
       case "failed":
         return phase.name === "claimed" ? this.#fail(failureOf(message.value.code)) : []
       case "reply":
@@ -277,18 +293,30 @@ export class PairingGuest {
     const opened = openWith(state, this.#device, sealed)
     if (opened === undefined) return this.#doubt(state)
     const kept = { ...state, sealedPackage: sealed }
-    this.#phase = { name: "kept", state: kept, sealed }
+    this.#phase = { name: "kept", state: kept, sealed, opened }
     this.#deadlineMs = Number.POSITIVE_INFINITY
-    return [
-      { kind: "store-state", state: encodeGuestState(kept) },
-      this.#acknowledge(kept, sealed),
-      { kind: "done", device: this.#device, package: opened },
-    ]
+    const stored = { kind: "store-state", state: encodeGuestState(kept) } as const
+    return [stored, ...this.#join()]
   }
 
-  #acknowledge(state: GuestState, sealed: Uint8Array): GuestAction {
+  #confirm(): readonly GuestAction[] {
+    if (this.#isConfirmed) return []
+    this.#isConfirmed = true
+    return this.#join()
+  }
+
+  /** Once both are there: what it needs, and a yes from whoever compared the words. */
+  #join(): readonly GuestAction[] {
+    if (this.#phase.name !== "kept" || !this.#isConfirmed) return []
+    const told = this.#isConnected ? this.#acknowledge(this.#phase) : []
+    return [...told, { kind: "done", device: this.#device, package: this.#phase.opened }]
+  }
+
+  /** Not before somebody has said that the words are the same: the host takes it for a device that joins. */
+  #acknowledge({ state, sealed }: Extract<Phase, { name: "kept" }>): readonly GuestAction[] {
+    if (!this.#isConfirmed) return []
     const value = { proof: acknowledgement(sessionOf(state), sealed) }
-    return { kind: "send", bytes: encodePairingMessage({ kind: "acknowledged", value }) }
+    return [{ kind: "send", bytes: encodePairingMessage({ kind: "acknowledged", value }) }]
   }
 
   /** What does not open was changed on the way: ask again, but not for ever. */
@@ -312,7 +340,7 @@ export function createPairingGuest(setup: PairingGuestSetup): PairingGuest {
 
 /**
  * Goes on from stored state after a restart: `connected` shows the claim again. If the package
- * was kept already, `actions` hand it out again, after the check words.
+ * was kept already, it is handed out once the check words are confirmed again.
  *
  * @throws {AccessError} `ACCESS_STATE_UNREADABLE`.
  */
@@ -329,16 +357,9 @@ export function resumeGuest(stored: Uint8Array): {
     const words = state.words
     return { guest, actions: [{ kind: "show-check-words", words }] }
   }
-  const guest = new PairingGuest({ device, phase: { name: "kept", state, sealed } })
+  const guest = new PairingGuest({ device, phase: { name: "kept", state, sealed, opened } })
   // Nobody knows whether the words were compared before the end.
-  const { words } = state
-  return {
-    guest,
-    actions: [
-      { kind: "show-check-words", words },
-      { kind: "done", device, package: opened },
-    ],
-  }
+  return { guest, actions: [{ kind: "show-check-words", words: state.words }] }
 }
 
 /** @returns `undefined`: it is no answer, or of another device than the one whose code was scanned. */

@@ -73,15 +73,19 @@ export class Line {
   guestState: Uint8Array | undefined
   #queue: (readonly ["host" | "guest", Uint8Array])[] = []
   readonly #onWay: (bytes: Uint8Array, at: number) => readonly Uint8Array[]
+  readonly #saysYes: boolean
 
   constructor(options: {
     readonly host?: PairingHost
     readonly guest?: PairingGuest
     readonly onWay?: (bytes: Uint8Array, at: number) => readonly Uint8Array[]
+    /** Whether somebody sits at the guest who says yes at once; absent: so it is. */
+    readonly saysYes?: boolean
   }) {
     this.host = options.host ?? hostOf()
     this.guest = options.guest ?? guestOf()
     this.#onWay = options.onWay ?? ((bytes) => [bytes])
+    this.#saysYes = options.saysYes ?? true
   }
 
   connect(nowMs = 0): this {
@@ -122,7 +126,14 @@ export class Line {
     for (const action of actions) {
       if (action.kind === "store-state") this.guestState = action.state
       if (action.kind === "send") this.#send("host", action.bytes)
+      if (action.kind === "show-check-words" && this.#saysYes) this.confirm()
     }
+  }
+
+  /** Whoever sits at the guest says that the words are the same. */
+  confirm(nowMs = 0): this {
+    this.takeGuest(this.guest.step({ kind: "confirmed" }, nowMs))
+    return this
   }
 
   /** Both programs are killed and start again from what they stored. */
@@ -187,6 +198,9 @@ export function crowd(
     for (const action of actions) {
       if (action.kind === "send") toHost.push([i, action.bytes])
       if (isOver(labelOf(action))) outcomes[i] = labelOf(action)
+      if (action.kind === "show-check-words") {
+        takeGuest(i, guests[i]?.step({ kind: "confirmed" }, 0) ?? [])
+      }
     }
   }
   const takeHost = (event: HostEvent) => {

@@ -242,6 +242,20 @@ describe("whoever is killed", () => {
     expect(line.kinds.host.at(-1)).toBe("done")
   })
 
+  test.for([false, true])(
+    "[A40] before the words were compared, the guest tells the host that it joins only then (killed: %s)",
+    (isKilled) => {
+      const line = new Line({ saysYes: false }).connect().approve()
+      if (isKilled) line.restart("guest").connect(1)
+      expect(line.guest.isKept).toBe(true)
+      expect(packageOf(line.guestActions)).toBeUndefined()
+      expect(line.kinds.host).not.toContain("done")
+      line.confirm().run()
+      expect(packageOf(line.guestActions)).toEqual(made)
+      expect(line.kinds.host.at(-1)).toBe("done")
+    },
+  )
+
   test("[A28] after approval, the host sends the same bytes again", () => {
     const line = new Line({ onWay: (bytes, at) => (at === 4 ? [] : [bytes]) }).connect().approve()
     line.restart("host").restart("guest").connect(1)

@@ -252,11 +252,20 @@ test.for([true, false])(
         end = error instanceof EngineError ? error.code : String(error)
       },
     )
-    await world.during(adding)
+    let isPaired = false
+    adding.then(
+      () => {
+        isPaired = true
+      },
+      () => undefined,
+    )
+    await world.until("the phone's yes", async () => (await phone.devices()).length === 2)
     await world.clock.advance(120_000)
-    expect(end).toBe("none")
+    expect([end, isPaired]).toEqual(["none", false])
     answer.resolve(areSame)
     await world.during(joining)
+    await world.clock.advance(60_000)
+    expect(isPaired).toBe(areSame)
     expect(end).toBe(areSame ? "joined" : "PAIR_WORDS_DIFFER")
     // It was approved there: whoever did so sees it, and can remove it.
     expect((await phone.devices()).map(({ name }) => name)).toEqual(["phone", "laptop"])

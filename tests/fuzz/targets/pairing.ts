@@ -73,6 +73,9 @@ function honestPairing(given?: GivenCode): Recorded {
     for (const { kind, bytes, state } of actions) {
       if (kind === "send" && bytes) to.push(bytes)
       if (kind === "store-state" && state) states.push(state)
+      if (kind === "show-check-words" && to === recorded.toHost) {
+        take(guest.step({ kind: "confirmed" }, 0), recorded.toHost, recorded.guestStates)
+      }
     }
   }
   const { toHost, toGuest, hostStates, guestStates } = recorded
@@ -132,6 +135,8 @@ const GUEST_EVENTS: readonly GuestEvent[] = [
   { kind: "connected" },
   { kind: "tick" },
   { kind: "disconnected" },
+  { kind: "confirmed" },
+  { kind: "declined" },
 ]
 
 function driveGuest(guest: PairingGuest, messages: readonly Uint8Array[]): string {

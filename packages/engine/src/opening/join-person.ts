@@ -148,10 +148,6 @@ class GuestRun {
   #deviceId: Uint8Array = new Uint8Array()
   #isResumed = false
   #hasStored = false
-  /** The other device's package is here. */
-  #isKept = false
-  /** Resolves once the check words were found right, and never if they were not. */
-  readonly #confirmed = Promise.withResolvers<void>()
   #hasDeclined = false
   /** When there was a line last. */
   #aloneSinceMs = 0
@@ -222,7 +218,7 @@ class GuestRun {
       } catch (error) {
         const isLate = clock.now() - this.#aloneSinceMs >= ALONE_MS_MAX
         // Then there is nobody to wait for but whoever compares the words.
-        if (isLate && this.#isKept) return
+        if (isLate && this.#guest?.isKept === true) return
         if (isLate || !this.#isClaimed()) throw error
       }
       if (!this.#isClaimed()) await this.#feed({ kind: "disconnected" })
@@ -367,17 +363,14 @@ class GuestRun {
         return
       case "show-check-words":
         this.#options.confirm(action.words).then(
-          (isRight) => (isRight ? this.#confirmed.resolve() : this.#decline()),
+          (isRight) => (isRight ? this.#feed({ kind: "confirmed" }) : this.#decline()),
           (error: unknown) => this.#result.reject(error),
         )
         return
       case "waiting-for-approval":
         return
       case "done":
-        this.#isKept = true
-        this.#confirmed.promise.then(() =>
-          this.#result.resolve({ device: action.device, made: action.package }),
-        )
+        this.#result.resolve({ device: action.device, made: action.package })
         return
       case "fail":
         await this.#vault.write([this.#table.del(GROUP, 0)])
