@@ -243,7 +243,7 @@ describe("whoever is killed", () => {
   })
 
   test.for([false, true])(
-    "[A40] before the words were compared, the guest tells the host that it joins only then (killed: %s)",
+    "[A41] before the words were compared, the guest tells the host that it joins only then (killed: %s)",
     (isKilled) => {
       const line = new Line({ saysYes: false }).connect().approve()
       if (isKilled) line.restart("guest").connect(1)
