@@ -33,7 +33,8 @@ export async function init(
     if (!json) {
       await showWords(io, words, relays)
       // Whoever is interrupted before this is shown them again by the same command.
-      await wordsSeen()
+      if (io.isHeard) await wordsSeen()
+      else io.note(UNHEARD)
     }
     const held = await settleOrTell(person, io, args.number("wait") ?? WAIT_SECONDS_DEFAULT)
     const answer: Outcome = {
@@ -46,12 +47,15 @@ export async function init(
     if (!json) return answer
     // With --json the words are in the answer, and nowhere else.
     await io.tell(answer)
-    await wordsSeen()
+    if (io.isHeard) await wordsSeen()
+    else io.note(UNHEARD)
     return undefined
   } finally {
     await person.close()
   }
 }
+
+const UNHEARD = "The words were written nowhere: the same command shows them again."
 
 /** The words are shown whatever becomes of the network. */
 async function settleOrTell(

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { fstatSync, statSync } from "node:fs"
 import { readFile, stat } from "node:fs/promises"
+import { devNull } from "node:os"
 import { basename } from "node:path"
 import { bytesToBase64url } from "@fulcrum/codec/bytes"
 import type { JsonValue } from "@fulcrum/codec/json"
@@ -59,7 +61,8 @@ export async function runFromCommandLine(line: CommandLine): Promise<number> {
   const files = new Map<string, string>()
   const streams = { input: stdin, output: stdout, errors: stderr }
   const signal = abortOnSignals(line)
-  const io = new Terminal({ ...streams, json, yes, watch, env, files, signal })
+  const isNowhere = isNullDevice(stdout.fd)
+  const io = new Terminal({ ...streams, json, yes, watch, env, files, signal, isNowhere })
   // Node ends when nothing is open: a watch without a network waits for this timer.
   const awake = setInterval(() => undefined, AWAKE_MS)
   let status: number
@@ -77,6 +80,16 @@ export async function runFromCommandLine(line: CommandLine): Promise<number> {
   io.close()
   setTimeout(() => process.exit(status), GOODBYE_MS).unref()
   return status
+}
+
+/** Node puts the null device in the place of an output that was closed. */
+function isNullDevice(descriptor: number): boolean {
+  try {
+    const [output, nowhere] = [fstatSync(descriptor), statSync(devNull)]
+    return output.isCharacterDevice() && output.rdev === nowhere.rdev
+  } catch {
+    return false
+  }
 }
 
 /** Tells a failure; to be ended is none for a command that goes on until it is. */

@@ -27,6 +27,8 @@ export interface TerminalOptions {
   readonly files?: FilePaths
   /** Ends what is being written. */
   readonly signal?: AbortSignal
+  /** What is written to the output is thrown away. */
+  readonly isNowhere?: boolean
 }
 
 /** The little that is needed of a stream to write to. */
@@ -64,6 +66,11 @@ export class Terminal implements Io {
   constructor(options: TerminalOptions) {
     this.#options = options
     this.interactive = options.input.isTTY === true && !options.yes && !options.json
+  }
+
+  /** Whether what is written goes somewhere. */
+  get isHeard(): boolean {
+    return this.#options.isNowhere !== true
   }
 
   progress(text: string): void {
