@@ -38,9 +38,14 @@ function parts(): DeviceParts {
  */
 function begin(
   typed: string,
-  options: { readonly json?: boolean; readonly fault?: Error; readonly name?: string } = {},
+  options: {
+    readonly json?: boolean
+    readonly fault?: Error
+    readonly name?: string
+    readonly isNowhere?: boolean
+  } = {},
 ): Promise<Outcome | undefined> {
-  const { json = false, fault, name } = options
+  const { json = false, fault, name, isNowhere = false } = options
   said = ""
   const write = (text: string, written?: (error?: Error) => void) => {
     said += text
@@ -50,7 +55,8 @@ function begin(
   const errors = { isTTY: true, write: (_: string, written?: () => void) => written?.() }
   const input = Object.assign(new PassThrough(), { isTTY: true })
   input.end(typed)
-  const io = new Terminal({ input, output, errors, json, yes: false, watch: false, env: {} })
+  const rest = { yes: false, watch: false, env: {}, isNowhere }
+  const io = new Terminal({ input, output, errors, json, ...rest })
   const parameters = CATALOG.find(({ name }) => name === "init")?.parameters ?? []
   const args = Args.read({ noPassphrase: true, ...(name !== undefined && { name }) }, parameters)
   const { signal } = new AbortController()
@@ -80,6 +86,11 @@ test("with --json the words are in the answer, and kept no longer", async () => 
   expect(await begin("", { json: true })).toBeUndefined()
   expect(JSON.parse(said)).toMatchObject({ words: WORDS })
   expect(wordsSeen).toBe(1)
+})
+
+test.for([false, true])("words that were thrown away are kept (--json: %s)", async (json) => {
+  await begin("x\n".repeat(6), { json, isNowhere: true })
+  expect(wordsSeen).toBe(0)
 })
 
 test.for([false, true])("words that could not be written are kept (--json: %s)", async (json) => {
