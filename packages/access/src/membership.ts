@@ -49,6 +49,8 @@ export interface Membership {
   /** In the order in which they joined. */
   readonly devices: readonly MemberDevice[]
   readonly removed: readonly RemovedDevice[]
+  /** Who was let in, or stayed, after one of the heads, and by all of them together does not belong. */
+  readonly dropped: readonly MemberDevice[]
   readonly recovery: RecoveryCertificate | undefined
   /** No span of a lesser suite is written any more. */
   readonly leastSuite: number
@@ -119,6 +121,7 @@ export function reduceMembership(
   return {
     devices: [...state.devices.values()],
     removed: [...state.removed.values()],
+    dropped: droppedBy(state, heads),
     recovery: state.recovery,
     leastSuite: state.leastSuite,
     epochs: effective.map(({ entry }) => entry.epoch),
@@ -194,6 +197,12 @@ export function isAdmitted(
       ),
   )
   return isKept ? "admitted" : "quarantined"
+}
+
+function droppedBy(state: MemberState, heads: readonly KeyNode[]): readonly MemberDevice[] {
+  const theirs = new Map(heads.flatMap(({ after }) => [...after.devices]))
+  for (const id of state.devices.keys()) theirs.delete(id)
+  return [...theirs.values()]
 }
 
 function headsOf(effective: readonly KeyNode[]): readonly KeyNode[] {

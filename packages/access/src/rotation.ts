@@ -15,7 +15,9 @@
  * again and see that each member got this key and nobody else did.
  *
  * Whoever the changes remove has a wrap too, which holds the hash of `removal-mark` in place of the key: it says
- * that the device was removed, also to one that reaches nothing but a relay, and looks like the others.
+ * that the device was removed, also to one that reaches nothing but a relay, and looks like the others. So
+ * has who belongs by one of the entries that are followed, and by all of them together does not: it may
+ * have read no more than that one. (As many of them as there is room for: a hostile entry may let in any.)
  *
  * A removed device is told by a *notice*, `[1, device id, id of who removed it or null]`, which
  * is sealed under the old epoch and says only that. Source: DESIGN, "Keys".
@@ -245,7 +247,13 @@ function recipientsAfter(
     if (!devices.has(idKey(id))) recipients.push({ who: id, to: wrap, isRemoved: true })
   }
   if (recipients.length > WRAPS_MAX) throw new RangeError("more members than a key span has wraps")
-  return recipients
+  const dropped = membership.dropped.filter(({ id }) => !devices.has(idKey(id)))
+  return [
+    ...recipients,
+    ...dropped
+      .slice(0, WRAPS_MAX - recipients.length)
+      .map(({ id, wrap }) => ({ who: id, to: wrap, isRemoved: true })),
+  ]
 }
 
 function stateOf({ devices, removed, recovery, leastSuite }: Membership): MemberState {

@@ -165,7 +165,7 @@ describe("[P103] a device that is removed", () => {
 
 describe("[P114] who followed one of two that removed each other hears of the other, by a relay alone", () => {
   /** The laptop, which is to go, is the first to reach the relay, and the tablet follows it. */
-  async function misled() {
+  async function misled(clockOffMs = 0) {
     const all = await home()
     const { world, phone } = all
     const { person: laptop } = await all.add("laptop")
@@ -176,7 +176,9 @@ describe("[P114] who followed one of two that removed each other hears of the ot
     await world.during(phone.revokeDevice("laptop"))
     await world.during(phone.settle(5000))
     await world.during(laptop.revokeDevice("phone"))
+    world.clock.offsetMs = clockOffMs
     for (const one of [laptop, tablet]) await world.during(one.settle(5000))
+    world.clock.offsetMs = 0
     expect(await membersOf(tablet)).toEqual(["laptop", "tablet"])
     world.network.cut("laptop", "tablet")
     world.network.cut("laptop", "relay")
@@ -206,6 +208,115 @@ describe("[P114] who followed one of two that removed each other hears of the ot
     await world.during(all.phone.settle(5000))
     await world.clock.advance(LOOK_MS)
     await healed(all, all.tablet)
+  })
+
+  test("and in time where the clock was wrong and is set right", async () => {
+    const all = await misled(400 * 86_400_000)
+    await using world = all.world
+    world.network.heal("phone", "relay")
+    await world.during(all.phone.settle(5000))
+    await world.clock.advance(LOOK_MS)
+    await healed(all, all.tablet)
+  })
+
+  test("and where it was behind by years when the record left", async () => {
+    const all = await misled(-400 * 86_400_000)
+    await using world = all.world
+    await world.end(all.tablet)
+    world.network.heal("phone", "relay")
+    await world.during(all.phone.settle(5000))
+    await healed(all, await world.reopen(all.machine))
+  })
+})
+
+describe("[P118] a device that hears of its removal by a relay alone", () => {
+  /** All three, which from now on meet at the relay only, one after another. */
+  async function apart() {
+    const all = await home()
+    const { world, phone } = all
+    const { person: laptop, machine } = await all.add("laptop")
+    const { person: tablet } = await all.add("tablet")
+    for (const one of [phone, laptop, tablet]) await world.during(one.settle(5000))
+    const names = ["phone", "laptop", "tablet"]
+    for (const name of names) {
+      world.network.cut(name, "relay")
+      for (const other of names) if (other !== name) world.network.cut(name, other)
+    }
+    const visit = async (name: string, person: Person) => {
+      world.network.heal(name, "relay")
+      await world.during(person.settle(5000))
+      world.network.cut(name, "relay")
+    }
+    return { ...all, laptop, tablet, machine, visit }
+  }
+
+  test("believes one that it removed itself and that joined earlier", async () => {
+    const { world, phone, laptop, machine, visit } = await apart()
+    await using _ = world
+    await world.during(phone.revokeDevice("laptop"))
+    await world.during(laptop.revokeDevice("phone"))
+    await visit("laptop", laptop)
+    await visit("phone", phone)
+    expect([phone.isRemoved, laptop.isRemoved]).toEqual([false, false])
+    await world.end(laptop)
+    world.network.heal("laptop", "relay")
+    const again = await world.reopen(machine)
+    await world.during(again.settle(5000))
+    expect(again.isRemoved).toBe(true)
+    await visit("phone", phone)
+    expect([phone.isRemoved, await membersOf(phone)]).toEqual([false, ["phone", "tablet"]])
+  })
+
+  test("believes it no more of one that was removed, and followed by nobody", async () => {
+    const { world, phone, laptop, tablet, machine, visit } = await apart()
+    await using _ = world
+    await world.during(phone.revokeDevice("tablet"))
+    await world.during(tablet.revokeDevice("laptop"))
+    await visit("tablet", tablet)
+    await visit("laptop", laptop)
+    expect(laptop.isRemoved).toBe(true)
+    await visit("phone", phone)
+    await world.end(laptop)
+    world.network.heal("laptop", "relay")
+    const again = await world.reopen(machine)
+    await world.during(again.settle(5000))
+    expect([again.isRemoved, await membersOf(again)]).toEqual([false, ["phone", "laptop"]])
+  })
+
+  test("believes it of one that was removed, if somebody followed who did not know", async () => {
+    const { world, relay, phone, laptop, tablet, machine, visit } = await apart()
+    await using _ = world
+    world.network.heal("phone", "relay")
+    const desk = await world.pair(phone, world.machine("desk"), { relay: relay.address })
+    for (const name of ["phone", "relay"]) world.network.cut("desk", name)
+    for (const [name, one] of [
+      ["phone", phone],
+      ["laptop", laptop],
+      ["tablet", tablet],
+      ["desk", desk],
+    ] as const) {
+      await visit(name, one)
+    }
+    await world.during(phone.revokeDevice("tablet"))
+    await world.during(tablet.revokeDevice("laptop"))
+    await visit("tablet", tablet)
+    await visit("desk", desk)
+    await world.during(desk.renameDevice("desk", "bench"))
+    await visit("desk", desk)
+    for (const [name, one] of [
+      ["phone", phone],
+      ["desk", desk],
+      ["phone", phone],
+    ] as const) {
+      await world.clock.advance(LOOK_MS)
+      await visit(name, one)
+    }
+    expect(await membersOf(phone)).toEqual(["phone", "bench"])
+    await world.end(laptop)
+    world.network.heal("laptop", "relay")
+    const again = await world.reopen(machine)
+    await world.during(again.settle(5000))
+    expect(again.isRemoved).toBe(true)
   })
 })
 

@@ -3,21 +3,22 @@
  * the record leave it, where the record lies now, and again whenever that changes, for a device that
  * was away may know no other.
  *
- * For a month each is looked into again, too, at each start and now and then: of two that removed each
+ * On thirty days each is looked into again, too, at each start and now and then: of two that removed each
  * other, one may say so there after this device has followed the other, and nowhere else that it
- * knows. While the record lies nowhere they are read all the time: whoever adds a relay says so there.
+ * knows. Days are counted on which this device runs, for its clock may be wrong by years. While the
+ * record lies nowhere they are read all the time: whoever adds a relay says so there.
  *
  * | table         | group                     | order | value                                        |
  * | ------------- | ------------------------- | ----- | -------------------------------------------- |
- * | `engine.left` | hash of mailbox and relay | 0     | when it was left, canonical CBOR             |
  * | `engine.left` | hash of mailbox and relay | 2     | nothing: this device has the record leave it |
+ * | `engine.left` | hash of mailbox and relay | 3     | its days, canonical CBOR `[count, the last]` |
  *
- * Order 1 was used once.
+ * Orders 0 and 1 were used once. The last day is in days since 1970, by this device's clock.
  *
  * @module
  */
 import { bytesToHex, compareBytes, concatBytes, utf8ToBytes } from "@fulcrum/codec/bytes"
-import { decodeAs, encodeAs, uint } from "@fulcrum/codec/schema"
+import { decodeAs, encodeAs, struct, uint } from "@fulcrum/codec/schema"
 import type { Clock } from "@fulcrum/crypto/clock"
 import { signingKeyFromSeed } from "@fulcrum/crypto/ed25519"
 import { sha256 } from "@fulcrum/crypto/hash"
@@ -28,16 +29,17 @@ import { linkGroup } from "./mailbox-cursor.ts"
 import type { MailboxLink } from "./mailbox-link.ts"
 import { relayId } from "./relay-address.ts"
 
-/** How long one is told and looked into. */
-const LEFT_MS_MAX: number = 30 * 86_400_000
+/** On how many days one is told and looked into. */
+const DAYS_MAX = 30
+const DAY_MS = 86_400_000
 
 /** How long after it was told it is looked into again. */
 export const LOOK_MS = 600_000
 
 const TABLE = "engine.left"
-const SINCE = 0
 const LEFT_BY_THIS = 2
-const sinceSchema = uint()
+const DAYS = 3
+const daysSchema = struct({ count: uint(), last: uint() })
 
 /**
  * That this device has the record leave a mailbox: for the write that says so. Others that use it may
@@ -78,7 +80,7 @@ export class LeftMailboxes {
 
   async isOver(link: MailboxLink): Promise<boolean> {
     if (this.isKnownOver(link)) return true
-    const isOver = !(await this.#isOurs(link)) || (await this.#isLongAgo(link.group))
+    const isOver = !(await this.#isOurs(link)) || (await this.#isLongOver(link.group))
     if (isOver) this.giveUp(link)
     return isOver
   }
@@ -92,7 +94,9 @@ export class LeftMailboxes {
   restMs({ group }: MailboxLink): number {
     const told = this.#told.get(bytesToHex(group))
     if (told === undefined || !this.#isSomewhere || told.where !== this.#where()) return 0
-    return Math.min(LOOK_MS, told.atMs + LOOK_MS - this.#clock.now())
+    const passedMs = this.#clock.now() - told.atMs
+    // A clock that was set back says nothing of how long it was.
+    return passedMs < 0 ? 0 : LOOK_MS - passedMs
   }
 
   /**
@@ -148,14 +152,14 @@ export class LeftMailboxes {
     return isLeftByThis || link.wasUsed()
   }
 
-  async #isLongAgo(group: Uint8Array): Promise<boolean> {
-    const now = Math.max(0, Math.floor(this.#clock.now()))
-    const stored = await this.#table.get(group, SINCE)
-    if (stored !== undefined) {
-      return now - decodeAs(sinceSchema, stored, { bytesMax: 16 }) > LEFT_MS_MAX
-    }
-    this.#fresh.add(bytesToHex(group))
-    await this.#note(group, SINCE, encodeAs(sinceSchema, now))
+  async #isLongOver(group: Uint8Array): Promise<boolean> {
+    const last = Math.max(0, Math.floor(this.#clock.now() / DAY_MS))
+    const stored = await this.#table.get(group, DAYS)
+    if (stored === undefined) this.#fresh.add(bytesToHex(group))
+    const days = stored && decodeAs(daysSchema, stored, { bytesMax: 32 })
+    const count = (days?.count ?? 0) + (days?.last === last ? 0 : 1)
+    if (count > DAYS_MAX) return true
+    if (days?.last !== last) await this.#note(group, DAYS, encodeAs(daysSchema, { count, last }))
     return false
   }
 }

@@ -47,7 +47,8 @@ import type { Table, Vault, VaultOp } from "@fulcrum/store/vault"
 import { EngineError } from "../failures/engine-error.ts"
 import { goesBy } from "./device-name.ts"
 import type { DeviceState } from "./device-state.ts"
-import { isUpTo } from "./removal-tellers.ts"
+import { isUpTo, removersOf } from "./removal-tellers.ts"
+import { ShutKeySpans } from "./shut-key-spans.ts"
 import {
   readBody,
   readEpochs,
@@ -57,9 +58,6 @@ import {
 } from "./stored-key-entry.ts"
 
 const NOTHING = new Uint8Array(0)
-
-/** As many are remembered as may wait. */
-const SHUT_MAX = 4096
 
 /** An epoch's id with its key, as a pairing package or a key body brings it. */
 export interface EpochSecret {
@@ -88,8 +86,8 @@ export class Membership implements SpaceKeyring {
   readonly #found = new Map<string, EpochKey>()
   /** Keys that key spans carry, though those may wait: right only if they open what they should. */
   readonly #carried = new Map<string, EpochKey>()
-  /** Epochs, in hex, whose key spans have no wrap for this device: looking costs some milliseconds. */
-  readonly #shut = new Set<string>()
+  /** Looking for a wrap costs some milliseconds. */
+  readonly #shut = new ShutKeySpans()
   /** Writers, in hex, that key entries name: whoever was let in, and recovery words. */
   readonly #named = new Set<string>()
   /** Epochs, in hex, that this device heard of before a repair: until they are here it is behind. */
@@ -210,10 +208,12 @@ export class Membership implements SpaceKeyring {
     const hex = bytesToHex(span.epoch)
     if (this.#shut.has(hex)) return undefined
     const found = this.#wrapIn(span)
-    if (found === "removed") this.#hearRemoval(span)
-    else if (found !== undefined) this.#found.set(hex, found)
-    if (found instanceof Uint8Array) return found
-    if (this.#shut.size < SHUT_MAX) this.#shut.add(hex)
+    if (found instanceof Uint8Array) {
+      this.#found.set(hex, found)
+      return found
+    }
+    this.#shut.add(span, found === "removed")
+    this.#hearRemoval()
     return undefined
   }
 
@@ -227,16 +227,24 @@ export class Membership implements SpaceKeyring {
     }
   }
 
-  /** A member's word counts; of others it is not known whether they could remove anybody. */
-  #hearRemoval({ epoch, header }: KeySpan): void {
-    if (!this.isMember(header.writer)) return
-    this.#removedIn = epoch
-    this.onRemovalHeard?.(epoch)
+  #hearRemoval(): void {
+    const before = this.#removedIn
+    this.#removedIn = this.#shut.removal({
+      mayRemove: removersOf(this, this.#device),
+      isMember: (writer) => this.isMember(writer),
+      hasKey: (epoch) => (this.epochKey(epoch) ?? this.carriedKey(epoch)) !== undefined,
+    })
+    if (this.#removedIn && this.#removedIn !== before) this.onRemovalHeard?.(this.#removedIn)
   }
 
-  /** The epoch that a member announced with this device's removal, which it cannot read. */
+  /** The epoch that was announced with this device's removal, which it cannot read and is to believe. */
   get removedIn(): EpochId | undefined {
     return this.#removedIn
+  }
+
+  /** Whether a key span is here that says so, believed or not. */
+  saysRemoved(epoch: Uint8Array): boolean {
+    return this.#shut.isMarked(epoch)
   }
 
   carriedKey(epoch: EpochId): EpochKey | undefined {
@@ -312,6 +320,7 @@ export class Membership implements SpaceKeyring {
     }
     if (!isNew) return "same"
     this.#view = reduceMembership([...this.#entries.values()], this.#genesis)
+    this.#hearRemoval()
     return this.isSettledSince(before) ? "changed" : "removed"
   }
 

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { equalBytes } from "@fulcrum/codec/bytes"
 import { type EpochId, epochIdSchema } from "@fulcrum/log/ids"
 import type { DeviceState } from "./device-state.ts"
 import type { Membership } from "./membership.ts"
@@ -13,7 +14,14 @@ import { isToBeBelieved } from "./removal-tellers.ts"
 
 type Known = Pick<
   Membership,
-  "tag" | "entries" | "view" | "epochKey" | "isBroughtBack" | "removedIn" | "onRemovalHeard"
+  | "tag"
+  | "entries"
+  | "view"
+  | "epochKey"
+  | "isBroughtBack"
+  | "removedIn"
+  | "saysRemoved"
+  | "onRemovalHeard"
 >
 
 interface RemovalAlarmOptions {
@@ -39,8 +47,9 @@ export class RemovalAlarm {
 
   /** Whether this device was told that it was removed, and is not known to belong all the same. */
   get isRaised(): boolean {
-    const epoch = this.#epoch
-    return epoch !== undefined && !this.#isOver(epoch) && this.#isBelieved(epoch)
+    return [this.#options.membership.removedIn, this.#epoch].some(
+      (epoch) => epoch !== undefined && !this.#isOver(epoch) && this.#isBelieved(epoch),
+    )
   }
 
   /**
@@ -58,10 +67,14 @@ export class RemovalAlarm {
     if (believed !== undefined) this.#take(believed)
   }
 
-  /** Whoever told it may be known to be removed by now. What a key span says by its mark is signed. */
+  /** Whoever told it may be known to be removed by now. */
   #isBelieved(epoch: Uint8Array): boolean {
     const { membership, device } = this.#options
+    const { removedIn } = membership
+    if (removedIn !== undefined && equalBytes(removedIn, epoch)) return true
+    if (membership.saysRemoved(epoch)) return false
     const id = epochIdSchema.decode(epoch)
+    // Of an earlier run: the key span that said so has not been read again.
     return membership.epochKey(id) === undefined || isToBeBelieved(membership, device.id, id)
   }
 

@@ -4,7 +4,8 @@
  *
  * So it is told under several of the epochs before its removal, and believes it under one that nobody had
  * who was removed since, as far as it knows: but for whom it removed itself, and who joined before it. Of
- * two that remove each other that one stays, so that its word is true.
+ * two that remove each other that one stays, so that its word is true. The mark in a key span is believed
+ * of members, and of that one.
  *
  * Whatever removals it knows of, it has the key of the newest of their epochs, and nobody that they
  * removed has that: so those are among the epochs that it is told under.
@@ -14,6 +15,7 @@
  * @module
  */
 import type { RemovedDevice } from "@fulcrum/access/member-state"
+import { findWriter } from "@fulcrum/access/membership"
 import { bytesToHex, equalBytes } from "@fulcrum/codec/bytes"
 import type { EpochId } from "@fulcrum/log/ids"
 import type { EpochSecret, Membership } from "./membership.ts"
@@ -51,14 +53,39 @@ export function isToBeBelieved(
   epoch: EpochId,
 ): boolean {
   const before = namesOf(following({ entries }, epoch))
-  const own = [...view.devices, ...view.removed].find(({ id }) => equalBytes(id, device))
-  const beforeOwn = own === undefined ? undefined : namesOf(following({ entries }, own.addedIn))
-  return view.removed.every(({ id, removals, addedIn }) => {
-    if (equalBytes(id, device)) return true
-    if (removals.every((removal) => before.has(bytesToHex(removal.epoch)))) return true
-    const isByOwn = removals.every(({ by }) => by !== undefined && equalBytes(by, device))
-    return isByOwn && beforeOwn?.has(bytesToHex(addedIn)) === true
+  const stays = stayingBeside({ entries, view }, device)
+  return view.removed.every((one) => {
+    if (equalBytes(one.id, device)) return true
+    return one.removals.every((removal) => before.has(bytesToHex(removal.epoch))) || stays(one)
   })
+}
+
+/** @returns Whether a device is to believe whoever writes with this key that it was removed. */
+export function removersOf(
+  { entries, view }: Pick<Known, "entries" | "view">,
+  device: Uint8Array,
+): (writer: Uint8Array) => boolean {
+  const stays = stayingBeside({ entries, view }, device)
+  return (writer) => {
+    if (findWriter(view, writer) !== undefined) return true
+    const removed = view.removed.find((one) => equalBytes(one.writer, writer))
+    return removed !== undefined && stays(removed)
+  }
+}
+
+/** Which removed device stays if it removed this one as well: nobody else did, and it joined earlier. */
+function stayingBeside(
+  { entries, view }: Pick<Known, "entries" | "view">,
+  device: Uint8Array,
+): (removed: RemovedDevice) => boolean {
+  const own = [...view.devices, ...view.removed].find(({ id }) => equalBytes(id, device))
+  let beforeOwn: ReadonlySet<string> | undefined
+  return ({ removals, addedIn }) => {
+    const isByOwn = removals.every(({ by }) => by !== undefined && equalBytes(by, device))
+    if (own === undefined || !isByOwn) return false
+    beforeOwn ??= namesOf(following({ entries }, own.addedIn))
+    return beforeOwn.has(bytesToHex(addedIn))
+  }
 }
 
 /** Whether an epoch is this one, or one that it follows at any distance. */

@@ -305,6 +305,8 @@ export class PersonLinks {
   async #rest(link: MailboxLink, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options
     for (let ms = this.#left.restMs(link); ms > 0; ms = this.#left.restMs(link)) {
+      // The second of these waits ends with it quietly, and would again and again.
+      signal.throwIfAborted()
       await inScope(signal, async (scope) => {
         await Promise.race([clock.sleep(ms, scope), this.#changed.wait(scope)])
       })

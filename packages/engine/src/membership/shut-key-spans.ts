@@ -1,0 +1,66 @@
+/**
+ * Key spans that have no key for this device. Some say by a mark that it was removed, all that it can
+ * read of them: whether that is to be believed depends on who else belongs, as far as is known.
+ *
+ * A removal by one that was removed itself at the same time counts if another member followed it, who
+ * did not know (decision 24). What such a one announced from then on is shut to this device as well. So
+ * the mark is believed beside a key span that is shut, by somebody who belongs.
+ *
+ * @module
+ */
+import { bytesToHex } from "@fulcrum/codec/bytes"
+import type { EpochId } from "@fulcrum/log/ids"
+import type { KeySpan } from "@fulcrum/log/space-keyring"
+
+/** As many are remembered as may wait. */
+const SHUT_MAX = 4096
+
+interface Shut {
+  readonly epoch: EpochId
+  readonly writer: Uint8Array
+  /** Whether it says that this device was removed. */
+  readonly isMarked: boolean
+}
+
+export interface ShutKnown {
+  /** Whether this device is to believe its removal of whoever writes with this key. */
+  mayRemove(writer: Uint8Array): boolean
+  isMember(writer: Uint8Array): boolean
+  /** Whether the epoch's key came some other way. */
+  hasKey(epoch: EpochId): boolean
+}
+
+export class ShutKeySpans {
+  /** By epoch, in hex. */
+  readonly #shut = new Map<string, Shut>()
+
+  has(name: string): boolean {
+    return this.#shut.has(name)
+  }
+
+  add({ epoch, header }: KeySpan, isMarked: boolean): void {
+    if (this.#shut.size >= SHUT_MAX && !(isMarked && this.#forgetOne())) return
+    this.#shut.set(bytesToHex(epoch), { epoch, writer: header.writer, isMarked })
+  }
+
+  /** Whether the removal that this epoch's key span says was ever looked at in this run. */
+  isMarked(epoch: Uint8Array): boolean {
+    return this.#shut.get(bytesToHex(epoch))?.isMarked === true
+  }
+
+  /** The last epoch that was announced with a removal of this device which is to be believed. */
+  removal(known: ShutKnown): EpochId | undefined {
+    const marks = [...this.#shut.values()].filter(({ isMarked }) => isMarked)
+    if (marks.length === 0) return undefined
+    const isFollowed = [...this.#shut.values()].some(
+      ({ epoch, writer, isMarked }) => !isMarked && known.isMember(writer) && !known.hasKey(epoch),
+    )
+    return marks.findLast(({ writer }) => isFollowed || known.mayRemove(writer))?.epoch
+  }
+
+  /** One that says nothing. @returns Whether there was one. */
+  #forgetOne(): boolean {
+    for (const [name, { isMarked }] of this.#shut) if (!isMarked) return this.#shut.delete(name)
+    return false
+  }
+}
