@@ -7,7 +7,7 @@ import { canonicalJson, type JsonValue } from "@fulcrum/codec/json"
 import { EngineError } from "@fulcrum/engine/engine-error"
 import { joinPerson } from "@fulcrum/engine/join-person"
 import { createPerson, openPerson, type PersonOptions } from "@fulcrum/engine/open-person"
-import type { Person } from "@fulcrum/engine/person"
+import type { DeviceRow, Person } from "@fulcrum/engine/person"
 import { systemDeflate } from "@fulcrum/log/deflate"
 import { type LoadedMax, openInLineDocuments } from "@fulcrum/record/in-line"
 import { RecordError } from "@fulcrum/record/record-error"
@@ -19,6 +19,13 @@ const USUAL: readonly string[] = ["UNDO_NOTHING", "UNDO_CHANGED"]
 
 /** So few that documents make room for each other all the time. */
 const LOADED_MAX: LoadedMax = { documents: 2, bytes: 1 << 20 }
+
+/** That a device was removed. */
+export interface Removal {
+  readonly name: string
+  /** Names of those whose removals of it stand. */
+  readonly by: readonly string[]
+}
 
 export class PersonDevice {
   readonly machine: Machine
@@ -144,6 +151,25 @@ export class PersonDevice {
   async saysRemoved(): Promise<boolean> {
     const checks = (await this.person?.doctor()) ?? []
     return checks.some(({ check, ok }) => check === "membership" && !ok)
+  }
+
+  /** Names of the other devices that it takes for members; none while it does not run. */
+  async others(): Promise<readonly string[]> {
+    const rows = await this.#rows()
+    return rows.flatMap(({ name, state, isThis }) => (state === "member" && !isThis ? [name] : []))
+  }
+
+  /** Those that it takes for removed. */
+  async removals(): Promise<readonly Removal[]> {
+    const rows = await this.#rows()
+    return rows.flatMap(({ name, state, removedBy }) => {
+      if (state !== "removed") return []
+      return [{ name, by: removedBy.map((by) => by.name ?? by.by) }]
+    })
+  }
+
+  async #rows(): Promise<readonly DeviceRow[]> {
+    return (await Promise.race([this.person?.devices(), this.machine.died()])) ?? []
   }
 
   /** Nobody may be told that a relay contradicts itself that never did. */

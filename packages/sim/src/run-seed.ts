@@ -21,6 +21,17 @@ export interface Scenario {
 }
 
 export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
+  apart: {
+    prepare: async (seed, turn) => {
+      const { runApart } = await import("./apart-scenario.ts")
+      const { settledHousehold } = await import("./household.ts")
+      const settled = await settledHousehold(seed, turn)
+      return {
+        startMs: settled.endMs,
+        run: (world, trouble, plan) => runApart(world, trouble, { settled, plan }),
+      }
+    },
+  },
   bare: {
     prepare: async () => {
       const { runBare } = await import("./bare-scenario.ts")

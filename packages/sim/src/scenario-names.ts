@@ -3,6 +3,6 @@
  *
  * @module
  */
-export const SCENARIO_NAMES = ["bare", "basic", "members", "pair"] as const
+export const SCENARIO_NAMES = ["apart", "bare", "basic", "members", "pair"] as const
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number]
