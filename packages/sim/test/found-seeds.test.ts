@@ -186,6 +186,39 @@ const FOUND: readonly FoundSeed[] = [
     found: "what a device wrote that the words brought back was left out where they were typed in",
     canary: "what a device that was brought back wrote stays left out where that was said",
   },
+  {
+    scenario: "apart",
+    seed: 4,
+    found: "a device that was closed while it let a left mailbox rest spun for ever",
+  },
+  {
+    scenario: "apart",
+    seed: 43,
+    found: "of two that removed each other the one that goes never heard of it by a relay",
+  },
+  {
+    scenario: "apart",
+    seed: 49,
+    found: "a device whose clock was set back looked into no mailbox that the record had left",
+  },
+  {
+    scenario: "apart",
+    seed: 19,
+    found: "a removal was not heard, for its author was back by what came right after it",
+    canary: "a removal is believed where it is read, or not at all",
+  },
+  {
+    scenario: "apart",
+    seed: 338,
+    found: "what a removed device had said of another's removal was believed for good",
+    canary: "a removal that was believed once is believed for good",
+  },
+  {
+    scenario: "apart",
+    seed: 560,
+    found: "an edit failed that waited for its turn while a removal came",
+    canary: "an edit that finds no epoch to write under fails",
+  },
 ]
 
 test.for(FOUND)("$scenario, seed $seed: $found", { timeout: 60_000 }, async (row) => {

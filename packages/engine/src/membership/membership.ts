@@ -229,11 +229,7 @@ export class Membership implements SpaceKeyring {
 
   #hearRemoval(): void {
     const before = this.#removedIn
-    this.#removedIn = this.#shut.removal({
-      mayRemove: removersOf(this, this.#device),
-      isMember: (writer) => this.isMember(writer),
-      hasKey: (epoch) => (this.epochKey(epoch) ?? this.carriedKey(epoch)) !== undefined,
-    })
+    this.#removedIn = this.#shut.removal(removersOf(this, this.#device))
     if (this.#removedIn && this.#removedIn !== before) this.onRemovalHeard?.(this.#removedIn)
   }
 

@@ -1,10 +1,8 @@
 /**
  * Key spans that have no key for this device. Some say by a mark that it was removed, all that it can
- * read of them: whether that is to be believed depends on who else belongs, as far as is known.
- *
- * A removal by one that was removed itself at the same time counts if another member followed it, who
- * did not know (decision 24). What such a one announced from then on is shut to this device as well. So
- * the mark is believed beside a key span that is shut, by somebody who belongs.
+ * read of them: whether that is to be believed depends on who else belongs, as far as is known. Of one
+ * that was removed itself at the same time it is not; should its removal count all the same, since another
+ * member followed it who did not know, then whoever joins the two says so by a mark of its own.
  *
  * @module
  */
@@ -20,14 +18,6 @@ interface Shut {
   readonly writer: Uint8Array
   /** Whether it says that this device was removed. */
   readonly isMarked: boolean
-}
-
-export interface ShutKnown {
-  /** Whether this device is to believe its removal of whoever writes with this key. */
-  mayRemove(writer: Uint8Array): boolean
-  isMember(writer: Uint8Array): boolean
-  /** Whether the epoch's key came some other way. */
-  hasKey(epoch: EpochId): boolean
 }
 
 export class ShutKeySpans {
@@ -48,14 +38,14 @@ export class ShutKeySpans {
     return this.#shut.get(bytesToHex(epoch))?.isMarked === true
   }
 
-  /** The last epoch that was announced with a removal of this device which is to be believed. */
-  removal(known: ShutKnown): EpochId | undefined {
-    const marks = [...this.#shut.values()].filter(({ isMarked }) => isMarked)
-    if (marks.length === 0) return undefined
-    const isFollowed = [...this.#shut.values()].some(
-      ({ epoch, writer, isMarked }) => !isMarked && known.isMember(writer) && !known.hasKey(epoch),
-    )
-    return marks.findLast(({ writer }) => isFollowed || known.mayRemove(writer))?.epoch
+  /**
+   * The last epoch that was announced with a removal of this device which is to be believed.
+   *
+   * @param mayRemove - Whether it is of whoever writes with this key.
+   */
+  removal(mayRemove: (writer: Uint8Array) => boolean): EpochId | undefined {
+    const marked = [...this.#shut.values()].filter(({ isMarked }) => isMarked)
+    return marked.findLast(({ writer }) => mayRemove(writer))?.epoch
   }
 
   /** One that says nothing. @returns Whether there was one. */

@@ -14,6 +14,7 @@ import { EngineError, invitationUsed, notYet } from "../failures/engine-error.ts
 import { type Hints, readHints } from "../ledger/hints.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Step } from "../ledger/ledger-step.ts"
+import { underEpoch } from "../ledger/under-epoch.ts"
 import { addedSeed, leave } from "../mailboxes/record-mailboxes.ts"
 import { requireRelayAddress } from "../mailboxes/relay-address.ts"
 import { fetchPinned } from "../mailboxes/relay-visit.ts"
@@ -93,8 +94,7 @@ export class PersonEngine implements Person {
     this.#options = options
     this.#ledger = ledger
     this.#relationships = relationships
-    const undoLog = new UndoLog(vault)
-    const { signal } = parts.underway
+    const [undoLog, { signal }] = [new UndoLog(vault), parts.underway]
     this.#editing = new Editing({ ledger, relationships, undoLog, clock, signal })
     this.#moves = new Moves({ ledger, relationships, undoLog, clock, random, zone })
     const { deflate, network } = options
@@ -185,7 +185,7 @@ export class PersonEngine implements Person {
   }
 
   importFile(bytes: Uint8Array): Promise<ImportResult> {
-    return this.#asMember(() => this.#editing.importFile(bytes))
+    return this.#inOneStep(() => this.#editing.importFile(bytes))
   }
 
   exportRecord(options: {
@@ -200,11 +200,11 @@ export class PersonEngine implements Person {
   }
 
   set(path: string, value: string): Promise<EditResult> {
-    return this.#asMember(() => this.#editing.set(path, value))
+    return this.#inOneStep(() => this.#editing.set(path, value))
   }
 
   unset(path: string): Promise<EditResult> {
-    return this.#asMember(() => this.#editing.unset(path))
+    return this.#inOneStep(() => this.#editing.unset(path))
   }
 
   history(path?: string): Promise<readonly HistoryRow[]> {
@@ -212,7 +212,7 @@ export class PersonEngine implements Person {
   }
 
   undo(): Promise<EditResult> {
-    return this.#asMember(() => this.#editing.undo())
+    return this.#inOneStep(() => this.#editing.undo())
   }
 
   relays(): Promise<readonly RelayRow[]> {
@@ -419,7 +419,11 @@ export class PersonEngine implements Person {
   }
 
   #edit(work: (step: Step) => Promise<void>): Promise<void> {
-    return this.#asMember(() => this.#ledger.transact(work))
+    return this.#inOneStep(() => this.#ledger.transact(work))
+  }
+
+  #inOneStep<T>(work: () => Promise<T>): Promise<T> {
+    return this.#asMember(() => underEpoch(work, () => this.#network.followUp()))
   }
 
   async #asMember<T>(work: () => Promise<T>): Promise<T> {
