@@ -111,6 +111,8 @@ describe("[P103] a device that is removed", () => {
     await world.end(laptop)
     const again = await world.reopen(machine)
     expect(await stateOf(again, "laptop")).toBe("removed")
+    // What it cannot open is no fault of its own.
+    expect(await ailments(again)).toEqual(["membership: this device was removed from the record"])
   })
 
   test("learns of it from a device alone, where it knows of no relay", async () => {

@@ -75,10 +75,7 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
       ill: "documents that were shown otherwise than their history gave",
     }),
     checkQuarantine(quarantine),
-    none("waiting", record.waitingCount, {
-      well: "nothing that came waits for what is not here",
-      ill: "spans that came wait for what is not here",
-    }),
+    checkWaiting(record.waitingCount, isRemoved),
     ...eachOrNone(
       "relationships",
       "no company knows of two keys that claim to be hers",
@@ -218,6 +215,21 @@ function checkQuarantine({ count, stranded }: { count: number; stranded: number 
       ? `entries of removed devices that do not count: ${stranded}`
       : "nothing is kept that does not count"
   return { check: "quarantine", ok: true, detail }
+}
+
+/** Who was removed has no keys for what is written since. */
+function checkWaiting(count: number, isRemoved: boolean): Check {
+  if (isRemoved && count > 0) {
+    return {
+      check: "waiting",
+      ok: true,
+      detail: `spans that came are not for this device: ${count}`,
+    }
+  }
+  return none("waiting", count, {
+    well: "nothing that came waits for what is not here",
+    ill: "spans that came wait for what is not here",
+  })
 }
 
 /** There should be none. */
