@@ -19,6 +19,7 @@ const LONG: readonly string[] = [
   "tests/e2e/damage.test.ts",
   "tests/e2e/recovery.test.ts",
   "tests/fuzz/fuzz.test.ts",
+  "packages/sim/test/found-seeds.test.ts",
   "tests/e2e/device.test.ts",
   "packages/engine/test/kill.test.ts",
   "packages/store/test/level-power-loss.test.ts",
