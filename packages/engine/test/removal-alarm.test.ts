@@ -28,12 +28,12 @@ test("[P101] a device that was told of its removal is removed until the record s
     tag: membership.tag,
     entries: membership.entries,
     view: membership.view,
-    removedIn: undefined,
+    removedIn: [],
     onRemovalHeard: undefined,
     // It was told under several: of this one the damage is told apart.
     epochKey: (id: EpochId) =>
       equalBytes(id, membership.genesis) ? membership.epochKey(id) : undefined,
-    saysRemoved: () => false,
+    disbelieved: [],
     isBroughtBack: (_: Uint8Array, epoch: Uint8Array) =>
       back !== undefined && equalBytes(back, epoch),
   }

@@ -285,6 +285,29 @@ describe("[P118] a device that hears of its removal by a relay alone", () => {
     expect([again.isRemoved, await membersOf(again)]).toEqual([false, ["phone", "laptop"]])
   })
 
+  test("says so where it cannot know: its remover was removed by one whose removal it cannot read", async () => {
+    const { world, phone, laptop, tablet, visit } = await apart()
+    await using _ = world
+    await world.during(phone.revokeDevice("laptop"))
+    await world.during(phone.revokeDevice("tablet"))
+    await world.during(tablet.revokeDevice("phone"))
+    for (const [name, one] of [
+      ["tablet", tablet],
+      ["phone", phone],
+      ["laptop", laptop],
+    ] as const) {
+      await world.clock.advance(LOOK_MS)
+      await visit(name, one)
+    }
+    expect([laptop.isRemoved, await membersOf(laptop)]).toEqual([false, ["laptop", "tablet"]])
+    expect(await laptop.doctor()).toContainEqual({
+      check: "removal told",
+      ok: true,
+      detail: "phone, which was removed, says that this device was removed before",
+    })
+    expect((await phone.doctor()).some(({ check }) => check === "removal told")).toBe(false)
+  })
+
   test("believes it of one that was removed, if somebody followed who did not know", async () => {
     const { world, relay, phone, laptop, tablet, machine, visit } = await apart()
     await using _ = world

@@ -23,8 +23,8 @@ const STEP_MS = [0, 3_000] as const
 const REMOVALS_MAX = 4
 /** In the others, devices that hear of each other meet. */
 const APART_CHANCE = 0.8
-/** A mailbox that the record has left is looked into again every ten minutes. */
-const AGREED_MS = 3_600_000
+/** A mailbox that the record has left is looked into again every ten minutes, by one after another. */
+const AGREED_MS = 2_400_000
 const LOOK_MS = 5_000
 
 export async function runApart(

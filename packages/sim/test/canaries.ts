@@ -775,8 +775,8 @@ export const CANARIES: readonly Canary[] = [
     seed: 338,
     patches: one(
       "engine/src/membership/removal-alarm.ts",
-      "if (membership.saysRemoved(epoch)) return false",
-      "if (membership.saysRemoved(epoch)) return true",
+      "if (membership.disbelieved.some((one) => equalBytes(one.epoch, epoch))) return false",
+      "if (membership.disbelieved.some((one) => equalBytes(one.epoch, epoch))) return true",
     ),
   },
   {

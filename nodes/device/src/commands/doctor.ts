@@ -35,6 +35,10 @@ const TODO_BY_CHECK: ReadonlyMap<string, string | undefined> = new Map([
     "if a copy is in use, end one of the two, delete its folder, and pair it anew: `fulcrum pair` on one of your devices, and there `fulcrum join CODE --home NEW-FOLDER`",
   ],
   [
+    "removal told",
+    "see whether your other devices list this one in `fulcrum devices`; if not, pair it anew: `fulcrum pair` on one of them, and there `fulcrum join CODE --home NEW-FOLDER`",
+  ],
+  [
     "relationships",
     "see `fulcrum show`; `fulcrum relationships unfreeze` lets your recovery words decide",
   ],
@@ -52,6 +56,7 @@ const NOTES: ReadonlySet<string> = new Set([
   "relays before",
   "copies before",
   "set aside",
+  "removal told",
 ])
 
 interface Check {
@@ -65,7 +70,8 @@ export async function doctor({ person, io, clock }: CommandContext): Promise<Out
   const opened = { check: "folder", ok: true, detail: "opens with its key" }
   const checks = (await person.doctor()).map((one) => {
     const isMoot = person.isRemoved && one.check !== "membership"
-    const todo = one.ok || isMoot ? undefined : TODO_BY_CHECK.get(one.check)
+    const isWell = one.ok && !NOTES.has(one.check)
+    const todo = isWell || isMoot ? undefined : TODO_BY_CHECK.get(one.check)
     return todo === undefined ? one : { ...one, detail: `${one.detail}: ${todo}` }
   })
   if (person.isRemoved) return outcomeOf([opened, ...checks])

@@ -48,7 +48,7 @@ import { EngineError } from "../failures/engine-error.ts"
 import { goesBy } from "./device-name.ts"
 import type { DeviceState } from "./device-state.ts"
 import { isUpTo, removersOf } from "./removal-tellers.ts"
-import { ShutKeySpans } from "./shut-key-spans.ts"
+import { type Shut, ShutKeySpans } from "./shut-key-spans.ts"
 import {
   readBody,
   readEpochs,
@@ -94,8 +94,8 @@ export class Membership implements SpaceKeyring {
   readonly #awaited = new Set<string>()
   readonly #awaitedTable: Table
   #view: MembershipView
-  #removedIn: EpochId | undefined
-  /** Called whenever {@link removedIn} is another. */
+  #removedIn: readonly EpochId[] = []
+  /** Called with each that comes to be one of {@link removedIn}. */
   onRemovalHeard: ((epoch: EpochId) => void) | undefined
 
   private constructor(vault: Vault, device: DeviceState) {
@@ -228,19 +228,22 @@ export class Membership implements SpaceKeyring {
   }
 
   #hearRemoval(): void {
-    const before = this.#removedIn
-    this.#removedIn = this.#shut.removal(removersOf(this, this.#device))
-    if (this.#removedIn && this.#removedIn !== before) this.onRemovalHeard?.(this.#removedIn)
+    const before = new Set(this.#removedIn)
+    this.#removedIn = this.#shut.removals(removersOf(this, this.#device))
+    for (const epoch of this.#removedIn) if (!before.has(epoch)) this.onRemovalHeard?.(epoch)
   }
 
-  /** The epoch that was announced with this device's removal, which it cannot read and is to believe. */
-  get removedIn(): EpochId | undefined {
+  /** Epochs that were announced with this device's removal, which it cannot read and is to believe. */
+  get removedIn(): readonly EpochId[] {
     return this.#removedIn
   }
 
-  /** Whether a key span is here that says so, believed or not. */
-  saysRemoved(epoch: Uint8Array): boolean {
-    return this.#shut.isMarked(epoch)
+  /** Key spans that say so and are not to be believed. */
+  get disbelieved(): readonly Shut[] {
+    const { marks } = this.#shut
+    return marks.filter(
+      ({ epoch }) => !this.#removedIn.includes(epoch) && !this.isBroughtBack(this.#device, epoch),
+    )
   }
 
   carriedKey(epoch: EpochId): EpochKey | undefined {

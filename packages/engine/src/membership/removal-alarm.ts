@@ -20,7 +20,7 @@ type Known = Pick<
   | "epochKey"
   | "isBroughtBack"
   | "removedIn"
-  | "saysRemoved"
+  | "disbelieved"
   | "onRemovalHeard"
 >
 
@@ -42,14 +42,29 @@ export class RemovalAlarm {
     const { membership, epoch } = options
     this.#epoch = epoch
     membership.onRemovalHeard = (removedIn) => this.#take(removedIn)
-    if (membership.removedIn !== undefined) this.#take(membership.removedIn)
+    for (const removedIn of membership.removedIn) this.#take(removedIn)
   }
 
   /** Whether this device was told that it was removed, and is not known to belong all the same. */
   get isRaised(): boolean {
-    return [this.#options.membership.removedIn, this.#epoch].some(
+    return [...this.#options.membership.removedIn, this.#epoch].some(
       (epoch) => epoch !== undefined && !this.#isOver(epoch) && this.#isBelieved(epoch),
     )
+  }
+
+  /**
+   * Names of removed devices that say so and are not believed, though it may be true: another one removed
+   * them, which this device may have to hold for removed before (decision 24).
+   */
+  get disbelieved(): readonly string[] {
+    const { membership, device } = this.#options
+    const { removed } = membership.view
+    const names = membership.disbelieved.flatMap(({ writer }) => {
+      const one = removed.find((row) => equalBytes(row.writer, writer))
+      const isByThis = one?.removals.some(({ by }) => by && equalBytes(by, device.id))
+      return one === undefined || isByThis ? [] : [one.name]
+    })
+    return [...new Set(names)]
   }
 
   /**
@@ -70,9 +85,8 @@ export class RemovalAlarm {
   /** Whoever told it may be known to be removed by now. */
   #isBelieved(epoch: Uint8Array): boolean {
     const { membership, device } = this.#options
-    const { removedIn } = membership
-    if (removedIn !== undefined && equalBytes(removedIn, epoch)) return true
-    if (membership.saysRemoved(epoch)) return false
+    if (membership.removedIn.some((one) => equalBytes(one, epoch))) return true
+    if (membership.disbelieved.some((one) => equalBytes(one.epoch, epoch))) return false
     const id = epochIdSchema.decode(epoch)
     // Of an earlier run: the key span that said so has not been read again.
     return membership.epochKey(id) === undefined || isToBeBelieved(membership, device.id, id)

@@ -13,7 +13,7 @@ import type { KeySpan } from "@fulcrum/log/space-keyring"
 /** As many are remembered as may wait. */
 const SHUT_MAX = 4096
 
-interface Shut {
+export interface Shut {
   readonly epoch: EpochId
   readonly writer: Uint8Array
   /** Whether it says that this device was removed. */
@@ -33,19 +33,18 @@ export class ShutKeySpans {
     this.#shut.set(bytesToHex(epoch), { epoch, writer: header.writer, isMarked })
   }
 
-  /** Whether the removal that this epoch's key span says was ever looked at in this run. */
-  isMarked(epoch: Uint8Array): boolean {
-    return this.#shut.get(bytesToHex(epoch))?.isMarked === true
+  /** Those that say that this device was removed, believed or not, as far as they were read in this run. */
+  get marks(): readonly Shut[] {
+    return [...this.#shut.values()].filter(({ isMarked }) => isMarked)
   }
 
   /**
-   * The last epoch that was announced with a removal of this device which is to be believed.
+   * The epochs that were announced with a removal of this device which is to be believed.
    *
    * @param mayRemove - Whether it is of whoever writes with this key.
    */
-  removal(mayRemove: (writer: Uint8Array) => boolean): EpochId | undefined {
-    const marked = [...this.#shut.values()].filter(({ isMarked }) => isMarked)
-    return marked.findLast(({ writer }) => mayRemove(writer))?.epoch
+  removals(mayRemove: (writer: Uint8Array) => boolean): readonly EpochId[] {
+    return this.marks.filter(({ writer }) => mayRemove(writer)).map(({ epoch }) => epoch)
   }
 
   /** One that says nothing. @returns Whether there was one. */

@@ -20,12 +20,19 @@ export interface Check {
   readonly detail: string
 }
 
+/** What peers said of this device. */
+export interface PersonAlarms {
+  readonly copied: boolean
+  readonly removed: boolean
+  /** Names of removed devices that say that it was removed, and are not believed. */
+  readonly removers: readonly string[]
+}
+
 export interface PersonParts {
   readonly ledger: Ledger
   readonly vault: Vault
   readonly isRemoved: boolean
-  /** What peers said of this device. */
-  readonly alarms: { readonly copied: boolean }
+  readonly alarms: PersonAlarms
   readonly relays: readonly RelayRow[]
   /** Of those that are used now. */
   readonly contradicted: readonly ContradictedMailbox[]
@@ -46,6 +53,11 @@ export async function checkPerson(parts: PersonParts): Promise<readonly Check[]>
       ok: !isRemoved,
       detail: isRemoved ? "this device was removed from the record" : "this device belongs",
     },
+    ...alarms.removers.map((name) => ({
+      check: "removal told",
+      ok: true,
+      detail: `${name}, which was removed, says that this device was removed before`,
+    })),
     {
       check: "copies",
       ok: !alarms.copied,

@@ -49,6 +49,7 @@ import { renewShareAccess } from "../relationships/share-access.ts"
 import { FollowUps } from "../waiting/follow-ups.ts"
 import type { Signal } from "../waiting/signal.ts"
 import type { PersonOptions } from "./open-person.ts"
+import type { PersonAlarms } from "./person-checks.ts"
 import { PersonLinks } from "./person-links.ts"
 
 export interface PersonNetworkOptions extends PersonOptions {
@@ -157,8 +158,9 @@ export class PersonNetwork {
   }
 
   /** What was noticed on the network that its person must know. */
-  get alarms(): { readonly copied: boolean; readonly removed: boolean } {
-    return { copied: this.#copies.isRaised, removed: this.#removal.isRaised }
+  get alarms(): PersonAlarms {
+    const { isRaised: removed, disbelieved: removers } = this.#removal
+    return { copied: this.#copies.isRaised, removed, removers }
   }
 
   /** One row for each relay, also of one that has two mailboxes, as devices that added it at once make. */
