@@ -221,7 +221,7 @@ const FOUND: readonly FoundSeed[] = [
   },
 ]
 
-test.for(FOUND)("$scenario, seed $seed: $found", { timeout: 60_000 }, async (row) => {
+test.for(FOUND)("$scenario, seed $seed: $found", { timeout: 120_000 }, async (row) => {
   const { scenario, seed, plan: text } = row
   const plan = readPlan(text ?? {})
   expect(plan).toBeDefined()

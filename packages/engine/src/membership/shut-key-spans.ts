@@ -8,10 +8,15 @@
  */
 import { bytesToHex } from "@fulcrum/codec/bytes"
 import type { EpochId } from "@fulcrum/log/ids"
-import type { KeySpan } from "@fulcrum/log/space-keyring"
 
 /** As many are remembered as may wait. */
 const SHUT_MAX = 4096
+
+/** A key span, as far as it is looked at here. */
+interface AddressedSpan {
+  readonly epoch: EpochId
+  readonly header: { readonly writer: Uint8Array }
+}
 
 export interface Shut {
   readonly epoch: EpochId
@@ -28,8 +33,11 @@ export class ShutKeySpans {
     return this.#shut.has(name)
   }
 
-  add({ epoch, header }: KeySpan, isMarked: boolean): void {
-    if (this.#shut.size >= SHUT_MAX && !(isMarked && this.#forgetOne())) return
+  add({ epoch, header }: AddressedSpan, isMarked: boolean): void {
+    if (this.#shut.size >= SHUT_MAX) {
+      if (!isMarked) return
+      this.#forgetOne()
+    }
     this.#shut.set(bytesToHex(epoch), { epoch, writer: header.writer, isMarked })
   }
 
@@ -47,9 +55,10 @@ export class ShutKeySpans {
     return this.marks.filter(({ writer }) => mayRemove(writer)).map(({ epoch }) => epoch)
   }
 
-  /** One that says nothing. @returns Whether there was one. */
-  #forgetOne(): boolean {
-    for (const [name, { isMarked }] of this.#shut) if (!isMarked) return this.#shut.delete(name)
-    return false
+  /** The oldest that says nothing; else the oldest: who was removed may have made up all of them. */
+  #forgetOne(): void {
+    const all = [...this.#shut]
+    const [oldest] = all.find(([, { isMarked }]) => !isMarked) ?? all[0] ?? []
+    if (oldest !== undefined) this.#shut.delete(oldest)
   }
 }
