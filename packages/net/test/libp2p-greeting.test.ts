@@ -96,10 +96,14 @@ test("[N27] who has closed is not kept", async () => {
   for (let count = 0; count < 20; count++) await comeAndGo()
   expect(taken).toHaveLength(16)
   setFlagsFromString("--expose-gc")
-  runInNewContext("gc")()
-  await turns(4)
-  runInNewContext("gc")()
-  expect(gone.filter((socket) => socket.deref() !== undefined).length).toBeLessThan(3)
+  const stillThere = () => gone.filter((socket) => socket.deref() !== undefined).length
+  // What is not kept goes at one of the next collections; what is kept, at none.
+  for (let count = 0; count < 20 && stillThere() >= 3; count++) {
+    // A turn later: what was looked at is held until this one ends.
+    await turns(4)
+    runInNewContext("gc")()
+  }
+  expect(stillThere()).toBeLessThan(3)
 })
 
 test("[N27] an upgrade that waits for its peer does not keep others back", async () => {
